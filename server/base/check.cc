@@ -1,0 +1,25 @@
+#include "base/check.h"
+
+#include <unistd.h>
+
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+
+namespace millrace {
+
+void Fatal(const char* file, int line, const char* format, ...) {
+  // One write of a stack buffer: stdio's lock may be held by a thread that will never run again.
+  char text[1024];
+  int length = snprintf(text, sizeof text, "fatal error: ");
+  va_list arguments;
+  va_start(arguments, format);
+  length += vsnprintf(text + length, sizeof text - length, format, arguments);
+  va_end(arguments);
+  if (length > static_cast<int>(sizeof text) - 128) length = static_cast<int>(sizeof text) - 128;
+  length += snprintf(text + length, sizeof text - length, "\n  at %s:%d\n", file, line);
+  (void)!write(STDERR_FILENO, text, static_cast<size_t>(length));
+  abort();
+}
+
+}  // namespace millrace

@@ -1,0 +1,180 @@
+// Dispatcher: the story of every job, in order: admitted, due, ready, running, finished.
+//
+//   Callers   Every call is safe from any thread: fibers, gRPC callbacks, plain threads. None of them waits for a job or for
+//             room; what has to wait is answered later through an object the caller owns (Submission, JobWaiter, EventListener).
+//   Answers   Those objects are called exactly once (EventListener: whenever there is news), on any thread, perhaps before the
+//             call that registered them returns, and never with a lock of ours held: they may call the Dispatcher.
+//   Journal   What a client is told has been appended to the journal first, as durably as journal.durability() says.
+//   Pools     A pool belongs to one runner; its workers are fibers of `runtime`.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/histogram.h"
+#include "base/status.h"
+#include "dispatch/efficiency.h"
+#include "dispatch/event_log.h"
+#include "dispatch/filter.h"
+#include "dispatch/journal.h"
+#include "dispatch/pool.h"
+#include "dispatch/runner.h"
+#include "job/job.h"
+#include "runtime/runtime.h"
+
+namespace millrace::dispatch {
+
+enum class OnFull : uint8_t { kReject, kWait };
+
+struct SubmitAck {
+  JobId id;
+  JobState state = JobState::kQueued;
+  bool existing = false;  // The request id was accepted before.
+};
+
+// One unit of admission: its jobs are accepted together or not at all. The caller fills the inputs, keeps the object alive until
+// Done (or a successful Abandon), and reads the answers then.
+class Submission {
+ public:
+  virtual ~Submission() = default;
+
+  struct Item {
+    JobSpec spec;
+    std::string request_id;  // Empty: none.
+  };
+  std::vector<Item> items;  // In. May be moved from.
+  OnFull on_full = OnFull::kReject;
+
+  Status status;                // Out.
+  std::vector<SubmitAck> acks;  // Out, when status is ok: one for each item.
+
+  virtual void Done() = 0;
+
+ private:
+  friend class Dispatcher;
+  friend class Admission;
+  struct Waiting;
+  void* waiting_ = nullptr;  // Dispatch's own, while the submission waits for room.
+};
+
+class JobWaiter {
+ public:
+  virtual ~JobWaiter() = default;
+  virtual void OnFinished(JobSnapshot job) = 0;
+};
+
+struct DispatcherOptions {
+  size_t payload_bytes_max = size_t{1} << 20;
+  int64_t process_bytes_max = int64_t{1} << 30;  // Payload bytes of unfinished jobs of all pools together.
+  size_t batch_jobs_max = 1000;
+  Nanos finished_age_max = std::chrono::hours(24);   // Succeeded and cancelled jobs are forgotten after this,
+  int64_t finished_jobs_max = 100'000;               // or when there are more of them, oldest first.
+  Nanos dead_letter_age_max = std::chrono::hours(24 * 30);
+  int64_t dead_letter_jobs_max = 100'000;
+  int losses_max = 3;            // The loss that quarantines a job.
+  size_t events_kept = 65'536;   // History for watchers.
+  Nanos cancel_grace = std::chrono::seconds(5);  // exec: between TERM and KILL.
+  uint64_t seed = 0;             // Of backoff jitter. 0: from the clock.
+};
+
+struct ListQuery {
+  Filter filter;
+  size_t limit = 50;
+  std::optional<JobId> after;  // Exclusive; in the direction of the listing.
+  bool newest_first = false;
+  bool full = false;  // With payload, result, log and history.
+};
+
+struct BulkResult {
+  int64_t matched = 0;
+  int64_t changed = 0;
+};
+
+class Dispatcher {
+ public:
+  // All of these outlive the dispatcher. `clock` is what jobs are timed by; a test that owns it calls RunDue itself.
+  struct Dependencies {
+    rt::Runtime& runtime;
+    Clock& clock;
+    Journal& journal;
+    std::vector<Runner*> runners;
+  };
+
+  Dispatcher(Dependencies dependencies, DispatcherOptions options);
+  ~Dispatcher();  // After Stop.
+  Dispatcher(const Dispatcher&) = delete;
+  Dispatcher& operator=(const Dispatcher&) = delete;
+
+  // Before Start. INVALID_ARGUMENT when the name is taken, the runner is unknown or a number is out of range.
+  Status AddPool(PoolOptions options);
+
+  // On a fiber: loads the journal, starts the workers and (unless the clock is a test's: `run_timekeeper` false) the fiber that
+  // makes due jobs ready.
+  Status Start(bool run_timekeeper = true);
+
+  // ---- Jobs
+  void Submit(Submission* submission);
+  // The caller's deadline passed or it went away. True: Done will not be called and nothing was accepted. False: Done has been
+  // or is being called.
+  bool Abandon(Submission* submission);
+
+  Result<JobSnapshot> Get(const JobId& id, bool full = true) const;
+  std::vector<JobSnapshot> List(const ListQuery& query) const;  // `limit` jobs at most; fewer: that was all.
+  // Calls the waiter once the job is terminal (at once if it is). NOT_FOUND: it is not called.
+  Status Wait(const JobId& id, JobWaiter* waiter);
+  bool AbandonWait(const JobId& id, JobWaiter* waiter);  // As Abandon.
+
+  Result<JobSnapshot> Cancel(const JobId& id, std::string reason);
+  Result<JobSnapshot> Retry(const JobId& id);
+  Status Delete(const JobId& id);
+  BulkResult CancelAll(const Filter& filter, const std::string& reason, bool count_only);
+  BulkResult RetryAll(const Filter& filter, bool count_only);
+  BulkResult DeleteAll(const Filter& filter, bool count_only);
+
+  // State changes, progress and log of all jobs, with a bounded history.
+  EventLog& events();
+
+  // ---- Pools
+  std::vector<PoolStatus> Pools() const;
+  Result<PoolStatus> GetPool(std::string_view name) const;
+  Result<PoolStatus> Resize(std::string_view name, std::optional<int> workers, std::optional<int64_t> capacity_jobs,
+                            std::optional<int64_t> capacity_bytes);
+  Result<PoolStatus> Pause(std::string_view name);
+  Result<PoolStatus> Resume(std::string_view name);
+  // Refuses new jobs; `done` is called once the pool holds no queued and no running job.
+  class DrainWaiter {
+   public:
+    virtual ~DrainWaiter() = default;
+    virtual void OnDrained(PoolStatus status) = 0;
+  };
+  Status Drain(std::string_view name, DrainWaiter* done);
+  bool AbandonDrain(std::string_view name, DrainWaiter* done);  // The pool stays draining.
+
+  // ---- Time
+  // Makes ready what is due, times out and expires what is late, forgets what is old; returns when to call again.
+  MonoTime RunDue();
+
+  // ---- End
+  struct DrainReport {
+    int64_t finished = 0;  // Attempts that ended by themselves while draining.
+    int64_t released = 0;  // Attempts cancelled at the end of the grace; their jobs are queued again.
+    int64_t queued = 0;    // Left in queues and schedules.
+  };
+  // On a fiber, once. Refuses submits (UNAVAILABLE DRAINING), stops workers from taking jobs, waits `grace` for running attempts
+  // through each pool's WaitGroup, cancels the rest and waits for them. Queued jobs stay in the journal.
+  DrainReport Stop(Nanos grace);
+
+  // ---- Numbers for metrics/
+  DispatchStats Stats() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace millrace::dispatch

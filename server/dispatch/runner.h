@@ -1,0 +1,76 @@
+// What dispatch asks of those who run jobs. runners/ implements it: native, exec, and later http and remote.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "job/job.h"
+#include "job/retry.h"
+#include "sync/cancel.h"
+
+namespace millrace::dispatch {
+
+// One attempt, as its runner sees it. Lives until Run returns.
+class AttemptContext {
+ public:
+  virtual ~AttemptContext() = default;
+
+  virtual const JobId& id() const = 0;
+  virtual const JobSpec& spec() const = 0;
+  virtual int attempt() const = 0;  // From 1.
+
+  // Cancelled when the client cancels the job, its run_timeout or deadline passes, or the daemon gives up waiting while it
+  // drains. A runner should stop soon after; what it then returns is overruled by why it was cancelled.
+  virtual const sync::CancelToken& cancel() const = 0;
+
+  // From the running fiber or any other thread or fiber while Run has not returned. Cheap enough to call often: watchers see
+  // the newest value, not every value.
+  virtual void SetProgress(double fraction, std::string message) = 0;
+  // Appends to the job's log, of which the newest kLogTailBytes are kept.
+  virtual void Log(std::string_view bytes) = 0;
+};
+
+struct AttemptOutcome {
+  AttemptResult result = AttemptResult::kSucceeded;  // kSucceeded, kFailed or kLost (the child could not be started or vanished).
+  std::string output;                                // On success: the job's result, kResultBytesMax at most.
+  std::string error;                                 // Else: why, for a person.
+  int exit_code = 0;
+  bool do_not_retry = false;
+  std::optional<Nanos> retry_after;  // Instead of the policy's backoff.
+
+  // exec: the children's share of the time the fiber was parked on kProcess.
+  Nanos child_cpu{0};
+  Nanos child_run_delay{0};  // Runnable but waiting for a processor of the machine: lost.
+
+  static AttemptOutcome Succeeded(std::string output);
+  static AttemptOutcome Failed(std::string error);
+};
+
+// What the configuration says of a kind. A job's own settings come first.
+struct KindOptions {
+  std::string name;
+  std::string pool;                 // The pool it runs in when the client names none. Empty: "default".
+  std::optional<Nanos> run_timeout;
+  RetryOverrides retry;
+};
+
+// One way to run jobs. Registered before start, lives as long as the dispatcher.
+class Runner {
+ public:
+  virtual ~Runner() = default;
+  virtual std::string_view name() const = 0;  // "native", "exec"
+  // nullptr: not mine.
+  virtual const KindOptions* FindKind(std::string_view kind) const = 0;
+  virtual std::vector<std::string> Kinds() const = 0;
+  // On a worker's fiber; may park. Must not throw for a job's own failure: that is an outcome. (An exception from a native
+  // handler is caught by the native runner and becomes one.)
+  virtual AttemptOutcome Run(AttemptContext& attempt) = 0;
+};
+
+}  // namespace millrace::dispatch

@@ -1,0 +1,118 @@
+// What a job is: plain values, no fibers, no clock of its own. proto/millrace/v1/job.proto says the same to clients.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/id.h"
+
+namespace millrace {
+
+using JobId = Id;
+
+enum class JobState : uint8_t { kScheduled, kBlocked, kQueued, kRunning, kSucceeded, kFailed, kCancelled, kExpired, kQuarantined };
+inline constexpr int kJobStates = 9;
+
+enum class Band : uint8_t { kCritical, kHigh, kNormal, kLow };
+inline constexpr int kBands = 4;
+
+enum class AttemptResult : uint8_t { kRunning, kSucceeded, kFailed, kTimedOut, kCancelled, kLost, kReleased };
+
+// What an acknowledgement is worth; named in every reply.
+enum class Durability : uint8_t { kNone, kInterval, kFsync };
+
+// Upper-case names as in the proto ("QUEUED", "CRITICAL", "TIMED_OUT", "FSYNC"); lower-case forms for metric labels.
+const char* ToString(JobState state);
+const char* ToString(Band band);
+const char* ToString(AttemptResult result);
+const char* ToString(Durability durability);
+const char* Label(Band band);
+std::optional<JobState> ParseJobState(std::string_view name);  // Any case.
+std::optional<Band> ParseBand(std::string_view name);
+bool IsTerminal(JobState state);
+
+// Bytes that are shared between the job, its runner and those who look at it, and never change.
+using Bytes = std::shared_ptr<const std::string>;
+inline Bytes MakeBytes(std::string bytes) { return std::make_shared<const std::string>(std::move(bytes)); }
+
+// How a failed attempt is followed by another. Unset fields take the kind's setting, then the default.
+struct RetryOverrides {
+  std::optional<int> max_attempts;
+  std::optional<Nanos> initial_backoff;
+  std::optional<Nanos> max_backoff;
+  std::optional<double> multiplier;
+};
+
+struct JobSpec {
+  std::string pool;  // Empty: decided by the kind.
+  std::string kind;
+  Bytes payload;  // nullptr: empty.
+  Band band = Band::kNormal;
+  std::optional<Nanos> delay;
+  std::optional<WallTime> run_at;
+  std::optional<Nanos> run_timeout;
+  std::optional<WallTime> deadline;
+  RetryOverrides retry;
+  bool no_retry_after_start = false;
+  std::map<std::string, std::string> labels;
+};
+
+inline std::string_view PayloadOf(const JobSpec& spec) { return spec.payload ? std::string_view(*spec.payload) : std::string_view(); }
+
+// Where the time of an attempt went; run = cpu + runnable + blocked_inside + blocked_outside.
+struct AttemptTimings {
+  Nanos queued{0};
+  Nanos run{0};
+  Nanos cpu{0};
+  Nanos runnable{0};         // Waiting for a processor: lost.
+  Nanos blocked_inside{0};   // On locks and channels of the runtime: lost.
+  Nanos blocked_outside{0};  // On I/O, timers, a child: useful.
+};
+
+struct Attempt {
+  int number = 0;  // From 1.
+  WallTime start{};
+  std::optional<WallTime> end;
+  std::string worker;
+  AttemptResult result = AttemptResult::kRunning;
+  std::string error;
+  int exit_code = 0;
+  AttemptTimings timings;
+};
+
+struct Progress {
+  double fraction = 0;
+  std::string message;
+  WallTime updated{};
+};
+
+// A consistent copy of a job for those who look at it.
+struct JobSnapshot {
+  JobId id;
+  std::shared_ptr<const JobSpec> spec;
+  JobState state = JobState::kQueued;
+  WallTime created{};
+  std::optional<WallTime> due;
+  std::optional<WallTime> finished;
+  int attempts = 0;
+  int losses = 0;
+  std::vector<Attempt> history;  // The newest kAttemptsKept; empty in a basic view.
+  std::optional<Progress> progress;
+  Bytes result;
+  std::string error;
+  std::string log_tail;   // Empty in a basic view.
+  int64_t log_bytes = 0;  // Ever written; log_tail holds the newest kLogTailBytes of them.
+  bool cancel_requested = false;
+};
+
+inline constexpr int kAttemptsKept = 10;
+inline constexpr size_t kLogTailBytes = size_t{64} << 10;
+inline constexpr size_t kResultBytesMax = size_t{1} << 20;
+
+}  // namespace millrace
