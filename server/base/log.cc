@@ -1,0 +1,156 @@
+#include "base/log.h"
+
+#include <spdlog/logger.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/stdout_sinks.h>
+
+#include <cstdarg>
+#include <cstdio>
+#include <memory>
+#include <string>
+
+namespace millrace {
+namespace {
+
+constexpr const char* kTextPattern = "%Y-%m-%dT%H:%M:%S.%eZ %-7l %v";
+constexpr const char* kJsonPattern = R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","message":"%v"})";
+
+struct Log {
+  Log() : logger("millrace", std::make_shared<spdlog::sinks::stderr_sink_mt>()) {
+    Configure(LogLevel::kInfo, LogFormat::kText);
+  }
+
+  void Configure(LogLevel level, LogFormat new_format) {
+    format = new_format;
+    switch (level) {
+      case LogLevel::kDebug:
+        logger.set_level(spdlog::level::debug);
+        break;
+      case LogLevel::kInfo:
+        logger.set_level(spdlog::level::info);
+        break;
+      case LogLevel::kWarning:
+        logger.set_level(spdlog::level::warn);
+        break;
+      case LogLevel::kError:
+        logger.set_level(spdlog::level::err);
+        break;
+    }
+    logger.set_pattern(format == LogFormat::kJson ? kJsonPattern : kTextPattern, spdlog::pattern_time_type::utc);
+  }
+
+  spdlog::logger logger;
+  LogFormat format = LogFormat::kText;
+};
+
+// Never destroyed: threads may log while the process exits.
+Log& TheLog() {
+  static Log* log = new Log;
+  return *log;
+}
+
+void AppendEscaped(std::string* out, char c, LogFormat format) {
+  auto byte = static_cast<unsigned char>(c);
+  bool json = format == LogFormat::kJson;
+  if (json && (c == '"' || c == '\\')) {
+    *out += '\\';
+    *out += c;
+  } else if (c == '\n') {
+    *out += json ? "\\n" : "\n    ";
+  } else if (c == '\t') {
+    *out += json ? "\\t" : "\t";
+  } else if (byte < 0x20 || byte == 0x7f) {
+    char text[8];
+    snprintf(text, sizeof(text), "\\u%04x", byte);
+    *out += text;
+  } else {
+    *out += c;
+  }
+}
+
+__attribute__((noinline)) void Write(spdlog::level::level_enum level, const char* format, va_list arguments) {
+  Log& log = TheLog();
+  if (!log.logger.should_log(level)) return;
+
+  char small[512];
+  va_list again;
+  va_copy(again, arguments);
+  int length = vsnprintf(small, sizeof(small), format, arguments);
+  std::string message;
+  if (length >= static_cast<int>(sizeof(small))) {
+    message.resize(static_cast<size_t>(length));
+    vsnprintf(message.data(), message.size() + 1, format, again);
+  } else if (length > 0) {
+    message.assign(small, static_cast<size_t>(length));
+  }
+  va_end(again);
+
+  std::string escaped;
+  escaped.reserve(message.size() + 16);
+  for (char c : message) AppendEscaped(&escaped, c, log.format);
+  log.logger.log(level, spdlog::string_view_t(escaped.data(), escaped.size()));
+}
+
+}  // namespace
+
+const char* ToString(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kError:
+      return "error";
+  }
+  return "?";
+}
+
+const char* ToString(LogFormat format) { return format == LogFormat::kJson ? "json" : "text"; }
+
+std::optional<LogLevel> ParseLogLevel(std::string_view name) {
+  for (LogLevel level : {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarning, LogLevel::kError}) {
+    if (name == ToString(level)) return level;
+  }
+  return std::nullopt;
+}
+
+std::optional<LogFormat> ParseLogFormat(std::string_view name) {
+  for (LogFormat format : {LogFormat::kText, LogFormat::kJson}) {
+    if (name == ToString(format)) return format;
+  }
+  return std::nullopt;
+}
+
+void ConfigureLog(LogLevel level, LogFormat format) { TheLog().Configure(level, format); }
+
+void LogDebug(const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  Write(spdlog::level::debug, format, arguments);
+  va_end(arguments);
+}
+
+void LogInfo(const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  Write(spdlog::level::info, format, arguments);
+  va_end(arguments);
+}
+
+void LogWarning(const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  Write(spdlog::level::warn, format, arguments);
+  va_end(arguments);
+}
+
+void LogError(const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  Write(spdlog::level::err, format, arguments);
+  va_end(arguments);
+}
+
+}  // namespace millrace

@@ -1,0 +1,33 @@
+// Log lines on stderr: `LogInfo("pool '%s' resized to %d workers", name, workers);`
+//
+//   Form      Text ("2026-11-23T17:53:01.120Z info    pool 'thumbs' resized to 8 workers") or one JSON object a line with the
+//             members time, level and message. Times are UTC.
+//   Safety    A message cannot forge a line: control characters are escaped, and further lines of a message are indented (text)
+//             or escaped (JSON).
+//   Threads   Any thread or fiber once ConfigureLog has returned, which is called before others start. A line is written whole,
+//             under a short lock; the thread, not only the fiber, waits for stderr, so nothing is logged per job.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace millrace {
+
+enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
+enum class LogFormat : uint8_t { kText, kJson };
+
+const char* ToString(LogLevel level);
+const char* ToString(LogFormat format);
+std::optional<LogLevel> ParseLogLevel(std::string_view name);    // "debug", "info", "warning", "error"
+std::optional<LogFormat> ParseLogFormat(std::string_view name);  // "text", "json"
+
+// Without this call: info and text.
+void ConfigureLog(LogLevel level, LogFormat format);
+
+void LogDebug(const char* format, ...) __attribute__((format(printf, 1, 2)));
+void LogInfo(const char* format, ...) __attribute__((format(printf, 1, 2)));
+void LogWarning(const char* format, ...) __attribute__((format(printf, 1, 2)));
+void LogError(const char* format, ...) __attribute__((format(printf, 1, 2)));
+
+}  // namespace millrace
