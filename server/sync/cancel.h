@@ -1,0 +1,129 @@
+// Cancellation and deadlines that travel down a call tree: whoever may stop the work holds a CancelSource, whoever does the work
+// looks at a CancelToken.
+//
+//   sync::CancelSource source(parent_token);              // cancelled no later than its parent
+//   source.CancelAt(deadline, DeadlineExceeded("RUN_TIMEOUT", "the attempt ran for more than 30 s"));
+//   Run(source.token());
+//
+//   Looking    token.cancelled() is one load: ask it in every turn of a loop. token.reason() tells why.
+//   Waiting    Wait and SleepFor park the fiber; in a Select, write Cancelled(token, ...).
+//   Reacting   CancelCallback runs a function at the moment of cancellation, on the fiber or thread that cancels.
+//   Once       The first reason stays; later calls of Cancel change nothing. There is no way back.
+//   Lifetime   Tokens are values and outlive their source; when a source dies uncancelled they simply never fire.
+//   Threads    Cancel, tokens and callbacks: any fiber, any plain thread. CancelAt and the waits: fibers only.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/status.h"
+
+namespace millrace::sync {
+
+struct Nothing;
+template <typename T>
+class Channel;
+
+namespace internal {
+class CancelState;
+
+// A function to run on cancellation, linked into the state it waits for. Base of CancelCallback.
+class CancelNode {
+ public:
+  using Invoke = void (*)(CancelNode* node, const Status& reason);
+  explicit CancelNode(Invoke invoke) : invoke_(invoke) {}
+  CancelNode(const CancelNode&) = delete;
+  CancelNode& operator=(const CancelNode&) = delete;
+
+ protected:
+  ~CancelNode() = default;
+  void Register(std::shared_ptr<CancelState> state);
+  void Unregister();
+
+ private:
+  friend class CancelState;
+  Invoke invoke_;
+  std::shared_ptr<CancelState> state_;
+  CancelNode* next_ = nullptr;
+  CancelNode* prev_ = nullptr;
+  bool linked_ = false;
+};
+}  // namespace internal
+
+class CancelToken {
+ public:
+  // A token that is never cancelled.
+  CancelToken() = default;
+
+  bool cancelled() const;
+  // OK until cancelled, then the reason for as long as the token lives.
+  const Status& reason() const;
+
+  // Parks until cancelled; for ever when this token never is.
+  void Wait() const;
+  // False: cancelled, perhaps before the time was over.
+  bool SleepFor(Nanos duration) const;
+
+  // Closed at the moment of cancellation; nullptr when this token never is. Lives as long as the token.
+  Channel<Nothing>* done() const;
+
+ private:
+  friend class CancelSource;
+  template <typename F>
+  friend class CancelCallback;
+  explicit CancelToken(std::shared_ptr<internal::CancelState> state) : state_(std::move(state)) {}
+
+  std::shared_ptr<internal::CancelState> state_;
+};
+
+// Runs `fn(reason)` once when the token is cancelled: at once, inside the constructor, if it is already. The destructor takes the
+// function back and, if it is running elsewhere, waits for its end; so `fn` may use what lives around the callback.
+//   sync::CancelCallback stop(token, [&](const Status&) { kill(-group, SIGTERM); });
+// `fn` holds up whoever cancels: keep it short. It must not throw.
+template <typename F>
+class CancelCallback : private internal::CancelNode {
+ public:
+  CancelCallback(const CancelToken& token, F fn) : CancelNode(&Run), fn_(std::move(fn)) { Register(token.state_); }
+  ~CancelCallback() { Unregister(); }
+
+ private:
+  static void Run(CancelNode* node, const Status& reason) { static_cast<CancelCallback*>(node)->fn_(reason); }
+
+  F fn_;
+};
+
+class CancelSource {
+ public:
+  CancelSource();
+  // Also cancelled, with the same reason, when the parent is.
+  explicit CancelSource(const CancelToken& parent);
+  ~CancelSource();
+  CancelSource(const CancelSource&) = delete;
+  CancelSource& operator=(const CancelSource&) = delete;
+
+  CancelToken token() const { return CancelToken(state_); }
+  bool cancelled() const { return token().cancelled(); }
+
+  // True: this call did it, and the callbacks have run. False: it was cancelled before, perhaps a moment ago by another thread
+  // that still runs them. `reason` must not be OK.
+  bool Cancel(Status reason);
+
+  // Cancels at `deadline` unless that happened before. At most once per source, on a fiber. The wait costs one parked fiber, so
+  // that callbacks run in a place where they may do anything.
+  void CancelAt(MonoTime deadline, Status reason);
+  void CancelAfter(Nanos duration, Status reason);
+
+ private:
+  struct Follow {
+    CancelSource* self;
+    void operator()(const Status& reason) const { self->Cancel(reason); }
+  };
+
+  std::shared_ptr<internal::CancelState> state_;
+  std::optional<CancelCallback<Follow>> parent_;
+};
+
+}  // namespace millrace::sync
