@@ -1,0 +1,100 @@
+#include "runtime/accounting.h"
+
+#include "runtime/cycles.h"
+#include "runtime/park.h"
+#include "runtime/sanitizers.h"
+
+namespace millrace::rt {
+
+const char* ToString(WaitReason reason) {
+  switch (reason) {
+    case WaitReason::kNone:
+      return "none";
+    case WaitReason::kChannelSend:
+      return "channel send";
+    case WaitReason::kChannelReceive:
+      return "channel receive";
+    case WaitReason::kSelect:
+      return "select";
+    case WaitReason::kMutex:
+      return "mutex";
+    case WaitReason::kRwMutex:
+      return "rw mutex";
+    case WaitReason::kCondition:
+      return "condition";
+    case WaitReason::kSemaphore:
+      return "semaphore";
+    case WaitReason::kOnce:
+      return "once";
+    case WaitReason::kWaitGroup:
+      return "wait group";
+    case WaitReason::kTimer:
+      return "timer";
+    case WaitReason::kIo:
+      return "io";
+    case WaitReason::kProcess:
+      return "process";
+    case WaitReason::kBlocking:
+      return "blocking call";
+    case WaitReason::kIdle:
+      return "idle";
+    case WaitReason::kExternal:
+      return "external";
+    case WaitReason::kCount:
+      break;
+  }
+  return "unknown";
+}
+
+bool IsLost(WaitReason reason) {
+  switch (reason) {
+    case WaitReason::kChannelSend:
+    case WaitReason::kChannelReceive:
+    case WaitReason::kSelect:
+    case WaitReason::kMutex:
+    case WaitReason::kRwMutex:
+    case WaitReason::kCondition:
+    case WaitReason::kSemaphore:
+    case WaitReason::kOnce:
+    case WaitReason::kWaitGroup:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Nanos FiberTimes::BlockedLost() const {
+  Nanos sum{0};
+  for (size_t i = 0; i < blocked.size(); ++i) {
+    if (IsLost(static_cast<WaitReason>(i))) sum += blocked[i];
+  }
+  return sum;
+}
+
+Nanos FiberTimes::BlockedOutside() const {
+  Nanos sum{0};
+  for (size_t i = 0; i < blocked.size(); ++i) {
+    if (!IsLost(static_cast<WaitReason>(i))) sum += blocked[i];
+  }
+  return sum;
+}
+
+FiberTimes FiberTimes::operator-(const FiberTimes& earlier) const {
+  FiberTimes difference;
+  difference.running = running - earlier.running;
+  difference.runnable = runnable - earlier.runnable;
+  for (size_t i = 0; i < blocked.size(); ++i) difference.blocked[i] = blocked[i] - earlier.blocked[i];
+  return difference;
+}
+
+MR_NO_TSAN FiberTimes CurrentFiberTimes() {
+  FiberTimes times;
+  Fiber* fiber = CurrentFiber();
+  if (fiber == nullptr) return times;
+  times.running = Nanos(TicksToNs(fiber->running + TicksBetween(fiber->since, NowTicks())));
+  times.runnable = Nanos(TicksToNs(fiber->runnable));
+  for (size_t i = 0; i < times.blocked.size(); ++i) times.blocked[i] = Nanos(TicksToNs(fiber->blocked[i]));
+  return times;
+}
+
+}  // namespace millrace::rt

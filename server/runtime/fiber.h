@@ -1,0 +1,123 @@
+// Fiber (G): a light thread with its own stack. Its control block sits in the top page of that stack, its closure right below,
+// so that a parked shallow fiber costs one page and starting one allocates nothing when a used stack is at hand.
+//
+//        low address                                                              high address
+//        | guard | ........ untouched, not committed ........ <- sp | closure | Fiber |
+//
+//   Who may change it   The machine that runs the fiber, or, while it is parked, whoever took it off its wait queue: never two at
+//                       a time. `state` and `select_done` are read by others and therefore atomic.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+#include "runtime/accounting.h"
+
+namespace millrace::rt {
+
+class Scheduler;
+
+//   kFree ──MakeFiber──▶ kReady ──Execute──▶ kRunning ──Park──▶ kParked
+//     ▲                    ▲  ▲─────Yield──────┘  │                │
+//     │                    └──────────Ready───────┼────────────────┘
+//     └───────────────────the closure returned────┘
+enum class FiberState : uint32_t { kFree, kReady, kRunning, kParked };
+
+struct FiberOptions {
+  // For dumps; the text must outlive the fiber (a literal).
+  const char* name = "";
+};
+
+// The part of a thread's state that the C++ runtime keeps for exceptions in flight (__cxa_get_globals of the Itanium ABI).
+// It belongs to the fiber: two fibers asleep in catch blocks on one machine would corrupt each other's otherwise.
+struct ExceptionState {
+  void* caught = nullptr;
+  unsigned int uncaught = 0;
+};
+
+struct alignas(64) Fiber {
+  // ---- Switching
+  void* context = nullptr;  // Saved registers (Boost.Context) while it does not run.
+  std::atomic<FiberState> state{FiberState::kFree};
+  WaitReason wait_reason = WaitReason::kNone;
+  int saved_errno = 0;
+  ExceptionState exceptions;
+  Fiber* next = nullptr;  // Link of whichever list owns it: the global queue or a free list.
+
+  // Settles which of several wakers of a select wins: reset by the select, 0 -> 1 by the winner (compare-and-swap).
+  std::atomic<uint32_t> select_done{0};
+
+  // ---- Identity
+  uint64_t id = 0;
+  const char* name = "";
+  Scheduler* scheduler = nullptr;
+
+  // ---- What it runs
+  void (*entry)(void* closure) = nullptr;
+  void* closure = nullptr;
+  char* stack_low = nullptr;  // First usable byte, above the guard.
+  char* stack_top = nullptr;  // Where the stack starts: below the closure.
+
+  // ---- Accounting, in ticks (cycles.h). `since` is when it entered its present state.
+  uint64_t since = 0;
+  uint64_t running = 0;
+  uint64_t runnable = 0;
+  std::array<uint64_t, static_cast<size_t>(WaitReason::kCount)> blocked{};
+
+  // ---- Tools
+  void* tsan_fiber = nullptr;
+  void* asan_fake_stack = nullptr;
+};
+
+// Closures up to this size live on the fiber's stack, larger ones on the heap.
+inline constexpr size_t kClosureBytesMax = 1024;
+
+// For MakeFiber below.
+Scheduler& CurrentScheduler();  // Fatal on a plain thread.
+Fiber* AllocateFiber(Scheduler& scheduler, FiberOptions options);
+void ReleaseUnstartedFiber(Fiber* fiber);
+void StartFiber(Fiber* fiber);
+
+// A fiber ready for StartFiber, or for ReleaseUnstartedFiber once its closure is destroyed.
+template <typename F>
+Fiber* MakeFiber(Scheduler& scheduler, FiberOptions options, F&& fn) {
+  using Closure = std::decay_t<F>;
+  Fiber* fiber = AllocateFiber(scheduler, options);
+  if constexpr (sizeof(Closure) <= kClosureBytesMax && alignof(Closure) <= alignof(Fiber)) {
+    char* place =
+        reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(fiber) - sizeof(Closure)) & ~(alignof(Closure) - 1));
+    if constexpr (std::is_nothrow_constructible_v<Closure, F&&>) {
+      new (place) Closure(std::forward<F>(fn));
+    } else {
+      try {
+        new (place) Closure(std::forward<F>(fn));
+      } catch (...) {
+        ReleaseUnstartedFiber(fiber);
+        throw;
+      }
+    }
+    fiber->closure = place;
+    fiber->stack_top = place;
+    fiber->entry = [](void* closure) {
+      Closure& fn_in_place = *std::launder(static_cast<Closure*>(closure));
+      fn_in_place();
+      fn_in_place.~Closure();
+    };
+  } else {
+    fiber->closure = new Closure(std::forward<F>(fn));
+    fiber->stack_top = reinterpret_cast<char*>(fiber);
+    fiber->entry = [](void* closure) {
+      std::unique_ptr<Closure> owned(static_cast<Closure*>(closure));
+      (*owned)();
+    };
+  }
+  return fiber;
+}
+
+}  // namespace millrace::rt

@@ -1,0 +1,68 @@
+#include "runtime/park.h"
+
+#include "base/check.h"
+#include "runtime/context.h"
+#include "runtime/futex.h"
+#include "runtime/machine.h"
+#include "runtime/sanitizers.h"
+#include "runtime/scheduler.h"
+
+namespace millrace::rt {
+
+MR_NO_TSAN Fiber* CurrentFiber() {
+  Machine* machine = CurrentMachine();
+  return machine != nullptr ? machine->current : nullptr;
+}
+
+MR_NO_TSAN void Park(WaitReason reason, ParkCommit commit, void* argument) {
+  Fiber* fiber = CurrentFiber();
+  MR_CHECK(fiber != nullptr,
+           "wait for a %s outside a fiber; only fibers can park: call it inside Runtime::Run or rt::Go",
+           ToString(reason));
+  fiber->wait_reason = reason;
+  LeaveFiber(AfterSwitch::kPark, commit, argument);
+}
+
+void ParkAndUnlock(WaitReason reason, Lock& lock) {
+  Park(
+      reason,
+      [](Fiber*, void* held) {
+        static_cast<Lock*>(held)->unlock();
+        return true;
+      },
+      &lock);
+}
+
+void Ready(Fiber* fiber) { fiber->scheduler->MakeReady(fiber); }
+
+Parker::Parker() : fiber_(CurrentFiber()) {}
+
+bool Parker::Commit(Fiber* fiber, void* self) {
+  uintptr_t nobody = 0;
+  // release: pairs with the acquire in Wake, which then resumes a fiber that has left its stack. acquire: with Wake's release,
+  // when Wake was first.
+  return static_cast<Parker*>(self)->state_.compare_exchange_strong(
+      nobody, reinterpret_cast<uintptr_t>(fiber), std::memory_order_acq_rel, std::memory_order_acquire);
+}
+
+void Parker::Wait(WaitReason reason) {
+  if (fiber_ != nullptr) {
+    if (state_.load(std::memory_order_acquire) != kWoken) Park(reason, Commit, this);
+    return;
+  }
+  while (thread_word_.load(std::memory_order_acquire) == 0) FutexWait(thread_word_, 0);
+}
+
+void Parker::Wake() {
+  if (fiber_ != nullptr) {
+    uintptr_t waiter = state_.exchange(kWoken, std::memory_order_acq_rel);
+    MR_CHECK(waiter != kWoken, "Parker::Wake was called twice");
+    if (waiter != 0) Ready(reinterpret_cast<Fiber*>(waiter));
+    return;
+  }
+  // A futex wake on an address whose owner has gone on is harmless: at worst it wakes a stranger once for nothing.
+  thread_word_.store(1, std::memory_order_release);
+  FutexWake(thread_word_, 1);
+}
+
+}  // namespace millrace::rt

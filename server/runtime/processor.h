@@ -1,0 +1,57 @@
+// Processor (P): the right to run fibers, with what belongs to it: a run queue, timers, a cache of used stacks, counters.
+//
+//   Who may change it   The machine that holds it. Thieves use run_queue and timers, whose own rules allow it; counters are
+//                       written by the holder and read by anyone. Idle ones belong to the scheduler's list, under its lock.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "runtime/run_queue.h"
+#include "runtime/timer_heap.h"
+
+namespace millrace::rt {
+
+// A number that one machine writes and everybody may read: a plain add, no locked instruction.
+class Counter {
+ public:
+  void Add(uint64_t n) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  uint64_t Get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+struct ProcessorCounters {
+  Counter fibers_started;
+  Counter fibers_finished;
+  Counter switches_voluntary;
+  Counter steals;
+  Counter fibers_stolen;
+  Counter timers_fired;
+  Counter switch_ticks;
+  Counter wait_ticks;
+  // Ready-to-running waits by the position of the highest bit of their ticks: one count-leading-zeros a switch. stats.h wants
+  // nanoseconds in coarser steps; Scheduler::Stats converts.
+  std::array<Counter, 65> wait_log2;
+};
+
+struct alignas(128) Processor {
+  static constexpr int kFreeFibersMax = 64;
+
+  int index = 0;
+  uint32_t tick = 0;  // Time slices begun; every 61st looks at the global queue first.
+  RunQueue run_queue;
+  TimerHeap timers;
+  ProcessorCounters counters;
+
+  Fiber* free_fibers = nullptr;
+  int free_fiber_count = 0;
+  uint64_t next_fiber_id = 0;  // Ids are taken from the scheduler in batches.
+  uint64_t last_fiber_id = 0;
+
+  Processor* idle_next = nullptr;
+};
+
+}  // namespace millrace::rt

@@ -1,0 +1,16 @@
+#include "runtime/timer.h"
+
+#include "base/check.h"
+#include "runtime/park.h"
+#include "runtime/scheduler.h"
+#include "runtime/timer_heap.h"
+
+namespace millrace::rt {
+
+void Timer::Start(MonoTime deadline, Fire fire) {
+  CurrentScheduler().StartTimer(this, deadline.time_since_epoch().count(), fire);
+}
+
+bool Timer::Cancel() { return heap_ != nullptr && heap_->Remove(this); }
+
+}  // namespace millrace::rt
