@@ -1,0 +1,67 @@
+// The configuration: each module's Options, filled from a TOML file, MILLRACE_* variables and flags, checked once.
+//
+//   Strict     An unknown key, a wrong type, a number out of range, a pool or program that is not there: each is a problem that
+//              names the place and the fix. All problems are told at once, and with any of them nothing starts.
+//   Defaults   Nothing at all is a good configuration: the pool "default" with the built-in kinds, on loopback, in memory.
+//   Sections   [server] [log] [runtime] [jobs] [pool.NAME] [kind.NAME]; deploy/config.example.toml explains every key.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/address.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/command_line.h"
+#include "dispatch/dispatcher.h"
+#include "dispatch/pool_status.h"
+#include "dispatch/runner.h"
+#include "runners/exec.h"
+#include "runtime/runtime.h"
+#include "web/server.h"
+
+namespace millrace::config {
+
+enum class StoreKind { kMemory, kRocksdb };
+
+// A kind that runs a program.
+struct ExecKind {
+  dispatch::KindOptions options;
+  runners::ExecOptions exec;
+};
+
+struct Config {
+  Address grpc_address{"127.0.0.1", 7070};
+  web::ServerOptions http;
+  bool insecure = false;  // Listen where other machines can reach us, without authentication.
+  StoreKind store = StoreKind::kMemory;
+  std::string data_dir;  // Empty: none.
+  Nanos drain_timeout = std::chrono::seconds(30);
+
+  LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kText;
+
+  rt::RuntimeOptions runtime;
+  dispatch::DispatcherOptions jobs;
+  std::vector<dispatch::PoolOptions> pools;  // One at least; one is named "default".
+  std::vector<ExecKind> kinds;
+};
+
+struct Loaded {
+  Config config;
+  std::vector<std::string> problems;  // "millrace.toml:12:3: what is wrong; the fix". Not empty: do not use the config.
+};
+
+// Reads the file that the command line names, if any, then its overrides.
+Loaded Load(const CommandLine& command_line);
+// The same with the file's text at hand; `name` is what problems call it.
+Loaded LoadText(std::string_view text, const std::string& name, const std::vector<Override>& overrides);
+
+enum class Secrets { kHidden, kShown };
+
+// All settings in effect as a TOML file that gives the same configuration again. Values of a kind's `env` are secrets.
+std::string ToToml(const Config& config, Secrets secrets);
+
+}  // namespace millrace::config
