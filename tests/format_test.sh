@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The sources keep to the house style, as far as a program can judge it: laid out by clang-format, scripts that pass
-# shellcheck, files that can be read in one sitting, and no note of unfinished work.
+# the shell linter, files that can be read in one sitting, and no note of unfinished work.
 #
 #   tests/format_test.sh          says what is wrong
 #   tests/format_test.sh --fix    lets clang-format rewrite the sources first
@@ -32,7 +32,7 @@ if ! words=$(clang-format-14 --dry-run --Werror "${sources[@]}" 2>&1); then
   complain "the files above are not as clang-format lays them out (the first line of each is named); tests/format_test.sh --fix"
 fi
 
-shellcheck --source-path=SCRIPTDIR --external-sources "${scripts[@]}" || complain "shellcheck has words above"
+shellcheck "${scripts[@]}" || complain "shellcheck has words above"
 for script in "${scripts[@]}"; do
   [[ -x $script || $script == *harness.sh ]] || complain "$script is not executable"
 done
