@@ -74,6 +74,7 @@ class Section {
   // "[pool.thumbs]\nworkers = 8\n"; keys whose field is unset are left out.
   std::string Print() const;
   const std::string& path() const { return path_; }
+  std::vector<std::string> Names() const;  // Of the keys.
   // Where the key's value was written last; "default" when nowhere.
   std::string Origin(std::string_view key) const;
 
@@ -85,7 +86,6 @@ class Section {
     std::string origin = "default";
   };
   std::string PrintInline() const;
-  std::vector<std::string> Names() const;
 
   template <typename Field>
   void AddInteger(std::string key, Field* field, int64_t min, int64_t max);

@@ -1,0 +1,64 @@
+// deploy/config.example.toml is documentation, so it is held to the truth.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "config/bindings.h"
+#include "config/config.h"
+#include "job/retry.h"
+
+namespace millrace::config {
+namespace {
+
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+const std::string kPath = (std::filesystem::path(__FILE__).parent_path() / "../../deploy/config.example.toml").string();
+
+std::string ReadExample() {
+  std::ifstream file(kPath);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+TEST(ExampleFile, PassesTheCheck) { EXPECT_THAT(Load({.config_file = kPath}).problems, IsEmpty()); }
+
+TEST(ExampleFile, ShowsTheDefaults) {
+  Config example = Load({.config_file = kPath}).config;
+  EXPECT_EQ(example.kinds.size(), 2u);
+  ASSERT_EQ(example.pools.size(), 2u);
+  example.kinds.clear();
+  example.pools.pop_back();
+  EXPECT_EQ(ToToml(example, Secrets::kShown), ToToml(LoadText("", "", {}).config, Secrets::kShown));
+
+  RetryOverrides retry = Load({.config_file = kPath}).config.kinds[1].options.retry;
+  EXPECT_EQ(ResolveRetry(retry, {}), RetryPolicy{});
+}
+
+TEST(ExampleFile, ExplainsEveryKey) {
+  const std::string text = ReadExample();
+  Config config;
+  ConfigBinding binding(&config);
+  dispatch::PoolOptions pool{.name = "default"};
+  PoolBinding pools(&pool);
+  ExecKind kind{.options = {.name = "count-words"}};
+  KindBinding kinds(&kind);
+  for (const Section* section :
+       {&binding.server, &binding.log, &binding.runtime, &binding.jobs, &pools.section, &kinds.section}) {
+    EXPECT_THAT(text, HasSubstr("\n[" + section->path() + "]\n"));
+    for (const std::string& key : section->Names())
+      EXPECT_THAT(text, ContainsRegex("\n(# )?" + key + " = ")) << section->path();
+  }
+  for (const Section* table : {&kinds.limits, &kinds.retry}) {
+    for (const std::string& key : table->Names())
+      EXPECT_THAT(text, ContainsRegex("[{,] " + key + " = ")) << table->path();
+  }
+}
+
+}  // namespace
+}  // namespace millrace::config
