@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# What Prometheus sees: every series of the promised list from the start, clean by promtool's rules, with numbers that add up.
+source "$(dirname "$0")/harness.sh"
+
+write_config <<TOML
+[pool.programs]
+runner = "exec"
+workers = 2
+
+[kind.true]
+pool = "programs"
+exec = ["true"]
+TOML
+start_daemon
+page=$scratch/metrics
+scrape() { curl -fsS "http://$http/metrics" >"$page"; }
+check "/metrics answers" scrape
+
+echo "---- from the start"
+for series in \
+  'pool_queue_jobs\{pool="programs",band="(critical|high|normal|low)"\}' 'pool_queue_bytes\{pool="programs"' \
+  'pool_capacity_jobs\{pool="default"\}' 'pool_capacity_bytes\{pool="default"\}' 'pool_workers\{pool="programs"\} 2' \
+  'pool_workers_busy\{pool="programs"\} 0' 'pool_speedup\{pool="default"\}' 'pool_efficiency_ratio\{pool="default"\}' \
+  'pool_utilization_ratio\{pool="default"\}' 'pool_useful_seconds_total\{pool="default"\}' 'pool_lost_seconds_total\{pool="default",reason="' \
+  'jobs_submitted_total\{pool="default",result="accepted"\} 0' 'jobs_finished_total\{pool="default",outcome="succeeded"\} 0' \
+  'job_attempts_total\{pool="default",result="timed_out"\} 0' 'job_wait_seconds_bucket\{pool="default",le="' \
+  'job_run_seconds_count\{pool="default"\} 0' 'oldest_queued_timestamp_seconds' 'dead_letter_jobs' \
+  'scheduler_context_switches_total\{kind="voluntary"\}' 'scheduler_context_switches_total\{kind="preempted"\}' \
+  'scheduler_context_switches_total\{kind="handoff"\}' 'scheduler_switch_seconds_total' 'scheduler_steals_total' 'scheduler_procs' \
+  'scheduler_machines\{state="' 'scheduler_fibers\{state="' 'scheduler_run_queue_fibers' 'scheduler_wait_seconds_bucket' \
+  'grpc_requests_total\{method="[^"]*SubmitJob",code="OK"\}' 'build_info\{'; do
+  check "millrace_$series" has "$page" "^millrace_$series"
+done
+
+echo "---- after work"
+check "100 native jobs" millrace submit echo --payload hello --count 100 --wait
+check "20 programs" millrace submit true --count 20 --wait
+check "/metrics answers" scrape
+check "100 accepted" has "$page" '^millrace_jobs_submitted_total\{pool="default",result="accepted"\} 100$'
+check "100 finished" has "$page" '^millrace_jobs_finished_total\{pool="default",outcome="succeeded"\} 100$'
+check "100 waits measured" has "$page" '^millrace_job_wait_seconds_count\{pool="default"\} 100$'
+check "20 programs finished" has "$page" '^millrace_jobs_finished_total\{pool="programs",outcome="succeeded"\} 20$'
+check "useful time was counted" has "$page" '^millrace_pool_useful_seconds_total\{pool="programs"\} 0*[.0]*[1-9]'
+id=$(millrace submit echo --payload labels-carry-no-ids)
+check "wait for it" millrace jobs wait "$id"
+check "/metrics answers" scrape
+check "no id is a label" test -z "$(grep -F "$id" "$page")"
+
+echo "---- for machines"
+check "the content type is Prometheus's" has <(curl -fsS -o /dev/null -D - "http://$http/metrics") '^Content-Type: text/plain; version=0.0.4'
+check "/healthz" curl -fsS "http://$http/healthz"
+check "/readyz" curl -fsS "http://$http/readyz"
+
+# promtool comes in a package that also starts a Prometheus server, which nobody wants on a developer's machine: it is taken out of
+# the package instead of installing that.
+promtool=$(command -v promtool || echo "${XDG_CACHE_HOME:-$HOME/.cache}/millrace-tools/usr/bin/promtool")
+if [[ ! -x $promtool ]]; then
+  (cd "$scratch" && apt-get download prometheus && dpkg-deb -x prometheus_*.deb "${promtool%/usr/bin/promtool}") >"$out" 2>&1 || true
+fi
+if [[ -x $promtool ]]; then
+  check "promtool has no complaint" bash -c "'$promtool' check metrics <'$page'"
+else
+  echo "left out: promtool check metrics, since promtool is not there and the package prometheus could not be downloaded"
+fi
+stop_daemon
+check "the daemon ended well" test "$daemon_rc" = 0
+finish
