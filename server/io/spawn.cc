@@ -1,0 +1,250 @@
+#include "io/spawn.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cerrno>
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+
+namespace millrace::io {
+namespace {
+
+// What the child reports when it cannot become its program.
+struct Refusal {
+  enum Step : int { kSetup, kDirectory, kLimit, kExec };
+  Step step;
+  int error;
+};
+
+struct Limit {
+  __rlimit_resource resource;
+  rlimit value;
+};
+
+// Everything the child reads between vfork and exec.
+struct Plan {
+  const char* program;
+  char* const* argv;
+  char* const* env;
+  const char* directory;
+  mode_t umask;
+  std::array<Limit, 6> limits;
+  size_t limit_count;
+  int input, output, errors, report;
+  pid_t parent;
+};
+
+[[noreturn]] void Refuse(int report, Refusal::Step step) {
+  Refusal refusal{step, errno};
+  (void)!write(report, &refusal, sizeof refusal);
+  _exit(127);
+}
+
+// In the child, whose memory and stack are the parent's: only async-signal-safe calls, no allocation, no return.
+[[noreturn]] void BecomeProgram(const Plan& plan) {
+  constexpr int kReport = 3;
+  setpgid(0, 0);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // The parent died before the line above: nobody would tell us any more.
+  if (getppid() != plan.parent) _exit(127);
+
+  // Handlers would end with exec anyway, but a signal may come before; ignored signals would stay ignored after it.
+  struct sigaction standard {};
+  standard.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < NSIG; ++signal) sigaction(signal, &standard, nullptr);
+
+  // The pipes' descriptors are all above 2, so no dup2 here hits one that is still needed, and each clears close-on-exec.
+  if (dup2(plan.input, 0) < 0 || dup2(plan.output, 1) < 0 || dup2(plan.errors, 2) < 0)
+    Refuse(plan.report, Refusal::kSetup);
+  if (plan.report != kReport && dup3(plan.report, kReport, O_CLOEXEC) < 0) Refuse(plan.report, Refusal::kSetup);
+  // close_range, or /proc/self/fd where a kernel or a container's filter has no such call; glibc keeps it async-signal-safe.
+  closefrom(kReport + 1);
+
+  umask(plan.umask);
+  if (chdir(plan.directory) != 0) Refuse(kReport, Refusal::kDirectory);
+  for (size_t i = 0; i < plan.limit_count; ++i) {
+    if (setrlimit(plan.limits[i].resource, &plan.limits[i].value) != 0) Refuse(kReport, Refusal::kLimit);
+  }
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) Refuse(kReport, Refusal::kSetup);
+
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  execve(plan.program, plan.argv, plan.env);
+  Refuse(kReport, Refusal::kExec);
+}
+
+// On its own so that the frame in which vfork returns twice holds nothing that could be clobbered.
+__attribute__((noinline)) pid_t ForkInto(const Plan& plan) {
+  pid_t pid = vfork();
+  if (pid == 0) BecomeProgram(plan);
+  return pid;
+}
+
+struct Pipe {
+  UniqueFd read, write;
+};
+
+// Both ends close on exec and lie above stdin, stdout and stderr, which may be closed in this process.
+bool MakePipe(Pipe& pipe) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return false;
+  pipe.read.Reset(ends[0]);
+  pipe.write.Reset(ends[1]);
+  for (UniqueFd* end : {&pipe.read, &pipe.write}) {
+    if (end->get() > STDERR_FILENO) continue;
+    int above = fcntl(end->get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (above < 0) return false;
+    end->Reset(above);
+  }
+  return true;
+}
+
+bool MakeNonBlocking(const UniqueFd& fd) {
+  return fcntl(fd.get(), F_SETFL, fcntl(fd.get(), F_GETFL) | O_NONBLOCK) == 0;
+}
+
+std::vector<char*> Pointers(const std::vector<std::string>& strings) {
+  std::vector<char*> pointers;
+  pointers.reserve(strings.size() + 1);
+  for (const std::string& string : strings) pointers.push_back(const_cast<char*>(string.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+void AddLimits(const ProcessLimits& limits, Plan& plan) {
+  auto add = [&plan](__rlimit_resource resource, std::optional<int64_t> value, rlim_t headroom = 0) {
+    if (!value) return;
+    auto soft = static_cast<rlim_t>(*value);
+    plan.limits[plan.limit_count++] = {resource, {soft, soft + headroom}};
+  };
+  add(RLIMIT_CORE, 0);
+  add(RLIMIT_CPU, limits.cpu_seconds, 1);
+  add(RLIMIT_AS, limits.address_space_bytes);
+  add(RLIMIT_FSIZE, limits.file_bytes);
+  add(RLIMIT_NOFILE, limits.open_files);
+  add(RLIMIT_NPROC, limits.processes);
+}
+
+Status StartFailed(const ProcessSpec& spec, const std::string& what, int error) {
+  return Unavailable("PROCESS_START_FAILED",
+                     "cannot start '" + spec.program + "': " + what + std::string(strerrordesc_np(error)))
+      .With("program", spec.program)
+      .With("errno", std::string(strerrorname_np(error)));
+}
+
+Status Explain(const ProcessSpec& spec, const Refusal& refusal) {
+  switch (refusal.step) {
+    case Refusal::kDirectory:
+      return StartFailed(spec, "working directory '" + spec.directory + "': ", refusal.error);
+    case Refusal::kLimit:
+      return StartFailed(spec, "a resource limit could not be set: ", refusal.error);
+    case Refusal::kSetup:
+      return StartFailed(spec, "its process could not be set up: ", refusal.error);
+    case Refusal::kExec:
+      break;
+  }
+  return StartFailed(spec, "", refusal.error);
+}
+
+// "123 456 7": time on a processor, time waiting for one, time slices. The kernel keeps it until the zombie is reaped; zero where
+// it does not keep it at all (CONFIG_SCHED_INFO).
+Nanos RunDelay(pid_t pid) {
+  char path[40];
+  snprintf(path, sizeof path, "/proc/%d/schedstat", static_cast<int>(pid));
+  UniqueFd file(open(path, O_RDONLY | O_CLOEXEC));
+  char text[96] = {};
+  if (!file.valid() || read(file.get(), text, sizeof text - 1) <= 0) return Nanos(0);
+  int64_t running = 0, waiting = 0;
+  return sscanf(text, "%" SCNd64 " %" SCNd64, &running, &waiting) == 2 ? Nanos(waiting) : Nanos(0);
+}
+
+Nanos FromTimeval(const timeval& time) {
+  return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
+}
+
+pid_t Wait(pid_t pid, int* status, rusage* usage) {
+  pid_t reaped;
+  do reaped = wait4(pid, status, 0, usage);
+  while (reaped < 0 && errno == EINTR);
+  return reaped;
+}
+
+}  // namespace
+
+Result<Spawned> Spawn(const ProcessSpec& spec) {
+  Pipe input, output, errors, report;
+  if (!MakePipe(input) || !MakePipe(output) || !MakePipe(errors) || !MakePipe(report) ||
+      !MakeNonBlocking(input.write) || !MakeNonBlocking(output.read) || !MakeNonBlocking(errors.read)) {
+    return StartFailed(spec, "pipes: ", errno);
+  }
+  std::vector<char*> argv = Pointers(spec.argv), env = Pointers(spec.env);
+  Plan plan{.program = spec.program.c_str(),
+            .argv = argv.data(),
+            .env = env.data(),
+            .directory = spec.directory.c_str(),
+            .umask = spec.umask,
+            .limits = {},
+            .limit_count = 0,
+            .input = input.read.get(),
+            .output = output.write.get(),
+            .errors = errors.write.get(),
+            .report = report.write.get(),
+            .parent = getpid()};
+  AddLimits(spec.limits, plan);
+
+  pid_t pid = ForkInto(plan);
+  if (pid < 0) return StartFailed(spec, "fork: ", errno);
+  report.write.Reset();
+
+  // End of file means that exec closed the pipe. (After a real vfork this never waits; a sanitizer may turn it into a fork.)
+  Refusal refusal{};
+  ssize_t got;
+  do got = read(report.read.get(), &refusal, sizeof refusal);
+  while (got < 0 && errno == EINTR);
+  if (got != 0) {
+    int status;
+    Wait(pid, &status, nullptr);
+    return Explain(spec, refusal);
+  }
+
+  UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  if (!pidfd.valid()) {
+    Status failed = StartFailed(spec, "pidfd_open: ", errno);
+    SignalGroup(pid, SIGKILL);
+    Reap(pid);
+    return failed;
+  }
+  return Spawned{pid, std::move(pidfd), std::move(input.write), std::move(output.read), std::move(errors.read)};
+}
+
+Ending Reap(pid_t pid) {
+  // Wait without reaping first: until it is reaped its number, and with it its group's, cannot belong to somebody else.
+  siginfo_t info;
+  while (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
+  }
+  SignalGroup(pid, SIGKILL);
+  Ending ending;
+  ending.run_delay = RunDelay(pid);
+  rusage usage{};
+  pid_t reaped = Wait(pid, &ending.status, &usage);
+  MR_CHECK(reaped == pid, "child %d was reaped by somebody else: errno %d", static_cast<int>(pid), errno);
+  ending.cpu = FromTimeval(usage.ru_utime) + FromTimeval(usage.ru_stime);
+  return ending;
+}
+
+void SignalGroup(pid_t pid, int signal) {
+  MR_CHECK(pid > 1, "a signal for process %d, which is no child", static_cast<int>(pid));
+  kill(-pid, signal);
+  if (getpgid(pid) != pid) kill(pid, signal);
+}
+
+}  // namespace millrace::io
