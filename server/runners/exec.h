@@ -1,0 +1,63 @@
+// ExecRunner: jobs that are programs named in the configuration. A client chooses a kind and a payload, never a program, an
+// argument or a variable.
+//
+//   In         The payload is stdin. The environment holds PATH, what the configuration says, and MILLRACE_JOB_ID,
+//              MILLRACE_ATTEMPT, MILLRACE_KIND.
+//   Out        stdout is the job's result (1 MiB at most), stderr its log.
+//   Verdict    Exit status 0 succeeds. Any other fails with the last line of stderr, and is retried unless it is one of
+//              `no_retry_exit_codes`; 75, EX_TEMPFAIL of sysexits.h, is the way for a program to say "later". A program that
+//              cannot be started fails like any other: it may be there again at the next attempt.
+//   Cancel     TERM to the program's process group, KILL after `grace`.
+//   Threads    Register before the dispatcher starts; afterwards every call is a read.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "dispatch/runner.h"
+#include "io/process.h"
+
+namespace millrace::runners {
+
+struct ExecOptions {
+  std::vector<std::string> argv;  // argv[0]: a program's path, or a name to be found in the kind's PATH.
+  std::map<std::string, std::string> env;
+  std::string directory = "/";
+  io::ProcessLimits limits;
+  Nanos grace = std::chrono::seconds(5);  // Between TERM and KILL.
+  std::vector<int> no_retry_exit_codes;
+};
+
+inline constexpr std::string_view kDefaultPath = "/usr/local/bin:/usr/bin:/bin";
+
+class ExecRunner final : public dispatch::Runner {
+ public:
+  // `host` outlives the runner.
+  explicit ExecRunner(io::ProcessHost& host) : host_(host) {}
+
+  // Finds the program once, here. INVALID_ARGUMENT names the kind and what is wrong with its program, variables, directory or
+  // numbers. ALREADY_EXISTS: the name is taken.
+  Status Register(dispatch::KindOptions options, ExecOptions exec);
+
+  std::string_view name() const override { return "exec"; }
+  const dispatch::KindOptions* FindKind(std::string_view kind) const override;
+  std::vector<std::string> Kinds() const override;
+  dispatch::AttemptOutcome Run(dispatch::AttemptContext& attempt) override;
+
+ private:
+  struct Kind {
+    dispatch::KindOptions options;
+    ExecOptions exec;
+    std::string program;  // argv[0], found.
+    std::vector<std::string> env;
+  };
+
+  io::ProcessHost& host_;
+  std::map<std::string, Kind, std::less<>> kinds_;
+};
+
+}  // namespace millrace::runners

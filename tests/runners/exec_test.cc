@@ -1,0 +1,195 @@
+#include "runners/exec.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <fstream>
+
+#include "sync/wait_group.h"
+#include "tests/runners/fake_attempt.h"
+#include "tests/support/fibers.h"
+#include "tests/support/leaks.h"
+
+namespace millrace::runners {
+namespace {
+
+using dispatch::AttemptOutcome;
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+class Exec : public ::testing::Test {
+ protected:
+  void TearDown() override { EXPECT_TRUE(test::HasNoChildren()); }
+
+  // Registers `script` as the kind "job".
+  void Script(std::string script, ExecOptions options = {}) {
+    options.argv = {"sh", "-c", std::move(script)};
+    Status status = runner_.Register({.name = "job"}, std::move(options));
+    ASSERT_TRUE(status.ok()) << status.ToString();
+  }
+  AttemptOutcome Run(test::FakeAttempt& attempt) {
+    AttemptOutcome outcome;
+    test::OnProcs(2, [&] { outcome = runner_.Run(attempt); });
+    return outcome;
+  }
+  AttemptOutcome Run(std::string payload = "") {
+    test::FakeAttempt attempt("job", std::move(payload));
+    return Run(attempt);
+  }
+  std::string Refusal(ExecOptions options) {
+    Status status = runner_.Register({.name = "bad"}, std::move(options));
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+    EXPECT_EQ(runner_.FindKind("bad"), nullptr);
+    return status.message();
+  }
+
+  io::ProcessHost host_;
+  ExecRunner runner_{host_};
+};
+
+TEST_F(Exec, ThePayloadGoesInAndTheOutputIsTheResult) {
+  Script("tr a-z A-Z; echo heard >&2");
+  test::FakeAttempt attempt("job", std::string(300'000, 'x'));
+  AttemptOutcome outcome = Run(attempt);
+  EXPECT_EQ(outcome.result, AttemptResult::kSucceeded) << outcome.error;
+  EXPECT_EQ(outcome.output, std::string(300'000, 'X'));
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_GT(outcome.child_cpu, 0ns);
+  EXPECT_EQ(attempt.log(), "heard\n");
+}
+
+TEST_F(Exec, AnExitStatusFailsWithTheLastLineOfTheLog) {
+  Script("echo first >&2; printf 'cannot open \\377 file\\n\\n' >&2; echo partial; exit 3");
+  test::FakeAttempt attempt("job", "");
+  AttemptOutcome outcome = Run(attempt);
+  EXPECT_EQ(outcome.result, AttemptResult::kFailed);
+  EXPECT_EQ(outcome.error, "exit status 3: cannot open ? file");
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_EQ(outcome.output, "");
+  EXPECT_FALSE(outcome.do_not_retry);
+  EXPECT_EQ(attempt.log(), "first\ncannot open \377 file\n\n");
+}
+
+TEST_F(Exec, AVeryLongLastLineIsCut) {
+  Script("head -c 100000 /dev/zero | tr '\\0' y >&2; exit 1");
+  AttemptOutcome outcome = Run();
+  EXPECT_EQ(outcome.error, "exit status 1: " + std::string(512, 'y') + "...");
+}
+
+TEST_F(Exec, ASilentFailureIsNamedByItsStatusAlone) {
+  Script("exit 1");
+  EXPECT_EQ(Run().error, "exit status 1");
+}
+
+TEST_F(Exec, ASignalIsNamed) {
+  Script("kill -SEGV $$");
+  AttemptOutcome outcome = Run();
+  EXPECT_EQ(outcome.result, AttemptResult::kFailed);
+  EXPECT_EQ(outcome.error, "killed by SIGSEGV");
+  EXPECT_EQ(outcome.exit_code, -SIGSEGV);
+  EXPECT_FALSE(outcome.do_not_retry);
+}
+
+TEST_F(Exec, SomeExitCodesAreFinal) {
+  Script("exit $(cat)", {.no_retry_exit_codes = {64, 65}});
+  EXPECT_TRUE(Run("65").do_not_retry);
+  EXPECT_FALSE(Run("75").do_not_retry) << "EX_TEMPFAIL";
+  EXPECT_FALSE(Run("1").do_not_retry);
+}
+
+TEST_F(Exec, TheEnvironmentTellsAboutTheJobAndNothingElse) {
+  setenv("MILLRACE_SECRET", "of the daemon", 1);
+  ASSERT_TRUE(runner_.Register({.name = "job"}, {.argv = {"env"}, .env = {{"COLOR", "green"}}}).ok());
+  test::FakeAttempt attempt("job", "");
+  EXPECT_EQ(Run(attempt).output, "COLOR=green\nPATH=/usr/local/bin:/usr/bin:/bin\nMILLRACE_KIND=job\nMILLRACE_JOB_ID=" +
+                                     attempt.id().ToString() + "\nMILLRACE_ATTEMPT=3\n");
+  unsetenv("MILLRACE_SECRET");
+}
+
+TEST_F(Exec, AResultThatIsTooLongFailsWithTheLimit) {
+  Script("head -c 1048577 /dev/zero; cat /dev/zero");
+  AttemptOutcome outcome = Run();
+  EXPECT_EQ(outcome.result, AttemptResult::kFailed);
+  EXPECT_EQ(outcome.error, "the program wrote more than the 1048576 bytes a result may have and was stopped");
+  EXPECT_EQ(outcome.output, "");
+}
+
+TEST_F(Exec, CancelIsTermAndThenKill) {
+  Script("trap '' TERM; echo ready >&2; while :; do sleep 1000; done", {.grace = 20ms});
+  test::FakeAttempt attempt("job", "");
+  attempt.on_log = [&] { attempt.source.Cancel(Cancelled("TEST", "enough")); };
+  AttemptOutcome outcome = Run(attempt);
+  EXPECT_EQ(outcome.result, AttemptResult::kFailed);
+  EXPECT_EQ(outcome.exit_code, -SIGKILL);
+}
+
+TEST_F(Exec, AProgramThatDisappearsIsAFailedAttempt) {
+  std::string path = testing::TempDir() + "millrace_exec_test_program";
+  std::ofstream(path) << "#!/bin/sh\nexit 0\n";
+  ASSERT_EQ(chmod(path.c_str(), 0755), 0);
+  ASSERT_TRUE(runner_.Register({.name = "job"}, {.argv = {path}}).ok());
+  EXPECT_EQ(Run().result, AttemptResult::kSucceeded);
+  ASSERT_EQ(unlink(path.c_str()), 0);
+  AttemptOutcome outcome = Run();
+  EXPECT_EQ(outcome.result, AttemptResult::kFailed);
+  EXPECT_FALSE(outcome.do_not_retry);
+  EXPECT_EQ(outcome.error, "cannot start '" + path + "': No such file or directory");
+}
+
+TEST_F(Exec, AnAttemptThatMeetsTheEndOfTheDaemonIsLostAndNotFailed) {
+  Script("true");
+  host_.Stop();
+  EXPECT_EQ(Run().result, AttemptResult::kLost);
+}
+
+TEST_F(Exec, ManyAttemptsRunInParallel) {
+  Script("cat; echo done >&2");
+  std::atomic<int> right{0};
+  test::OnProcs(2, [&] {
+    sync::WaitGroup all;
+    for (int i = 0; i < 100; ++i) {
+      all.Go([&, i] {
+        test::FakeAttempt attempt("job", std::to_string(i));
+        if (runner_.Run(attempt).output == std::to_string(i) && attempt.log() == "done\n") ++right;
+      });
+    }
+    all.Wait();
+  });
+  EXPECT_EQ(right, 100);
+}
+
+TEST_F(Exec, ConfigurationErrorsNameTheKindAndTheThing) {
+  EXPECT_EQ(Refusal({}), "exec kind 'bad': no program is named");
+  EXPECT_EQ(Refusal({.argv = {"/no/such/program"}}),
+            "exec kind 'bad': program '/no/such/program' cannot be run: No such file or directory");
+  EXPECT_EQ(Refusal({.argv = {"/etc/passwd"}}),
+            "exec kind 'bad': program '/etc/passwd' cannot be run: Permission denied");
+  EXPECT_EQ(Refusal({.argv = {"/usr"}}), "exec kind 'bad': program '/usr' cannot be run: Permission denied");
+  EXPECT_THAT(Refusal({.argv = {"bin/gzip"}}), HasSubstr("relative path"));
+  EXPECT_EQ(Refusal({.argv = {"no-such-program"}}),
+            "exec kind 'bad': program 'no-such-program' is not in PATH (/usr/local/bin:/usr/bin:/bin)");
+  EXPECT_EQ(Refusal({.argv = {"sh"}, .env = {{"PATH", "/nowhere:relative:"}}}),
+            "exec kind 'bad': program 'sh' is not in PATH (/nowhere:relative:)");
+  EXPECT_THAT(Refusal({.argv = {"sh", std::string("a\0b", 3)}}), HasSubstr("NUL"));
+  EXPECT_THAT(Refusal({.argv = {"sh"}, .env = {{"A=B", "c"}}}), HasSubstr("'A=B' cannot be set"));
+  EXPECT_THAT(Refusal({.argv = {"sh"}, .env = {{"MILLRACE_KIND", "c"}}}), HasSubstr("'MILLRACE_KIND' cannot be set"));
+  EXPECT_THAT(Refusal({.argv = {"sh"}, .directory = "relative"}), HasSubstr("working directory 'relative'"));
+  EXPECT_THAT(Refusal({.argv = {"sh"}, .directory = "/etc/passwd"}), HasSubstr("working directory '/etc/passwd'"));
+  EXPECT_THAT(Refusal({.argv = {"sh"}, .limits = {.file_bytes = -1}}), HasSubstr("the limit -1 is negative"));
+  EXPECT_THAT(Refusal({.argv = {"sh"}, .limits = {.open_files = 3}}), HasSubstr("open files"));
+  EXPECT_THAT(Refusal({.argv = {"sh"}, .grace = -1s}), HasSubstr("grace"));
+  EXPECT_THAT(Refusal({.argv = {"sh"}, .no_retry_exit_codes = {0}}), HasSubstr("exit code 0"));
+}
+
+TEST_F(Exec, FindsItsKinds) {
+  ASSERT_TRUE(runner_.Register({.name = "b", .pool = "slow"}, {.argv = {"true"}}).ok());
+  ASSERT_TRUE(runner_.Register({.name = "a"}, {.argv = {"/bin/true"}}).ok());
+  EXPECT_EQ(runner_.Register({.name = "a"}, {.argv = {"/bin/true"}}).code(), StatusCode::kAlreadyExists);
+  EXPECT_THAT(runner_.Kinds(), testing::ElementsAre("a", "b"));
+  EXPECT_EQ(runner_.FindKind("b")->pool, "slow");
+  EXPECT_EQ(runner_.FindKind("c"), nullptr);
+}
+
+}  // namespace
+}  // namespace millrace::runners

@@ -1,0 +1,51 @@
+// An attempt for a runner under test, with a log that can be looked at and a cancellation that can be pulled.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "dispatch/runner.h"
+#include "sync/cancel.h"
+
+namespace millrace::test {
+
+class FakeAttempt final : public dispatch::AttemptContext {
+ public:
+  FakeAttempt(std::string kind, std::string payload) : id_{0x0123456789ABCDEF, 42} {
+    spec_.kind = std::move(kind);
+    spec_.payload = MakeBytes(std::move(payload));
+  }
+
+  const JobId& id() const override { return id_; }
+  const JobSpec& spec() const override { return spec_; }
+  int attempt() const override { return 3; }
+  const sync::CancelToken& cancel() const override { return token_; }
+  void SetProgress(double, std::string) override {}
+  void Log(std::string_view bytes) override {
+    {
+      std::lock_guard lock(mutex_);
+      log_ += bytes;
+    }
+    if (on_log) on_log();
+  }
+
+  std::string log() const {
+    std::lock_guard lock(mutex_);
+    return log_;
+  }
+
+  sync::CancelSource source;
+  std::function<void()> on_log;  // After each piece, on the thread that logs.
+
+ private:
+  JobId id_;
+  JobSpec spec_;
+  sync::CancelToken token_ = source.token();
+  mutable std::mutex mutex_;
+  std::string log_;
+};
+
+}  // namespace millrace::test
