@@ -1,0 +1,60 @@
+#include "sync/channel.h"
+
+#include <limits>
+
+#include "base/check.h"
+
+namespace millrace::sync::internal {
+
+ChannelCore::ChannelCore(size_t cells_wanted) : capacity(static_cast<uint32_t>(cells_wanted)) {
+  MR_CHECK(cells_wanted < std::numeric_limits<uint32_t>::max(), "channel capacity out of range: %zu", cells_wanted);
+}
+
+bool ChannelCore::ParkSender(rt::Fiber* fiber, void* value) {
+  ChannelWaiter waiter;
+  waiter.fiber = fiber;
+  waiter.value = value;
+  senders.PushBack(&waiter);
+  rt::ParkAndUnlock(rt::WaitReason::kChannelSend, lock);
+  return waiter.passed;
+}
+
+bool ChannelCore::ParkReceiver(rt::Fiber* fiber, void* value) {
+  ChannelWaiter waiter;
+  waiter.fiber = fiber;
+  waiter.value = value;
+  receivers.PushBack(&waiter);
+  rt::ParkAndUnlock(rt::WaitReason::kChannelReceive, lock);
+  return waiter.passed;
+}
+
+void ChannelCore::Close() {
+  WaitList<ChannelWaiter> released;
+  {
+    rt::LockGuard guard(lock);
+    MR_CHECK(!closed.load(std::memory_order_relaxed), "close of closed channel");
+    closed.store(true, std::memory_order_release);
+    while (ChannelWaiter* waiter = PopLive(receivers)) released.PushBack(waiter);
+    while (ChannelWaiter* waiter = PopLive(senders)) released.PushBack(waiter);
+  }
+  while (ChannelWaiter* waiter = released.PopFront()) rt::Ready(waiter->fiber);
+}
+
+rt::Fiber* RequireFiber(const char* operation) {
+  rt::Fiber* fiber = rt::CurrentFiber();
+  MR_CHECK(fiber != nullptr, "%s on a plain thread: only a fiber can wait; use the Try form", operation);
+  return fiber;
+}
+
+void FatalSendOnClosed() { MR_FATAL("send on closed channel"); }
+void FatalCloseOfNil() { MR_FATAL("close of nil channel"); }
+
+void ParkForEver(rt::WaitReason reason) {
+  RequireFiber("waiting for a nil channel");
+  for (;;) {
+    rt::Park(
+        reason, [](rt::Fiber*, void*) { return true; }, nullptr);
+  }
+}
+
+}  // namespace millrace::sync::internal
