@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "sync/wait_list.h"
 
 namespace millrace::sync {
 
@@ -31,7 +32,7 @@ namespace internal {
 class CancelState;
 
 // A function to run on cancellation, linked into the state it waits for. Base of CancelCallback.
-class CancelNode {
+class CancelNode : public WaitLink<CancelNode> {
  public:
   using Invoke = void (*)(CancelNode* node, const Status& reason);
   explicit CancelNode(Invoke invoke) : invoke_(invoke) {}
@@ -47,9 +48,6 @@ class CancelNode {
   friend class CancelState;
   Invoke invoke_;
   std::shared_ptr<CancelState> state_;
-  CancelNode* next_ = nullptr;
-  CancelNode* prev_ = nullptr;
-  bool linked_ = false;
 };
 }  // namespace internal
 
