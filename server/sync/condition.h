@@ -1,0 +1,84 @@
+// Condition: fibers wait for a state that a mutex protects. Go's sync.Cond, std::condition_variable's shape.
+//
+//   std::unique_lock lock(mutex);
+//   condition.Wait(lock, [&] { return !queue.empty(); });
+//
+//   Waiting    Wait gives the mutex up and takes it again before it returns, also after a time-out. There are no spurious
+//              wake-ups, but the state may have changed again by then: hence the predicate.
+//   Fairness   NotifyOne wakes the one that has waited longest; nobody who starts to wait later can take its notification.
+//   Callers    Waits: fibers only. Notify: anyone, with or without the mutex; remembers nothing when nobody waits.
+//   Lock       A std::unique_lock, a Mutex itself, anything with lock() and unlock().
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+#include "base/clock.h"
+#include "runtime/lock.h"
+#include "sync/wait_list.h"
+#include "sync/wake_race.h"
+
+namespace millrace::sync {
+
+class Condition {
+ public:
+  Condition() = default;
+  Condition(const Condition&) = delete;
+  Condition& operator=(const Condition&) = delete;
+
+  template <typename L>
+  void Wait(L& lock) {
+    Waiter waiter(*this);
+    lock.unlock();
+    waiter.Sleep(std::nullopt);
+    lock.lock();
+  }
+  template <typename L, typename Predicate>
+  void Wait(L& lock, Predicate predicate) {
+    while (!predicate()) Wait(lock);
+  }
+
+  // False: the deadline passed without a notification.
+  template <typename L>
+  bool WaitUntil(L& lock, MonoTime deadline) {
+    Waiter waiter(*this);
+    lock.unlock();
+    bool notified = waiter.Sleep(deadline);
+    lock.lock();
+    return notified;
+  }
+  // What the predicate says at the end.
+  template <typename L, typename Predicate>
+  bool WaitUntil(L& lock, MonoTime deadline, Predicate predicate) {
+    while (!predicate()) {
+      if (!WaitUntil(lock, deadline)) return predicate();
+    }
+    return true;
+  }
+  template <typename L, typename... Predicate>
+  bool WaitFor(L& lock, Nanos duration, Predicate... predicate) {
+    return WaitUntil(lock, std::chrono::steady_clock::now() + duration, predicate...);
+  }
+
+  void NotifyOne();
+  void NotifyAll();
+
+ private:
+  // Queued from its construction on, so that a notification between unlock and sleep is not lost.
+  class Waiter : public internal::WaitLink<Waiter> {
+   public:
+    explicit Waiter(Condition& condition);
+    // True: notified.
+    bool Sleep(std::optional<MonoTime> deadline);
+
+    internal::WakeRace race;
+
+   private:
+    Condition& condition_;
+  };
+
+  rt::Lock lock_;
+  internal::WaitList<Waiter> waiters_;
+};
+
+}  // namespace millrace::sync

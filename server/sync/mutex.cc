@@ -1,0 +1,121 @@
+#include "sync/mutex.h"
+
+#include <chrono>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "runtime/futex.h"
+
+namespace millrace::sync {
+
+struct Mutex::Waiter : internal::WaitLink<Mutex::Waiter> {
+  rt::Fiber* fiber = nullptr;
+  MonoTime since{};
+  bool handed = false;  // The mutex is ours: unlock passed it on.
+};
+
+namespace {
+
+constexpr Nanos kStarvation = std::chrono::milliseconds(1);
+// Sections under a mutex are mostly short and the holder mostly runs: about a microsecond of looking is less than a park.
+constexpr int kSpins = 30;
+
+MonoTime Now() { return std::chrono::steady_clock::now(); }
+
+}  // namespace
+
+// With `state` just read: takes a free mutex and clears the bit that is ours. Leaves the newest state behind when it fails.
+bool Mutex::TryAcquire(uint32_t& state, uint32_t clear) {
+  while ((state & kLocked) == 0) {
+    if (state_.compare_exchange_weak(state, (state | kLocked) & ~clear, std::memory_order_acquire,
+                                     std::memory_order_relaxed)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void Mutex::LockSlow(rt::Fiber* fiber) {
+  MR_CHECK(fiber != nullptr, "Mutex::lock on a plain thread: only a fiber can wait; use try_lock");
+  Waiter waiter;
+  waiter.fiber = fiber;
+  bool has_waited = false;
+  uint32_t mine = 0;  // kWoken while that mark is ours.
+  for (;;) {
+    uint32_t state = state_.load(std::memory_order_relaxed);
+    for (int i = 0; i < kSpins; ++i) {
+      if (TryAcquire(state, mine)) return;
+      if (mine == 0 && (state & (kWaiting | kWoken)) == kWaiting &&
+          state_.compare_exchange_strong(state, state | kWoken, std::memory_order_relaxed, std::memory_order_relaxed)) {
+        mine = kWoken;
+      }
+      rt::CpuRelax();
+      state = state_.load(std::memory_order_relaxed);
+    }
+
+    queue_lock_.lock();
+    // Held at the moment it learns of us: its unlock comes through queue_lock_ and finds us.
+    do {
+      if (TryAcquire(state, mine)) {
+        queue_lock_.unlock();
+        return;
+      }
+    } while (!state_.compare_exchange_weak(state, (state | kWaiting) & ~mine, std::memory_order_relaxed,
+                                           std::memory_order_relaxed));
+    mine = 0;
+    if (has_waited) {
+      if (Now() - waiter.since > kStarvation) starving_ = true;
+      waiters_.PushFront(&waiter);
+    } else {
+      waiter.since = Now();
+      waiters_.PushBack(&waiter);
+      has_waited = true;
+    }
+    rt::ParkAndUnlock(reason_, queue_lock_);
+    if (waiter.handed) return;
+    mine = kWoken;
+  }
+}
+
+void Mutex::UnlockSlow() {
+  uint32_t state = state_.load(std::memory_order_relaxed);
+  // Nobody in the queue: one step, after which the mutex may be gone with its owner. Whoever unlocks it while kWaiting is set
+  // comes through queue_lock_, so below it stays until we have let go of that.
+  while ((state & kWaiting) == 0) {
+    MR_CHECK((state & kLocked) != 0, "sync: unlock of unlocked mutex");
+    if (state_.compare_exchange_weak(state, state & ~kLocked, std::memory_order_release, std::memory_order_relaxed))
+      return;
+  }
+  MR_CHECK((state & kLocked) != 0, "sync: unlock of unlocked mutex");
+
+  queue_lock_.lock();
+  if (starving_) {
+    Waiter* next = waiters_.PopFront();
+    if (waiters_.empty()) {
+      starving_ = false;
+      state_.fetch_and(~kWaiting, std::memory_order_relaxed);
+    } else if (Now() - next->since < kStarvation) {
+      starving_ = false;
+    }
+    next->handed = true;
+    rt::Fiber* fiber = next->fiber;
+    queue_lock_.unlock();
+    rt::Ready(fiber);
+    return;
+  }
+
+  bool wake;
+  uint32_t left;
+  state = state_.load(std::memory_order_relaxed);
+  do {
+    wake = (state & kWoken) == 0;
+    left = state & ~kLocked;
+    if (wake) left |= kWoken;
+    if (wake && waiters_.single()) left &= ~kWaiting;
+  } while (!state_.compare_exchange_weak(state, left, std::memory_order_release, std::memory_order_relaxed));
+  rt::Fiber* next = wake ? waiters_.PopFront()->fiber : nullptr;
+  queue_lock_.unlock();
+  if (next != nullptr) rt::Ready(next);
+}
+
+}  // namespace millrace::sync

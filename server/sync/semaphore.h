@@ -1,0 +1,41 @@
+// Semaphore: a number of permits; whoever finds too few parks. Strictly first come, first served: a large request at the head
+// holds up small ones behind it, so that it is not starved by them.
+//
+//   Callers   Acquire: fibers only. TryAcquire and Release: anyone; permits belong to nobody.
+#pragma once
+
+#include <cstdint>
+
+#include "runtime/lock.h"
+#include "runtime/park.h"
+#include "sync/wait_list.h"
+
+namespace millrace::sync {
+
+class Semaphore {
+ public:
+  // `reason` as for Mutex.
+  explicit Semaphore(int64_t permits, rt::WaitReason reason = rt::WaitReason::kSemaphore)
+      : permits_(permits), reason_(reason) {}
+  Semaphore(const Semaphore&) = delete;
+  Semaphore& operator=(const Semaphore&) = delete;
+
+  // n >= 0.
+  void Acquire(int64_t n = 1);
+  // False also while others wait, whatever is left.
+  [[nodiscard]] bool TryAcquire(int64_t n = 1);
+  void Release(int64_t n = 1);
+
+  // A moment's view.
+  int64_t available() const;
+
+ private:
+  struct Waiter;
+
+  mutable rt::Lock lock_;
+  int64_t permits_;
+  internal::WaitList<Waiter> waiters_;
+  const rt::WaitReason reason_;
+};
+
+}  // namespace millrace::sync
