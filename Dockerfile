@@ -1,0 +1,46 @@
+# Millrace in a container: the two programs, a configuration, and the libraries they link to.
+#
+#   docker build -t millrace .
+#   docker run -p 127.0.0.1:7070:7070 -p 127.0.0.1:7071:7071 millrace
+#
+# Inside it listens on every address without authentication, so publish the ports only where you trust the network. Settings are
+# variables (-e MILLRACE_PROCS=4) or a file of your own (-v $PWD/config.toml:/etc/millrace/config.toml:ro).
+# `docker stop -t 40` leaves running jobs the time that drain_timeout promises them.
+FROM debian:bookworm AS build
+WORKDIR /src
+COPY deploy/install-deps.sh deploy/
+RUN deploy/install-deps.sh build
+COPY CMakeLists.txt CMakePresets.json ./
+COPY proto proto
+COPY server server
+COPY client client
+RUN cmake --preset release -DBUILD_TESTING=OFF \
+ && cmake --build --preset release --target millraced millrace \
+ && mkdir /out \
+ && strip -o /out/millraced build/bin/millraced \
+ && strip -o /out/millrace build/bin/millrace
+# The packages that own the libraries linked to, so that no list has to be kept in step by hand.
+RUN objdump -p /out/millraced /out/millrace | awk '/NEEDED/ { print "*/" $2 }' | sort -u \
+  | xargs dpkg -S | cut -d: -f1 | sort -u > /out/packages \
+ && cat /out/packages
+
+FROM debian:bookworm
+COPY --from=build /out/packages /tmp/
+# tini: a child of an exec job that outlives its parent falls to process 1, which must be somebody who buries it.
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends tini $(cat /tmp/packages) \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* /tmp/packages \
+ && useradd --system --uid 7070 --home-dir /var/lib/millrace --create-home millrace
+COPY --from=build /out/millraced /out/millrace /usr/local/bin/
+COPY deploy/config.example.toml /etc/millrace/config.toml
+ENV MILLRACE_CONFIG=/etc/millrace/config.toml \
+    MILLRACE_DATA_DIR=/var/lib/millrace \
+    MILLRACE_GRPC_ADDRESS=0.0.0.0:7070 \
+    MILLRACE_HTTP_ADDRESS=0.0.0.0:7071 \
+    MILLRACE_INSECURE=true
+USER millrace
+WORKDIR /var/lib/millrace
+EXPOSE 7070 7071
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=5s --retries=3 CMD ["millrace", "--timeout", "4s", "pools", "list"]
+ENTRYPOINT ["tini", "--", "millraced"]
