@@ -1,0 +1,351 @@
+#include "client/client.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cstdio>
+#include <random>
+#include <string_view>
+#include <utility>
+
+#include "client/client_state.h"
+#include "client/errors.h"
+
+namespace millrace::client {
+namespace {
+
+using std::chrono::milliseconds;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr milliseconds kNone{-1};
+constexpr milliseconds kPoll = std::chrono::seconds(60);  // One WaitJob; short enough for proxies that cut idle calls.
+constexpr milliseconds kMargin = std::chrono::seconds(10);   // For the answer to such a poll to arrive.
+constexpr milliseconds kAbsence = std::chrono::seconds(30);  // A restart of the daemon that Wait and Watch sit out.
+constexpr milliseconds kPause{500};
+
+// Methods that may be repeated when they answer UNAVAILABLE, which can also mean that the connection broke after the server had
+// acted. CancelJob, RetryJob and DeleteJob would then answer WRONG_STATE or NOT_FOUND about their own success; a repeated
+// StreamSubmit would submit its first items twice.
+constexpr const char* kRepeatable[][2] = {
+    {"JobService", "SubmitJob"},   {"JobService", "BatchSubmitJobs"}, {"JobService", "GetJob"},
+    {"JobService", "ListJobs"},    {"JobService", "WaitJob"},         {"PoolService", "ListPools"},
+    {"PoolService", "GetPool"},    {"PoolService", "ResizePool"},     {"PoolService", "PausePool"},
+    {"PoolService", "ResumePool"},
+};
+
+std::string ServiceConfig(int max_attempts) {
+  std::string names;
+  for (const auto& [service, method] : kRepeatable) {
+    names += std::string(names.empty() ? "" : ",") + R"({"service":"millrace.v1.)" + service + R"(","method":")" +
+             method + "\"}";
+  }
+  return R"({"methodConfig":[{"name":[)" + names + R"(],"retryPolicy":{"maxAttempts":)" + std::to_string(max_attempts) +
+         R"(,"initialBackoff":"0.1s","maxBackoff":"1s","backoffMultiplier":2,"retryableStatusCodes":["UNAVAILABLE"]}}],)"
+         R"("retryThrottling":{"maxTokens":10,"tokenRatio":0.5}})";
+}
+
+grpc::ChannelArguments Arguments(const ClientOptions& options) {
+  grpc::ChannelArguments args;
+  if (options.max_attempts > 1) {
+    args.SetServiceConfigJSON(ServiceConfig(std::min(options.max_attempts, 5)));
+  } else {
+    args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  }
+  // The server permits a ping each 10 s; a watcher of a quiet pool sends nothing else.
+  args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
+  args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);
+  // gRPC would send calls for 127.0.0.1 through the proxy that http_proxy names.
+  args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  args.SetMaxReceiveMessageSize(64 << 20);
+  if (options.own_connection) args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return args;
+}
+
+bool HasPort(std::string_view address) {
+  if (address.starts_with("unix:")) return address.size() > 5;
+  const size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos || colon == 0 || colon + 1 == address.size()) return false;
+  if (address.find(':') != colon && address[colon - 1] != ']') return false;  // IPv6 goes in brackets.
+  const std::string_view port = address.substr(colon + 1);
+  return port.size() <= 5 && std::all_of(port.begin(), port.end(), [](unsigned char c) { return std::isdigit(c); });
+}
+
+std::string RandomRequestId() {
+  std::random_device random;
+  char text[33];
+  std::snprintf(text, sizeof text, "%08x%08x%08x%08x", random(), random(), random(), random());
+  return text;
+}
+
+template <typename Stub, typename Request, typename Response>
+Result<Response> Call(const std::string& address, Stub& stub,
+                      grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                      grpc::ClientContext& context, const Request& request, const std::stop_token& stop) {
+  std::stop_callback cancel(stop, [&context] { context.TryCancel(); });
+  Response response;
+  const grpc::Status status = (stub.*method)(&context, request, &response);
+  if (!status.ok()) return FromGrpc(status, address);
+  return response;
+}
+
+template <typename Request, typename Response>
+struct AsyncCall {
+  grpc::ClientContext context;
+  Request request;
+  Response response;
+  Client::Done<Response> done;
+  std::optional<std::stop_callback<std::function<void()>>> cancel;
+};
+
+// `Start` is called with the context, request, response and the function that gRPC calls at the end.
+template <typename Request, typename Response, typename Start>
+void CallAsync(Client::State& state, Request request, Client::Done<Response> done, const CallOptions& options,
+               Start start) {
+  auto* call = new AsyncCall<Request, Response>{{}, std::move(request), {}, std::move(done), {}};
+  state.SetDeadline(call->context, options);
+  if (options.stop.stop_possible()) call->cancel.emplace(options.stop, [call] { call->context.TryCancel(); });
+  {
+    std::lock_guard lock(state.mutex);
+    ++state.async_calls;
+  }
+  start(&call->context, &call->request, &call->response, [&state, call](const grpc::Status& status) {
+    std::unique_ptr<AsyncCall<Request, Response>> owned(call);
+    if (status.ok()) {
+      owned->done(std::move(owned->response));
+    } else {
+      owned->done(FromGrpc(status, state.address));
+    }
+    owned.reset();
+    std::lock_guard lock(state.mutex);
+    if (--state.async_calls == 0) state.idle.notify_all();
+  });
+}
+
+// False when stopped.
+bool Pause(milliseconds time, const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any never;
+  std::unique_lock lock(mutex);
+  never.wait_for(lock, stop, time, [] { return false; });
+  return !stop.stop_requested();
+}
+
+}  // namespace
+
+bool IsTerminal(v1::JobState state) { return state >= v1::SUCCEEDED; }
+
+Client::Client(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Client::~Client() {
+  std::unique_lock lock(state_->mutex);
+  state_->idle.wait(lock, [this] { return state_->async_calls == 0; });
+}
+
+Result<std::unique_ptr<Client>> Client::Connect(const std::string& address, ClientOptions options) {
+  if (!HasPort(address)) {
+    return InvalidArgument("BAD_ADDRESS",
+                           "'" + address + "' is not an address: write HOST:PORT, [IPV6]:PORT or unix:/path")
+        .Field("address")
+        .With("address", address);
+  }
+  auto state = std::make_unique<State>();
+  state->address = address;
+  state->options = options;
+  state->channel = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), Arguments(options));
+  state->jobs = v1::JobService::NewStub(state->channel);
+  state->pools = v1::PoolService::NewStub(state->channel);
+  return std::unique_ptr<Client>(new Client(std::move(state)));
+}
+
+const std::string& Client::address() const { return state_->address; }
+
+// A blocking call of one method with its own context; an expression of type Result<Response>.
+#define MR_CALL(stub, Service, Method, request, call)                                                       \
+  [&] {                                                                                                     \
+    grpc::ClientContext context;                                                                            \
+    state_->SetDeadline(context, call);                                                                     \
+    return Call(state_->address, *state_->stub, &v1::Service::Stub::Method, context, request, (call).stop); \
+  }()
+
+Result<v1::SubmitJobResponse> Client::Submit(v1::SubmitJobRequest request, const CallOptions& call) {
+  if (state_->options.max_attempts > 1 && request.request_id().empty()) request.set_request_id(RandomRequestId());
+  return MR_CALL(jobs, JobService, SubmitJob, request, call);
+}
+
+Result<v1::BatchSubmitJobsResponse> Client::BatchSubmit(v1::BatchSubmitJobsRequest request, const CallOptions& call) {
+  if (state_->options.max_attempts > 1) {
+    for (auto& item : *request.mutable_requests()) {
+      if (item.request_id().empty()) item.set_request_id(RandomRequestId());
+    }
+  }
+  return MR_CALL(jobs, JobService, BatchSubmitJobs, request, call);
+}
+
+Result<v1::Job> Client::Get(const std::string& id, v1::JobView view, const CallOptions& call) {
+  v1::GetJobRequest request;
+  request.set_id(id);
+  request.set_view(view);
+  return MR_CALL(jobs, JobService, GetJob, request, call);
+}
+
+Result<v1::ListJobsResponse> Client::ListPage(const v1::ListJobsRequest& request, const CallOptions& call) {
+  return MR_CALL(jobs, JobService, ListJobs, request, call);
+}
+
+Status Client::List(v1::ListJobsRequest request, const std::function<bool(v1::Job)>& on_job, const CallOptions& call) {
+  do {
+    Result<v1::ListJobsResponse> page = ListPage(request, call);
+    if (!page.ok()) return page.status();
+    for (v1::Job& job : *page->mutable_jobs()) {
+      if (!on_job(std::move(job))) return OkStatus();
+    }
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty());
+  return OkStatus();
+}
+
+Result<v1::Job> Client::Wait(const std::string& id, std::optional<milliseconds> timeout, const CallOptions& call) {
+  const auto start = SteadyClock::now();
+  auto last_answer = start;
+  bool answered = false;
+  while (true) {
+    const auto now = SteadyClock::now();
+    milliseconds poll = kPoll;
+    if (timeout)
+      poll = std::clamp(*timeout - std::chrono::duration_cast<milliseconds>(now - start), milliseconds(0), kPoll);
+
+    v1::WaitJobRequest request;
+    request.set_id(id);
+    request.mutable_timeout()->set_seconds(poll.count() / 1000);
+    request.mutable_timeout()->set_nanos(static_cast<int32_t>(poll.count() % 1000 * 1'000'000));
+    CallOptions each{.deadline = poll + kMargin, .stop = call.stop};
+    Result<v1::Job> job = MR_CALL(jobs, JobService, WaitJob, request, each);
+    if (job.ok() && IsTerminal(job->state())) return job;
+    if (!job.ok()) {
+      const bool absent = job.status().code() == StatusCode::kUnavailable;
+      if (!absent || !answered || now - last_answer > kAbsence || !Pause(kPause, call.stop)) return job;
+    } else {
+      answered = true;
+      last_answer = SteadyClock::now();
+    }
+    if (timeout && SteadyClock::now() - start >= *timeout) {
+      const std::string state = job.ok() ? v1::JobState_Name(job->state()) : "out of sight";
+      return DeadlineExceeded("DEADLINE", "job " + id + " is still " + state + " after the time it was given")
+          .With("id", id);
+    }
+  }
+}
+
+Status Client::Watch(v1::WatchJobsRequest request, const std::function<bool(const v1::JobEvent&)>& on_event,
+                     const CallOptions& call) {
+  auto last_event = SteadyClock::now();
+  bool seen = false;
+  while (true) {
+    grpc::ClientContext context;
+    state_->SetDeadline(context, call.deadline.value_or(kNone));
+    std::stop_callback cancel(call.stop, [&context] { context.TryCancel(); });
+    auto stream = state_->jobs->WatchJobs(&context, request);
+    v1::JobEvent event;
+    while (stream->Read(&event)) {
+      seen = true;
+      last_event = SteadyClock::now();
+      if (!event.resume_token().empty()) request.set_resume_token(event.resume_token());
+      if (!on_event(event)) {
+        context.TryCancel();
+        (void)stream->Finish();
+        return OkStatus();
+      }
+    }
+    const Status status = FromGrpc(stream->Finish(), state_->address);
+    if (status.ok() || status.code() != StatusCode::kUnavailable || !seen) return status;
+    if (SteadyClock::now() - last_event > kAbsence && request.job_id().empty()) return status;
+    if (!Pause(kPause, call.stop)) return status;
+  }
+}
+
+Result<v1::Job> Client::Cancel(const std::string& id, const std::string& reason, const CallOptions& call) {
+  v1::CancelJobRequest request;
+  request.set_id(id);
+  request.set_reason(reason);
+  return MR_CALL(jobs, JobService, CancelJob, request, call);
+}
+
+Result<v1::Job> Client::Retry(const std::string& id, const CallOptions& call) {
+  v1::RetryJobRequest request;
+  request.set_id(id);
+  return MR_CALL(jobs, JobService, RetryJob, request, call);
+}
+
+Status Client::Delete(const std::string& id, const CallOptions& call) {
+  v1::DeleteJobRequest request;
+  request.set_id(id);
+  return MR_CALL(jobs, JobService, DeleteJob, request, call).status();
+}
+
+Result<v1::BulkJobsResponse> Client::ChangeAll(Bulk verb, const v1::BulkJobsRequest& request, const CallOptions& call) {
+  switch (verb) {
+    case Bulk::kCancel:
+      return MR_CALL(jobs, JobService, CancelJobs, request, call);
+    case Bulk::kRetry:
+      return MR_CALL(jobs, JobService, RetryJobs, request, call);
+    case Bulk::kDelete:
+      break;
+  }
+  return MR_CALL(jobs, JobService, DeleteJobs, request, call);
+}
+
+Result<v1::ListPoolsResponse> Client::Pools(const CallOptions& call) {
+  v1::ListPoolsRequest request;
+  return MR_CALL(pools, PoolService, ListPools, request, call);
+}
+
+Result<v1::Pool> Client::GetPool(const std::string& name, const CallOptions& call) {
+  v1::GetPoolRequest request;
+  request.set_name(name);
+  return MR_CALL(pools, PoolService, GetPool, request, call);
+}
+
+Result<v1::Pool> Client::ResizePool(const v1::ResizePoolRequest& request, const CallOptions& call) {
+  return MR_CALL(pools, PoolService, ResizePool, request, call);
+}
+
+Result<v1::Pool> Client::ChangePool(PoolVerb verb, const std::string& name, const CallOptions& call) {
+  if (verb == PoolVerb::kPause) {
+    v1::PausePoolRequest request;
+    request.set_name(name);
+    return MR_CALL(pools, PoolService, PausePool, request, call);
+  }
+  if (verb == PoolVerb::kResume) {
+    v1::ResumePoolRequest request;
+    request.set_name(name);
+    return MR_CALL(pools, PoolService, ResumePool, request, call);
+  }
+  v1::DrainPoolRequest request;
+  request.set_name(name);
+  return MR_CALL(pools, PoolService, DrainPool, request, call);
+}
+
+#undef MR_CALL
+
+void Client::SubmitAsync(v1::SubmitJobRequest request, Done<v1::SubmitJobResponse> done, const CallOptions& call) {
+  if (state_->options.max_attempts > 1 && request.request_id().empty()) request.set_request_id(RandomRequestId());
+  CallAsync(*state_, std::move(request), std::move(done), call, [this](auto* context, auto* in, auto* out, auto end) {
+    state_->jobs->async()->SubmitJob(context, in, out, std::move(end));
+  });
+}
+
+void Client::BatchSubmitAsync(v1::BatchSubmitJobsRequest request, Done<v1::BatchSubmitJobsResponse> done,
+                              const CallOptions& call) {
+  CallAsync(*state_, std::move(request), std::move(done), call, [this](auto* context, auto* in, auto* out, auto end) {
+    state_->jobs->async()->BatchSubmitJobs(context, in, out, std::move(end));
+  });
+}
+
+void Client::WaitAsync(v1::WaitJobRequest request, Done<v1::Job> done, const CallOptions& call) {
+  CallAsync(*state_, std::move(request), std::move(done), call, [this](auto* context, auto* in, auto* out, auto end) {
+    state_->jobs->async()->WaitJob(context, in, out, std::move(end));
+  });
+}
+
+}  // namespace millrace::client

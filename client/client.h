@@ -1,0 +1,109 @@
+// Client: the C++ face of Millrace. README.md beside this file shows it in use; examples/ has one program for each idea.
+//
+//   Messages  The protobuf messages of proto/millrace/v1 are the vocabulary, as in every other language: nothing to learn twice,
+//             no field left out. gRPC itself stays behind this header.
+//   Errors    Every failure is a base Status: code, reason ("QUEUE_FULL"), metadata ("depth" = "1000"), the field at fault and
+//             retry_delay, decoded from the server's google.rpc details. Reasons that the library itself gives: UNREACHABLE (no
+//             daemon there), DEADLINE (no answer in time: a submit may still have been accepted, so repeat it with its
+//             request_id or not at all), INTERRUPTED (CallOptions::stop).
+//   Repeats   Only UNAVAILABLE is repeated by itself, a few times with growing pauses, and only where repeating is safe: reads,
+//             and submits, to which the library gives a request_id when they have none. Never CancelJob, RetryJob, DeleteJob and
+//             the stream. max_attempts = 1 turns it off.
+//   Threads   A Client is shared by any number of threads. Blocking calls block the calling thread (do not make them on a fiber);
+//             callbacks of Async calls run on the library's threads and must not block.
+//   Ownership The Client outlives its calls and streams; its destructor waits for Async calls that are still under way.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "base/status.h"
+#include "millrace/v1/job_service.pb.h"
+#include "millrace/v1/pool_service.pb.h"
+
+namespace millrace::client {
+
+struct ClientOptions {
+  // Of every call that is not given its own. gRPC has none by default, and a call without one can hang for ever.
+  std::chrono::milliseconds deadline = std::chrono::seconds(30);
+  int max_attempts = 4;  // 1 to 5 (what gRPC allows): of a call that answers UNAVAILABLE, the first one included.
+  // Clients of one process and one address share a TCP connection unless this is set (a load generator wants several).
+  bool own_connection = false;
+};
+
+struct CallOptions {
+  std::optional<std::chrono::milliseconds> deadline;  // Unset: ClientOptions::deadline. Negative: none.
+  std::stop_token stop;                               // Ends the call early with kCancelled, INTERRUPTED.
+};
+
+enum class Bulk { kCancel, kRetry, kDelete };
+enum class PoolVerb { kPause, kResume, kDrain };
+
+bool IsTerminal(v1::JobState state);
+
+class Client {
+ public:
+  // "HOST:PORT", "[::1]:PORT", "unix:/path". Connects with the first call; INVALID_ARGUMENT BAD_ADDRESS is all that can fail here.
+  static Result<std::unique_ptr<Client>> Connect(const std::string& address, ClientOptions options = {});
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  const std::string& address() const;
+
+  // ---- Submit. Many at once: submit_stream.h.
+  Result<v1::SubmitJobResponse> Submit(v1::SubmitJobRequest request, const CallOptions& call = {});
+  Result<v1::BatchSubmitJobsResponse> BatchSubmit(v1::BatchSubmitJobsRequest request, const CallOptions& call = {});
+
+  // ---- Look and wait
+  Result<v1::Job> Get(const std::string& id, v1::JobView view = v1::JOB_VIEW_FULL, const CallOptions& call = {});
+  Result<v1::ListJobsResponse> ListPage(const v1::ListJobsRequest& request, const CallOptions& call = {});
+  // Every job that matches, page by page, until `on_job` returns false.
+  Status List(v1::ListJobsRequest request, const std::function<bool(v1::Job)>& on_job, const CallOptions& call = {});
+
+  // Until the job is in a terminal state. `timeout` unset: as long as it takes. When it passes: DEADLINE_EXCEEDED, DEADLINE.
+  // Asks in long polls and outlives short absences of the daemon. CallOptions::deadline is not looked at.
+  Result<v1::Job> Wait(const std::string& id, std::optional<std::chrono::milliseconds> timeout = {},
+                       const CallOptions& call = {});
+
+  // Calls `on_event` on the calling thread until it returns false (OK), the server ends the stream (OK: the watched job is in a
+  // terminal state), or it fails. A lost connection is resumed with the last event's token. No deadline unless one is given.
+  Status Watch(v1::WatchJobsRequest request, const std::function<bool(const v1::JobEvent&)>& on_event,
+               const CallOptions& call = {});
+
+  // ---- Change
+  Result<v1::Job> Cancel(const std::string& id, const std::string& reason = "", const CallOptions& call = {});
+  Result<v1::Job> Retry(const std::string& id, const CallOptions& call = {});
+  Status Delete(const std::string& id, const CallOptions& call = {});
+  Result<v1::BulkJobsResponse> ChangeAll(Bulk verb, const v1::BulkJobsRequest& request, const CallOptions& call = {});
+
+  // ---- Pools
+  Result<v1::ListPoolsResponse> Pools(const CallOptions& call = {});
+  Result<v1::Pool> GetPool(const std::string& name, const CallOptions& call = {});
+  Result<v1::Pool> ResizePool(const v1::ResizePoolRequest& request, const CallOptions& call = {});
+  // kDrain answers when the pool is empty; give it a deadline that fits.
+  Result<v1::Pool> ChangePool(PoolVerb verb, const std::string& name, const CallOptions& call = {});
+
+  // ---- Without blocking: `done` is called exactly once.
+  template <typename Response>
+  using Done = std::function<void(Result<Response>)>;
+  void SubmitAsync(v1::SubmitJobRequest request, Done<v1::SubmitJobResponse> done, const CallOptions& call = {});
+  void BatchSubmitAsync(v1::BatchSubmitJobsRequest request, Done<v1::BatchSubmitJobsResponse> done,
+                        const CallOptions& call = {});
+  // One long poll: the job as it is after the request's timeout, terminal or not.
+  void WaitAsync(v1::WaitJobRequest request, Done<v1::Job> done, const CallOptions& call = {});
+
+  struct State;  // Channel and stubs; for the library's own files.
+  State& state() { return *state_; }
+
+ private:
+  explicit Client(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace millrace::client

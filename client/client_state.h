@@ -1,0 +1,38 @@
+// What a Client holds of gRPC: the channel, the stubs and how a call is prepared. For the library's own files.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "client/client.h"
+#include "millrace/v1/job_service.grpc.pb.h"
+#include "millrace/v1/pool_service.grpc.pb.h"
+
+namespace millrace::client {
+
+struct Client::State {
+  std::string address;
+  ClientOptions options;
+  std::shared_ptr<grpc::Channel> channel;
+  std::unique_ptr<v1::JobService::Stub> jobs;
+  std::unique_ptr<v1::PoolService::Stub> pools;
+
+  // Async calls under way; the destructor of Client waits for none.
+  std::mutex mutex;
+  std::condition_variable idle;
+  int async_calls = 0;
+
+  void SetDeadline(grpc::ClientContext& context, std::chrono::milliseconds deadline) const {
+    if (deadline.count() >= 0) context.set_deadline(std::chrono::system_clock::now() + deadline);
+  }
+  void SetDeadline(grpc::ClientContext& context, const CallOptions& call) const {
+    SetDeadline(context, call.deadline.value_or(options.deadline));
+  }
+};
+
+}  // namespace millrace::client

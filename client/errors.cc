@@ -1,0 +1,111 @@
+#include "client/errors.h"
+
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+#include "google/rpc/error_details.pb.h"
+
+namespace millrace::client {
+namespace {
+
+StatusCode CodeOf(int grpc_code) {
+  switch (static_cast<grpc::StatusCode>(grpc_code)) {
+    case grpc::StatusCode::OK:
+      return StatusCode::kOk;
+    case grpc::StatusCode::INVALID_ARGUMENT:
+    case grpc::StatusCode::OUT_OF_RANGE:
+      return StatusCode::kInvalidArgument;
+    case grpc::StatusCode::NOT_FOUND:
+      return StatusCode::kNotFound;
+    case grpc::StatusCode::ALREADY_EXISTS:
+      return StatusCode::kAlreadyExists;
+    case grpc::StatusCode::FAILED_PRECONDITION:
+    case grpc::StatusCode::ABORTED:
+      return StatusCode::kFailedPrecondition;
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+      return StatusCode::kResourceExhausted;
+    case grpc::StatusCode::UNAVAILABLE:
+      return StatusCode::kUnavailable;
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      return StatusCode::kDeadlineExceeded;
+    case grpc::StatusCode::CANCELLED:
+      return StatusCode::kCancelled;
+    case grpc::StatusCode::PERMISSION_DENIED:
+      return StatusCode::kPermissionDenied;
+    case grpc::StatusCode::UNAUTHENTICATED:
+      return StatusCode::kUnauthenticated;
+    default:
+      return StatusCode::kInternal;
+  }
+}
+
+// What gRPC itself makes of a failed connection, a passed deadline and the like comes without details.
+std::string ReasonWithoutDetails(StatusCode code, int grpc_code) {
+  switch (code) {
+    case StatusCode::kUnavailable:
+      return "UNREACHABLE";
+    case StatusCode::kDeadlineExceeded:
+      return "DEADLINE";
+    case StatusCode::kCancelled:
+      return "INTERRUPTED";
+    default:
+      return grpc_code == static_cast<int>(grpc::StatusCode::UNIMPLEMENTED) ? "UNIMPLEMENTED" : "";
+  }
+}
+
+// gRPC tells its whole story: "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:7070: Failed to connect to
+// remote host: Connection refused". The end of it is what a person needs.
+std::string Brief(const std::string& message) {
+  constexpr std::string_view kStory = "Failed to connect to remote host: ";
+  const size_t at = message.rfind(kStory);
+  return at == std::string::npos ? message : message.substr(at + kStory.size());
+}
+
+}  // namespace
+
+Status FromRpcStatus(const google::rpc::Status& rpc) {
+  const StatusCode code = CodeOf(rpc.code());
+  if (code == StatusCode::kOk) return OkStatus();
+
+  google::rpc::ErrorInfo info;
+  google::rpc::BadRequest bad;
+  google::rpc::RetryInfo retry;
+  bool has_info = false, has_retry = false;
+  for (const auto& detail : rpc.details()) {
+    has_info |= detail.UnpackTo(&info);
+    has_retry |= detail.UnpackTo(&retry);
+    detail.UnpackTo(&bad);
+  }
+
+  Status status(code, has_info ? info.reason() : ReasonWithoutDetails(code, rpc.code()), rpc.message());
+  for (const auto& [key, value] : info.metadata()) status = std::move(status).With(key, value);
+  if (bad.field_violations_size() > 0) status = std::move(status).Field(bad.field_violations(0).field());
+  if (has_retry) {
+    const auto& delay = retry.retry_delay();
+    status =
+        std::move(status).RetryAfter(std::chrono::milliseconds(delay.seconds() * 1000 + delay.nanos() / 1'000'000));
+  }
+  return status;
+}
+
+Status FromGrpc(const grpc::Status& status, const std::string& address) {
+  if (status.ok()) return OkStatus();
+  google::rpc::Status rpc;
+  // The trailer is another program's word: when it does not parse, code and message still tell what happened.
+  if (!rpc.ParseFromString(status.error_details())) rpc.Clear();
+  rpc.set_code(status.error_code());
+  if (rpc.message().empty()) rpc.set_message(status.error_message());
+
+  Status result = FromRpcStatus(rpc);
+  if (result.reason() == "UNREACHABLE") {
+    return Unavailable("UNREACHABLE", "cannot reach millraced at " + address + ": " + Brief(result.message()))
+        .With("address", address);
+  }
+  if (result.reason() == "DEADLINE") {
+    return DeadlineExceeded("DEADLINE", "no answer from millraced at " + address + " in time").With("address", address);
+  }
+  return result;
+}
+
+}  // namespace millrace::client

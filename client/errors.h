@@ -1,0 +1,19 @@
+// gRPC status to base Status, with the google.rpc details decoded. For the library's own files.
+#pragma once
+
+#include <grpcpp/support/status.h>
+
+#include <string>
+
+#include "base/status.h"
+#include "google/rpc/status.pb.h"
+
+namespace millrace::client {
+
+// `address` goes into the message of an unreachable daemon.
+Status FromGrpc(const grpc::Status& status, const std::string& address);
+
+// As it comes inside an answer of StreamSubmit.
+Status FromRpcStatus(const google::rpc::Status& status);
+
+}  // namespace millrace::client
