@@ -1,0 +1,84 @@
+#include "client/cli/follow.h"
+
+namespace millrace::cli {
+namespace {
+
+// Jobs queue behind in_flight polls, so a poll is short: one long job does not keep the slot from many finished ones.
+constexpr auto kPoll = std::chrono::seconds(2);
+constexpr auto kMargin = std::chrono::seconds(10);
+
+}  // namespace
+
+JobFollower::JobFollower(client::Client& client, OnFinished on_finished, v1::JobView view, std::stop_token stop,
+                         size_t in_flight)
+    : client_(client),
+      on_finished_(std::move(on_finished)),
+      view_(view),
+      in_flight_max_(in_flight),
+      forward_stop_(std::move(stop), [this] { stop_.request_stop(); }) {}
+
+JobFollower::~JobFollower() {
+  stop_.request_stop();
+  WaitAll(std::nullopt);
+}
+
+void JobFollower::Add(size_t index, std::string id) {
+  {
+    std::lock_guard lock(mutex_);
+    if (in_flight_ >= in_flight_max_) {
+      queue_.emplace_back(index, std::move(id));
+      return;
+    }
+    ++in_flight_;
+  }
+  Poll(index, std::move(id));
+}
+
+void JobFollower::Poll(size_t index, std::string id) {
+  v1::WaitJobRequest request;
+  request.set_id(id);
+  request.set_view(view_);
+  request.mutable_timeout()->set_seconds(kPoll.count());
+  client_.WaitAsync(std::move(request), [this, index, id](const Result<v1::Job>& job) { Answer(index, id, job); },
+                    {.deadline = kPoll + kMargin, .stop = stop_.get_token()});
+}
+
+void JobFollower::Answer(size_t index, const std::string& id, const Result<v1::Job>& job) {
+  const bool finished = !job.ok() || client::IsTerminal(job->state());
+  if (!job.ok() && timed_out_) {
+    on_finished_(index,
+                 DeadlineExceeded("DEADLINE", "job " + id + " did not finish in the time it was given").With("id", id));
+  } else if (finished) {
+    on_finished_(index, job);
+  }
+
+  std::unique_lock lock(mutex_);
+  if (!finished) queue_.emplace_back(index, id);
+  if (queue_.empty()) {
+    --in_flight_;
+    changed_.notify_all();  // Under the lock: the object may be gone once it is free.
+    return;
+  }
+  auto [next_index, next_id] = std::move(queue_.front());
+  queue_.pop_front();
+  lock.unlock();
+  Poll(next_index, std::move(next_id));
+}
+
+bool JobFollower::WaitAll(std::optional<std::chrono::milliseconds> timeout) {
+  std::unique_lock lock(mutex_);
+  const auto idle = [this] { return in_flight_ == 0 && queue_.empty(); };
+  if (!timeout) {
+    changed_.wait(lock, idle);
+    return true;
+  }
+  if (changed_.wait_for(lock, *timeout, idle)) return true;
+  lock.unlock();
+  timed_out_ = true;
+  stop_.request_stop();
+  lock.lock();
+  changed_.wait(lock, idle);
+  return false;
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,55 @@
+// JobFollower: waits for many jobs at once, each by long polls, so that a dispatcher with a million jobs is asked only about these.
+//
+//   Threads   Add from any thread, also from a callback of the client. `on_finished` runs on the client's threads, once for each
+//             job that was added, with the finished job or the reason why it is not known; not after the destructor has returned.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <utility>
+
+#include "client/client.h"
+
+namespace millrace::cli {
+
+class JobFollower {
+ public:
+  using OnFinished = std::function<void(size_t index, const Result<v1::Job>& job)>;
+
+  // `in_flight` polls at once; the rest queue. `view` of the jobs given to on_finished.
+  JobFollower(client::Client& client, OnFinished on_finished, v1::JobView view, std::stop_token stop,
+              size_t in_flight = 64);
+  ~JobFollower();  // Gives up on what is not finished.
+  JobFollower(const JobFollower&) = delete;
+  JobFollower& operator=(const JobFollower&) = delete;
+
+  void Add(size_t index, std::string id);
+
+  // Until every job added so far has been reported. False: the time passed first; the unfinished are reported as DEADLINE.
+  bool WaitAll(std::optional<std::chrono::milliseconds> timeout);
+
+ private:
+  void Poll(size_t index, std::string id);
+  void Answer(size_t index, const std::string& id, const Result<v1::Job>& job);
+
+  client::Client& client_;
+  const OnFinished on_finished_;
+  const v1::JobView view_;
+  const size_t in_flight_max_;
+  std::stop_source stop_;
+  std::stop_callback<std::function<void()>> forward_stop_;
+
+  std::atomic<bool> timed_out_{false};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::pair<size_t, std::string>> queue_;
+  size_t in_flight_ = 0;
+};
+
+}  // namespace millrace::cli

@@ -1,0 +1,90 @@
+#include "client/cli/job_report.h"
+
+#include <cstdio>
+
+#include "client/cli/json.h"
+#include "client/cli/render.h"
+
+namespace millrace::cli {
+namespace {
+
+JsonObject Start(size_t index, const std::string& file) {
+  JsonObject object;
+  object.Add("index", index);
+  if (!file.empty()) object.Add("file", file);
+  return object;
+}
+
+JsonObject Members(size_t index, const SubmittedJob& item, v1::JobState state) {
+  JsonObject object = Start(index, item.file);
+  object.Add("id", item.answer.id()).Add("state", v1::JobState_Name(state));
+  if (item.answer.existing()) object.Add("existing", true);
+  object.Add("durability", v1::Durability_Name(item.answer.durability()));
+  return object;
+}
+
+}  // namespace
+
+void JobReport::Count(const std::string& what, ExitCode code) {
+  std::lock_guard lock(mutex_);
+  ++counts_[what];
+  exit_ = Worst(exit_, code);
+}
+
+void JobReport::Accepted(size_t index, const SubmittedJob& item) {
+  if (waits_) return;
+  Count("accepted", ExitCode::kOk);
+  if (json_) return progress_.PrintLine(Members(index, item, item.answer.state()).Take());
+  progress_.PrintLine(item.answer.id() + (item.file.empty() ? "" : "  " + item.file));
+}
+
+void JobReport::Refused(size_t index, const std::string& file, const Status& status) {
+  Count("REJECTED", FromStatus(status));
+  if (json_) {
+    JsonObject object = Start(index, file);
+    object.Add("state", "REJECTED").Add("reason", status.reason()).Add("error", status.message());
+    return progress_.PrintLine(object.Take());
+  }
+  std::fprintf(stderr, "millrace: %s%s\n", file.empty() ? "" : (file + ": ").c_str(), status.message().c_str());
+}
+
+void JobReport::Finished(size_t index, const SubmittedJob& item, const Result<v1::Job>& job) {
+  if (!job.ok()) {
+    Count("not known", FromStatus(job.status()));
+    JsonObject object = Members(index, item, v1::JOB_STATE_UNSPECIFIED);
+    object.Add("reason", job.status().reason()).Add("error", job.status().message());
+    return progress_.PrintLine(json_ ? object.Take() : item.answer.id() + "  not known: " + job.status().message());
+  }
+  Count(v1::JobState_Name(job->state()), FromState(job->state()));
+  if (!json_) return progress_.PrintLine(JobLine(*job, item.file));
+  JsonObject object = Members(index, item, job->state());
+  object.Add("attempts", job->attempts());
+  object.Add("seconds",
+             static_cast<double>((FromProto(job->finish_time()) - FromProto(job->create_time())).count()) / 1e9);
+  if (job->state() == v1::SUCCEEDED) object.AddBytes("result", job->result());
+  if (!job->error().empty()) object.Add("error", job->error());
+  progress_.PrintLine(object.Take());
+}
+
+void JobReport::Fail(ExitCode code) {
+  std::lock_guard lock(mutex_);
+  exit_ = Worst(exit_, code);
+}
+
+ExitCode JobReport::exit_code() const {
+  std::lock_guard lock(mutex_);
+  return exit_;
+}
+
+std::string JobReport::Summary() const {
+  std::lock_guard lock(mutex_);
+  std::string text;
+  int64_t total = 0;
+  for (const auto& [state, count] : counts_) {
+    total += count;
+    text += (text.empty() ? " " : ", ") + state + " " + FormatCount(count);
+  }
+  return FormatCount(total) + (total == 1 ? " job:" : " jobs:") + text;
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,165 @@
+#include "client/cli/jobs.h"
+
+#include <cctype>
+#include <cstdio>
+
+#include "client/cli/follow.h"
+#include "client/cli/job_report.h"
+#include "client/cli/json.h"
+#include "client/cli/progress.h"
+#include "client/cli/render.h"
+
+namespace millrace::cli {
+namespace {
+
+std::string Quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
+std::string Upper(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return text;
+}
+
+}  // namespace
+
+Result<std::string> ToFilter(const JobSelection& selection) {
+  std::string filter = selection.filter;
+  const auto add = [&filter](const std::string& term) { filter += (filter.empty() ? "" : " AND ") + term; };
+  if (!selection.state.empty()) {
+    v1::JobState state;
+    if (!v1::JobState_Parse(Upper(selection.state), &state) || state == v1::JOB_STATE_UNSPECIFIED) {
+      return InvalidArgument("BAD_ARGUMENT",
+                             "--state: '" + selection.state +
+                                 "' is not scheduled, blocked, queued, running, succeeded, failed, cancelled, expired "
+                                 "or quarantined");
+    }
+    add("state = " + Upper(selection.state));
+  }
+  if (!selection.pool.empty()) add("pool = " + Quoted(selection.pool));
+  if (!selection.kind.empty()) add("kind = " + Quoted(selection.kind));
+  if (!selection.band.empty()) {
+    v1::Band band;
+    if (!v1::Band_Parse(Upper(selection.band), &band) || band == v1::BAND_UNSPECIFIED) {
+      return InvalidArgument("BAD_ARGUMENT", "--band: '" + selection.band + "' is not critical, high, normal or low");
+    }
+    add("band = " + Upper(selection.band));
+  }
+  for (const std::string& label : selection.labels) {
+    const size_t equals = label.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return InvalidArgument("BAD_ARGUMENT", "--label: '" + label + "' is not NAME=VALUE");
+    }
+    add("labels." + label.substr(0, equals) + " = " + Quoted(label.substr(equals + 1)));
+  }
+  return filter;
+}
+
+ExitCode ListJobs(Session& session, const ListArguments& arguments) {
+  const Result<std::string> filter = ToFilter(arguments.selection);
+  if (!filter.ok()) return session.Fail(filter.status());
+  constexpr int64_t kPage = 500;
+  v1::ListJobsRequest request;
+  request.set_filter(*filter);
+  request.set_newest_first(!arguments.oldest_first);
+  const bool full = arguments.full && session.json();
+  request.set_view(full ? v1::JOB_VIEW_FULL : v1::JOB_VIEW_BASIC);
+  const int64_t page = full ? 20 : kPage;  // A full job may carry two megabytes.
+  request.set_page_size(static_cast<int32_t>(arguments.limit > 0 ? std::min(arguments.limit, page) : page));
+
+  std::vector<v1::Job> jobs;
+  int64_t count = 0;
+  const Status status = session.client().List(
+      std::move(request),
+      [&](v1::Job job) {
+        if (session.json()) {
+          PrintLine(ToJson(job));
+        } else {
+          jobs.push_back(std::move(job));
+        }
+        return ++count != arguments.limit;
+      },
+      session.Call());
+  if (!status.ok()) return session.Fail(status);
+  if (session.json()) return ExitCode::kOk;
+  if (jobs.empty()) {
+    PrintLine(filter->empty() ? "no jobs" : "no jobs match " + *filter);
+    return ExitCode::kOk;
+  }
+  Print(JobTable(jobs, std::chrono::system_clock::now()));
+  if (count == arguments.limit)
+    std::fprintf(stderr, "the first %lld; --limit 0 shows all\n", static_cast<long long>(count));
+  return ExitCode::kOk;
+}
+
+ExitCode GetJobs(Session& session, const std::vector<std::string>& ids, Part part) {
+  ExitCode exit = ExitCode::kOk;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const Result<v1::Job> job = session.client().Get(ids[i], v1::JOB_VIEW_FULL, session.Call());
+    if (!job.ok()) {
+      exit = Worst(exit, session.Fail(job.status()));
+    } else if (part == Part::kLog) {
+      Print(job->log_tail());
+    } else if (part == Part::kResult) {
+      Print(job->result());
+    } else if (session.json()) {
+      PrintLine(ToJson(*job));
+    } else {
+      if (i > 0) Print("\n");
+      Print(JobDetail(*job, std::chrono::system_clock::now()));
+    }
+  }
+  return exit;
+}
+
+ExitCode WaitJobs(Session& session, const std::vector<std::string>& ids) {
+  ProgressBar progress("finishing", static_cast<int64_t>(ids.size()), ids.size() > 1);
+  JobReport report(session.json(), true, progress);
+  std::atomic<int64_t> done{0};
+  const auto finished = [&](size_t index, const Result<v1::Job>& job) {
+    SubmittedJob item;
+    item.answer.set_id(ids[index]);
+    if (job.ok()) {
+      report.Finished(index, item, job);
+    } else {
+      report.Fail(session.Fail(job.status()));
+    }
+    progress.Set(done.fetch_add(1) + 1);
+  };
+  JobFollower follower(session.client(), finished, v1::JOB_VIEW_FULL, session.stop());
+  for (size_t i = 0; i < ids.size(); ++i) follower.Add(i, ids[i]);
+  follower.WaitAll(session.TimeLeft());
+  return report.exit_code();
+}
+
+ExitCode WatchJobs(Session& session, const std::string& id, const JobSelection& selection) {
+  const Result<std::string> filter = ToFilter(selection);
+  if (!filter.ok()) return session.Fail(filter.status());
+  v1::WatchJobsRequest request;
+  request.set_job_id(id);
+  request.set_filter(*filter);
+  request.set_include_log(!id.empty());
+  v1::JobState last = v1::JOB_STATE_UNSPECIFIED;
+  const Status status = session.client().Watch(
+      request,
+      [&](const v1::JobEvent& event) {
+        if (event.event_case() == v1::JobEvent::kState) last = event.state();
+        if (session.json()) {
+          PrintLine(ToJson(event));
+        } else {
+          PrintLine(EventLine(event));
+        }
+        std::fflush(stdout);
+        return true;
+      },
+      session.Call(/*unlimited=*/true));
+  if (!status.ok()) return session.Fail(status);
+  return id.empty() || !client::IsTerminal(last) ? ExitCode::kOk : FromState(last);
+}
+
+}  // namespace millrace::cli

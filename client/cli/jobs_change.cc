@@ -1,0 +1,94 @@
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "client/cli/jobs.h"
+#include "client/cli/json.h"
+#include "client/cli/render.h"
+
+namespace millrace::cli {
+namespace {
+
+struct Words {
+  const char* verb;
+  const char* done;
+};
+
+Words WordsOf(client::Bulk verb) {
+  switch (verb) {
+    case client::Bulk::kCancel:
+      return {"cancel", "cancelled"};
+    case client::Bulk::kRetry:
+      return {"retry", "put back"};
+    case client::Bulk::kDelete:
+      break;
+  }
+  return {"delete", "deleted"};
+}
+
+bool Confirmed(int64_t matched, const char* verb) {
+  std::fprintf(stderr, "%s %s jobs? [y/N] ", verb, FormatCount(matched).c_str());
+  char line[16];
+  return std::fgets(line, sizeof line, stdin) != nullptr && (line[0] == 'y' || line[0] == 'Y');
+}
+
+ExitCode ChangeOne(Session& session, client::Bulk verb, const std::string& id, const std::string& reason) {
+  if (verb == client::Bulk::kDelete) {
+    const Status status = session.client().Delete(id, session.Call());
+    if (!status.ok()) return session.Fail(status);
+    PrintLine(session.json() ? JsonObject().Add("id", id).Add("deleted", true).Take() : id + "  deleted");
+    return ExitCode::kOk;
+  }
+  const Result<v1::Job> job = verb == client::Bulk::kCancel ? session.client().Cancel(id, reason, session.Call())
+                                                            : session.client().Retry(id, session.Call());
+  if (!job.ok()) return session.Fail(job.status());
+  const bool asked = job->state() == v1::RUNNING && job->cancel_requested();
+  PrintLine(session.json() ? ToJson(*job)
+                           : id + "  " + v1::JobState_Name(job->state()) + (asked ? ", asked to stop" : ""));
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+ExitCode ChangeJobs(Session& session, client::Bulk verb, const ChangeArguments& arguments) {
+  const Words words = WordsOf(verb);
+  if (arguments.ids.empty() == arguments.selection.empty()) {
+    return session.Fail(InvalidArgument(
+        "BAD_ARGUMENT",
+        std::string("jobs ") + words.verb + " takes either ids or a selection such as --state or --filter"));
+  }
+  if (!arguments.ids.empty()) {
+    ExitCode exit = ExitCode::kOk;
+    for (const std::string& id : arguments.ids) exit = Worst(exit, ChangeOne(session, verb, id, arguments.reason));
+    return exit;
+  }
+
+  const Result<std::string> filter = ToFilter(arguments.selection);
+  if (!filter.ok()) return session.Fail(filter.status());
+  v1::BulkJobsRequest request;
+  request.set_filter(*filter);
+  request.set_reason(arguments.reason);
+  if (!arguments.yes || arguments.count_only) {
+    request.set_validate_only(true);
+    const Result<v1::BulkJobsResponse> count = session.client().ChangeAll(verb, request, session.Call());
+    if (!count.ok()) return session.Fail(count.status());
+    if (arguments.count_only || count->matched() == 0) {
+      PrintLine(session.json() ? ToJson(*count) : FormatCount(count->matched()) + " jobs match " + *filter);
+      return ExitCode::kOk;
+    }
+    if (!isatty(STDIN_FILENO)) {
+      return session.Fail(InvalidArgument("NOT_CONFIRMED", FormatCount(count->matched()) + " jobs match " + *filter +
+                                                               "; say --yes to " + words.verb + " them"));
+    }
+    if (!Confirmed(count->matched(), words.verb)) return ExitCode::kUsage;
+    request.set_validate_only(false);
+  }
+  const Result<v1::BulkJobsResponse> changed = session.client().ChangeAll(verb, request, session.Call());
+  if (!changed.ok()) return session.Fail(changed.status());
+  PrintLine(session.json()
+                ? ToJson(*changed)
+                : FormatCount(changed->changed()) + " of " + FormatCount(changed->matched()) + " jobs " + words.done);
+  return ExitCode::kOk;
+}
+
+}  // namespace millrace::cli

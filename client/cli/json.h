@@ -1,0 +1,40 @@
+// JSON output. Messages of the protocol go through protobuf's own printer, in one line; JsonObject is for what is not a message.
+#pragma once
+
+#include <google/protobuf/message.h>
+
+#include <concepts>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace millrace::cli {
+
+std::string ToJson(const google::protobuf::Message& message);
+
+// A quoted JSON string. Bytes that are not UTF-8 become U+FFFD.
+std::string JsonString(std::string_view text);
+
+bool IsUtf8(std::string_view text);
+std::string Base64(std::string_view bytes);
+
+// Keeps the order of its members: `JsonObject().Add("id", id).Add("jobs", 3).Take()` is {"id":"...","jobs":3}.
+class JsonObject {
+ public:
+  JsonObject& Add(std::string_view key, std::string_view text) { return AddRaw(key, JsonString(text)); }
+  JsonObject& Add(std::string_view key, const char* text) { return Add(key, std::string_view(text)); }
+  JsonObject& Add(std::string_view key, const std::string& text) { return Add(key, std::string_view(text)); }
+  JsonObject& Add(std::string_view key, bool value) { return AddRaw(key, value ? "true" : "false"); }
+  JsonObject& Add(std::string_view key, std::integral auto value) { return AddRaw(key, std::to_string(value)); }
+  JsonObject& Add(std::string_view key, double value);
+  // A "text" member for bytes that are UTF-8, a "base64" one for others: key + "Text" or key + "Base64".
+  JsonObject& AddBytes(std::string_view key, std::string_view bytes);
+  JsonObject& AddRaw(std::string_view key, std::string_view json);
+
+  std::string Take() { return "{" + members_ + "}"; }
+
+ private:
+  std::string members_;
+};
+
+}  // namespace millrace::cli

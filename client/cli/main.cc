@@ -1,0 +1,7 @@
+// The `millrace` command.
+#include "client/cli/command_line.h"
+
+int main(int argc, char** argv) {
+  millrace::cli::Interrupt interrupt;
+  return static_cast<int>(millrace::cli::RunCommandLine(argc, argv, interrupt));
+}

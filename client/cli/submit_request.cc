@@ -1,0 +1,133 @@
+#include "client/cli/submit_request.h"
+
+#include <cctype>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+namespace millrace::cli {
+namespace {
+
+Status Bad(const std::string& option, const std::string& value, const std::string& expected) {
+  return InvalidArgument("BAD_ARGUMENT", option + ": '" + value + "' is not " + expected);
+}
+
+std::string Upper(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return text;
+}
+
+constexpr char kDurationForm[] = "a time like 500ms, 30s, 5m or 2h";
+constexpr char kTimeForm[] = "a time like 2026-01-31T12:00:00Z";
+
+}  // namespace
+
+Result<v1::SubmitJobRequest> MakeRequest(const SubmitArguments& arguments, WallNanos now) {
+  v1::SubmitJobRequest request;
+  v1::JobSpec& spec = *request.mutable_spec();
+  spec.set_kind(arguments.kind);
+  spec.set_pool(arguments.pool);
+  spec.set_payload(arguments.payload);
+
+  if (!arguments.band.empty()) {
+    v1::Band band;
+    if (!v1::Band_Parse(Upper(arguments.band), &band) || band == v1::BAND_UNSPECIFIED) {
+      return Bad("--band", arguments.band, "critical, high, normal or low");
+    }
+    spec.set_band(band);
+  }
+  if (!arguments.delay.empty() && !arguments.run_at.empty()) {
+    return InvalidArgument("BAD_ARGUMENT", "--delay and --run-at say the same in two ways; give one");
+  }
+  if (!arguments.delay.empty()) {
+    const auto delay = ParseDuration(arguments.delay);
+    if (!delay) return Bad("--delay", arguments.delay, kDurationForm);
+    *spec.mutable_delay() = ToProto(*delay);
+  }
+  if (!arguments.run_at.empty()) {
+    const auto time = ParseTime(arguments.run_at);
+    if (!time) return Bad("--run-at", arguments.run_at, kTimeForm);
+    *spec.mutable_run_at() = ToProto(*time);
+  }
+  if (!arguments.run_timeout.empty()) {
+    const auto timeout = ParseDuration(arguments.run_timeout);
+    if (!timeout || timeout->count() == 0) return Bad("--run-timeout", arguments.run_timeout, kDurationForm);
+    *spec.mutable_run_timeout() = ToProto(*timeout);
+  }
+  if (!arguments.deadline.empty()) {
+    if (const auto from_now = ParseDuration(arguments.deadline)) {
+      *spec.mutable_deadline() = ToProto(now + *from_now);
+    } else if (const auto time = ParseTime(arguments.deadline)) {
+      *spec.mutable_deadline() = ToProto(*time);
+    } else {
+      return Bad("--deadline", arguments.deadline, std::string(kDurationForm) + " from now, nor " + kTimeForm);
+    }
+  }
+  if (arguments.max_attempts != 0) spec.mutable_retry()->set_max_attempts(arguments.max_attempts);
+  spec.set_no_retry_after_start(arguments.once);
+
+  for (const std::string& label : arguments.labels) {
+    const size_t equals = label.find('=');
+    if (equals == std::string::npos || equals == 0) return Bad("--label", label, "NAME=VALUE");
+    (*spec.mutable_labels())[label.substr(0, equals)] = label.substr(equals + 1);
+  }
+
+  request.set_request_id(arguments.request_id);
+  if (arguments.on_full.empty()) {
+    // Many jobs are meant to take the time they need; one job is meant to be answered.
+    request.set_on_full(arguments.many() ? v1::WAIT : v1::REJECT);
+  } else if (arguments.on_full == "wait" || arguments.on_full == "reject") {
+    request.set_on_full(arguments.on_full == "wait" ? v1::WAIT : v1::REJECT);
+  } else {
+    return Bad("--on-full", arguments.on_full, "wait or reject");
+  }
+
+  if (arguments.count < 1) return Bad("--count", std::to_string(arguments.count), "at least 1");
+  if (arguments.many() && !arguments.request_id.empty()) {
+    return InvalidArgument("BAD_ARGUMENT", "--request-id names one job; it cannot be given for several");
+  }
+  const bool has_files = !arguments.files.empty() || !arguments.files_from.empty();
+  if (has_files && !arguments.payload.empty()) {
+    return InvalidArgument("BAD_ARGUMENT", "--payload and --file both give the input of the job; give one");
+  }
+  if (has_files && arguments.count > 1 && (arguments.files.size() > 1 || !arguments.files_from.empty())) {
+    return InvalidArgument("BAD_ARGUMENT", "--count repeats one job; with several files each is a job of its own");
+  }
+  return request;
+}
+
+Result<std::string> ReadFile(const std::string& path) {
+  const auto unreadable = [&path](int error) {
+    return InvalidArgument("UNREADABLE", "cannot read " + path + ": " + std::strerror(error)).With("file", path);
+  };
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> opened(nullptr, std::fclose);
+  std::FILE* file = stdin;
+  if (path != "-") {
+    opened.reset(std::fopen(path.c_str(), "rbe"));
+    if (!opened) return unreadable(errno);
+    file = opened.get();
+  }
+  std::string bytes;
+  char buffer[65536];
+  while (const size_t count = std::fread(buffer, 1, sizeof buffer, file)) bytes.append(buffer, count);
+  if (std::ferror(file)) return unreadable(errno);
+  return bytes;
+}
+
+Result<std::vector<std::string>> FilesOf(const SubmitArguments& arguments) {
+  std::vector<std::string> files = arguments.files;
+  if (arguments.files_from.empty()) return files;
+  const Result<std::string> text = ReadFile(arguments.files_from);
+  if (!text.ok()) return text.status();
+  std::string_view rest = *text;
+  while (!rest.empty()) {
+    const size_t end = rest.find('\n');
+    if (const std::string_view line = rest.substr(0, end); !line.empty()) files.emplace_back(line);
+    if (end == std::string_view::npos) break;
+    rest.remove_prefix(end + 1);
+  }
+  return files;
+}
+
+}  // namespace millrace::cli

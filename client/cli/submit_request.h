@@ -1,0 +1,44 @@
+// From the words of the command line to a SubmitJobRequest.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "client/cli/units.h"
+#include "millrace/v1/job_service.pb.h"
+
+namespace millrace::cli {
+
+// As typed; empty: not given.
+struct SubmitArguments {
+  std::string kind;
+  std::string pool;
+  std::string payload;
+  std::vector<std::string> files;  // "-" is stdin.
+  std::string files_from;          // A file that names files, one a line; "-" is stdin.
+  std::string band;
+  std::string delay, run_at, run_timeout, deadline;
+  int max_attempts = 0;
+  bool once = false;
+  std::vector<std::string> labels;  // NAME=VALUE
+  std::string request_id;
+  std::string on_full;
+  int64_t count = 1;
+  int window = 64;
+  bool wait = false;
+  bool cancel_on_interrupt = false;
+
+  bool many() const { return count > 1 || files.size() > 1 || !files_from.empty(); }
+};
+
+// Everything but the payload of files. `now` turns a --deadline given as a duration into a time. INVALID_ARGUMENT names the option.
+Result<v1::SubmitJobRequest> MakeRequest(const SubmitArguments& arguments, WallNanos now);
+
+// The whole file, or stdin for "-". INVALID_ARGUMENT, UNREADABLE.
+Result<std::string> ReadFile(const std::string& path);
+
+// The lines of `files_from` after the files named one by one. Empty lines are skipped.
+Result<std::vector<std::string>> FilesOf(const SubmitArguments& arguments);
+
+}  // namespace millrace::cli

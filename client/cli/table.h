@@ -1,0 +1,33 @@
+// Table: rows for people, columns aligned. Columns of numbers are right-aligned.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace millrace::cli {
+
+class Table {
+ public:
+  // A header that starts with '>' makes a right-aligned column: {"POOL", ">QUEUED"}.
+  explicit Table(std::vector<std::string> headers);
+
+  // As many cells as headers.
+  void Add(std::vector<std::string> cells);
+
+  // Two spaces between columns, none at the end of a line. Control characters of a cell, which could move a terminal's cursor,
+  // become '?'.
+  std::string Render() const;
+
+ private:
+  std::vector<bool> right_;
+  std::vector<std::vector<std::string>> rows_;  // The headers first.
+};
+
+// Columns that UTF-8 text takes on a terminal, one for each code point.
+size_t DisplayWidth(std::string_view text);
+
+// The first line of a text, cut to `width` columns with an ellipsis, control characters replaced.
+std::string OneLine(std::string_view text, size_t width);
+
+}  // namespace millrace::cli
