@@ -1,0 +1,113 @@
+#include "client/cli/submit_request.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <fstream>
+#include <functional>
+
+namespace millrace::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr WallNanos kNow{nanoseconds(1'700'000'000'000'000'000)};
+
+std::string ErrorOf(const std::function<void(SubmitArguments&)>& change) {
+  SubmitArguments arguments{.kind = "echo"};
+  change(arguments);
+  const auto request = MakeRequest(arguments, kNow);
+  return request.ok() ? "OK" : request.status().message();
+}
+
+TEST(MakeRequest, FillsTheSpec) {
+  const auto request = MakeRequest({.kind = "resize",
+                                    .pool = "thumbs",
+                                    .payload = "x",
+                                    .band = "High",
+                                    .delay = "90s",
+                                    .run_timeout = "2m",
+                                    .deadline = "1h",
+                                    .max_attempts = 3,
+                                    .once = true,
+                                    .labels = {"team=web", "note=a=b", "empty="},
+                                    .request_id = "r1"},
+                                   kNow);
+  ASSERT_TRUE(request.ok()) << request.status().ToString();
+  const v1::JobSpec& spec = request->spec();
+  EXPECT_EQ(spec.kind(), "resize");
+  EXPECT_EQ(spec.pool(), "thumbs");
+  EXPECT_EQ(spec.payload(), "x");
+  EXPECT_EQ(spec.band(), v1::HIGH);
+  EXPECT_EQ(FromProto(spec.delay()), 90s);
+  EXPECT_EQ(FromProto(spec.run_timeout()), 2min);
+  EXPECT_EQ(FromProto(spec.deadline()), kNow + 1h);
+  EXPECT_EQ(spec.retry().max_attempts(), 3);
+  EXPECT_TRUE(spec.no_retry_after_start());
+  EXPECT_EQ(spec.labels().at("note"), "a=b");
+  EXPECT_EQ(spec.labels().at("empty"), "");
+  EXPECT_EQ(request->request_id(), "r1");
+}
+
+TEST(MakeRequest, LeavesOutWhatWasNotSaid) {
+  const auto request = MakeRequest({.kind = "echo"}, kNow);
+  ASSERT_TRUE(request.ok());
+  EXPECT_FALSE(request->spec().has_delay());
+  EXPECT_FALSE(request->spec().has_retry());
+  EXPECT_EQ(request->spec().band(), v1::BAND_UNSPECIFIED);
+}
+
+TEST(MakeRequest, WaitsForRoomOnlyWhenThereAreManyJobs) {
+  EXPECT_EQ(MakeRequest({.kind = "echo"}, kNow)->on_full(), v1::REJECT);
+  EXPECT_EQ(MakeRequest({.kind = "echo", .count = 5}, kNow)->on_full(), v1::WAIT);
+  EXPECT_EQ(MakeRequest({.kind = "echo", .files = {"a", "b"}}, kNow)->on_full(), v1::WAIT);
+  EXPECT_EQ(MakeRequest({.kind = "echo", .on_full = "wait"}, kNow)->on_full(), v1::WAIT);
+}
+
+TEST(MakeRequest, NamesTheOptionAtFault) {
+  EXPECT_EQ(ErrorOf([](auto& a) { a.band = "top"; }), "--band: 'top' is not critical, high, normal or low");
+  EXPECT_EQ(ErrorOf([](auto& a) { a.band = "band_unspecified"; }),
+            "--band: 'band_unspecified' is not critical, high, normal or low");
+  EXPECT_EQ(ErrorOf([](auto& a) { a.delay = "soon"; }), "--delay: 'soon' is not a time like 500ms, 30s, 5m or 2h");
+  EXPECT_EQ(ErrorOf([](auto& a) { a.run_at = "noon"; }), "--run-at: 'noon' is not a time like 2026-01-31T12:00:00Z");
+  EXPECT_EQ(ErrorOf([](auto& a) { a.run_timeout = "0s"; }),
+            "--run-timeout: '0s' is not a time like 500ms, 30s, 5m or 2h");
+  EXPECT_EQ(ErrorOf([](auto& a) { a.labels = {"=x"}; }), "--label: '=x' is not NAME=VALUE");
+  EXPECT_EQ(ErrorOf([](auto& a) { a.on_full = "drop"; }), "--on-full: 'drop' is not wait or reject");
+  EXPECT_EQ(ErrorOf([](auto& a) { a.count = 0; }), "--count: '0' is not at least 1");
+}
+
+TEST(MakeRequest, RefusesWhatContradictsItself) {
+  EXPECT_NE(ErrorOf([](auto& a) { a.delay = "1s", a.run_at = "2026-01-31T12:00:00Z"; }), "OK");
+  EXPECT_NE(ErrorOf([](auto& a) { a.payload = "x", a.files = {"f"}; }), "OK");
+  EXPECT_NE(ErrorOf([](auto& a) { a.count = 2, a.request_id = "r"; }), "OK");
+  EXPECT_NE(ErrorOf([](auto& a) { a.count = 2, a.files = {"f", "g"}; }), "OK");
+  EXPECT_EQ(ErrorOf([](auto& a) { a.count = 2, a.files = {"f"}; }), "OK");
+}
+
+TEST(ReadFile, GivesEveryByteOrTheReason) {
+  const std::string path = testing::TempDir() + "/millrace_read_file";
+  const std::string bytes("a\0b\n", 4);
+  std::ofstream(path, std::ios::binary) << bytes;
+  const auto read = ReadFile(path);
+  ASSERT_TRUE(read.ok());
+  EXPECT_EQ(*read, bytes);
+  std::remove(path.c_str());
+
+  const auto missing = ReadFile(path);
+  EXPECT_EQ(missing.status().reason(), "UNREADABLE");
+  EXPECT_EQ(missing.status().message(), "cannot read " + path + ": No such file or directory");
+  EXPECT_EQ(ReadFile(testing::TempDir()).status().reason(), "UNREADABLE") << "a folder";
+}
+
+TEST(FilesOf, AddsTheLinesOfTheList) {
+  const std::string path = testing::TempDir() + "/millrace_files_from";
+  std::ofstream(path) << "one\n\ntwo with spaces\nthree";
+  const auto files = FilesOf({.files = {"zero"}, .files_from = path});
+  ASSERT_TRUE(files.ok());
+  EXPECT_EQ(*files, (std::vector<std::string>{"zero", "one", "two with spaces", "three"}));
+  std::remove(path.c_str());
+}
+
+}  // namespace
+}  // namespace millrace::cli

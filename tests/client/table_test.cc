@@ -1,0 +1,42 @@
+#include "client/cli/table.h"
+
+#include <gtest/gtest.h>
+
+namespace millrace::cli {
+namespace {
+
+TEST(Table, AlignsColumnsAndEndsNoLineInSpaces) {
+  Table table({"POOL", ">QUEUED", "STATE"});
+  table.Add({"default", "5", "ACTIVE"});
+  table.Add({"thumbs", "1,200", ""});
+  EXPECT_EQ(table.Render(),
+            "POOL     QUEUED  STATE\n"
+            "default       5  ACTIVE\n"
+            "thumbs    1,200\n");
+}
+
+TEST(Table, CountsLettersNotBytes) {
+  Table table({"NAME", "NEXT"});
+  table.Add({"größe", "x"});
+  table.Add({"abcde", "y"});
+  EXPECT_EQ(table.Render(), "NAME   NEXT\ngröße  x\nabcde  y\n");
+}
+
+TEST(Table, KeepsATerminalSafeFromWhatJobsSay) {
+  Table table({"ERROR"});
+  table.Add({"\033[2Jgone\r\n"});
+  EXPECT_EQ(table.Render(), "ERROR\n?[2Jgone??\n");
+}
+
+TEST(OneLine, CutsAtTheLineAndAtTheWidth) {
+  EXPECT_EQ(OneLine("short", 10), "short");
+  EXPECT_EQ(OneLine("short\n", 10), "short");
+  EXPECT_EQ(OneLine("first\nsecond", 10), "first…");
+  EXPECT_EQ(OneLine("0123456789abc", 10), "012345678…");
+  EXPECT_EQ(OneLine("0123456789", 10), "0123456789");
+  EXPECT_EQ(OneLine("äöüäöü", 4), "äöü…");
+  EXPECT_EQ(OneLine("bell\a", 10), "bell?");
+}
+
+}  // namespace
+}  // namespace millrace::cli
