@@ -51,7 +51,7 @@ fi
 passed=0 failed=0 skipped=0 summary=()
 
 # attribute NAME FILE: a number from the head of ctest's JUnit report.
-attribute() { grep -oE " $1=\"[0-9]+\"" "$2" | head -n 1 | tr -dc 0-9; }
+attribute() { grep -oE "\s$1=\"[0-9]+\"" "$2" | head -n 1 | tr -dc 0-9; }
 
 count() {
   local preset=$1 report=$2 bad none good
