@@ -93,36 +93,6 @@ __attribute__((noinline)) void Write(spdlog::level::level_enum level, const char
 
 }  // namespace
 
-const char* ToString(LogLevel level) {
-  switch (level) {
-    case LogLevel::kDebug:
-      return "debug";
-    case LogLevel::kInfo:
-      return "info";
-    case LogLevel::kWarning:
-      return "warning";
-    case LogLevel::kError:
-      return "error";
-  }
-  return "?";
-}
-
-const char* ToString(LogFormat format) { return format == LogFormat::kJson ? "json" : "text"; }
-
-std::optional<LogLevel> ParseLogLevel(std::string_view name) {
-  for (LogLevel level : {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarning, LogLevel::kError}) {
-    if (name == ToString(level)) return level;
-  }
-  return std::nullopt;
-}
-
-std::optional<LogFormat> ParseLogFormat(std::string_view name) {
-  for (LogFormat format : {LogFormat::kText, LogFormat::kJson}) {
-    if (name == ToString(format)) return format;
-  }
-  return std::nullopt;
-}
-
 void ConfigureLog(LogLevel level, LogFormat format) { TheLog().Configure(level, format); }
 
 void LogDebug(const char* format, ...) {

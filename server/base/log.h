@@ -9,18 +9,11 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
-#include <string_view>
 
 namespace millrace {
 
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
 enum class LogFormat : uint8_t { kText, kJson };
-
-const char* ToString(LogLevel level);
-const char* ToString(LogFormat format);
-std::optional<LogLevel> ParseLogLevel(std::string_view name);    // "debug", "info", "warning", "error"
-std::optional<LogFormat> ParseLogFormat(std::string_view name);  // "text", "json"
 
 // Without this call: info and text.
 void ConfigureLog(LogLevel level, LogFormat format);
