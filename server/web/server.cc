@@ -145,31 +145,4 @@ Result<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, std:
 
 const Address& Server::address() const { return state_->options.address; }
 
-std::string EscapeHtml(const std::string& text) {
-  std::string html;
-  html.reserve(text.size());
-  for (char c : text) {
-    switch (c) {
-      case '&':
-        html += "&amp;";
-        break;
-      case '<':
-        html += "&lt;";
-        break;
-      case '>':
-        html += "&gt;";
-        break;
-      case '"':
-        html += "&quot;";
-        break;
-      case '\'':
-        html += "&#39;";
-        break;
-      default:
-        html += c;
-    }
-  }
-  return html;
-}
-
 }  // namespace millrace::web

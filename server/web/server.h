@@ -48,7 +48,4 @@ class Server {
   std::unique_ptr<State> state_;
 };
 
-// `text` as it reads inside an HTML page.
-std::string EscapeHtml(const std::string& text);
-
 }  // namespace millrace::web
