@@ -1,0 +1,247 @@
+#include "daemon.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cinttypes>
+#include <cstring>
+#include <filesystem>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "config/units.h"
+#include "dispatch/dispatcher.h"
+#include "io/process.h"
+#include "metrics/collector.h"
+#include "rpc/server.h"
+#include "runners/builtin.h"
+#include "runners/exec.h"
+#include "runners/native.h"
+#include "runtime/park.h"
+#include "runtime/runtime.h"
+#include "store/memory_journal.h"
+#include "web/pages.h"
+#include "web/server.h"
+
+namespace millrace {
+namespace {
+
+// For calls in flight when everything they wait for has been answered.
+constexpr auto kRpcGrace = std::chrono::seconds(2);
+
+// Makes the folder and proves that a file can be written in it.
+Status PrepareDataDir(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  std::string probe = folder + "/.millrace-XXXXXX";
+  int fd = error ? -1 : mkstemp(probe.data());
+  if (fd < 0) {
+    return FailedPrecondition("DATA_DIR_UNUSABLE", "the folder " + folder + " cannot be written: " +
+                                                       (error ? error.message() : strerror(errno)) +
+                                                       "; make it writable or choose another with --data-dir");
+  }
+  close(fd);
+  unlink(probe.c_str());
+  return OkStatus();
+}
+
+std::string Fixed(double value) {
+  char text[32];
+  snprintf(text, sizeof(text), "%.2f", value);
+  return text;
+}
+
+class Daemon {
+ public:
+  Daemon(const config::Config& config, Signals& signals)
+      : config_(config),
+        signals_(signals),
+        runtime_(config.runtime),
+        exec_(process_host_),
+        dispatcher_({runtime_, clock_, journal_, {&native_, &exec_}}, config.jobs),
+        collector_({.dispatch = [this] { return dispatcher_.Stats(); },
+                    .runtime = [this] { return runtime_.Stats(); },
+                    .calls = &calls_}) {}
+
+  ~Daemon() {
+    if (fibers_.joinable()) fibers_.join();
+  }
+
+  int Run() {
+    if (Status status = Start(); !status.ok()) {
+      LogError("cannot start: %s", status.message().c_str());
+      Stop(Nanos(0));
+      return kExitNotStarted;
+    }
+    LogStarted();
+    AwaitSignal();
+    return Stop(config_.drain_timeout);
+  }
+
+ private:
+  Status Start() {
+    if (!config_.data_dir.empty()) MR_RETURN_IF_ERROR(PrepareDataDir(config_.data_dir));
+    MR_RETURN_IF_ERROR(runners::RegisterBuiltins(native_));
+    for (const auto& kind : config_.kinds) MR_RETURN_IF_ERROR(exec_.Register(kind.options, kind.exec));
+    for (const auto& pool : config_.pools) MR_RETURN_IF_ERROR(dispatcher_.AddPool(pool));
+
+    std::promise<Status> started;
+    fibers_ = std::thread([this, &started] { runtime_.Run([this, &started] { MainFiber(&started); }); });
+    MR_RETURN_IF_ERROR(started.get_future().get());
+    dispatching_ = true;
+
+    auto rpc = rpc::Server::Start(dispatcher_, calls_,
+                                  {.address = config_.grpc_address.ToString(),
+                                   .message_bytes_max = std::max(rpc::ServerOptions().message_bytes_max,
+                                                                 config_.jobs.payload_bytes_max + (1 << 20))});
+    MR_RETURN_IF_ERROR(rpc.status());
+    rpc_ = std::move(rpc).value();
+
+    auto web = web::Server::Start(config_.http,
+                                  {{"/", [this] { return StatusPage(); }},
+                                   {"/metrics",
+                                    [this] {
+                                      return web::Response{.content_type = metrics::Collector::kContentType,
+                                                           .body = collector_.Text()};
+                                    }},
+                                   {"/healthz", [] { return web::Response{.body = "alive\n"}; }},
+                                   {"/readyz", [this] {
+                                      return draining_.load() ? web::Response{.status = 503, .body = "draining\n"}
+                                                              : web::Response{.body = "ready\n"};
+                                    }}});
+    MR_RETURN_IF_ERROR(web.status());
+    web_ = std::move(web).value();
+    return OkStatus();
+  }
+
+  // The fiber whose end ends the runtime. It waits for the other side of the daemon, which is a plain thread.
+  void MainFiber(std::promise<Status>* started) {
+    Status status = dispatcher_.Start();
+    const bool ok = status.ok();
+    started->set_value(std::move(status));
+    if (!ok) return;
+    drain_.Wait(rt::WaitReason::kExternal);
+    report_ = dispatcher_.Stop(grace_);
+    signals_.Wake();
+    end_.Wait(rt::WaitReason::kExternal);
+  }
+
+  void LogStarted() {
+    if (config_.insecure && !(config_.grpc_address.IsLoopback() && config_.http.address.IsLoopback())) {
+      LogWarning(
+          "other machines can connect, and there is no authentication: whoever reaches this port can submit and see "
+          "jobs");
+    }
+    LogWarning("the store is memory: jobs are gone when this process ends");
+    for (const auto& pool : dispatcher_.Pools()) {
+      std::string kinds;
+      for (const auto& kind : pool.kinds) kinds += (kinds.empty() ? "" : ", ") + kind;
+      LogInfo("pool '%s': %s, %d workers, room for %" PRId64 " jobs and %s; kinds: %s", pool.name.c_str(),
+              pool.runner.c_str(), pool.workers, pool.capacity_jobs, config::FormatSize(pool.capacity_bytes).c_str(),
+              kinds.empty() ? "none" : kinds.c_str());
+    }
+    LogInfo("millraced %s is ready: gRPC on %s, HTTP on %s, store memory, %zu pools, %d processors", Version(),
+            rpc_->address().c_str(), web_->address().ToString().c_str(), config_.pools.size(), runtime_.procs());
+  }
+
+  void AwaitSignal() {
+    for (;;) {
+      int signal = signals_.Wait();
+      if (signal == SIGHUP) {
+        LogWarning("SIGHUP: this version does not reload its configuration; restart it instead");
+        continue;
+      }
+      int busy = 0;
+      for (const auto& pool : dispatcher_.Pools()) busy += pool.workers_busy;
+      LogInfo("SIG%s: draining, up to %s for %d running jobs; a second signal ends at once", sigabbrev_np(signal),
+              config::FormatDuration(config_.drain_timeout).c_str(), busy);
+      return;
+    }
+  }
+
+  // In the order that rpc/server.h asks for: health, dispatcher, gRPC. Also what is left of a start that failed.
+  int Stop(Nanos grace) {
+    draining_.store(true);
+    if (rpc_ != nullptr) rpc_->SetServing(false);
+    if (dispatching_) {
+      grace_ = grace;
+      drain_.Wake();
+      for (int signal; (signal = signals_.Wait()) != 0;) {
+        if (signal == SIGHUP) continue;
+        LogError("SIG%s again: ended before the drain was over", sigabbrev_np(signal));
+        // No destructors: they would wait for what we were told not to wait for.
+        _exit(kExitCutShort);
+      }
+    }
+    const bool was_serving = web_ != nullptr;
+    if (rpc_ != nullptr) rpc_->Stop(kRpcGrace);
+    web_.reset();
+    process_host_.Stop();
+    if (dispatching_) end_.Wake();
+    if (fibers_.joinable()) fibers_.join();
+    if (was_serving) {
+      if (report_.queued > 0) LogWarning("%" PRId64 " jobs are gone with the memory store", report_.queued);
+      LogInfo("drained: %" PRId64 " finished, %" PRId64 " handed back, %" PRId64 " left queued", report_.finished,
+              report_.released, report_.queued);
+    }
+    return kExitDrained;
+  }
+
+  web::Response StatusPage() {
+    web::StatusPage page{.title = "Millrace",
+                         .facts = {{"version", Version()},
+                                   {"gRPC", rpc_->address()},
+                                   {"state", draining_.load() ? "draining" : "ready"},
+                                   {"store", "memory"},
+                                   {"processors", std::to_string(runtime_.procs())}},
+                         .columns = {"pool", "runner", "state", "workers", "busy", "queued", "capacity", "scheduled",
+                                     "speedup", "efficiency", "utilization"},
+                         .links = {"/metrics", "/healthz", "/readyz"}};
+    for (const auto& pool : dispatcher_.Pools()) {
+      page.rows.push_back({pool.name, pool.runner, dispatch::ToString(pool.state), std::to_string(pool.workers),
+                           std::to_string(pool.workers_busy), std::to_string(pool.queued_jobs),
+                           std::to_string(pool.capacity_jobs), std::to_string(pool.scheduled_jobs),
+                           Fixed(pool.efficiency.speedup), Fixed(pool.efficiency.efficiency),
+                           Fixed(pool.efficiency.utilization)});
+    }
+    return Render(page);
+  }
+
+  const config::Config& config_;
+  Signals& signals_;
+
+  // In the order of the tree; each knows those above it only.
+  SystemClock clock_;
+  rt::Runtime runtime_;
+  io::ProcessHost process_host_;
+  store::MemoryJournal journal_;
+  runners::NativeRunner native_;
+  runners::ExecRunner exec_;
+  dispatch::Dispatcher dispatcher_;
+  rpc::CallStats calls_;
+  std::unique_ptr<rpc::Server> rpc_;
+  metrics::Collector collector_;
+  std::unique_ptr<web::Server> web_;
+
+  std::thread fibers_;
+  bool dispatching_ = false;
+  std::atomic<bool> draining_{false};
+  // Between Stop and the main fiber: Stop writes grace_ before drain_ is woken, the fiber report_ before it wakes signals_.
+  rt::Parker drain_, end_;
+  Nanos grace_{0};
+  dispatch::Dispatcher::DrainReport report_;
+};
+
+}  // namespace
+
+int RunDaemon(const config::Config& config, Signals& signals) { return Daemon(config, signals).Run(); }
+
+}  // namespace millrace

@@ -1,0 +1,43 @@
+// millraced: flags, configuration, then the daemon (daemon.h).
+#include <cstdio>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/log.h"
+#include "config/command_line.h"
+#include "config/config.h"
+#include "daemon.h"
+#include "signals.h"
+
+int main(int argc, char** argv) {
+  using namespace millrace;
+  Signals signals;
+
+  auto parsed = config::ParseCommandLine(std::vector<std::string>(argv + 1, argv + argc), config::ReadEnvironment());
+  if (const auto* exit = std::get_if<config::EarlyExit>(&parsed)) {
+    fputs(exit->text.c_str(), exit->code == 0 ? stdout : stderr);
+    return exit->code;
+  }
+  const auto& line = std::get<config::CommandLine>(parsed);
+
+  const config::Loaded loaded = config::Load(line);
+  if (!loaded.problems.empty()) {
+    for (const auto& problem : loaded.problems) fprintf(stderr, "millraced: %s\n", problem.c_str());
+    return config::kExitUsage;
+  }
+  const std::string file = line.config_file.empty() ? "no file, defaults" : line.config_file;
+  if (line.action == config::CommandLine::Action::kCheckConfig) {
+    printf("%s: good; %zu pools, %zu kinds\n", file.c_str(), loaded.config.pools.size(), loaded.config.kinds.size());
+    return 0;
+  }
+  if (line.action == config::CommandLine::Action::kPrintConfig) {
+    fputs(ToToml(loaded.config, config::Secrets::kShown).c_str(), stdout);
+    return 0;
+  }
+
+  ConfigureLog(loaded.config.log_level, loaded.config.log_format);
+  for (const auto& warning : line.warnings) LogWarning("%s", warning.c_str());
+  LogInfo("configuration in effect (%s):\n%s", file.c_str(), ToToml(loaded.config, config::Secrets::kHidden).c_str());
+  return RunDaemon(loaded.config, signals);
+}
