@@ -5,7 +5,7 @@
 //        | guard | ........ untouched, not committed ........ <- sp | closure | Fiber |
 //
 //   Who may change it   The machine that runs the fiber, or, while it is parked, whoever took it off its wait queue: never two at
-//                       a time. `state` and `select_done` are read by others and therefore atomic.
+//                       a time. `state` is read by others and therefore atomic.
 #pragma once
 
 #include <array>
@@ -50,8 +50,7 @@ struct alignas(64) Fiber {
   ExceptionState exceptions;
   Fiber* next = nullptr;  // Link of whichever list owns it: the global queue or a free list.
 
-  // Settles which of several wakers of a select wins: reset by the select, 0 -> 1 by the winner (compare-and-swap).
-  std::atomic<uint32_t> select_done{0};
+  uint32_t select_random = 0;  // Generator of the order in which its selects look at their cases.
 
   // ---- Identity
   uint64_t id = 0;

@@ -33,6 +33,7 @@ struct Machine {
   ParkCommit park_commit = nullptr;
   void* park_argument = nullptr;
   uint64_t left_at = 0;  // Ticks when the last fiber was left; 0 once a search came in between.
+  uint32_t switches = 0;
   int* errno_place = nullptr;
   ExceptionState* exceptions_place = nullptr;
   void* tsan_thread = nullptr;

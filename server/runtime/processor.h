@@ -41,7 +41,8 @@ struct alignas(128) Processor {
   static constexpr int kFreeFibersMax = 64;
 
   int index = 0;
-  uint32_t tick = 0;  // Time slices begun; every 61st looks at the global queue first.
+  uint32_t tick = 0;         // Time slices begun; every 61st looks at the global queue first.
+  uint64_t slice_start = 0;  // Ticks of the clock (cycles.h).
   RunQueue run_queue;
   TimerHeap timers;
   ProcessorCounters counters;

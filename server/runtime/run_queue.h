@@ -55,6 +55,9 @@ class RunQueue {
     }
   }
 
+  // Owner. Empties the slot.
+  Fiber* TakeNext() { return next_.exchange(nullptr, std::memory_order_acq_rel); }
+
   // Owner. Takes half of a full ring for the global queue; 0 when thieves made room meanwhile.
   uint32_t TakeHalf(std::array<Fiber*, kCapacity / 2>& out) {
     uint32_t head = head_.load(std::memory_order_acquire);

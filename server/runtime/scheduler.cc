@@ -23,6 +23,8 @@ namespace {
 // A prime, so as not to march in step with a program's own rhythm (Go's number).
 constexpr uint32_t kGlobalQueueInterval = 61;
 constexpr int kStealRounds = 4;
+constexpr uint32_t kSwitchSample = 64;
+constexpr int64_t kTimeSliceNs = 10'000'000;  // Go's.
 
 uint64_t NextRandom(uint64_t& state) {  // xorshift64* (Vigna)
   state ^= state >> 12;
@@ -51,14 +53,14 @@ int ProcsFrom(const RuntimeOptions& options) {
 }  // namespace
 
 Scheduler::Scheduler(const RuntimeOptions& options)
-    : seed_(options.seed != 0 ? options.seed : static_cast<uint64_t>(NowNs()) | 1), stacks_(options.stack_bytes) {
-  GetTickScale();
+    : seed_(options.seed != 0 ? options.seed : static_cast<uint64_t>(NowNs()) | 1),
+      slice_ticks_(static_cast<uint64_t>(kTimeSliceNs * GetTickScale().ticks_per_ns)),
+      stacks_(options.stack_bytes) {
   int procs = ProcsFrom(options);
   for (int i = 0; i < procs; ++i) {
     processors_.push_back(std::make_unique<Processor>());
     processors_.back()->index = i;
   }
-  for (int i = procs - 1; i >= 0; --i) PushIdleProcessor(processors_[i].get());
 }
 
 Scheduler::~Scheduler() = default;
@@ -77,8 +79,10 @@ void Scheduler::RunMain(Fiber* main) {
     machines_.push_back(std::move(owned));
   }
   {
+    // Not earlier: with an idle processor at hand, a fiber started before Run would start a machine.
     LockGuard guard(lock_);
-    machine.processor = PopIdleProcessor();
+    for (int i = procs() - 1; i > 0; --i) PushIdleProcessor(processors_[i].get());
+    machine.processor = processors_[0].get();
     ++machine_count_;
   }
   SetCurrentMachine(&machine);
@@ -110,16 +114,25 @@ void Scheduler::Loop(Machine& machine) {
 }
 
 MR_NO_TSAN void Scheduler::Execute(Machine& machine, Fiber* fiber, bool inherits) {
-  uint64_t now = NowTicks();
+  uint64_t now = machine.left_at;
   {
     Processor& processor = *machine.processor;
+    // Reading the counter costs as much as the switch itself: the moment one fiber was left is taken as the one the next was
+    // entered, and how long the scheduler takes in between is looked at every kSwitchSample-th time only.
+    if (now == 0) {
+      now = NowTicks();
+    } else if (++machine.switches % kSwitchSample == 0) {
+      now = NowTicks();
+      processor.counters.switch_ticks.Add(kSwitchSample * TicksBetween(machine.left_at, now));
+    }
     uint64_t waited = TicksBetween(fiber->since, now);
     fiber->runnable += waited;
     processor.counters.wait_ticks.Add(waited);
     processor.counters.wait_log2[64 - std::countl_zero(waited)].Add(1);
-    if (machine.left_at != 0) processor.counters.switch_ticks.Add(TicksBetween(machine.left_at, now));
-    // Inherited: a pair that readies each other back and forth counts as one long slice, as it should for preemption.
-    if (!inherits) ++processor.tick;
+    if (!inherits) {
+      ++processor.tick;
+      processor.slice_start = now;
+    }
   }
   for (bool parked = false; !parked;) {
     fiber->since = now;
@@ -158,7 +171,12 @@ Fiber* Scheduler::FindLocal(Machine& machine, bool* inherits) {
   *inherits = false;
   uint64_t now = machine.left_at != 0 ? machine.left_at : NowTicks();
   if (processor.timers.earliest_ticks() <= now) processor.counters.timers_fired.Add(processor.timers.FireDue(NowNs()));
-  if (processor.tick % kGlobalQueueInterval == 0 && global_count_.load(std::memory_order_relaxed) > 0) {
+  // A pair that readies each other lives in the next slot and off one slice; when that is used up, both queue like the others.
+  bool slice_over = TicksBetween(processor.slice_start, now) > slice_ticks_;
+  if (slice_over) {
+    if (Fiber* fiber = processor.run_queue.TakeNext()) PushLocal(processor, fiber);
+  }
+  if ((slice_over || processor.tick % kGlobalQueueInterval == 0) && global_count_.load(std::memory_order_relaxed) > 0) {
     LockGuard guard(lock_);
     if (Fiber* fiber = PopGlobal(processor, 1)) return fiber;
   }

@@ -81,6 +81,7 @@ class Scheduler {
   void FinishFiber(Machine& machine, Fiber* fiber);
 
   const uint64_t seed_;
+  const uint64_t slice_ticks_;
   std::vector<std::unique_ptr<Processor>> processors_;
   StackPool stacks_;
   SleepPoller poller_;

@@ -30,7 +30,8 @@ struct RuntimeStats {
   uint64_t fibers_stolen = 0;
   uint64_t timers_fired = 0;
   uint64_t machine_wakeups = 0;
-  double switch_seconds = 0;  // spent in the scheduler between two fibers, searching excluded
+  double switch_seconds =
+      0;  // spent in the scheduler between two fibers, searching excluded; estimated from every 64th switch
 
   std::array<uint64_t, kWaitBucketNanos.size() + 1> wait_buckets{};
   double wait_seconds_sum = 0;

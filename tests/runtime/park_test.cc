@@ -1,0 +1,129 @@
+#include "runtime/park.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "runtime/runtime.h"
+#include "tests/support/fibers.h"
+
+namespace millrace::rt {
+namespace {
+
+class Parking : public test::OnAnyProcs {};
+INSTANTIATE_TEST_SUITE_P(Procs, Parking, test::kAnyProcs);
+
+TEST_P(Parking, AFiberParkedUnderALockIsFoundByWhoeverTakesTheLock) {
+  Run([] {
+    constexpr int kRounds = 3000;
+    Lock lock;
+    Fiber* waiter = nullptr;
+    std::atomic<bool> done{false};
+    Go([&] {
+      for (int i = 0; i < kRounds; ++i) {
+        lock.lock();
+        waiter = CurrentFiber();
+        ParkAndUnlock(WaitReason::kExternal, lock);
+      }
+      done = true;
+    });
+    int woken = 0;
+    while (!done) {
+      Fiber* fiber;
+      {
+        LockGuard guard(lock);
+        fiber = waiter;
+        waiter = nullptr;
+      }
+      if (fiber != nullptr) {
+        ++woken;
+        Ready(fiber);
+      }
+      Yield();
+    }
+    EXPECT_EQ(woken, kRounds);
+  });
+}
+
+TEST_P(Parking, ACommitThatSaysNoGoesOnAtOnce) {
+  Run([] {
+    int calls = 0;
+    Park(
+        WaitReason::kExternal,
+        [](Fiber*, void* count) {
+          ++*static_cast<int*>(count);
+          return false;
+        },
+        &calls);
+    EXPECT_EQ(calls, 1);
+  });
+}
+
+TEST_P(Parking, AParkerWokenFirstDoesNotWait) {
+  Run([] {
+    Parker parker;
+    parker.Wake();
+    parker.Wait(WaitReason::kExternal);
+  });
+}
+
+TEST_P(Parking, AParkerWokenByAFiberInAnyOrderGoesOn) {
+  Run([] {
+    for (int i = 0; i < 2000; ++i) {
+      Parker parker;
+      Go([&] { parker.Wake(); });
+      if (i % 2 == 0) Yield();
+      parker.Wait(WaitReason::kExternal);
+    }
+  });
+}
+
+TEST(Parker, ServesPlainThreadsToo) {
+  for (int i = 0; i < 500; ++i) {
+    Parker parker;
+    std::thread waker([&] { parker.Wake(); });
+    parker.Wait(WaitReason::kExternal);
+    waker.join();
+  }
+}
+
+TEST(ParkDeathTest, ParkOutsideAFiberSaysWhatToDo) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(Park(WaitReason::kMutex, nullptr, nullptr), "wait for a mutex outside a fiber.*Runtime::Run");
+}
+
+TEST(ParkDeathTest, ReadyOfAFiberThatIsNotParkedIsABug) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(test::OnProcs(1, [] { Ready(CurrentFiber()); }), "which is not parked");
+}
+
+TEST(Lock, ExcludesThreadsAndFibersFromEachOther) {
+  Lock lock;
+  int64_t count = 0;  // Guarded by lock; a plain integer, so that a broken lock shows (and TSan sees it).
+  constexpr int kEach = 20'000;
+  test::OnProcs(2, [&] {
+    std::atomic<int> left{4};
+    std::vector<std::thread> threads;
+    auto work = [&] {
+      for (int i = 0; i < kEach; ++i) {
+        LockGuard guard(lock);
+        ++count;
+      }
+    };
+    for (int t = 0; t < 2; ++t) threads.emplace_back(work);
+    for (int f = 0; f < 4; ++f) {
+      Go([&] {
+        work();
+        left--;
+      });
+    }
+    while (left > 0) Yield();
+    for (std::thread& thread : threads) thread.join();
+  });
+  EXPECT_EQ(count, 6 * kEach);
+}
+
+}  // namespace
+}  // namespace millrace::rt
