@@ -1,0 +1,333 @@
+// The library against a server that answers as each test wants.
+#include "client/client.h"
+
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <functional>
+#include <future>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "client/submit_stream.h"
+#include "google/rpc/error_details.pb.h"
+#include "millrace/v1/job_service.grpc.pb.h"
+
+namespace millrace::client {
+namespace {
+
+using namespace std::chrono_literals;
+using SubmitServerStream = grpc::ServerReaderWriter<v1::StreamSubmitResponse, v1::StreamSubmitRequest>;
+
+class FakeServer final : public v1::JobService::Service {
+ public:
+  FakeServer() {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
+    builder.RegisterService(this);
+    server_ = builder.BuildAndStart();
+  }
+  ~FakeServer() override { server_->Shutdown(std::chrono::system_clock::now()); }
+
+  std::unique_ptr<Client> Connect(ClientOptions options = {}) {
+    auto client = Client::Connect("127.0.0.1:" + std::to_string(port_), options);
+    return std::move(*client);
+  }
+
+  std::function<grpc::Status(const v1::SubmitJobRequest&, v1::SubmitJobResponse*)> submit;
+  std::function<grpc::Status(const v1::WaitJobRequest&, v1::Job*)> wait;
+  std::function<grpc::Status(grpc::ServerContext*, const v1::WatchJobsRequest&, grpc::ServerWriter<v1::JobEvent>*)>
+      watch;
+  std::function<grpc::Status(SubmitServerStream*)> stream;
+  std::function<grpc::Status(const v1::ListJobsRequest&, v1::ListJobsResponse*)> list;
+
+ private:
+  grpc::Status SubmitJob(grpc::ServerContext*, const v1::SubmitJobRequest* request,
+                         v1::SubmitJobResponse* response) override {
+    return submit(*request, response);
+  }
+  grpc::Status WaitJob(grpc::ServerContext*, const v1::WaitJobRequest* request, v1::Job* job) override {
+    return wait(*request, job);
+  }
+  grpc::Status WatchJobs(grpc::ServerContext* context, const v1::WatchJobsRequest* request,
+                         grpc::ServerWriter<v1::JobEvent>* writer) override {
+    return watch(context, *request, writer);
+  }
+  grpc::Status StreamSubmit(grpc::ServerContext*, SubmitServerStream* s) override { return stream(s); }
+  grpc::Status ListJobs(grpc::ServerContext*, const v1::ListJobsRequest* request,
+                        v1::ListJobsResponse* response) override {
+    return list(*request, response);
+  }
+
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+const grpc::Status kUnavailable(grpc::StatusCode::UNAVAILABLE, "not now");
+
+TEST(Connect, RefusesWhatIsNoAddress) {
+  for (const char* address : {"", "host", "host:", ":7070", "host:port", "::1", "::1:7070", "host:123456", "unix:"}) {
+    EXPECT_EQ(Client::Connect(address).status().reason(), "BAD_ADDRESS") << address;
+  }
+  for (const char* address : {"host:7070", "[::1]:7070", "unix:/tmp/socket"})
+    EXPECT_TRUE(Client::Connect(address).ok()) << address;
+}
+
+TEST(Submit, IsRepeatedWithOneRequestIdWhenTheServerIsUnavailable) {
+  FakeServer server;
+  std::vector<std::string> ids;
+  server.submit = [&](const v1::SubmitJobRequest& request, v1::SubmitJobResponse* response) {
+    ids.push_back(request.request_id());
+    if (ids.size() < 3) return kUnavailable;
+    response->set_id("job");
+    return grpc::Status::OK;
+  };
+  const auto client = server.Connect();
+  const auto answer = client->Submit({});
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  ASSERT_EQ(ids.size(), 3u);
+  EXPECT_EQ(ids[0].size(), 32u);
+  EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), 1u);
+}
+
+TEST(Submit, KeepsTheRequestIdItIsGiven) {
+  FakeServer server;
+  server.submit = [&](const v1::SubmitJobRequest& request, v1::SubmitJobResponse* response) {
+    response->set_id(request.request_id());
+    return grpc::Status::OK;
+  };
+  v1::SubmitJobRequest request;
+  request.set_request_id("mine");
+  EXPECT_EQ(server.Connect()->Submit(request)->id(), "mine");
+}
+
+TEST(Submit, IsNotRepeatedForOtherErrorsOrWhenToldSo) {
+  FakeServer server;
+  std::atomic<int> calls{0};
+  server.submit = [&](const v1::SubmitJobRequest&, v1::SubmitJobResponse*) {
+    ++calls;
+    return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "full");
+  };
+  EXPECT_EQ(server.Connect()->Submit({}).status().code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(calls, 1);
+
+  server.submit = [&](const v1::SubmitJobRequest& request, v1::SubmitJobResponse*) {
+    EXPECT_EQ(request.request_id(), "");
+    ++calls;
+    return kUnavailable;
+  };
+  EXPECT_EQ(server.Connect({.max_attempts = 1})->Submit({}).status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(calls, 2);
+}
+
+TEST(Wait, PollsUntilTheJobHasEnded) {
+  FakeServer server;
+  int polls = 0;
+  server.wait = [&](const v1::WaitJobRequest& request, v1::Job* job) {
+    job->set_id(request.id());
+    job->set_state(++polls < 3 ? v1::RUNNING : v1::FAILED);
+    return grpc::Status::OK;
+  };
+  const auto job = server.Connect()->Wait("job");
+  ASSERT_TRUE(job.ok());
+  EXPECT_EQ(job->state(), v1::FAILED);
+  EXPECT_EQ(polls, 3);
+}
+
+TEST(Wait, GivesUpWhenItsTimeIsOver) {
+  FakeServer server;
+  server.wait = [](const v1::WaitJobRequest&, v1::Job* job) {
+    job->set_state(v1::QUEUED);
+    return grpc::Status::OK;
+  };
+  const auto job = server.Connect()->Wait("job", 0ms);
+  EXPECT_EQ(job.status().reason(), "DEADLINE");
+  EXPECT_EQ(job.status().message(), "job job is still QUEUED after the time it was given");
+}
+
+TEST(Watch, ResumesWithTheLastTokenWhenTheConnectionBreaks) {
+  FakeServer server;
+  std::vector<std::string> tokens;
+  server.watch = [&](grpc::ServerContext*, const v1::WatchJobsRequest& request,
+                     grpc::ServerWriter<v1::JobEvent>* writer) {
+    tokens.push_back(request.resume_token());
+    v1::JobEvent event;
+    event.set_resume_token("t" + std::to_string(tokens.size()));
+    writer->Write(event);
+    return tokens.size() < 2 ? kUnavailable : grpc::Status::OK;
+  };
+  int events = 0;
+  const Status status = server.Connect()->Watch({}, [&](const v1::JobEvent&) { return ++events > 0; });
+  EXPECT_TRUE(status.ok()) << status.ToString();
+  EXPECT_EQ(events, 2);
+  EXPECT_EQ(tokens, (std::vector<std::string>{"", "t1"}));
+}
+
+TEST(Watch, EndsWhenItIsToldToStop) {
+  FakeServer server;
+  std::stop_source stop;
+  server.watch = [&](grpc::ServerContext* context, const v1::WatchJobsRequest&,
+                     grpc::ServerWriter<v1::JobEvent>* writer) {
+    writer->Write({});
+    while (!context->IsCancelled()) std::this_thread::yield();
+    return grpc::Status::OK;
+  };
+  const auto on_event = [&](const v1::JobEvent&) {
+    stop.request_stop();
+    return true;
+  };
+  EXPECT_EQ(server.Connect()->Watch({}, on_event, {.stop = stop.get_token()}).reason(), "INTERRUPTED");
+}
+
+TEST(List, FollowsThePages) {
+  FakeServer server;
+  server.list = [](const v1::ListJobsRequest& request, v1::ListJobsResponse* response) {
+    response->add_jobs()->set_id("after " + request.page_token());
+    if (request.page_token() != "2") response->set_next_page_token(request.page_token() == "" ? "1" : "2");
+    return grpc::Status::OK;
+  };
+  std::vector<std::string> ids;
+  const auto client = server.Connect();
+  EXPECT_TRUE(client->List({}, [&](const v1::Job& job) { return ids.push_back(job.id()), true; }).ok());
+  EXPECT_EQ(ids, (std::vector<std::string>{"after ", "after 1", "after 2"}));
+}
+
+TEST(SubmitAsync, IsAnsweredBeforeTheClientEnds) {
+  FakeServer server;
+  std::atomic<int> answers{0};
+  server.submit = [](const v1::SubmitJobRequest&, v1::SubmitJobResponse*) { return grpc::Status::OK; };
+  {
+    const auto client = server.Connect();
+    for (int i = 0; i < 50; ++i) client->SubmitAsync({}, [&](const auto& answer) { answers += answer.ok() ? 1 : 0; });
+  }
+  EXPECT_EQ(answers, 50);
+}
+
+// Collects answers by sequence.
+struct Answers {
+  std::mutex mutex;
+  std::map<int64_t, int> times;
+  std::map<int64_t, Status> errors;
+  SubmitStream::OnAnswer Handler() {
+    return [this](int64_t sequence, const Result<v1::SubmitJobResponse>& answer) {
+      std::lock_guard lock(mutex);
+      ++times[sequence];
+      if (!answer.ok()) errors[sequence] = answer.status();
+    };
+  }
+};
+
+TEST(SubmitStream, MatchesAnswersThatComeOutOfOrder) {
+  FakeServer server;
+  server.stream = [](SubmitServerStream* stream) {
+    std::vector<v1::StreamSubmitRequest> requests(1);
+    while (stream->Read(&requests.back())) requests.emplace_back();
+    requests.pop_back();
+    for (auto it = requests.rbegin(); it != requests.rend(); ++it) {
+      v1::StreamSubmitResponse response;
+      response.set_sequence(it->sequence());
+      if (it->sequence() == 2) {
+        response.mutable_error()->set_code(grpc::StatusCode::NOT_FOUND);
+      } else {
+        response.mutable_response();
+      }
+      stream->Write(response);
+    }
+    return grpc::Status::OK;
+  };
+  const auto client = server.Connect();
+  Answers answers;
+  SubmitStream stream(*client, answers.Handler(), {.window = 8});
+  for (int64_t i = 0; i < 5; ++i) EXPECT_EQ(*stream.Submit({}, Flush::kLater), i);
+  EXPECT_TRUE(stream.Finish().ok());
+  EXPECT_EQ(answers.times.size(), 5u);
+  ASSERT_EQ(answers.errors.size(), 1u);
+  EXPECT_EQ(answers.errors[2].code(), StatusCode::kNotFound);
+}
+
+TEST(SubmitStream, NeverHasMoreUnansweredThanItsWindow) {
+  FakeServer server;
+  constexpr int kWindow = 4, kItems = 200;
+  std::atomic<int> unanswered{0}, most{0};
+  server.stream = [](SubmitServerStream* stream) {
+    v1::StreamSubmitRequest request;
+    v1::StreamSubmitResponse response;
+    response.mutable_response();
+    while (stream->Read(&request)) {
+      response.set_sequence(request.sequence());
+      stream->Write(response);
+    }
+    return grpc::Status::OK;
+  };
+  const auto client = server.Connect();
+  SubmitStream stream(*client, [&](int64_t, const auto&) { --unanswered; }, {.window = kWindow});
+  for (int i = 0; i < kItems; ++i) {
+    ASSERT_TRUE(stream.Submit({}, Flush::kLater).ok());
+    most = std::max(most.load(), ++unanswered);
+  }
+  EXPECT_TRUE(stream.Finish().ok());
+  EXPECT_EQ(unanswered, 0);
+  EXPECT_LE(most, kWindow + 1) << "one more while its answer is being told";
+}
+
+TEST(SubmitStream, AnswersEverythingWhenItBreaks) {
+  FakeServer server;
+  server.stream = [](SubmitServerStream* stream) {
+    v1::StreamSubmitRequest request;
+    for (int i = 0; i < 3; ++i) stream->Read(&request);
+    v1::StreamSubmitResponse response;
+    response.set_sequence(1);
+    response.mutable_response();
+    stream->Write(response);
+    return kUnavailable;
+  };
+  const auto client = server.Connect();
+  Answers answers;
+  SubmitStream stream(*client, answers.Handler(), {.window = 3});
+  int64_t submitted = 0;
+  Status refused;
+  while (refused.ok()) {
+    const auto sent = stream.Submit({});
+    if (sent.ok()) {
+      ++submitted;
+    } else {
+      refused = sent.status();
+    }
+  }
+  EXPECT_EQ(refused.code(), StatusCode::kUnavailable);
+  EXPECT_EQ(stream.Finish().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(static_cast<int64_t>(answers.times.size()), submitted);
+  for (const auto& [sequence, times] : answers.times) EXPECT_EQ(times, 1) << sequence;
+  EXPECT_FALSE(answers.errors.contains(1));
+}
+
+TEST(SubmitStream, IsBrokenByItsDestructorAndByAStop) {
+  FakeServer server;
+  server.stream = [](SubmitServerStream* stream) {
+    v1::StreamSubmitRequest request;
+    while (stream->Read(&request)) {
+    }
+    return grpc::Status::OK;
+  };
+  const auto client = server.Connect();
+  Answers answers;
+  {
+    SubmitStream unfinished(*client, answers.Handler(), {.window = 2});
+    EXPECT_TRUE(unfinished.Submit({}).ok());
+  }
+  EXPECT_EQ(answers.errors[0].reason(), "INTERRUPTED");
+
+  std::stop_source stop;
+  SubmitStream stream(*client, [](int64_t, const auto&) {}, {.window = 1, .stop = stop.get_token()});
+  EXPECT_TRUE(stream.Submit({}).ok());
+  std::thread stopper([&] { stop.request_stop(); });
+  EXPECT_FALSE(stream.Submit({}).ok()) << "the window is full until the stop";
+  stopper.join();
+  EXPECT_EQ(stream.Finish().reason(), "INTERRUPTED");
+}
+
+}  // namespace
+}  // namespace millrace::client

@@ -1,0 +1,90 @@
+// The `millrace` program itself, run with wrong arguments and with no daemon.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+
+namespace {
+
+struct Outcome {
+  int exit_code;
+  std::string output;  // Both streams.
+};
+
+Outcome Millrace(const std::string& arguments) {
+  const auto program = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "millrace";
+  std::FILE* pipe =
+      popen(("MILLRACE_ADDRESS= '" + program.string() + "' " + arguments + " 2>&1 </dev/null").c_str(), "r");
+  Outcome outcome{-1, ""};
+  std::array<char, 4096> buffer;
+  while (const size_t count = std::fread(buffer.data(), 1, buffer.size(), pipe))
+    outcome.output.append(buffer.data(), count);
+  const int status = pclose(pipe);
+  if (WIFEXITED(status)) outcome.exit_code = WEXITSTATUS(status);
+  return outcome;
+}
+
+void ExpectUsage(const std::string& arguments, const std::string& words) {
+  const Outcome outcome = Millrace(arguments);
+  EXPECT_EQ(outcome.exit_code, 2) << arguments;
+  EXPECT_NE(outcome.output.find(words), std::string::npos) << arguments << " says: " << outcome.output;
+}
+
+TEST(CommandLine, HelpsAndTellsItsVersion) {
+  EXPECT_EQ(Millrace("--version").exit_code, 0);
+  EXPECT_EQ(Millrace("--version").output.substr(0, 9), "millrace ");
+  const Outcome help = Millrace("--help");
+  EXPECT_EQ(help.exit_code, 0);
+  EXPECT_NE(help.output.find("Exit codes: 0 done"), std::string::npos);
+  EXPECT_EQ(Millrace("jobs cancel --help").exit_code, 0);
+}
+
+TEST(CommandLine, SuggestsTheNearestWord) {
+  ExpectUsage("sumbit echo", "unknown word 'sumbit', did you mean 'submit'?");
+  ExpectUsage("jobs lst", "unknown word 'lst', did you mean 'list'?\n  millrace jobs --help lists what there is");
+  ExpectUsage("submit echo --paylod x", "unknown option '--paylod', did you mean '--payload'?");
+  ExpectUsage("pools list --jsn", "did you mean '--json'?\n  millrace pools list --help");
+}
+
+TEST(CommandLine, NamesWhatIsMissing) {
+  ExpectUsage("", "subcommand is required");
+  ExpectUsage("jobs", "subcommand is required");
+  ExpectUsage("submit", "kind is required");
+  ExpectUsage("jobs get", "id is required");
+  ExpectUsage("pools resize default", "--workers, --capacity-jobs or --capacity-bytes");
+  ExpectUsage("jobs cancel", "either ids or a selection");
+  ExpectUsage("jobs delete 01J --state failed", "either ids or a selection");
+}
+
+TEST(CommandLine, RefusesValuesThatMakeNoSense) {
+  ExpectUsage("submit echo --delay soon", "--delay: 'soon'");
+  ExpectUsage("submit echo --count 0", "--count: '0'");
+  ExpectUsage("submit echo --file /no/such/file", "cannot read /no/such/file: No such file or directory");
+  ExpectUsage("submit echo --files-from /no/such/list", "cannot read /no/such/list");
+  ExpectUsage("submit echo --max-attempts many", "many");
+  ExpectUsage("jobs list --limit -1", "--limit");
+  ExpectUsage("jobs list --state done", "--state: 'done'");
+  ExpectUsage("bench --mode fast", "--mode: 'fast'");
+  ExpectUsage("bench --window 0", "--window");
+  ExpectUsage("bench --rate=-5", "--rate");
+  ExpectUsage("pools list --timeout never", "--timeout: 'never'");
+  ExpectUsage("pools list --address nowhere", "'nowhere' is not an address");
+  ExpectUsage("run echo --count 2", "--count");
+}
+
+TEST(CommandLine, TellsHowToReachADaemon) {
+  // Port 1 needs a privileged server that no machine runs.
+  for (const char* command : {"submit noop", "submit noop --count 3 --wait", "run noop", "jobs list", "jobs wait 01J",
+                              "jobs watch", "jobs cancel 01J", "pools list", "bench --jobs 10"}) {
+    const Outcome outcome = Millrace(std::string(command) + " --address 127.0.0.1:1");
+    EXPECT_EQ(outcome.exit_code, 3) << command << " says: " << outcome.output;
+    EXPECT_NE(outcome.output.find("cannot reach millraced at 127.0.0.1:1: Connection refused"), std::string::npos)
+        << command << " says: " << outcome.output;
+    EXPECT_NE(outcome.output.find("start it with `millraced`"), std::string::npos) << command;
+  }
+}
+
+}  // namespace
