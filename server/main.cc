@@ -10,11 +10,13 @@
 #include "daemon.h"
 #include "signals.h"
 
-int main(int argc, char** argv) {
-  using namespace millrace;
-  Signals signals;
+namespace millrace {
+namespace {
 
-  auto parsed = config::ParseCommandLine(std::vector<std::string>(argv + 1, argv + argc), config::ReadEnvironment());
+int Main(const std::vector<std::string>& arguments) {
+  Signals signals;  // Before any thread.
+
+  auto parsed = config::ParseCommandLine(arguments, config::ReadEnvironment());
   if (const auto* exit = std::get_if<config::EarlyExit>(&parsed)) {
     fputs(exit->text.c_str(), exit->code == 0 ? stdout : stderr);
     return exit->code;
@@ -32,12 +34,18 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (line.action == config::CommandLine::Action::kPrintConfig) {
-    fputs(ToToml(loaded.config, config::Secrets::kShown).c_str(), stdout);
+    fputs(config::ToToml(loaded.config, config::Secrets::kShown).c_str(), stdout);
     return 0;
   }
 
   ConfigureLog(loaded.config.log_level, loaded.config.log_format);
   for (const auto& warning : line.warnings) LogWarning("%s", warning.c_str());
-  LogInfo("configuration in effect (%s):\n%s", file.c_str(), ToToml(loaded.config, config::Secrets::kHidden).c_str());
+  LogInfo("configuration in effect (%s):\n%s", file.c_str(),
+          config::ToToml(loaded.config, config::Secrets::kHidden).c_str());
   return RunDaemon(loaded.config, signals);
 }
+
+}  // namespace
+}  // namespace millrace
+
+int main(int argc, char** argv) { return millrace::Main(std::vector<std::string>(argv + 1, argv + argc)); }

@@ -56,7 +56,9 @@ EarlyExit UsageError(const std::string& problem) {
 void AddVariables(const Environment& environment, CommandLine* line) {
   std::vector<std::string> known = {kConfigVariable};
   for (const Setting& setting : kSettings) known.emplace_back(setting.variable);
-  for (const auto& [name, value] : environment) {
+  for (const auto& variable : environment) {
+    const auto& name = variable.first;
+    const auto& value = variable.second;
     if (name == kConfigVariable) {
       line->config_file = value;
       continue;
