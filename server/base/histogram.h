@@ -12,8 +12,8 @@
 namespace millrace {
 
 struct HistogramSnapshot {
-  std::vector<double> bounds;     // Upper bounds in the unit of the values; an implicit last bucket is unbounded.
-  std::vector<uint64_t> counts;   // bounds.size() + 1, not cumulative.
+  std::vector<double> bounds;    // Upper bounds in the unit of the values; an implicit last bucket is unbounded.
+  std::vector<uint64_t> counts;  // bounds.size() + 1, not cumulative.
   double sum = 0;
   uint64_t count() const;
 };
