@@ -16,7 +16,17 @@ namespace millrace {
 
 using JobId = Id;
 
-enum class JobState : uint8_t { kScheduled, kBlocked, kQueued, kRunning, kSucceeded, kFailed, kCancelled, kExpired, kQuarantined };
+enum class JobState : uint8_t {
+  kScheduled,
+  kBlocked,
+  kQueued,
+  kRunning,
+  kSucceeded,
+  kFailed,
+  kCancelled,
+  kExpired,
+  kQuarantined
+};
 inline constexpr int kJobStates = 9;
 
 enum class Band : uint8_t { kCritical, kHigh, kNormal, kLow };
@@ -33,6 +43,8 @@ const char* ToString(Band band);
 const char* ToString(AttemptResult result);
 const char* ToString(Durability durability);
 const char* Label(Band band);
+const char* Label(JobState state);
+const char* Label(AttemptResult result);
 std::optional<JobState> ParseJobState(std::string_view name);  // Any case.
 std::optional<Band> ParseBand(std::string_view name);
 bool IsTerminal(JobState state);
@@ -63,7 +75,9 @@ struct JobSpec {
   std::map<std::string, std::string> labels;
 };
 
-inline std::string_view PayloadOf(const JobSpec& spec) { return spec.payload ? std::string_view(*spec.payload) : std::string_view(); }
+inline std::string_view PayloadOf(const JobSpec& spec) {
+  return spec.payload ? std::string_view(*spec.payload) : std::string_view();
+}
 
 // Where the time of an attempt went; run = cpu + runnable + blocked_inside + blocked_outside.
 struct AttemptTimings {

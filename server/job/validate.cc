@@ -1,0 +1,179 @@
+#include "job/validate.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <functional>
+
+#include "job/retry.h"
+
+namespace millrace {
+
+namespace {
+
+Status Bad(std::string reason, std::string message, std::string field) {
+  return InvalidArgument(std::move(reason), std::move(message)).Field(std::move(field));
+}
+
+std::string Seconds(Nanos time) {
+  std::string text = std::to_string(std::chrono::duration<double>(time).count());
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.back() == '.') text.pop_back();
+  return text + " s";
+}
+
+bool IsPrintable(std::string_view text) {  // Control characters would garble logs and tables.
+  return std::none_of(text.begin(), text.end(), [](char c) { return std::iscntrl(static_cast<unsigned char>(c)); });
+}
+
+Status ValidateDuration(const std::optional<Nanos>& value, Nanos least, Nanos most, const std::string& field) {
+  if (!value || (*value >= least && *value <= most)) return OkStatus();
+  return Bad("BAD_DURATION",
+             field + " is " + Seconds(*value) + "; give a time from " + Seconds(least) + " to " + Seconds(most), field);
+}
+
+Status ValidateLabels(const std::map<std::string, std::string>& labels) {
+  if (labels.size() > kLabelsMax) {
+    return Bad(
+        "TOO_MANY_LABELS",
+        "the job has " + std::to_string(labels.size()) + " labels; at most " + std::to_string(kLabelsMax) + " are kept",
+        "spec.labels");
+  }
+  for (const auto& [key, value] : labels) {
+    if (key.empty() || key.size() > kLabelKeyBytesMax || !IsKindName(key)) {
+      return Bad("BAD_LABEL",
+                 "label key '" + key.substr(0, kLabelKeyBytesMax) + "' must be 1 to " +
+                     std::to_string(kLabelKeyBytesMax) + " of [A-Za-z0-9._-]",
+                 "spec.labels");
+    }
+    if (value.size() > kLabelValueBytesMax || !IsPrintable(value)) {
+      return Bad("BAD_LABEL",
+                 "the value of label '" + key + "' must be at most " + std::to_string(kLabelValueBytesMax) +
+                     " bytes without control characters",
+                 "spec.labels");
+    }
+  }
+  return OkStatus();
+}
+
+template <typename Allowed>
+bool IsName(std::string_view name, Allowed allowed) {
+  return !name.empty() && name.size() <= kNameBytesMax && std::all_of(name.begin(), name.end(), allowed);
+}
+
+class Hasher {
+ public:
+  void Add(uint64_t value) {
+    // The finalizer of MurmurHash3 over a running sum, so that order counts.
+    hash_ = (hash_ ^ value) * 0xFF51AFD7ED558CCDu;
+    hash_ ^= hash_ >> 33;
+  }
+  void Add(std::string_view text) {
+    Add(text.size());
+    Add(std::hash<std::string_view>()(text));
+  }
+  template <typename T>
+  void AddOptional(const std::optional<T>& value) {
+    Add(value.has_value());
+    if (value) Add(ToBits(*value));
+  }
+  uint64_t hash() const { return hash_; }
+
+ private:
+  static uint64_t ToBits(Nanos value) { return static_cast<uint64_t>(value.count()); }
+  static uint64_t ToBits(WallTime value) { return static_cast<uint64_t>(value.time_since_epoch().count()); }
+  static uint64_t ToBits(int value) { return static_cast<uint64_t>(value); }
+  static uint64_t ToBits(double value) { return std::hash<double>()(value); }
+  uint64_t hash_ = 0x9E3779B97F4A7C15u;
+};
+
+}  // namespace
+
+bool IsPoolName(std::string_view name) {
+  return IsName(name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-'; });
+}
+
+bool IsKindName(std::string_view name) {
+  return IsName(name,
+                [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '.'; });
+}
+
+Status ValidateRequestId(std::string_view request_id) {
+  if (request_id.size() <= kRequestIdBytesMax && IsPrintable(request_id)) return OkStatus();
+  return Bad("BAD_REQUEST_ID",
+             "request_id must be at most " + std::to_string(kRequestIdBytesMax) +
+                 " bytes without control characters; a UUID is customary",
+             "request_id");
+}
+
+Status ValidateRetry(const RetryOverrides& retry, const std::string& field) {
+  if (retry.max_attempts && (*retry.max_attempts < 1 || *retry.max_attempts > kMaxAttemptsLimit)) {
+    return Bad("BAD_RETRY",
+               field + ".max_attempts is " + std::to_string(*retry.max_attempts) + "; give 1 to " +
+                   std::to_string(kMaxAttemptsLimit),
+               field + ".max_attempts");
+  }
+  MR_RETURN_IF_ERROR(ValidateDuration(retry.initial_backoff, Nanos(0), kDelayMax, field + ".initial_backoff"));
+  MR_RETURN_IF_ERROR(ValidateDuration(retry.max_backoff, Nanos(0), kDelayMax, field + ".max_backoff"));
+  // Written so that a NaN fails.
+  if (retry.multiplier && !(*retry.multiplier >= 1 && *retry.multiplier <= kMultiplierLimit)) {
+    return Bad("BAD_RETRY", field + ".backoff_multiplier is " + std::to_string(*retry.multiplier) + "; give 1 to 100",
+               field + ".backoff_multiplier");
+  }
+  return OkStatus();
+}
+
+Status ValidateSpec(const JobSpec& spec, size_t payload_bytes_max) {
+  if (spec.kind.empty()) return Bad("KIND_MISSING", "spec.kind is empty; name what to run", "spec.kind");
+  if (!IsKindName(spec.kind)) {
+    return Bad("BAD_KIND", "spec.kind must be 1 to " + std::to_string(kNameBytesMax) + " of [A-Za-z0-9._-]",
+               "spec.kind");
+  }
+  if (!spec.pool.empty() && !IsPoolName(spec.pool)) {
+    return Bad("BAD_POOL", "spec.pool must be 1 to " + std::to_string(kNameBytesMax) + " of [a-z0-9_-]", "spec.pool");
+  }
+  if (PayloadOf(spec).size() > payload_bytes_max) {
+    return Bad("PAYLOAD_TOO_LARGE",
+               "the payload has " + std::to_string(PayloadOf(spec).size()) + " bytes, the limit is " +
+                   std::to_string(payload_bytes_max) + "; store it elsewhere and send a reference",
+               "spec.payload")
+        .With("bytes", static_cast<int64_t>(PayloadOf(spec).size()))
+        .With("limit", static_cast<int64_t>(payload_bytes_max));
+  }
+  if (spec.delay && spec.run_at) {
+    return Bad("DELAY_AND_RUN_AT", "give spec.delay or spec.run_at, not both", "spec.delay");
+  }
+  MR_RETURN_IF_ERROR(ValidateDuration(spec.delay, Nanos(0), kDelayMax, "spec.delay"));
+  MR_RETURN_IF_ERROR(
+      ValidateDuration(spec.run_timeout, std::chrono::milliseconds(1), kRunTimeoutMax, "spec.run_timeout"));
+  MR_RETURN_IF_ERROR(ValidateRetry(spec.retry, "spec.retry"));
+  if (spec.run_at && spec.deadline && *spec.deadline <= *spec.run_at) {
+    return Bad("DEADLINE_BEFORE_RUN_AT", "spec.deadline is not after spec.run_at, so the job could never run",
+               "spec.deadline");
+  }
+  return ValidateLabels(spec.labels);
+}
+
+uint64_t Fingerprint(const JobSpec& spec) {
+  Hasher hasher;
+  hasher.Add(spec.pool);
+  hasher.Add(spec.kind);
+  hasher.Add(PayloadOf(spec));
+  hasher.Add(static_cast<uint64_t>(spec.band));
+  hasher.AddOptional(spec.delay);
+  hasher.AddOptional(spec.run_at);
+  hasher.AddOptional(spec.run_timeout);
+  hasher.AddOptional(spec.deadline);
+  hasher.AddOptional(spec.retry.max_attempts);
+  hasher.AddOptional(spec.retry.initial_backoff);
+  hasher.AddOptional(spec.retry.max_backoff);
+  hasher.AddOptional(spec.retry.multiplier);
+  hasher.Add(spec.no_retry_after_start);
+  for (const auto& [key, value] : spec.labels) {
+    hasher.Add(key);
+    hasher.Add(value);
+  }
+  return hasher.hash();
+}
+
+}  // namespace millrace

@@ -1,0 +1,37 @@
+// Validate: is this something a client may ask for? One clear answer that names the field and the fix. Limits that depend on
+// the state of the system (full, unknown pool) are not looked at here.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "job/job.h"
+
+namespace millrace {
+
+inline constexpr size_t kNameBytesMax = 63;  // Pool and kind.
+inline constexpr size_t kLabelsMax = 32;
+inline constexpr size_t kLabelKeyBytesMax = 63;
+inline constexpr size_t kLabelValueBytesMax = 255;
+inline constexpr size_t kRequestIdBytesMax = 128;
+inline constexpr Nanos kDelayMax = std::chrono::hours(24 * 366);
+inline constexpr Nanos kRunTimeoutMax = std::chrono::hours(24 * 31);
+
+// INVALID_ARGUMENT with the field as the client wrote it ("spec.run_timeout").
+Status ValidateSpec(const JobSpec& spec, size_t payload_bytes_max);
+Status ValidateRequestId(std::string_view request_id);
+
+// `field` is what the message calls the setting, for a config file as for a request. Kinds are checked by the same rules.
+Status ValidateRetry(const RetryOverrides& retry, const std::string& field);
+
+// Names of pools: 1 to 63 of [a-z0-9_-], as they become metric labels. Kinds may also have upper case and dots.
+bool IsPoolName(std::string_view name);
+bool IsKindName(std::string_view name);
+
+// Equal fingerprints: the same request, for telling a repeated request id from a reused one. Not secure against an attacker.
+uint64_t Fingerprint(const JobSpec& spec);
+
+}  // namespace millrace
