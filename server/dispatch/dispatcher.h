@@ -4,7 +4,8 @@
 //             room; what has to wait is answered later through an object the caller owns (Submission, JobWaiter, EventListener).
 //   Answers   Those objects are called exactly once (EventListener: whenever there is news), on any thread, perhaps before the
 //             call that registered them returns, and never with a lock of ours held: they may call the Dispatcher.
-//   Journal   What a client is told has been appended to the journal first, as durably as journal.durability() says.
+//   Journal   A client is told that a job was accepted, or how it ended, once that is as durable as journal.durability() says.
+//             Cancel, Retry and Delete answer when the change is appended, in its order, and do not wait for the disk.
 //   Pools     A pool belongs to one runner; its workers are fibers of `runtime`.
 #pragma once
 
@@ -22,12 +23,16 @@
 #include "dispatch/event_log.h"
 #include "dispatch/filter.h"
 #include "dispatch/journal.h"
-#include "dispatch/pool.h"
+#include "dispatch/pool_status.h"
 #include "dispatch/runner.h"
 #include "job/job.h"
 #include "runtime/runtime.h"
 
 namespace millrace::dispatch {
+
+class Core;
+class Gate;
+struct JobEntry;
 
 enum class OnFull : uint8_t { kReject, kWait };
 
@@ -56,10 +61,14 @@ class Submission {
   virtual void Done() = 0;
 
  private:
-  friend class Dispatcher;
+  // Dispatch's own.
   friend class Admission;
-  struct Waiting;
-  void* waiting_ = nullptr;  // Dispatch's own, while the submission waits for room.
+  friend class Gate;
+  friend class Turn;
+  std::vector<std::shared_ptr<JobEntry>> jobs_;  // What becomes of the items; nullptr: it existed before.
+  Gate* gate_ = nullptr;                         // Where it waits for room.
+  Submission* previous_ = nullptr;
+  Submission* next_ = nullptr;
 };
 
 class JobWaiter {
@@ -68,18 +77,22 @@ class JobWaiter {
   virtual void OnFinished(JobSnapshot job) = 0;
 };
 
+inline constexpr int64_t kJobOverheadBytes = 1024;
+
 struct DispatcherOptions {
   size_t payload_bytes_max = size_t{1} << 20;
-  int64_t process_bytes_max = int64_t{1} << 30;  // Payload bytes of unfinished jobs of all pools together.
+  // Of the unfinished jobs of all pools together: payload bytes, and kJobOverheadBytes each for bookkeeping. So it bounds the
+  // number of jobs that wait for their time as well, which take no place in a pool's channel.
+  int64_t process_bytes_max = int64_t{1} << 30;
   size_t batch_jobs_max = 1000;
-  Nanos finished_age_max = std::chrono::hours(24);   // Succeeded and cancelled jobs are forgotten after this,
-  int64_t finished_jobs_max = 100'000;               // or when there are more of them, oldest first.
+  Nanos finished_age_max = std::chrono::hours(24);  // Succeeded and cancelled jobs are forgotten after this,
+  int64_t finished_jobs_max = 100'000;              // or when there are more of them, oldest first.
   Nanos dead_letter_age_max = std::chrono::hours(24 * 30);
   int64_t dead_letter_jobs_max = 100'000;
-  int losses_max = 3;            // The loss that quarantines a job.
-  size_t events_kept = 65'536;   // History for watchers.
+  int losses_max = 3;                            // The loss that quarantines a job.
+  size_t events_kept = 65'536;                   // History for watchers.
   Nanos cancel_grace = std::chrono::seconds(5);  // exec: between TERM and KILL.
-  uint64_t seed = 0;             // Of backoff jitter. 0: from the clock.
+  uint64_t seed = 0;                             // Of backoff jitter. 0: from the clock.
 };
 
 struct ListQuery {
@@ -173,8 +186,14 @@ class Dispatcher {
   DispatchStats Stats() const;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  template <typename Verb>
+  Result<JobSnapshot> Do(const JobId& id, Verb verb);
+  template <typename Verb>
+  BulkResult DoAll(const Filter& filter, bool count_only, Verb verb);
+  template <typename Change>
+  Result<PoolStatus> OnPool(std::string_view name, Change change) const;
+
+  std::unique_ptr<Core> core_;
 };
 
 }  // namespace millrace::dispatch

@@ -37,9 +37,10 @@ class AttemptContext {
 };
 
 struct AttemptOutcome {
-  AttemptResult result = AttemptResult::kSucceeded;  // kSucceeded, kFailed or kLost (the child could not be started or vanished).
-  std::string output;                                // On success: the job's result, kResultBytesMax at most.
-  std::string error;                                 // Else: why, for a person.
+  AttemptResult result =
+      AttemptResult::kSucceeded;  // kSucceeded, kFailed or kLost (the child could not be started or vanished).
+  std::string output;             // On success: the job's result, kResultBytesMax at most.
+  std::string error;              // Else: why, for a person.
   int exit_code = 0;
   bool do_not_retry = false;
   std::optional<Nanos> retry_after;  // Instead of the policy's backoff.
@@ -55,7 +56,7 @@ struct AttemptOutcome {
 // What the configuration says of a kind. A job's own settings come first.
 struct KindOptions {
   std::string name;
-  std::string pool;                 // The pool it runs in when the client names none. Empty: "default".
+  std::string pool;  // The pool it runs in when the client names none. Empty: "default".
   std::optional<Nanos> run_timeout;
   RetryOverrides retry;
 };
@@ -65,7 +66,7 @@ class Runner {
  public:
   virtual ~Runner() = default;
   virtual std::string_view name() const = 0;  // "native", "exec"
-  // nullptr: not mine.
+  // nullptr: not mine. Else with `name` filled in, and alive as long as the runner.
   virtual const KindOptions* FindKind(std::string_view kind) const = 0;
   virtual std::vector<std::string> Kinds() const = 0;
   // On a worker's fiber; may park. Must not throw for a job's own failure: that is an outcome. (An exception from a native

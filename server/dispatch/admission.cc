@@ -1,0 +1,409 @@
+#include "dispatch/admission.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <utility>
+
+#include "base/check.h"
+#include "dispatch/core.h"
+#include "job/validate.h"
+
+namespace millrace::dispatch {
+
+namespace {
+
+constexpr std::string_view kDefaultPool = "default";
+
+// The status of one item of a batch, as a status of the batch.
+Status OfItem(const Status& status, size_t index) {
+  std::string item = "requests[" + std::to_string(index) + "]";
+  Status whole(status.code(), status.reason(), item + ": " + status.message());
+  for (const auto& [key, value] : status.metadata()) whole = std::move(whole).With(key, value);
+  if (!status.field().empty()) whole = std::move(whole).Field(item + "." + status.field());
+  return whole;
+}
+
+Status KindNotFound(const JobSpec& spec, const Runner& runner) {
+  constexpr size_t kNamed = 20;
+  std::vector<std::string> kinds = runner.Kinds();
+  std::string known;
+  for (size_t i = 0; i < std::min(kinds.size(), kNamed); ++i) known += (i > 0 ? ", '" : "'") + kinds[i] + "'";
+  if (kinds.size() > kNamed) known += " and " + std::to_string(kinds.size() - kNamed) + " more";
+  return NotFound("KIND_NOT_FOUND", "pool '" + spec.pool + "' knows no kind '" + spec.kind + "'; its runner '" +
+                                        std::string(runner.name()) + "' knows " + (known.empty() ? "none" : known))
+      .Field("spec.kind")
+      .With("kind", spec.kind)
+      .With("pool", spec.pool);
+}
+
+// A job that waits for its time takes no place in its pool's channel yet.
+bool NeedsPlace(const JobSpec& spec, WallTime now) {
+  return !(spec.delay && *spec.delay > Nanos(0)) && !(spec.run_at && *spec.run_at > now);
+}
+
+}  // namespace
+
+// The journal has yet to commit a submission. Deletes itself.
+class AcceptCommit final : public Journal::Waiter {
+ public:
+  AcceptCommit(Core& core, Submission& submission) : core_(core), submission_(submission) {}
+  void OnCommitted(const Status& status) override {
+    std::unique_ptr<AcceptCommit> self(this);
+    Turn turn(core_);
+    core_.admission.Committed(submission_, status, turn);
+  }
+
+ private:
+  Core& core_;
+  Submission& submission_;
+};
+
+// ---- Before the lock -------------------------------------------------------------------------------------------------------
+
+Status Admission::ResolvePool(JobSpec& spec, JobEntry* job) const {
+  if (spec.pool.empty()) {
+    spec.pool = kDefaultPool;
+    for (Runner* runner : core_.runners) {
+      const KindOptions* kind = runner->FindKind(spec.kind);
+      if (kind == nullptr) continue;
+      if (!kind->pool.empty()) spec.pool = kind->pool;
+      break;
+    }
+  }
+  job->pool = core_.FindPool(spec.pool);
+  if (job->pool == nullptr) {
+    return NotFound("POOL_NOT_FOUND", "there is no pool '" + spec.pool + "'; the pools are " + core_.PoolNames())
+        .Field("spec.pool")
+        .With("pool", spec.pool);
+  }
+  job->kind = job->pool->runner().FindKind(spec.kind);
+  return job->kind != nullptr ? OkStatus() : KindNotFound(spec, job->pool->runner());
+}
+
+Status Admission::PrepareItem(Submission::Item& item, std::shared_ptr<JobEntry>* job) {
+  MR_RETURN_IF_ERROR(ValidateSpec(item.spec, core_.options.payload_bytes_max));
+  MR_RETURN_IF_ERROR(ValidateRequestId(item.request_id));
+  if (item.spec.deadline && *item.spec.deadline <= core_.clock.Wall()) {
+    return InvalidArgument("DEADLINE_PASSED",
+                           "spec.deadline is in the past, so the job could never run; give a later one")
+        .Field("spec.deadline");
+  }
+  auto entry = std::make_shared<JobEntry>();
+  MR_RETURN_IF_ERROR(ResolvePool(item.spec, entry.get()));
+  entry->bytes = static_cast<int64_t>(PayloadOf(item.spec).size());
+  if (!item.spec.labels.empty()) entry->labels = std::make_shared<const Labels>(item.spec.labels);
+  entry->record.request_id = item.request_id;
+  entry->record.history.reserve(1);  // Here rather than under the lock.
+  entry->record.spec = std::make_shared<const JobSpec>(std::move(item.spec));
+  *job = std::move(entry);
+  return OkStatus();
+}
+
+Status Admission::Prepare(Submission& submission) {
+  const size_t count = submission.items.size();
+  if (count == 0 || count > core_.options.batch_jobs_max) {
+    return InvalidArgument("BAD_BATCH_SIZE", "the batch has " + std::to_string(count) + " jobs; send 1 to " +
+                                                 std::to_string(core_.options.batch_jobs_max))
+        .Field("requests");
+  }
+  submission.jobs_.resize(count);
+  submission.acks.resize(count);
+  for (size_t i = 0; i < count; ++i) {
+    Status status = PrepareItem(submission.items[i], &submission.jobs_[i]);
+    if (!status.ok()) return count == 1 ? status : OfItem(status, i);
+  }
+  return OkStatus();
+}
+
+void Admission::Submit(Submission* submission) {
+  Status status = Prepare(*submission);
+  Turn turn(core_);
+  if (!status.ok()) {
+    Refuse(*submission, SubmitResult::kRefused, std::move(status), turn);
+    return;
+  }
+  Decision decision = Decide(*submission, /*arriving=*/true, turn);
+  if (!decision.refusal.ok()) {
+    Refuse(*submission, SubmitResult::kRefused, std::move(decision.refusal), turn);
+  } else if (decision.gate == nullptr) {
+    Accept(*submission, turn);
+  } else if (submission->on_full == OnFull::kWait) {
+    decision.gate->Join(submission);
+  } else {
+    Refuse(*submission, decision.pool != nullptr ? SubmitResult::kQueueFull : SubmitResult::kProcessFull,
+           FullStatus(decision), turn);
+  }
+}
+
+bool Admission::Abandon(Submission* submission) {
+  Turn turn(core_);
+  Gate* gate = submission->gate_;
+  if (gate == nullptr) return false;
+  gate->Leave(submission);
+  for (const auto& job : submission->jobs_) {
+    if (job) ++job->pool->submitted[static_cast<size_t>(SubmitResult::kAbandoned)];
+  }
+  turn.RoomAt(*gate);  // Who stood behind it may need less.
+  return true;
+}
+
+// ---- Decision --------------------------------------------------------------------------------------------------------------
+
+Admission::Decision Admission::Decide(Submission& submission, bool arriving, Turn& turn) {
+  if (core_.draining) return {.refusal = ShuttingDown()};
+  if (Status status = FindRepeats(submission); !status.ok()) return {.refusal = std::move(status)};
+  for (const auto& job : submission.jobs_) {
+    if (!job) continue;
+    if (Status status = job->pool->CheckAccepting(); !status.ok()) return {.refusal = std::move(status)};
+  }
+  return ReserveRoom(submission, arriving, turn);
+}
+
+Status Admission::FindRepeats(Submission& submission) {
+  std::map<std::string_view, uint64_t> in_batch;  // Fingerprints.
+  for (size_t i = 0; i < submission.jobs_.size(); ++i) {
+    const auto& job = submission.jobs_[i];
+    if (!job || job->record.request_id.empty()) continue;
+    const std::string& request_id = submission.items[i].request_id;
+    const uint64_t fingerprint = Fingerprint(*job->record.spec);
+    const RequestIds::Entry* entry = core_.request_ids.Find(request_id);
+    uint64_t first_fingerprint = fingerprint;
+    if (entry != nullptr) {
+      first_fingerprint = entry->fingerprint;
+    } else {
+      auto [twin, first_time] = in_batch.try_emplace(request_id, fingerprint);
+      if (first_time) continue;
+      first_fingerprint = twin->second;
+    }
+    if (fingerprint != first_fingerprint) {
+      return AlreadyExists("REQUEST_ID_REUSED",
+                           "request_id '" + request_id + "' was used " +
+                               (entry != nullptr ? "for job " + entry->job.ToString() : "earlier in this batch") +
+                               " with other content; use a new id for a new job")
+          .Field("request_id")
+          .With("request_id", request_id);
+    }
+    const JobEntry* first = entry != nullptr ? core_.table.Find(entry->job) : nullptr;
+    if (first != nullptr && first->hidden) {
+      return Unavailable("REQUEST_IN_PROGRESS",
+                         "the first submit with request_id '" + request_id + "' is not answered yet; repeat")
+          .With("request_id", request_id);
+    }
+    submission.acks[i].existing = true;  // AckRepeats tells of which job.
+    ++job->pool->submitted[static_cast<size_t>(SubmitResult::kExisting)];
+    submission.jobs_[i].reset();
+  }
+  return OkStatus();
+}
+
+void Admission::AckRepeats(Submission& submission) {
+  for (size_t i = 0; i < submission.acks.size(); ++i) {
+    SubmitAck& ack = submission.acks[i];
+    if (!ack.existing) continue;
+    const RequestIds::Entry* entry = core_.request_ids.Find(submission.items[i].request_id);
+    MR_CHECK(entry != nullptr, "request id '%s' was repeated and is unknown", submission.items[i].request_id.c_str());
+    const JobEntry* job = core_.table.Find(entry->job);
+    ack.id = entry->job;
+    ack.state = job != nullptr ? job->visible().life.state : entry->final_state;
+  }
+}
+
+Admission::Decision Admission::ReserveRoom(Submission& submission, bool arriving, Turn& turn) {
+  int64_t process_bytes = 0;
+  Decision decision;
+  for (const auto& job : submission.jobs_) {
+    if (!job) continue;
+    process_bytes += job->bytes + kJobOverheadBytes;
+    if (!NeedsPlace(*job->record.spec, turn.wall())) continue;
+    Pool& pool = *job->pool;
+    if ((arriving && !pool.gate.empty()) || !pool.HasRoom(1, job->bytes)) {
+      decision = {.gate = &pool.gate, .pool = &pool};
+      break;
+    }
+    pool.channel.Reserve(1, job->bytes);
+    job->reserved = true;
+  }
+  const bool from_process_gate = submission.gate_ == &process_gate_;
+  if (decision.gate == nullptr && process_bytes > 0 &&
+      ((!from_process_gate && !process_gate_.empty()) ||
+       process_bytes_ + process_bytes > core_.options.process_bytes_max)) {
+    decision = {.gate = &process_gate_, .bytes = process_bytes};
+  }
+  if (decision.gate == nullptr) {
+    process_bytes_ += process_bytes;
+    return decision;
+  }
+  GiveBackPlaces(submission);
+  // Later only where nothing else can help it any more: its pool may have become smaller.
+  if (arriving || (decision.pool != nullptr && decision.pool->Empty())) {
+    if (Status status = CheckCouldFit(submission, turn); !status.ok()) return {.refusal = std::move(status)};
+  }
+  return decision;
+}
+
+Status Admission::CheckCouldFit(const Submission& submission, Turn& turn) const {
+  struct Need {
+    int64_t jobs = 0, bytes = 0;
+  };
+  std::map<const Pool*, Need> needs;
+  int64_t process_bytes = 0;
+  for (const auto& job : submission.jobs_) {
+    if (!job) continue;
+    process_bytes += job->bytes + kJobOverheadBytes;
+    if (!NeedsPlace(*job->record.spec, turn.wall())) continue;
+    Need& need = needs[job->pool];
+    ++need.jobs;
+    need.bytes += job->bytes;
+  }
+  for (const auto& [pool, need] : needs) {
+    if (pool->CouldHold(need.jobs, need.bytes)) continue;
+    return InvalidArgument("LARGER_THAN_POOL", std::to_string(need.jobs) + " jobs with " + std::to_string(need.bytes) +
+                                                   " bytes never fit into pool '" + pool->name() +
+                                                   "' at once, even when it is empty; send fewer, or enlarge the pool")
+        .With("pool", pool->name())
+        .With("jobs", need.jobs)
+        .With("bytes", need.bytes)
+        .With("capacity_jobs", pool->channel.capacity_jobs())
+        .With("capacity_bytes", pool->channel.capacity_bytes());
+  }
+  if (process_bytes <= core_.options.process_bytes_max) return OkStatus();
+  return InvalidArgument("LARGER_THAN_PROCESS",
+                         std::to_string(process_bytes) + " bytes never fit into the process' budget of " +
+                             std::to_string(core_.options.process_bytes_max) + " bytes; send fewer jobs")
+      .With("bytes", process_bytes)
+      .With("capacity_bytes", core_.options.process_bytes_max);
+}
+
+Status Admission::ShuttingDown() {
+  return Unavailable("DRAINING", "the daemon is shutting down and accepts no jobs; retry elsewhere or later");
+}
+
+Status Admission::FullStatus(const Decision& decision) const {
+  return decision.pool != nullptr ? decision.pool->FullStatus() : ProcessFull(decision.bytes);
+}
+
+Status Admission::ProcessFull(int64_t bytes) const {
+  constexpr auto kDelay = std::chrono::milliseconds(200);
+  return ResourceExhausted("PROCESS_FULL", "the daemon holds " + std::to_string(process_bytes_) + " of " +
+                                               std::to_string(core_.options.process_bytes_max) +
+                                               " bytes of unfinished jobs; " + std::to_string(bytes) +
+                                               " more do not fit; retry after " + std::to_string(kDelay.count()) +
+                                               " ms, or submit with on_full WAIT")
+      .With("depth_bytes", process_bytes_)
+      .With("capacity_bytes", core_.options.process_bytes_max)
+      .With("bytes", bytes)
+      .RetryAfter(kDelay);
+}
+
+void Admission::GiveBackPlaces(Submission& submission) {
+  for (const auto& job : submission.jobs_) {
+    if (!job || !job->reserved) continue;
+    job->pool->channel.Unreserve(1, job->bytes);
+    job->reserved = false;
+  }
+}
+
+// ---- Acceptance ------------------------------------------------------------------------------------------------------------
+
+void Admission::Accept(Submission& submission, Turn& turn) {
+  std::array<const JobRecord*, 1> one{};
+  std::vector<const JobRecord*> many;
+  if (submission.jobs_.size() > 1) many.reserve(submission.jobs_.size());
+  size_t count = 0;
+  for (size_t i = 0; i < submission.jobs_.size(); ++i) {
+    const auto& job = submission.jobs_[i];
+    if (!job) continue;
+    job->record.id = core_.ids.Next();
+    job->hidden = true;
+    core_.BeginLife(*job, turn);
+    if (!job->record.request_id.empty()) {
+      core_.request_ids.Add(job->record.request_id, job->record.id, Fingerprint(*job->record.spec));
+    }
+    core_.table.Insert(job);
+    submission.acks[i].id = job->record.id;
+    one[0] = &job->record;
+    if (submission.jobs_.size() > 1) many.push_back(&job->record);
+    ++count;
+  }
+  std::span<const JobRecord* const> records(submission.jobs_.size() > 1 ? many.data() : one.data(), count);
+  if (records.empty()) return Committed(submission, OkStatus(), turn);
+  AcceptCommit* commit = core_.commits_at_once ? nullptr : new AcceptCommit(core_, submission);
+  if (std::optional<Status> status = core_.journal.Append(records, Journal::Accepting::kYes, commit)) {
+    delete commit;
+    Committed(submission, *status, turn);
+  }
+}
+
+void Admission::Committed(Submission& submission, const Status& status, Turn& turn) {
+  if (!status.ok()) GiveBackPlaces(submission);
+  for (size_t i = 0; i < submission.jobs_.size(); ++i) {
+    const auto& job = submission.jobs_[i];
+    if (!job) continue;
+    Pool& pool = *job->pool;
+    if (!status.ok()) {
+      core_.Unborn(*job, turn);
+      ++pool.submitted[static_cast<size_t>(SubmitResult::kRefused)];
+      continue;
+    }
+    ++pool.submitted[static_cast<size_t>(SubmitResult::kAccepted)];
+    if (std::exchange(job->reserved, false)) pool.channel.Unreserve(1, job->bytes);
+    core_.Admit(*job, turn);
+    submission.acks[i].state = job->state();
+  }
+  if (status.ok()) AckRepeats(submission);
+  turn.Answer(&submission, status);
+}
+
+void Admission::Refuse(Submission& submission, SubmitResult result, Status status, Turn& turn) {
+  for (size_t i = 0; i < submission.items.size(); ++i) {
+    if (i < submission.jobs_.size() && submission.jobs_[i]) {
+      ++submission.jobs_[i]->pool->submitted[static_cast<size_t>(result)];
+    } else {
+      ++unknown_pool_;
+    }
+  }
+  turn.Answer(&submission, std::move(status));
+}
+
+// ---- Room was made ---------------------------------------------------------------------------------------------------------
+
+void Admission::Serve(Gate& gate, Turn& turn) {
+  while (Submission* submission = gate.front()) {
+    Decision decision = Decide(*submission, /*arriving=*/false, turn);
+    if (decision.gate == &gate) return;
+    gate.Leave(submission);
+    if (decision.gate != nullptr) {
+      decision.gate->Join(submission);
+    } else if (!decision.refusal.ok()) {
+      Refuse(*submission, SubmitResult::kRefused, std::move(decision.refusal), turn);
+    } else {
+      Accept(*submission, turn);
+    }
+  }
+}
+
+void Admission::RefuseWaiting(Gate& gate, const Status& status, Turn& turn) {
+  while (Submission* submission = gate.front()) {
+    gate.Leave(submission);
+    Refuse(*submission, SubmitResult::kRefused, status, turn);
+  }
+}
+
+void Admission::TakeBytes(const JobEntry& job) { process_bytes_ += job.bytes + kJobOverheadBytes; }
+
+void Admission::ReleaseBytes(const JobEntry& job, Turn& turn) {
+  process_bytes_ -= job.bytes + kJobOverheadBytes;
+  MR_CHECK(process_bytes_ >= 0, "more bytes were released than taken");
+  turn.RoomAt(process_gate_);
+}
+
+Status Admission::CheckRoomToRetry(const JobEntry& job) const {
+  if (core_.draining) return ShuttingDown();
+  MR_RETURN_IF_ERROR(job.pool->CheckAccepting());
+  if (!job.pool->gate.empty() || !job.pool->HasRoom(1, job.bytes)) return job.pool->FullStatus();
+  int64_t bytes = job.bytes + kJobOverheadBytes;
+  return process_bytes_ + bytes <= core_.options.process_bytes_max ? OkStatus() : ProcessFull(bytes);
+}
+
+}  // namespace millrace::dispatch

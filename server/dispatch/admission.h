@@ -1,0 +1,85 @@
+// Admission: which submits are accepted, refused, or wait for room.
+//
+//   Order     Reserve count and bytes in the pool's bound and the process' budget, then journal, then queue, then answer. What was
+//             not acknowledged is not kept; what was acknowledged is not dropped.
+//   Unit      A submission is accepted as a whole or not at all. While one waits, it stands in line at the first place that was
+//             full; nobody who comes later overtakes it there, also not with fewer jobs or with on_full REJECT.
+//   Repeats   A request id that was seen before gives the first job, when the content is the same.
+//   Threads   Submit and Abandon from any thread; the rest in a Turn.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+#include "dispatch/dispatcher.h"
+#include "dispatch/gate.h"
+
+namespace millrace::dispatch {
+
+class Core;
+class Pool;
+class Turn;
+
+class Admission {
+ public:
+  explicit Admission(Core& core) : core_(core) {}
+
+  void Submit(Submission* submission);
+  bool Abandon(Submission* submission);
+
+  // ---- In a Turn
+  // There may be room: accepts who waits at the gate, first come first served.
+  void Serve(Gate& gate, Turn& turn);
+  // The answer for everybody at the gate.
+  void RefuseWaiting(Gate& gate, const Status& status, Turn& turn);
+  // Takes a job that ended, or is retried, off or onto the process' budget.
+  void ReleaseBytes(const JobEntry& job, Turn& turn);
+  void TakeBytes(const JobEntry& job);
+  static Status ShuttingDown();
+  // Room for one job that exists already?
+  Status CheckRoomToRetry(const JobEntry& job) const;
+
+  int64_t process_bytes() const { return process_bytes_; }
+  uint64_t unknown_pool() const { return unknown_pool_; }
+  Gate& process_gate() { return process_gate_; }
+
+ private:
+  friend class AcceptCommit;
+
+  // What to do with a submission now: accept it (everything is reserved), refuse it, or let it wait.
+  struct Decision {
+    Status refusal;        // Whatever on_full says.
+    Gate* gate = nullptr;  // There is no room here.
+    Pool* pool = nullptr;  // Which pool's gate it is; nullptr: the process'.
+    int64_t bytes = 0;     // The process' gate: how many do not fit.
+  };
+
+  // Without the lock: the items become jobs, or the first mistake is told.
+  Status Prepare(Submission& submission);
+  Status PrepareItem(Submission::Item& item, std::shared_ptr<JobEntry>* job);
+  Status ResolvePool(JobSpec& spec, JobEntry* job) const;
+
+  Decision Decide(Submission& submission, bool arriving, Turn& turn);
+  // Items whose request id was seen before are not jobs of their own.
+  Status FindRepeats(Submission& submission);
+  void AckRepeats(Submission& submission);
+  Decision ReserveRoom(Submission& submission, bool arriving, Turn& turn);
+  // INVALID_ARGUMENT: it is larger than the pool, so waiting would be for ever.
+  Status CheckCouldFit(const Submission& submission, Turn& turn) const;
+  void GiveBackPlaces(Submission& submission);
+  void Accept(Submission& submission, Turn& turn);
+  void Committed(Submission& submission, const Status& status, Turn& turn);
+  void Refuse(Submission& submission, SubmitResult result, Status status, Turn& turn);
+  // RESOURCE_EXHAUSTED, for those that do not wait. Not made for those that do: they may be looked at often.
+  Status FullStatus(const Decision& decision) const;
+  Status ProcessFull(int64_t bytes) const;
+
+  Core& core_;
+  int64_t process_bytes_ = 0;
+  Gate process_gate_;  // For those that wait for the process' budget.
+  uint64_t unknown_pool_ = 0;
+};
+
+}  // namespace millrace::dispatch

@@ -1,0 +1,179 @@
+#include "dispatch/pool.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "dispatch/worker.h"
+
+namespace millrace::dispatch {
+
+const char* ToString(PoolState state) {
+  switch (state) {
+    case PoolState::kActive:
+      return "ACTIVE";
+    case PoolState::kPaused:
+      return "PAUSED";
+    case PoolState::kDraining:
+      return "DRAINING";
+    case PoolState::kDrained:
+      return "DRAINED";
+  }
+  return "UNKNOWN";
+}
+
+const char* Label(SubmitResult result) {
+  switch (result) {
+    case SubmitResult::kAccepted:
+      return "accepted";
+    case SubmitResult::kExisting:
+      return "existing";
+    case SubmitResult::kQueueFull:
+      return "queue_full";
+    case SubmitResult::kProcessFull:
+      return "process_full";
+    case SubmitResult::kRefused:
+      return "refused";
+    case SubmitResult::kAbandoned:
+      return "abandoned";
+  }
+  return "unknown";
+}
+
+Pool::Pool(const PoolOptions& options, Runner& runner, MonoTime now)
+    : channel(options.capacity_jobs, options.capacity_bytes),
+      workers_wanted(options.workers),
+      name_(options.name),
+      runner_(runner),
+      window_(now, options.workers) {}
+
+bool Pool::HasRoom(int64_t jobs, int64_t bytes) const {
+  if (!channel.HasRoom(jobs, bytes)) return false;
+  return !channel.rendezvous() || (may_take() && workers_idle - channel.reserved_jobs() >= jobs);
+}
+
+bool Pool::CouldHold(int64_t jobs, int64_t bytes) const {
+  return channel.CouldHold(jobs, bytes) && (!channel.rendezvous() || jobs <= workers_wanted);
+}
+
+// A guess for the retry delay: one of N workers ends a typical attempt after a share of its time.
+Nanos Pool::PlaceFreesIn() const {
+  constexpr Nanos kLeast = std::chrono::milliseconds(50), kMost = std::chrono::seconds(30);
+  return std::clamp(typical_run_ / std::max(workers_wanted, 1), kLeast, kMost);
+}
+
+Status Pool::FullStatus() const {
+  auto delay = std::chrono::duration_cast<std::chrono::milliseconds>(PlaceFreesIn());
+  std::string advice = "; retry after " + std::to_string(delay.count()) + " ms, or submit with on_full WAIT";
+  std::string depth = channel.rendezvous()
+                          ? "takes a job only when a worker is free (capacity 0); " + std::to_string(workers_busy) +
+                                " of " + std::to_string(workers_wanted) + " are busy"
+                          : "is full: " + std::to_string(channel.jobs()) + " of " +
+                                std::to_string(channel.capacity_jobs()) + " jobs, " + std::to_string(channel.bytes()) +
+                                " of " + std::to_string(channel.capacity_bytes()) + " bytes";
+  return ResourceExhausted("QUEUE_FULL", "pool '" + name_ + "' " + depth + advice)
+      .With("pool", name_)
+      .With("depth_jobs", channel.jobs())
+      .With("capacity_jobs", channel.capacity_jobs())
+      .With("depth_bytes", channel.bytes())
+      .With("capacity_bytes", channel.capacity_bytes())
+      .RetryAfter(delay);
+}
+
+Status Pool::CheckAccepting() const {
+  if (!draining) return OkStatus();
+  return FailedPrecondition(
+             "POOL_DRAINING_BY_OPERATOR",
+             "pool '" + name_ + "' is being drained by its operator; resume the pool, or use another one")
+      .With("pool", name_);
+}
+
+Worker* Pool::PopIdle() { return may_take() ? TakeOffIdle() : nullptr; }
+
+Worker* Pool::TakeOffIdle() {
+  if (idle == nullptr) return nullptr;
+  Worker* worker = idle;
+  idle = worker->next_idle;
+  worker->idle = false;
+  --workers_idle;
+  return worker;
+}
+
+void Pool::PushIdle(Worker* worker) {
+  worker->idle = true;
+  worker->next_idle = idle;
+  idle = worker;
+  ++workers_idle;
+}
+
+int Pool::TakeNumber() {
+  auto free = std::find(numbers_.begin() + static_cast<ptrdiff_t>(lowest_number_), numbers_.end(), false);
+  size_t number = static_cast<size_t>(free - numbers_.begin());
+  if (free == numbers_.end()) numbers_.push_back(true);
+  numbers_[number] = true;
+  lowest_number_ = number + 1;
+  return static_cast<int>(number);
+}
+
+void Pool::FreeNumber(int number) {
+  numbers_[static_cast<size_t>(number)] = false;
+  lowest_number_ = std::min(lowest_number_, static_cast<size_t>(number));
+}
+
+void Pool::SetBusy(int busy, MonoTime now) {
+  workers_busy = busy;
+  window_.SetBusy(now, busy);
+}
+
+void Pool::SetWorkersWanted(int wanted, MonoTime now) {
+  workers_wanted = wanted;
+  window_.SetWorkers(now, wanted);
+}
+
+void Pool::CountAttempt(AttemptResult result, const AttemptTimings& timings, MonoTime start, MonoTime end) {
+  ++attempts_[static_cast<size_t>(result)];
+  WorkTimes work = WorkOf(timings);
+  work_ += work;
+  window_.Add(start, end, work);
+  run_seconds_.Observe(std::chrono::duration<double>(timings.run).count());
+  typical_run_ += (timings.run - typical_run_) / 8;
+}
+
+bool Pool::Empty() const {
+  return channel.empty() && channel.reserved_jobs() == 0 && workers_busy == 0 && unsettled_jobs == 0;
+}
+
+PoolState Pool::state() const {
+  if (draining) return Empty() ? PoolState::kDrained : PoolState::kDraining;
+  return paused ? PoolState::kPaused : PoolState::kActive;
+}
+
+PoolStatus Pool::Look(MonoTime now) {
+  PoolStatus status{.name = name_,
+                    .runner = std::string(runner_.name()),
+                    .state = state(),
+                    .workers = workers_wanted,
+                    .workers_busy = workers_busy,
+                    .capacity_jobs = channel.capacity_jobs(),
+                    .capacity_bytes = channel.capacity_bytes(),
+                    .queued_jobs = channel.jobs(),
+                    .queued_bytes = channel.bytes(),
+                    .scheduled_jobs = scheduled_jobs,
+                    .oldest_queued = channel.oldest(),
+                    .efficiency = window_.Read(now),
+                    .waiting_submits = gate.size()};
+  for (int band = 0; band < kBands; ++band)
+    status.bands[static_cast<size_t>(band)] = channel.jobs_of(static_cast<Band>(band));
+  return status;
+}
+
+PoolStats Pool::Stats(MonoTime now) {
+  return {.status = Look(now),
+          .work = work_,
+          .submitted = submitted,
+          .finished = finished,
+          .attempts = attempts_,
+          .wait_seconds = wait_seconds.Snapshot(),
+          .run_seconds = run_seconds_.Snapshot()};
+}
+
+}  // namespace millrace::dispatch

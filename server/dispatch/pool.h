@@ -1,0 +1,97 @@
+// Pool: a named worker pool: a bounded channel in four bands, N workers, one runner.
+//
+//   Workers   Fibers, tracked by a WaitGroup, so the end of a drain at shutdown is Wait(). One that finds no job is idle: it parks
+//             on a stack of idle workers, the last one in front, as its memory is warm. A job that becomes ready while a worker
+//             is idle is given to that worker, so each job wakes exactly one, and no queued job stands beside an idle worker.
+//   Paused    Jobs are accepted up to the capacity and stay queued. Draining: new jobs are refused, the others run. Stopping: no
+//             worker takes another job, ever.
+//   Threads   Everything is guarded by the dispatcher's lock, save what never changes (name, runner) and the histograms.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/histogram.h"
+#include "dispatch/banded_channel.h"
+#include "dispatch/dispatcher.h"
+#include "dispatch/efficiency.h"
+#include "dispatch/gate.h"
+#include "dispatch/pool_status.h"
+#include "dispatch/runner.h"
+#include "sync/wait_group.h"
+
+namespace millrace::dispatch {
+
+struct Worker;
+
+class Pool {
+ public:
+  Pool(const PoolOptions& options, Runner& runner, MonoTime now);
+
+  const std::string& name() const { return name_; }
+  Runner& runner() const { return runner_; }
+
+  // ---- Room for new jobs
+  bool HasRoom(int64_t jobs, int64_t bytes) const;
+  // Even when it is empty and every worker idle?
+  bool CouldHold(int64_t jobs, int64_t bytes) const;
+  // QUEUE_FULL, with every number and the advice.
+  Status FullStatus() const;
+  // FAILED_PRECONDITION while it drains.
+  Status CheckAccepting() const;
+
+  // ---- Workers
+  bool may_take() const { return !paused && !stopping; }
+  bool surplus() const { return stopping || workers_alive > workers_wanted; }
+  Worker* PopIdle();      // For a job; nullptr: none is idle, or none may take one.
+  Worker* TakeOffIdle();  // To end it; nullptr: none is idle.
+  void PushIdle(Worker* worker);
+  int TakeNumber();  // The lowest free one, from 0.
+  void FreeNumber(int number);
+  void SetBusy(int busy, MonoTime now);
+  void SetWorkersWanted(int wanted, MonoTime now);
+  void CountAttempt(AttemptResult result, const AttemptTimings& timings, MonoTime start, MonoTime end);
+
+  // No job queued, running or half accepted.
+  bool Empty() const;
+  PoolState state() const;
+  PoolStatus Look(MonoTime now);
+  PoolStats Stats(MonoTime now);
+
+  BandedChannel channel;
+  Gate gate;  // Submissions that wait for room here.
+  std::vector<Dispatcher::DrainWaiter*> drain_waiters;
+
+  bool paused = false, draining = false, stopping = false;
+  int workers_wanted;
+  int workers_alive = 0;  // Not told to end.
+  int workers_busy = 0;
+  int64_t scheduled_jobs = 0;
+  int64_t unsettled_jobs = 0;  // Ended, and the journal has not committed it yet.
+  Worker* idle = nullptr;
+  int workers_idle = 0;
+  std::vector<Worker*> workers;  // Every worker that exists.
+  sync::WaitGroup workers_done;
+
+  std::array<uint64_t, kSubmitResults> submitted{};
+  std::array<uint64_t, kJobStates> finished{};
+  Histogram wait_seconds{Histogram::SecondsBounds()};
+
+ private:
+  Nanos PlaceFreesIn() const;
+
+  const std::string name_;
+  Runner& runner_;
+  std::vector<bool> numbers_;  // Taken ones.
+  size_t lowest_number_ = 0;   // Every number below it is taken.
+  EfficiencyWindow window_;
+  WorkTimes work_;
+  std::array<uint64_t, kAttemptResults> attempts_{};
+  Histogram run_seconds_{Histogram::SecondsBounds()};
+  Nanos typical_run_{0};  // Moving average.
+};
+
+}  // namespace millrace::dispatch

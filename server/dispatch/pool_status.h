@@ -1,0 +1,79 @@
+// How a pool is set up, and how it looks from outside.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/histogram.h"
+#include "dispatch/efficiency.h"
+#include "job/job.h"
+
+namespace millrace::dispatch {
+
+struct PoolOptions {
+  std::string name;               // 1 to 63 of [a-z0-9_-]; it becomes a metric label.
+  std::string runner = "native";  // Name of a registered runner.
+  int workers = 16;  // Attempts at once, 1 to kPoolWorkersMax. More raises throughput until the host is full.
+  int64_t capacity_jobs = 10'000;               // Queued jobs; beyond this Submit is refused or waits. 0: a rendezvous.
+  int64_t capacity_bytes = int64_t{256} << 20;  // Payload bytes of queued jobs.
+};
+
+inline constexpr int kPoolWorkersMax = 10'000;
+inline constexpr int64_t kPoolCapacityMax = 10'000'000;
+
+enum class PoolState : uint8_t { kActive, kPaused, kDraining, kDrained };
+const char* ToString(PoolState state);  // "ACTIVE"
+
+struct PoolStatus {
+  std::string name;
+  std::string runner;
+  PoolState state = PoolState::kActive;
+  int workers = 0;  // Wanted.
+  int workers_busy = 0;
+  int64_t capacity_jobs = 0;
+  int64_t capacity_bytes = 0;
+  int64_t queued_jobs = 0;
+  int64_t queued_bytes = 0;
+  std::array<int64_t, kBands> bands{};  // Queued jobs of each band.
+  int64_t scheduled_jobs = 0;
+  std::optional<WallTime> oldest_queued;  // When the oldest queued job was queued.
+  std::vector<std::string> kinds;
+  Efficiency efficiency;
+  int64_t waiting_submits = 0;
+};
+
+// How a submit ended, counted per job.
+enum class SubmitResult : uint8_t { kAccepted, kExisting, kQueueFull, kProcessFull, kRefused, kAbandoned };
+inline constexpr int kSubmitResults = 6;
+const char* Label(SubmitResult result);  // "accepted", "existing", "queue_full", "process_full", "refused", "abandoned"
+
+inline constexpr int kAttemptResults = 7;  // Of AttemptResult; kRunning is never counted.
+
+struct PoolStats {
+  PoolStatus status;
+  WorkTimes work;  // Since start.
+  std::array<uint64_t, kSubmitResults> submitted{};
+  std::array<uint64_t, kJobStates> finished{};  // By state; zero for those that are not terminal.
+  std::array<uint64_t, kAttemptResults> attempts{};
+  HistogramSnapshot wait_seconds;  // Queued to running.
+  HistogramSnapshot run_seconds;   // Of an attempt.
+};
+
+struct DispatchStats {
+  std::vector<PoolStats> pools;
+  std::array<int64_t, kJobStates> jobs{};  // In memory, by state.
+  int64_t dead_letter_jobs = 0;            // FAILED, EXPIRED and QUARANTINED ones that are kept.
+  int64_t process_bytes = 0;               // Payload bytes of unfinished jobs.
+  int64_t process_bytes_max = 0;
+  uint64_t trimmed_finished = 0;  // Forgotten by retention.
+  uint64_t trimmed_dead_letters = 0;
+  uint64_t unknown_pool = 0;  // Jobs refused before a pool was found.
+  Durability durability = Durability::kNone;
+  bool draining = false;
+};
+
+}  // namespace millrace::dispatch

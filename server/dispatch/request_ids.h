@@ -1,0 +1,49 @@
+// RequestIds: which job a request id was accepted as, so that a client that repeats a submit gets the first job instead of a
+// second one. Kept as long as the job and kKeptAfter more.
+//   Threads   Guarded by the dispatcher's lock.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/clock.h"
+#include "job/job.h"
+
+namespace millrace::dispatch {
+
+class RequestIds {
+ public:
+  static constexpr Nanos kKeptAfter = std::chrono::hours(24);
+
+  struct Entry {
+    JobId job;
+    uint64_t fingerprint = 0;  // Of the spec.
+    bool forgotten = false;    // The job is gone; this is how it ended.
+    JobState final_state = JobState::kSucceeded;
+  };
+
+  const Entry* Find(const std::string& request_id) const;
+  void Add(const std::string& request_id, const JobId& job, uint64_t fingerprint);
+  void Remove(const std::string& request_id);  // Not accepted after all.
+
+  // The job is being forgotten, but not its request id yet.
+  void JobForgotten(const std::string& request_id, JobState final_state, MonoTime now);
+  void Expire(MonoTime now);
+  MonoTime Next() const;  // When Expire has something to do.
+
+  size_t size() const { return entries_.size(); }
+
+ private:
+  struct Leaving {
+    MonoTime when;
+    std::string request_id;
+  };
+  std::unordered_map<std::string, Entry> entries_;
+  std::deque<Leaving> leaving_;  // In time order.
+};
+
+}  // namespace millrace::dispatch

@@ -1,0 +1,81 @@
+// Turn: one section under the dispatcher's lock, and what follows from it once the lock is released.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "dispatch/dispatcher.h"
+#include "dispatch/job_entry.h"
+#include "runtime/park.h"
+#include "sync/cancel.h"
+
+namespace millrace::dispatch {
+
+class Core;
+class Gate;
+class Pool;
+struct Worker;
+
+class Turn {
+ public:
+  explicit Turn(Core& core);  // Takes the lock.
+  ~Turn();                    // Serves who waits for room, releases the lock, then does what was noted.
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+  // The time of this turn: read once, so that all its moves happen at the same time.
+  MonoTime mono();
+  WallTime wall();
+
+  // ---- To be done after the lock is released
+  void Wake(Worker* worker);
+  void Answer(Submission* submission, Status status);
+  void Tell(JobWaiter* waiter, JobSnapshot job) { finished_.emplace_back(waiter, std::move(job)); }
+  void Tell(Dispatcher::DrainWaiter* waiter, PoolStatus pool) { drained_.emplace_back(waiter, std::move(pool)); }
+  void Cancel(std::shared_ptr<sync::CancelSource> source, Status reason) {
+    cancels_.emplace_back(std::move(source), std::move(reason));
+  }
+  void Free(std::shared_ptr<JobEntry> job);
+  void StartWorker(Pool& pool, int number) { new_workers_.emplace_back(&pool, number); }
+  void KickTimekeeper() { kick_ = true; }
+  void NotifyWatchers() { events_ = true; }
+
+  // ---- Before the lock is released
+  // There may be room for who waits at the gate.
+  void RoomAt(Gate& gate);
+
+  // For a worker that found no job: serves who waits for room, then parks the calling fiber and releases the lock, unless it was
+  // given a job meanwhile or something is to be done outside first. True: it parked and was woken; this turn is over.
+  bool ParkIdle(Worker& worker);
+  // Ends the turn and parks a worker until it is woken. Nothing may have been noted.
+  void Park(Worker& worker, rt::WaitReason reason);
+
+ private:
+  void ServeGates();
+  bool NothingToDo() const;
+  void DoTheRest();
+
+  Core& core_;
+  bool held_ = true;
+  bool events_ = false, kick_ = false;
+  std::optional<MonoTime> mono_;
+  std::optional<WallTime> wall_;
+
+  // Chains through the objects themselves where a job makes one on every way through: no allocation.
+  Worker* woken_ = nullptr;
+  Submission* answered_ = nullptr;  // In order.
+  Submission* last_answered_ = nullptr;
+  std::shared_ptr<JobEntry> freed_;
+  std::vector<std::shared_ptr<JobEntry>> more_freed_;
+  std::vector<Gate*> gates_;
+  std::vector<std::pair<Pool*, int>> new_workers_;
+  std::vector<std::pair<JobWaiter*, JobSnapshot>> finished_;
+  std::vector<std::pair<Dispatcher::DrainWaiter*, PoolStatus>> drained_;
+  std::vector<std::pair<std::shared_ptr<sync::CancelSource>, Status>> cancels_;
+};
+
+}  // namespace millrace::dispatch

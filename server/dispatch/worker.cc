@@ -1,0 +1,222 @@
+#include "dispatch/worker.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "base/check.h"
+#include "dispatch/core.h"
+#include "dispatch/turn.h"
+#include "runtime/park.h"
+#include "runtime/runtime.h"
+
+namespace millrace::dispatch {
+
+// ---- RunningAttempt --------------------------------------------------------------------------------------------------------
+
+void RunningAttempt::Begin(JobEntry& job, MonoTime now) {
+  job_ = &job;
+  id_ = job.record.id;
+  spec_ = job.record.spec;
+  claim_ = job.record.life.claim;
+  started_ = now;
+  live_.store(job.live.get(), std::memory_order_release);
+  rt::LockGuard guard(cancel_lock_);
+  stopped_ = kStopNone;
+  reason_ = OkStatus();
+  source_.reset();
+  token_ = {};
+}
+
+std::shared_ptr<sync::CancelSource> RunningAttempt::RequestStop(StopCause cause, const Status& reason) {
+  rt::LockGuard guard(cancel_lock_);
+  // The first reason is told to the handler; what weighs more decides the verdict, and its word is kept for that.
+  if (stopped_ == kStopNone || cause < (stopped_ & -stopped_)) reason_ = reason;
+  stopped_ |= cause;
+  return source_;
+}
+
+bool RunningAttempt::stop_requested() const {
+  rt::LockGuard guard(cancel_lock_);
+  return stopped_ != kStopNone;
+}
+
+const sync::CancelToken& RunningAttempt::cancel() const {
+  {
+    rt::LockGuard guard(cancel_lock_);
+    if (source_) return token_;
+  }
+  auto made = std::make_shared<sync::CancelSource>();
+  Status reason;
+  {
+    rt::LockGuard guard(cancel_lock_);
+    if (source_) return token_;
+    source_ = made;
+    token_ = made->token();
+    reason = reason_;
+  }
+  if (!reason.ok()) made->Cancel(std::move(reason));  // It was asked to stop before it had a token.
+  return token_;
+}
+
+LiveOutput& RunningAttempt::Live() {
+  // acquire: pairs with the release below, on whichever thread made it.
+  if (LiveOutput* live = live_.load(std::memory_order_acquire)) return *live;
+  auto made = std::make_shared<LiveOutput>();
+  Turn turn(core_);
+  if (!job_->live) job_->live = std::move(made);
+  live_.store(job_->live.get(), std::memory_order_release);
+  return *job_->live;
+}
+
+void RunningAttempt::SetProgress(double fraction, std::string message) {
+  LiveOutput& live = Live();
+  {
+    rt::LockGuard guard(live.lock);
+    live.has_progress = true;
+  }
+  ProgressCell& cell = *live.progress;
+  WallTime now = core_.clock.Wall();
+  bool tell;
+  {
+    rt::LockGuard guard(cell.lock);
+    // Written so that a NaN becomes 0.
+    cell.value.fraction = fraction > 0 ? std::min(fraction, 1.0) : 0;
+    cell.value.message.swap(message);
+    cell.value.updated = now;
+    tell = core_.events.watched() && !std::exchange(cell.unread, core_.events.watched());
+  }
+  if (!tell) return;
+  core_.events.RecordProgress(job_->source(), now, live.progress);
+  core_.events.Notify();
+}
+
+void RunningAttempt::Log(std::string_view bytes) {
+  if (bytes.empty()) return;
+  LiveOutput& live = Live();
+  {
+    rt::LockGuard guard(live.lock);
+    live.log.Append(bytes);
+  }
+  if (!core_.events.watched()) return;
+  // As many chunks as it takes: an event is never larger than what the log keeps.
+  for (; !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), kLogTailBytes))) {
+    core_.events.RecordLog(job_->source(), core_.clock.Wall(), bytes.substr(0, kLogTailBytes));
+  }
+  core_.events.Notify();
+}
+
+void RunningAttempt::OnCommitted(const Status& status) {
+  MR_CHECK(status.ok(), "the journal gave up a job it had accepted: %s", status.ToString().c_str());
+  Turn turn(core_);
+  worker_.start_committed = true;
+  turn.Wake(&worker_);
+}
+
+// ---- Worker ----------------------------------------------------------------------------------------------------------------
+
+Worker::Worker(Core& owner, Pool& home, int n)
+    : core(owner), pool(home), number(n), name(home.name() + "/" + std::to_string(n)), attempt(owner, *this) {}
+
+void Worker::Run() {
+  fiber = rt::CurrentFiber();
+  {
+    Turn turn(core);
+    pool.workers.push_back(this);
+  }
+  // A worker that always finds a job would keep its processor for ever: it lets others run after this much time.
+  constexpr Nanos kSlice = std::chrono::milliseconds(2);
+  MonoTime slice_start = core.clock.Mono();
+  while (TakeJob()) {
+    RunJob();
+    if (attempt.ended() - slice_start < kSlice) continue;
+    rt::Yield();
+    slice_start = attempt.ended();
+  }
+  Turn turn(core);
+  std::erase(pool.workers, this);
+  pool.FreeNumber(number);
+}
+
+bool Worker::TakeJob() {
+  for (;;) {
+    Turn turn(core);
+    if (job == nullptr && !quit && !idle) {
+      if (pool.surplus()) {
+        --pool.workers_alive;
+        quit = true;
+      } else if (JobEntry* found = pool.may_take() ? pool.channel.Pop() : nullptr) {
+        turn.RoomAt(pool.gate);
+        core.StartAttempt(*found, *this, turn);
+      } else {
+        pool.PushIdle(this);
+        turn.RoomAt(pool.gate);  // A rendezvous has room while a worker is idle.
+      }
+    }
+    if (job != nullptr) return true;
+    if (quit) return false;
+    if (turn.ParkIdle(*this)) return job != nullptr;  // Woken with a job, or to end.
+  }
+}
+
+void Worker::AwaitStartCommit() {
+  Turn turn(core);
+  if (!start_committed) turn.Park(*this, rt::WaitReason::kIo);
+}
+
+AttemptOutcome Worker::RunAttempt() {
+  if (attempt.stop_requested()) return AttemptOutcome::Failed("stopped before it began");
+  try {
+    return pool.runner().Run(attempt);
+  } catch (const std::exception& error) {
+    return AttemptOutcome::Failed(std::string("the runner threw: ") + error.what());
+  }
+}
+
+void Worker::RunJob() {
+  if (!core.commits_at_once) AwaitStartCommit();
+  rt::FiberTimes before = rt::CurrentFiberTimes();
+  AttemptOutcome outcome = RunAttempt();
+  AttemptTimings timings = TimingsOf(rt::CurrentFiberTimes() - before, outcome);
+  if (outcome.result == AttemptResult::kSucceeded && outcome.output.size() > kResultBytesMax) {
+    size_t bytes = outcome.output.size();
+    outcome = AttemptOutcome::Failed("the result has " + std::to_string(bytes) + " bytes, the limit is " +
+                                     std::to_string(kResultBytesMax) + "; store it elsewhere and return a reference");
+    outcome.do_not_retry = true;
+  }
+  Bytes output = outcome.output.empty() ? nullptr : MakeBytes(std::move(outcome.output));
+  Turn turn(core);
+  attempt.set_ended(turn.mono());
+  core.FinishAttempt(*this, std::move(outcome), std::move(output), timings, turn);
+}
+
+AttemptTimings TimingsOf(const rt::FiberTimes& used, const AttemptOutcome& outcome) {
+  Nanos children = used.blocked[static_cast<size_t>(rt::WaitReason::kProcess)];
+  Nanos cpu = outcome.child_cpu, delay = outcome.child_run_delay;
+  if (cpu + delay > children) {
+    double share = static_cast<double>(children.count()) / static_cast<double>((cpu + delay).count());
+    cpu = Nanos(static_cast<int64_t>(static_cast<double>(cpu.count()) * share));
+    delay = std::min(Nanos(static_cast<int64_t>(static_cast<double>(delay.count()) * share)), children - cpu);
+  }
+  AttemptTimings timings{.cpu = used.running + cpu,
+                         .runnable = used.runnable + delay,
+                         .blocked_inside = used.BlockedLost(),
+                         .blocked_outside = used.BlockedOutside() - cpu - delay};
+  timings.run = timings.cpu + timings.runnable + timings.blocked_inside + timings.blocked_outside;
+  return timings;
+}
+
+AttemptOutcome AttemptOutcome::Succeeded(std::string output) {
+  AttemptOutcome outcome;
+  outcome.output = std::move(output);
+  return outcome;
+}
+
+AttemptOutcome AttemptOutcome::Failed(std::string error) {
+  AttemptOutcome outcome;
+  outcome.result = AttemptResult::kFailed;
+  outcome.error = std::move(error);
+  return outcome;
+}
+
+}  // namespace millrace::dispatch

@@ -1,0 +1,111 @@
+// Worker: a fiber of a pool that takes jobs and runs them, one after the other. RunningAttempt is what it has in hand.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "dispatch/journal.h"
+#include "dispatch/live_output.h"
+#include "dispatch/pool.h"
+#include "dispatch/runner.h"
+#include "dispatch/verdict.h"
+#include "job/lifecycle.h"
+#include "runtime/accounting.h"
+#include "runtime/fiber.h"
+#include "runtime/lock.h"
+#include "sync/cancel.h"
+
+namespace millrace::dispatch {
+
+class Core;
+
+// The attempt a worker runs, as the runner sees it. Used again for the worker's next attempt.
+class RunningAttempt final : public AttemptContext, public Journal::Waiter {
+ public:
+  RunningAttempt(Core& core, Worker& worker) : core_(core), worker_(worker) {}
+
+  // ---- In a Turn
+  void Begin(JobEntry& job, MonoTime now);
+  // The source to be cancelled once the lock is released; nullptr: the runner has not asked for its token yet, and will get a
+  // cancelled one.
+  std::shared_ptr<sync::CancelSource> RequestStop(StopCause cause, const Status& reason);
+  const Claim& claim() const { return claim_; }
+  MonoTime started() const { return started_; }
+  MonoTime ended() const { return ended_; }
+  void set_ended(MonoTime now) { ended_ = now; }
+  unsigned stopped() const { return stopped_; }
+  std::string stop_reason() const { return reason_.message(); }
+
+  // ---- For the worker
+  bool stop_requested() const;
+
+  // ---- For the runner
+  const JobId& id() const override { return id_; }
+  const JobSpec& spec() const override { return *spec_; }
+  int attempt() const override { return claim_.attempt; }
+  const sync::CancelToken& cancel() const override;
+  void SetProgress(double fraction, std::string message) override;
+  void Log(std::string_view bytes) override;
+
+  // ---- For the journal: the start is committed.
+  void OnCommitted(const Status& status) override;
+
+ private:
+  // Made when first needed: a short job never does.
+  LiveOutput& Live();
+
+  Core& core_;
+  Worker& worker_;
+  JobEntry* job_ = nullptr;
+  JobId id_;
+  std::shared_ptr<const JobSpec> spec_;
+  Claim claim_;
+  MonoTime started_{}, ended_{};
+
+  mutable rt::Lock cancel_lock_;  // Guards what follows. Taken under the dispatcher's lock or alone.
+  unsigned stopped_ = kStopNone;
+  Status reason_;  // Of the first stop.
+  mutable std::shared_ptr<sync::CancelSource> source_;
+  mutable sync::CancelToken token_;
+
+  std::atomic<LiveOutput*> live_{nullptr};
+};
+
+struct Worker {
+  Worker(Core& core, Pool& pool, int number);
+
+  // The fiber's body: until it is told to end.
+  void Run();
+
+  Core& core;
+  Pool& pool;
+  const int number;
+  const std::string name;  // "default/3"
+  rt::Fiber* fiber = nullptr;
+
+  // ---- Guarded by the dispatcher's lock
+  JobEntry* job = nullptr;      // In hand; given by whoever found this worker idle, or taken by itself.
+  bool idle = false;            // On the pool's stack of idle workers.
+  bool parked = false;          // Waits for Ready.
+  bool quit = false;            // No more jobs.
+  bool start_committed = true;  // What the journal knows of the start is durable: the handler may run.
+  Worker* next_idle = nullptr;
+  Worker* next_woken = nullptr;  // In the Turn that wakes it.
+  RunningAttempt attempt;
+
+ private:
+  bool TakeJob();  // False: quit.
+  void AwaitStartCommit();
+  AttemptOutcome RunAttempt();
+  void RunJob();
+};
+
+// Where the time of an attempt went. Of the time the fiber waited for its children (kProcess), their processor time and their
+// wait for a processor take the place of its own; when several children at once had more of both than there was time, their
+// proportion counts.
+AttemptTimings TimingsOf(const rt::FiberTimes& used, const AttemptOutcome& outcome);
+
+}  // namespace millrace::dispatch
