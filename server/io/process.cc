@@ -1,11 +1,13 @@
 // One host thread does everything: it starts the children, so that their parent-death signal watches a thread that stays, and it
-// runs the reactor that tells when their pipes and pidfds are ready. Asio only waits here; the reads and writes are our own calls
-// that do not block, so the order "everything it wrote, then its end" is ours to keep, and one buffer serves all children.
+// runs the reactor that tells when their pipes and pidfds are ready. Callers leave a request and park; they touch nothing of Asio.
+// Asio only waits here; the reads and writes are our own calls that do not block, so the order "everything it wrote, then its end"
+// is ours to keep, and one buffer serves all children.
 #include "io/process.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/wait.h>
 
 #define ASIO_STANDALONE
@@ -13,7 +15,7 @@
 #include <asio.hpp>
 #include <mutex>
 #include <thread>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "io/spawn.h"
 #include "runtime/park.h"
@@ -30,26 +32,32 @@ constexpr size_t kChunkBytes = size_t{64} << 10;
 // The most a pipe can hold (fs.pipe-max-size for those without privileges): what may still lie there when the leader has ended.
 constexpr size_t kPipeBytesMax = size_t{1} << 20;
 
+// A Run that waits. On its caller's stack; the host thread's from the request to start until `done`.
+struct Call {
+  const ProcessSpec& spec;
+  rt::Parker done;
+  Result<ProcessExit> outcome{ProcessExit{}};
+};
+
+// Not by the Call's address: a request to terminate may come when that is somebody else's already.
+using CallId = uint64_t;
+
 class Child;
 
 // What belongs to the host thread.
 struct Reactor {
   asio::io_context context{1};
-  asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
-  std::unordered_set<std::shared_ptr<Child>> children;
+  std::unordered_map<CallId, std::shared_ptr<Child>> children;
   std::vector<char> chunk = std::vector<char>(kChunkBytes);
 };
 
-// A child from Run to its end. Lives on the host thread, except for `done` and, after it, `outcome`.
+// From the request to start to the end.
 class Child : public std::enable_shared_from_this<Child> {
  public:
-  Child(Reactor& reactor, const ProcessSpec& spec) : reactor_(reactor), spec_(spec) {}
-
-  rt::Parker done;
-  Result<ProcessExit> outcome{ProcessExit{}};
+  Child(Reactor& reactor, CallId id, Call& call) : reactor_(reactor), id_(id), call_(call), spec_(call.spec) {}
 
   void Start() {
-    reactor_.children.insert(shared_from_this());
+    reactor_.children.emplace(id_, shared_from_this());
     Result<Spawned> spawned = Spawn(spec_);
     if (!spawned.ok()) return Finish(spawned.status());
     pid_ = spawned->pid;
@@ -190,9 +198,9 @@ class Child : public std::enable_shared_from_this<Child> {
     if (std::exchange(finished_, true)) return;
     timer_.cancel();
     for (Stream* stream : {&input_, &output_, &errors_, &pidfd_}) Close(*stream);
-    outcome = std::move(result);
-    reactor_.children.erase(shared_from_this());
-    done.Wake();  // The caller goes on, and the spec with it.
+    call_.outcome = std::move(result);
+    call_.done.Wake();  // The caller goes on; the call and the spec are gone.
+    reactor_.children.erase(id_);
   }
 
   static void Close(Stream& stream) {
@@ -201,6 +209,8 @@ class Child : public std::enable_shared_from_this<Child> {
   }
 
   Reactor& reactor_;
+  CallId id_;
+  Call& call_;
   const ProcessSpec& spec_;
   pid_t pid_ = -1;
   Stream input_{reactor_.context}, output_{reactor_.context}, errors_{reactor_.context}, pidfd_{reactor_.context};
@@ -216,19 +226,75 @@ class Child : public std::enable_shared_from_this<Child> {
 }  // namespace
 
 struct ProcessHost::State {
+  struct Request {
+    enum Kind : uint8_t { kStart, kTerminate, kStop };
+    Kind kind;
+    CallId id;
+    Call* call;  // kStart
+  };
+
   std::mutex mutex;
-  bool stopped = false;  // Guarded by the mutex, so that no start is posted after the reactor's last turn.
+  std::vector<Request> requests;  // Guarded by the mutex, as are the next two.
+  CallId last_id = 0;
+  bool stopped = false;
+
+  const int bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);  // Rung when there is a first request.
   Reactor reactor;
+  Stream bell_owner{reactor.context};
   std::thread thread;
+
+  // With the mutex held.
+  void Ask(Request request) {
+    requests.push_back(request);
+    if (requests.size() == 1) eventfd_write(bell, 1);
+  }
+
+  void Listen() {
+    bell_owner.async_wait(Stream::wait_read, [this](const asio::error_code& error) {
+      if (!error) Answer();
+    });
+  }
+
+  void Answer() {
+    eventfd_t rings;
+    eventfd_read(bell, &rings);
+    std::vector<Request> asked;
+    {
+      std::lock_guard lock(mutex);
+      asked.swap(requests);
+    }
+    // In their order, so that a child is found by the request to terminate it, and nothing is started after the stop.
+    bool stop = false;
+    for (const Request& request : asked) {
+      auto child = reactor.children.find(request.id);
+      switch (request.kind) {
+        case Request::kStart:
+          std::make_shared<Child>(reactor, request.id, *request.call)->Start();
+          break;
+        case Request::kTerminate:
+          if (child != reactor.children.end()) child->second->Terminate();
+          break;
+        case Request::kStop:
+          for (auto& [id, running] : reactor.children) running->Kill();
+          stop = true;
+          break;
+      }
+    }
+    // Without the bell the loop ends with the last child.
+    if (!stop) Listen();
+  }
 };
 
 ProcessHost::ProcessHost() : state_(std::make_unique<State>()) {
+  MR_CHECK(state_->bell >= 0, "no eventfd for child processes: errno %d", errno);
+  state_->bell_owner.assign(state_->bell);
+  state_->Listen();
   // No signal is for this thread: a handler must not run in a child before its exec, and the EPIPE of a child that does not read
   // must not become a SIGPIPE. Blocked here and not in the thread, so that it never runs with another mask.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  state_->thread = std::thread([reactor = &state_->reactor] { reactor->context.run(); });
+  state_->thread = std::thread([state = state_.get()] { state->reactor.context.run(); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   pthread_setname_np(state_->thread.native_handle(), "millrace-child");
 }
@@ -239,31 +305,32 @@ Result<ProcessExit> ProcessHost::Run(const ProcessSpec& spec, const sync::Cancel
   if (cancel.cancelled()) {
     return Cancelled("CANCELLED", "'" + spec.program + "' was not started: " + cancel.reason().message());
   }
-  auto child = std::make_shared<Child>(state_->reactor, spec);
+  Call call{.spec = spec};
+  CallId id;
   {
     std::lock_guard lock(state_->mutex);
     if (state_->stopped) {
       return Unavailable("PROCESS_HOST_STOPPED",
                          "'" + spec.program + "' was not started: child processes are being stopped");
     }
-    asio::post(state_->reactor.context, [child] { child->Start(); });
+    id = ++state_->last_id;
+    state_->Ask({State::Request::kStart, id, &call});
   }
-  // Posted, like the start before it, so it finds the child started; after the end it finds nothing to do.
-  sync::CancelCallback terminate(
-      cancel, [&](const Status&) { asio::post(state_->reactor.context, [child] { child->Terminate(); }); });
-  child->done.Wait(rt::WaitReason::kProcess);
-  return std::move(child->outcome);
+  // Asked for after the start, so it finds the child; after the end it finds none.
+  sync::CancelCallback terminate(cancel, [&](const Status&) {
+    std::lock_guard lock(state_->mutex);
+    state_->Ask({State::Request::kTerminate, id, nullptr});
+  });
+  call.done.Wait(rt::WaitReason::kProcess);
+  return std::move(call.outcome);
 }
 
 void ProcessHost::Stop() {
   {
     std::lock_guard lock(state_->mutex);
     if (std::exchange(state_->stopped, true)) return;
+    state_->Ask({State::Request::kStop, 0, nullptr});
   }
-  asio::post(state_->reactor.context, [reactor = &state_->reactor] {
-    for (const std::shared_ptr<Child>& child : reactor->children) child->Kill();
-    reactor->work.reset();
-  });
   state_->thread.join();
 }
 
