@@ -59,7 +59,7 @@ work() {
 before=$(scrape)
 say "gzip -9 of each file: one exec job each"
 work gzip programs
-tail -n 1 "$folder/gzip.jsonl" | jq -c '.resultBase64 |= (.[0:24] + "...")'
+tail -n 1 "$folder/gzip.jsonl" | jq -cM '.resultBase64 |= (.[0:24] + "...")'
 say "SHA-256 of each file: one native job each"
 work sha256 default
 tail -n 1 "$folder/sha256.jsonl"

@@ -120,7 +120,7 @@ refuses 8 "drain" millrace submit wc --payload x
 check "resume again" millrace pools resume programs
 
 echo "---- bench"
-check "bench" says 'p99' millrace bench --jobs 2000
+check "bench" says 'P99' millrace bench --jobs 2000
 check "bench --json" json 'type == "object"' bench --jobs 2000
 
 stop_daemon

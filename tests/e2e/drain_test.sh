@@ -24,7 +24,7 @@ await "it to run" child_runs
 kill -TERM "$daemon"
 await "the daemon to call itself not ready" not_ready
 check "it is alive all the same" curl -fsS "http://$http/healthz"
-refuses 3 "drain|stop" millrace submit gated
+refuses 3 "shutting down" millrace submit gated
 check "the daemon still waits" daemon_runs
 echo opened >"$scratch/gate"
 await_end

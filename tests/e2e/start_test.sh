@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# How the daemon starts: from nothing, from the example, from what it printed itself; what it says when it cannot, all of it at once;
+# and what HUP and a log for machines do. (bad_input_test.sh goes through single mistakes.)
+source "$(dirname "$0")/harness.sh"
+
+example=$repo/deploy/config.example.toml
+free=(--grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0)
+
+echo "---- without starting"
+check "the example is good" millraced --config "$example" --check-config
+check "it says so" has "$out" 'good; 2 pools, 2 kinds'
+check "nothing at all is good" millraced --check-config
+check "the configuration in effect is printed" millraced --config "$example" --procs 3 --print-config
+cp "$out" "$scratch/printed.toml"
+check "flags are in it" has "$scratch/printed.toml" '^procs = 3$'
+check "it is a configuration" millraced --config "$scratch/printed.toml" --print-config
+check "and the same one" cmp "$scratch/printed.toml" "$out"
+check "help" millraced --help
+check "version" millraced --version
+
+echo "---- everything that is wrong, at once"
+cat >"$config" <<TOML
+[server]
+grpc_adress = "127.0.0.1:1"
+store = "rocksdb"
+[pool.a]
+runner = "exce"
+workers = 0
+TOML
+refuses 2 "config.toml:2:1: unknown key 'grpc_adress'.*did you mean 'grpc_address'" millraced --config "$config"
+check "the store" has "$err" "config.toml:3:1: store = .*use --store memory"
+check "the runner" has "$err" "config.toml:5:1: unknown runner 'exce'.*'exec'"
+check "the range" has "$err" "config.toml:6:1: workers = 0 .* from 1 to 10000"
+check "and nothing else" test "$(wc -l <"$err")" = 4
+refuses 2 'MILLRACE_PROCS: procs must be a whole number' env MILLRACE_PROCS=many millraced --check-config
+refuses 2 'cannot be written.*--data-dir' millraced "${free[@]}" --data-dir /proc/millrace
+
+echo "---- running"
+: >"$config"
+export MILLRACE_GRPC_ADDRES=x
+start_daemon --log-format json
+unset MILLRACE_GRPC_ADDRES
+check "every line of the log is JSON" jq -e 'has("time") and has("level") and has("message")' "$log"
+check "a variable that is nearly right is mentioned" has "$log" "MILLRACE_GRPC_ADDRES .*MILLRACE_GRPC_ADDRESS"
+check "the log says that memory forgets" has "$log" 'gone when this process ends'
+check "without pools there is one" millrace pools get default
+check "the built-in kinds are there" millrace submit echo --payload hello --wait
+check "the status page" curl -fsS "http://$http/"
+check "shows the pool" has "$out" '<td>default</td><td>native</td>'
+refuses 2 "$MILLRACE_ADDRESS.*in use" millraced --grpc-address "$MILLRACE_ADDRESS" --http-address 127.0.0.1:0
+refuses 2 "$http.*in use" millraced --grpc-address 127.0.0.1:0 --http-address "$http"
+kill -HUP "$daemon"
+await "word about HUP" grep -q 'SIGHUP' "$log"
+check "it lives on" curl -fsS "http://$http/readyz"
+stop_daemon
+check "it ended with 0" test "$daemon_rc" = 0
+
+echo "---- where others can connect"
+start_daemon --grpc-address 0.0.0.0:0 --insecure
+check "the log warns" has "$log" 'no authentication'
+stop_daemon
+check "it ended with 0" test "$daemon_rc" = 0
+finish
