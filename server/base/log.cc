@@ -85,6 +85,7 @@ __attribute__((noinline)) void Write(spdlog::level::level_enum level, const char
   }
   va_end(again);
 
+  while (message.ends_with('\n')) message.pop_back();
   std::string escaped;
   escaped.reserve(message.size() + 16);
   for (char c : message) AppendEscaped(&escaped, c, log.format);

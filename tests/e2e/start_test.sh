@@ -8,13 +8,15 @@ free=(--grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0)
 
 echo "---- without starting"
 check "the example is good" millraced --config "$example" --check-config
-check "it says so" has "$out" 'good; 2 pools, 2 kinds'
+cp "$out" "$scratch/said"
+check "it says so" has "$scratch/said" 'good; 2 pools, 2 kinds'
 check "nothing at all is good" millraced --check-config
 check "the configuration in effect is printed" millraced --config "$example" --procs 3 --print-config
 cp "$out" "$scratch/printed.toml"
 check "flags are in it" has "$scratch/printed.toml" '^procs = 3$'
 check "it is a configuration" millraced --config "$scratch/printed.toml" --print-config
-check "and the same one" cmp "$scratch/printed.toml" "$out"
+cp "$out" "$scratch/again.toml"
+check "and the same one" cmp "$scratch/printed.toml" "$scratch/again.toml"
 check "help" millraced --help
 check "version" millraced --version
 
@@ -28,10 +30,11 @@ runner = "exce"
 workers = 0
 TOML
 refuses 2 "config.toml:2:1: unknown key 'grpc_adress'.*did you mean 'grpc_address'" millraced --config "$config"
-check "the store" has "$err" "config.toml:3:1: store = .*use --store memory"
-check "the runner" has "$err" "config.toml:5:1: unknown runner 'exce'.*'exec'"
-check "the range" has "$err" "config.toml:6:1: workers = 0 .* from 1 to 10000"
-check "and nothing else" test "$(wc -l <"$err")" = 4
+cp "$err" "$scratch/problems"
+check "the store" has "$scratch/problems" "config.toml:3:1: store = .*use --store memory"
+check "the runner" has "$scratch/problems" "config.toml:5:1: unknown runner 'exce'.*'exec'"
+check "the range" has "$scratch/problems" "config.toml:6:1: workers = 0 .* from 1 to 10000"
+check "and nothing else" test "$(wc -l <"$scratch/problems")" = 4
 refuses 2 'MILLRACE_PROCS: procs must be a whole number' env MILLRACE_PROCS=many millraced --check-config
 refuses 2 'cannot be written.*--data-dir' millraced "${free[@]}" --data-dir /proc/millrace
 
@@ -46,7 +49,8 @@ check "the log says that memory forgets" has "$log" 'gone when this process ends
 check "without pools there is one" millrace pools get default
 check "the built-in kinds are there" millrace submit echo --payload hello --wait
 check "the status page" curl -fsS "http://$http/"
-check "shows the pool" has "$out" '<td>default</td><td>native</td>'
+cp "$out" "$scratch/page"
+check "shows the pool" has "$scratch/page" '<td>default</td><td>native</td>'
 refuses 2 "$MILLRACE_ADDRESS.*in use" millraced --grpc-address "$MILLRACE_ADDRESS" --http-address 127.0.0.1:0
 refuses 2 "$http.*in use" millraced --grpc-address 127.0.0.1:0 --http-address "$http"
 kill -HUP "$daemon"
@@ -56,7 +60,10 @@ stop_daemon
 check "it ended with 0" test "$daemon_rc" = 0
 
 echo "---- where others can connect"
-start_daemon --grpc-address 0.0.0.0:0 --insecure
+: >"$log"
+millraced --grpc-address 0.0.0.0:0 --http-address 127.0.0.1:0 --insecure >"$log" 2>&1 </dev/null &
+daemon=$!
+await "the daemon to be ready" daemon_is_ready
 check "the log warns" has "$log" 'no authentication'
 stop_daemon
 check "it ended with 0" test "$daemon_rc" = 0
