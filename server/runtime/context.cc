@@ -54,14 +54,14 @@ __attribute__((noinline))
 #else
 __attribute__((noipa))
 #endif
-Machine*
+MR_NO_TSAN Machine*
 CurrentMachine() {
   Machine* machine = current_machine;
   asm volatile("" : "+r"(machine)::"memory");
   return machine;
 }
 
-void SetCurrentMachine(Machine* machine) { current_machine = machine; }
+MR_NO_TSAN void SetCurrentMachine(Machine* machine) { current_machine = machine; }
 
 void BindThreadState(Machine& machine) {
   machine.errno_place = &errno;

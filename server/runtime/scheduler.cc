@@ -156,6 +156,7 @@ MR_NO_TSAN void Scheduler::Execute(Machine& machine, Fiber* fiber, bool inherits
         fiber->state.store(FiberState::kParked, std::memory_order_relaxed);
         // From here on the fiber may be running elsewhere, unless commit says no.
         if (machine.park_commit != nullptr) parked = machine.park_commit(fiber, machine.park_argument);
+        if (!parked) sanitizers::Release(fiber);
         break;
       case AfterSwitch::kFinish:
         FinishFiber(machine, fiber);

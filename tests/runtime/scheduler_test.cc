@@ -111,13 +111,17 @@ TEST_P(Scheduling, YieldLetsEveryOtherReadyFiberRun) {
 }
 
 TEST(Scheduler, OnOneProcessorYieldingFibersTakeStrictTurns) {
+  Lock lock;  // One processor or not, fibers that share a variable need one: TSan rightly says so.
   std::string order;
   test::OnProcs(1, [&] {
     std::atomic<int> left{3};
     for (char name : {'a', 'b', 'c'}) {
       Go([&, name] {
         for (int i = 0; i < 4; ++i) {
-          order += name;
+          {
+            LockGuard guard(lock);
+            order += name;
+          }
           Yield();
         }
         left--;

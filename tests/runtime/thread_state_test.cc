@@ -8,6 +8,7 @@
 #include <string>
 
 #include "runtime/runtime.h"
+#include "runtime/sanitizers.h"
 #include "tests/support/fibers.h"
 
 namespace millrace::rt {
@@ -16,12 +17,13 @@ namespace {
 class ThreadState : public test::OnAnyProcs {};
 INSTANTIATE_TEST_SUITE_P(Procs, ThreadState, test::kAnyProcs);
 
-// The compiler may keep errno's address, which is another one after a switch: go through a function it cannot see into.
-__attribute__((noinline)) void SetErrno(int value) {
+// The compiler may keep errno's address, which is another one after a switch: go through a function it cannot see into. For TSan a
+// thread's errno is shared by the fibers on that thread.
+MR_NO_TSAN __attribute__((noinline)) void SetErrno(int value) {
   asm volatile("");
   errno = value;
 }
-__attribute__((noinline)) int GetErrno() {
+MR_NO_TSAN __attribute__((noinline)) int GetErrno() {
   asm volatile("");
   return errno;
 }
