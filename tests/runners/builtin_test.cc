@@ -78,8 +78,8 @@ TEST_F(Builtin, SpinComputesForItsTimeAndLetsOthersRun) {
   };
   test::FakeAttempt attempt("spin", "30ms");
   test::OnProcs(1, [&] {
-    bool over = false;
-    int turns = 0;
+    std::atomic<bool> over{false};
+    std::atomic<int> turns{0};
     rt::Go([&] {
       for (; !over; rt::Yield()) ++turns;
     });
