@@ -117,7 +117,7 @@ std::variant<CommandLine, EarlyExit> ParseCommandLine(const std::vector<std::str
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::CallForHelp&) {
-    return EarlyExit{0, app.help()};
+    return EarlyExit{0, app.help() + "\n"};
   } catch (const CLI::ParseError& error) {
     return UsageError(error.what());
   }

@@ -66,6 +66,14 @@ int Send(mg_connection* connection, const Response& response, const char* extra_
   return response.status;
 }
 
+// "cannot bind to 127.0.0.1:7071: 98 (Address already in use)" says the address a second time and a number nobody needs.
+std::string BindError(const std::string& message) {
+  size_t open = message.find('('), close = message.rfind(')');
+  if (!message.starts_with("cannot bind to ") || open == std::string::npos || close == std::string::npos)
+    return message;
+  return message.substr(open + 1, close - open - 1);
+}
+
 void Knock(const Address& address) {
   addrinfo hints{};
   hints.ai_family = AF_INET;
@@ -130,10 +138,9 @@ Result<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, std:
       "request_timeout_ms", "5000",          nullptr};
   mg_context* context = mg_start(&callbacks, state.get(), const_cast<const char**>(settings.data()));
   if (context == nullptr) {
-    return FailedPrecondition("ADDRESS_UNUSABLE",
-                              "HTTP cannot listen on " + address + ": " +
-                                  (state->start_error.empty() ? "no reason given" : state->start_error) +
-                                  "; free it or choose another with --http-address")
+    const std::string why = state->start_error.empty() ? "no reason given" : BindError(state->start_error);
+    return FailedPrecondition("ADDRESS_UNUSABLE", "HTTP cannot listen on " + address + ": " + why +
+                                                      "; stop what uses it or choose another --http-address")
         .With("address", address);
   }
   mg_server_port port{};

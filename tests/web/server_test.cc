@@ -117,7 +117,7 @@ TEST(WebServer, NamesTheAddressItCannotHave) {
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.status().reason(), "ADDRESS_UNUSABLE");
   EXPECT_THAT(second.status().message(), HasSubstr(server->address().ToString()));
-  EXPECT_THAT(second.status().message(), HasSubstr("Address already in use"));
+  EXPECT_THAT(second.status().message(), HasSubstr(": Address already in use; "));
   EXPECT_THAT(second.status().message(), HasSubstr("--http-address"));
 
   auto foreign = Server::Start({.address = {"192.0.2.1", 0}}, {});
