@@ -97,6 +97,10 @@ Status FromGrpc(const grpc::Status& status, const std::string& address) {
   rpc.set_code(status.error_code());
   if (rpc.message().empty()) rpc.set_message(status.error_message());
 
+  if (rpc.message().empty() && status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
+    rpc.set_message("the server at " + address + " does not know this call; is it a millraced of this version?");
+  }
+
   Status result = FromRpcStatus(rpc);
   if (result.reason() == "UNREACHABLE") {
     return Unavailable("UNREACHABLE", "cannot reach millraced at " + address + ": " + Brief(result.message()))

@@ -111,6 +111,7 @@ class Load {
   void Refused(const Status& status, int64_t jobs) {
     last_answer_.store(steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed);
     if (status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kNotFound) gone_ = true;
+    if (options_.stop.stop_requested()) return;  // Unanswered because we went away.
     std::lock_guard lock(mutex_);
     result_.refused[status.reason().empty() ? ToString(status.code()) : status.reason()] += jobs;
     if (result_.first_error.ok()) result_.first_error = status;

@@ -17,7 +17,7 @@ struct Words {
 Words WordsOf(client::Bulk verb) {
   switch (verb) {
     case client::Bulk::kCancel:
-      return {"cancel", "cancelled"};
+      return {"cancel", "cancelled or asked to stop"};
     case client::Bulk::kRetry:
       return {"retry", "put back"};
     case client::Bulk::kDelete:

@@ -10,7 +10,7 @@
 namespace millrace::cli {
 namespace {
 
-constexpr size_t kTextColumns = 60;
+constexpr size_t kTextColumns = 72;
 
 template <typename... Args>
 std::string Format(const char* format, Args... args) {

@@ -98,13 +98,15 @@ ExitCode Session::FailSubmit(const Status& status, const v1::JobSpec& spec) {
   known.erase(std::unique(known.begin(), known.end()), known.end());
   if (known.empty()) return code;
 
-  std::string text = "  ";
+  std::string text;
   if (const std::string nearest = Nearest(kind ? spec.kind() : spec.pool(), known); !nearest.empty()) {
-    text += "did you mean '" + nearest + "'? ";
+    text += "  did you mean '" + nearest + "'?";
   }
-  text += kind ? "known kinds:" : "known pools:";
-  for (const std::string& name : known) text += " " + name;
-  std::fprintf(stderr, "%s\n", text.c_str());
+  if (status.message().find("'" + known.front() + "'") == std::string::npos) {
+    text += kind ? "  known kinds:" : "  known pools:";
+    for (const std::string& name : known) text += " " + name;
+  }
+  if (!text.empty()) std::fprintf(stderr, "%s\n", text.c_str());
   return code;
 }
 

@@ -7,7 +7,8 @@
 
 #include "client/submit_stream.h"
 
-using namespace millrace;
+namespace client = millrace::client;
+namespace v1 = millrace::v1;
 
 int main(int argc, char** argv) {
   auto client = client::Client::Connect(argc > 1 ? argv[1] : "127.0.0.1:7070");
@@ -16,7 +17,8 @@ int main(int argc, char** argv) {
 
   std::atomic<int> accepted{0}, refused{0};
   client::SubmitStream stream(
-      **client, [&](int64_t, const Result<v1::SubmitJobResponse>& answer) { ++(answer.ok() ? accepted : refused); },
+      **client,
+      [&](int64_t, const millrace::Result<v1::SubmitJobResponse>& answer) { ++(answer.ok() ? accepted : refused); },
       {.window = 256});
 
   v1::SubmitJobRequest request;
@@ -26,7 +28,7 @@ int main(int argc, char** argv) {
     const auto sent = stream.Submit(request, client::Flush::kLater);
     if (!sent.ok()) break;
   }
-  const Status end = stream.Finish();  // Sends what kLater left in the buffer, and waits for every answer.
+  const millrace::Status end = stream.Finish();  // Sends what kLater left in the buffer, and waits for every answer.
   std::printf("%d accepted, %d refused, stream %s\n", accepted.load(), refused.load(), end.ToString().c_str());
   return end.ok() && refused == 0 ? 0 : 1;
 }

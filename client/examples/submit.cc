@@ -6,7 +6,8 @@
 
 #include "client/client.h"
 
-using namespace millrace;
+namespace client = millrace::client;
+namespace v1 = millrace::v1;
 
 int main(int argc, char** argv) {
   auto client = client::Client::Connect(argc > 1 ? argv[1] : "127.0.0.1:7070");

@@ -5,7 +5,8 @@
 
 #include "client/client.h"
 
-using namespace millrace;
+namespace client = millrace::client;
+namespace v1 = millrace::v1;
 
 int main(int argc, char** argv) {
   auto client = client::Client::Connect(argc > 1 ? argv[1] : "127.0.0.1:7070");
@@ -13,7 +14,7 @@ int main(int argc, char** argv) {
 
   v1::WatchJobsRequest request;
   request.set_filter(argc > 2 ? argv[2] : "");
-  const Status status = (*client)->Watch(request, [](const v1::JobEvent& event) {
+  const millrace::Status status = (*client)->Watch(request, [](const v1::JobEvent& event) {
     if (event.event_case() == v1::JobEvent::kGapEvents) {
       std::printf("too slow: some events were missed\n");
     } else if (event.event_case() == v1::JobEvent::kState) {
