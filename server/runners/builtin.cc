@@ -7,6 +7,7 @@
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -130,7 +131,7 @@ std::optional<Nanos> ParseDuration(std::string_view text) {
     double value = number * nanos;
     // Written so that a NaN is refused too.
     if (!(value >= 0 && value <= static_cast<double>(kMax.count()))) return std::nullopt;
-    return Nanos(static_cast<int64_t>(value + 0.5));
+    return Nanos(std::llround(value));
   }
   return std::nullopt;
 }
