@@ -35,8 +35,6 @@ void ParkAndUnlock(WaitReason reason, Lock& lock) {
 
 void Ready(Fiber* fiber) { fiber->scheduler->MakeReady(fiber); }
 
-Parker::Parker() : fiber_(CurrentFiber()) {}
-
 bool Parker::Commit(Fiber* fiber, void* self) {
   uintptr_t nobody = 0;
   // release: pairs with the acquire in Wake, which then resumes a fiber that has left its stack. acquire: with Wake's release,
@@ -46,23 +44,24 @@ bool Parker::Commit(Fiber* fiber, void* self) {
 }
 
 void Parker::Wait(WaitReason reason) {
-  if (fiber_ != nullptr) {
-    if (state_.load(std::memory_order_acquire) != kWoken) Park(reason, Commit, this);
+  if (state_.load(std::memory_order_acquire) == kWoken) return;
+  if (CurrentFiber() != nullptr) return Park(reason, Commit, this);
+  uintptr_t nobody = 0;
+  if (!state_.compare_exchange_strong(nobody, kThreadWaits, std::memory_order_acq_rel, std::memory_order_acquire))
     return;
-  }
   while (thread_word_.load(std::memory_order_acquire) == 0) FutexWait(thread_word_, 0);
 }
 
 void Parker::Wake() {
-  if (fiber_ != nullptr) {
-    uintptr_t waiter = state_.exchange(kWoken, std::memory_order_acq_rel);
-    MR_CHECK(waiter != kWoken, "Parker::Wake was called twice");
-    if (waiter != 0) Ready(reinterpret_cast<Fiber*>(waiter));
-    return;
+  const uintptr_t waiter = state_.exchange(kWoken, std::memory_order_acq_rel);
+  MR_CHECK(waiter != kWoken, "Parker::Wake was called twice");
+  if (waiter == kThreadWaits) {
+    // A futex wake on an address whose owner has gone on is harmless: at worst it wakes a stranger once for nothing.
+    thread_word_.store(1, std::memory_order_release);
+    FutexWake(thread_word_, 1);
+  } else if (waiter != 0) {
+    Ready(reinterpret_cast<Fiber*>(waiter));
   }
-  // A futex wake on an address whose owner has gone on is harmless: at worst it wakes a stranger once for nothing.
-  thread_word_.store(1, std::memory_order_release);
-  FutexWake(thread_word_, 1);
 }
 
 }  // namespace millrace::rt

@@ -30,10 +30,14 @@ void Ready(Fiber* fiber);
 // The calling fiber; nullptr on a plain thread. Valid on this fiber for its whole life (unlike anything about its machine).
 Fiber* CurrentFiber();
 
-// A thread-or-fiber waiter for code that both may call: Wait parks the fiber, or blocks the plain thread. One use.
+// A thread-or-fiber waiter for code that both may call: Wait parks the fiber, or blocks the plain thread, whichever calls it; it
+// does not matter who made the Parker. One use.
 class Parker {
  public:
-  Parker();
+  Parker() = default;
+  Parker(const Parker&) = delete;
+  Parker& operator=(const Parker&) = delete;
+
   // Returns once Wake has been called, at once if it was called before.
   void Wait(WaitReason reason);
   // Any thread, exactly once. Touches nothing of the Parker after the waiter may have gone on.
@@ -44,9 +48,9 @@ class Parker {
 
   // 0: nobody waits yet, kWoken, kThreadWaits, else the Fiber* that is parked.
   static constexpr uintptr_t kWoken = 1;
+  static constexpr uintptr_t kThreadWaits = 2;
   std::atomic<uintptr_t> state_{0};
   std::atomic<uint32_t> thread_word_{0};
-  Fiber* fiber_;
 };
 
 }  // namespace millrace::rt

@@ -89,6 +89,15 @@ TEST(Parker, ServesPlainThreadsToo) {
   }
 }
 
+TEST(Parker, MadeByAThreadStillParksTheFiberThatWaits) {
+  Parker parker;
+  test::OnProcs(1, [&] {
+    // With the only processor blocked, this fiber would never run.
+    Go([&] { parker.Wake(); });
+    parker.Wait(WaitReason::kExternal);
+  });
+}
+
 TEST(ParkDeathTest, ParkOutsideAFiberSaysWhatToDo) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(Park(WaitReason::kMutex, nullptr, nullptr), "wait for a mutex outside a fiber.*Runtime::Run");
