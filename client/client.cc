@@ -18,8 +18,7 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr milliseconds kNone{-1};
 constexpr milliseconds kPoll = std::chrono::seconds(60);  // One WaitJob; short enough for proxies that cut idle calls.
-constexpr milliseconds kMargin = std::chrono::seconds(10);   // For the answer to such a poll to arrive.
-constexpr milliseconds kAbsence = std::chrono::seconds(30);  // A restart of the daemon that Wait and Watch sit out.
+constexpr milliseconds kMargin = std::chrono::seconds(10);  // For the answer to such a poll to arrive.
 constexpr milliseconds kPause{500};
 
 // Methods that may be repeated when they answer UNAVAILABLE, which can also mean that the connection broke after the server had
@@ -224,7 +223,7 @@ Result<v1::Job> Client::Wait(const std::string& id, std::optional<milliseconds> 
     if (job.ok() && IsTerminal(job->state())) return job;
     if (!job.ok()) {
       const bool absent = job.status().code() == StatusCode::kUnavailable;
-      if (!absent || !answered || now - last_answer > kAbsence || !Pause(kPause, call.stop)) return job;
+      if (!absent || !answered || now - last_answer > state_->options.patience || !Pause(kPause, call.stop)) return job;
     } else {
       answered = true;
       last_answer = SteadyClock::now();
@@ -239,17 +238,19 @@ Result<v1::Job> Client::Wait(const std::string& id, std::optional<milliseconds> 
 
 Status Client::Watch(v1::WatchJobsRequest request, const std::function<bool(const v1::JobEvent&)>& on_event,
                      const CallOptions& call) {
-  auto last_event = SteadyClock::now();
-  bool seen = false;
+  bool reached = false;
+  auto last_seen = SteadyClock::now();
   while (true) {
     grpc::ClientContext context;
     state_->SetDeadline(context, call.deadline.value_or(kNone));
     std::stop_callback cancel(call.stop, [&context] { context.TryCancel(); });
     auto stream = state_->jobs->WatchJobs(&context, request);
+    // The server sends it before the first event, which may be long in coming.
+    stream->WaitForInitialMetadata();
+    bool up = state_->channel->GetState(false) == GRPC_CHANNEL_READY;
     v1::JobEvent event;
     while (stream->Read(&event)) {
-      seen = true;
-      last_event = SteadyClock::now();
+      up = true;
       if (!event.resume_token().empty()) request.set_resume_token(event.resume_token());
       if (!on_event(event)) {
         context.TryCancel();
@@ -258,9 +259,13 @@ Status Client::Watch(v1::WatchJobsRequest request, const std::function<bool(cons
       }
     }
     const Status status = FromGrpc(stream->Finish(), state_->address);
-    if (status.ok() || status.code() != StatusCode::kUnavailable || !seen) return status;
-    if (SteadyClock::now() - last_event > kAbsence && request.job_id().empty()) return status;
-    if (!Pause(kPause, call.stop)) return status;
+    if (status.code() != StatusCode::kUnavailable) return status;
+    if (up) {
+      reached = true;
+      last_seen = SteadyClock::now();
+    }
+    if (!reached || SteadyClock::now() - last_seen > state_->options.patience || !Pause(kPause, call.stop))
+      return status;
   }
 }
 

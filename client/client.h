@@ -32,6 +32,8 @@ struct ClientOptions {
   // Of every call that is not given its own. gRPC has none by default, and a call without one can hang for ever.
   std::chrono::milliseconds deadline = std::chrono::seconds(30);
   int max_attempts = 4;  // 1 to 5 (what gRPC allows): of a call that answers UNAVAILABLE, the first one included.
+  // How long Wait and Watch, once they have reached the daemon, sit out its absence, such as a restart.
+  std::chrono::milliseconds patience = std::chrono::seconds(30);
   // Clients of one process and one address share a TCP connection unless this is set (a load generator wants several).
   bool own_connection = false;
 };

@@ -77,6 +77,7 @@ SubmitStream::SubmitStream(Client& client, OnAnswer on_answer, SubmitStreamOptio
   s.on_answer = std::move(on_answer);
   s.window = static_cast<size_t>(std::max(options.window, 1));
   s.wake_at = s.window - std::max<size_t>(s.window / 4, 1);
+  if (options.deadline) client.state().SetDeadline(s.context, *options.deadline);
   s.stream = client.state().jobs->StreamSubmit(&s.context);
   s.cancel.emplace(options.stop, [&s] { s.context.TryCancel(); });
   s.reader = std::thread([&s] { s.ReadAnswers(); });

@@ -10,9 +10,11 @@
 //             flat on both sides. With REJECT each item that finds no room is answered with QUEUE_FULL.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 
 #include "base/status.h"
@@ -27,7 +29,8 @@ enum class Flush {
 
 struct SubmitStreamOptions {
   int window = 256;
-  std::stop_token stop;  // Breaks the stream.
+  std::optional<std::chrono::milliseconds> deadline;  // Of the whole stream. Unset: none.
+  std::stop_token stop;                               // Breaks the stream.
 };
 
 class SubmitStream {

@@ -84,7 +84,7 @@ std::string JobReport::Summary() const {
     total += count;
     text += (text.empty() ? " " : ", ") + state + " " + FormatCount(count);
   }
-  return FormatCount(total) + (total == 1 ? " job:" : " jobs:") + text;
+  return FormatJobs(total) + ":" + text;
 }
 
 }  // namespace millrace::cli

@@ -27,7 +27,7 @@ Words WordsOf(client::Bulk verb) {
 }
 
 bool Confirmed(int64_t matched, const char* verb) {
-  std::fprintf(stderr, "%s %s jobs? [y/N] ", verb, FormatCount(matched).c_str());
+  std::fprintf(stderr, "%s %s? [y/N] ", verb, FormatJobs(matched).c_str());
   char line[16];
   return std::fgets(line, sizeof line, stdin) != nullptr && (line[0] == 'y' || line[0] == 'Y');
 }
@@ -73,11 +73,11 @@ ExitCode ChangeJobs(Session& session, client::Bulk verb, const ChangeArguments& 
     const Result<v1::BulkJobsResponse> count = session.client().ChangeAll(verb, request, session.Call());
     if (!count.ok()) return session.Fail(count.status());
     if (arguments.count_only || count->matched() == 0) {
-      PrintLine(session.json() ? ToJson(*count) : FormatCount(count->matched()) + " jobs match " + *filter);
+      PrintLine(session.json() ? ToJson(*count) : FormatJobs(count->matched()) + " matching " + *filter);
       return ExitCode::kOk;
     }
     if (!isatty(STDIN_FILENO)) {
-      return session.Fail(InvalidArgument("NOT_CONFIRMED", FormatCount(count->matched()) + " jobs match " + *filter +
+      return session.Fail(InvalidArgument("NOT_CONFIRMED", FormatJobs(count->matched()) + " matching " + *filter +
                                                                "; say --yes to " + words.verb + " them"));
     }
     if (!Confirmed(count->matched(), words.verb)) return ExitCode::kUsage;
@@ -87,7 +87,7 @@ ExitCode ChangeJobs(Session& session, client::Bulk verb, const ChangeArguments& 
   if (!changed.ok()) return session.Fail(changed.status());
   PrintLine(session.json()
                 ? ToJson(*changed)
-                : FormatCount(changed->changed()) + " of " + FormatCount(changed->matched()) + " jobs " + words.done);
+                : FormatCount(changed->changed()) + " of " + FormatJobs(changed->matched()) + " " + words.done);
   return ExitCode::kOk;
 }
 

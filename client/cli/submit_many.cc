@@ -69,7 +69,7 @@ ExitCode SubmitMany(Session& session, const SubmitArguments& arguments, const v1
                                   if (arguments.wait) return follower.Add(index, copy.answer.id());
                                   step();
                                 },
-                                {.window = arguments.window, .stop = session.stop()});
+                                {.window = arguments.window, .deadline = session.TimeLeft(), .stop = session.stop()});
 
     for (size_t index = 0; index < total && !stop_submitting; ++index) {
       v1::SubmitJobRequest each = request;

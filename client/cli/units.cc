@@ -134,6 +134,8 @@ std::string FormatCount(int64_t count) {
   return text;
 }
 
+std::string FormatJobs(int64_t count) { return FormatCount(count) + (count == 1 ? " job" : " jobs"); }
+
 nanoseconds FromProto(const google::protobuf::Duration& duration) {
   return std::chrono::seconds(duration.seconds()) + nanoseconds(duration.nanos());
 }

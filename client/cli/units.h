@@ -31,6 +31,7 @@ std::string FormatBytes(int64_t bytes);  // "512 B", "1.5 KiB", "3.0 GiB"
 
 // "1234567" as "1,234,567".
 std::string FormatCount(int64_t count);
+std::string FormatJobs(int64_t count);  // "1 job", "1,200 jobs"
 
 nanoseconds FromProto(const google::protobuf::Duration& duration);
 WallNanos FromProto(const google::protobuf::Timestamp& time);

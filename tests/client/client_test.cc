@@ -166,6 +166,15 @@ TEST(Watch, ResumesWithTheLastTokenWhenTheConnectionBreaks) {
   EXPECT_EQ(tokens, (std::vector<std::string>{"", "t1"}));
 }
 
+TEST(Watch, GivesUpOnADaemonThatStaysAway) {
+  FakeServer server;
+  server.watch = [](grpc::ServerContext*, const v1::WatchJobsRequest&, grpc::ServerWriter<v1::JobEvent>*) {
+    return kUnavailable;
+  };
+  const auto client = server.Connect({.patience = -1ms});
+  EXPECT_EQ(client->Watch({}, [](const v1::JobEvent&) { return true; }).code(), StatusCode::kUnavailable);
+}
+
 TEST(Watch, EndsWhenItIsToldToStop) {
   FakeServer server;
   std::stop_source stop;
