@@ -44,8 +44,10 @@ ConfigBinding::ConfigBinding(Config* config) {
   jobs.Integer("batch_jobs_max", &options.batch_jobs_max, 1, 100'000);
   jobs.Duration("finished_age_max", &options.finished_age_max, Nanos(0), kYear);
   jobs.Integer("finished_jobs_max", &options.finished_jobs_max, 0, kJobsMax);
+  jobs.Size("finished_bytes_max", &options.finished_bytes_max, 0, kTebibyte);
   jobs.Duration("dead_letter_age_max", &options.dead_letter_age_max, Nanos(0), 10 * kYear);
   jobs.Integer("dead_letter_jobs_max", &options.dead_letter_jobs_max, 0, kJobsMax);
+  jobs.Size("dead_letter_bytes_max", &options.dead_letter_bytes_max, 0, kTebibyte);
   jobs.Integer("losses_max", &options.losses_max, 1, 1000);
   jobs.Integer("events_kept", &options.events_kept, 1, 100'000'000);
 }

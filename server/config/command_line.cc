@@ -37,7 +37,9 @@ constexpr Setting kSettings[] = {
     {"log", "level", "--log-level", "MILLRACE_LOG_LEVEL", "LEVEL", "debug, info, warning or error (info)"},
     {"log", "format", "--log-format", "MILLRACE_LOG_FORMAT", "FORMAT", "text or json (text)"},
 };
+constexpr std::string_view kPrefix = "MILLRACE_";
 constexpr const char* kConfigVariable = "MILLRACE_CONFIG";
+constexpr const char* kClientVariable = "MILLRACE_ADDRESS";  // The millrace command's.
 
 constexpr const char* kFooter = R"(
 Every flag has a variable (MILLRACE_GRPC_ADDRESS, ..., MILLRACE_CONFIG) and a key in the file; a flag wins over a
@@ -56,20 +58,22 @@ EarlyExit UsageError(const std::string& problem) {
 void AddVariables(const Environment& environment, CommandLine* line) {
   std::vector<std::string> known = {kConfigVariable};
   for (const Setting& setting : kSettings) known.emplace_back(setting.variable);
+  for (std::string& name : known) name = name.substr(kPrefix.size());
+
   for (const auto& variable : environment) {
     const auto& name = variable.first;
-    const auto& value = variable.second;
+    if (name == kClientVariable) continue;
     if (name == kConfigVariable) {
-      line->config_file = value;
+      line->config_file = variable.second;
       continue;
     }
     auto setting =
         std::find_if(std::begin(kSettings), std::end(kSettings), [&](const Setting& s) { return name == s.variable; });
     if (setting != std::end(kSettings)) {
-      line->overrides.push_back({setting->section, setting->key, Node::Untyped(name, value)});
-    } else if (std::string hint = Suggest(name, known);
-               name != "MILLRACE_ADDRESS" && hint.find("did you mean") != hint.npos) {
-      line->warnings.push_back("the variable " + name + " means nothing to millraced" + hint);
+      line->overrides.push_back({setting->section, setting->key, Node::Untyped(name, variable.second)});
+    } else if (auto nearest = Nearest(name.substr(kPrefix.size()), known)) {
+      line->warnings.push_back("the variable " + name + " means nothing to millraced; did you mean " +
+                               std::string(kPrefix) + *nearest + "?");
     }
   }
 }
@@ -81,7 +85,7 @@ Environment ReadEnvironment() {
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
     std::string_view text = *entry;
     size_t equals = text.find('=');
-    if (text.starts_with("MILLRACE_") && equals != std::string_view::npos) {
+    if (text.starts_with(kPrefix) && equals != std::string_view::npos) {
       found.emplace_back(text.substr(0, equals), text.substr(equals + 1));
     }
   }

@@ -69,16 +69,19 @@ std::string Found(const Node& node) { return IsText(node) ? "'" + node.text + "'
 
 }  // namespace
 
-std::string Suggest(std::string_view wrong, const std::vector<std::string>& known) {
-  const std::string* best = nullptr;
-  size_t best_distance = 0;
+std::optional<std::string> Nearest(std::string_view wrong, const std::vector<std::string>& known) {
+  std::optional<std::string> best;
+  size_t best_distance = std::max<size_t>(2, wrong.size() / 3) + 1;
   for (const auto& name : known) {
     size_t distance = EditDistance(wrong, name);
-    if (best == nullptr || distance < best_distance) best = &name, best_distance = distance;
+    if (distance < best_distance) best = name, best_distance = distance;
   }
-  if (best == nullptr) return "; there are none";
-  if (best_distance <= std::max<size_t>(2, wrong.size() / 3)) return "; did you mean '" + *best + "'?";
-  return "; known are: " + Join(known);
+  return best;
+}
+
+std::string Suggest(std::string_view wrong, const std::vector<std::string>& known) {
+  if (auto nearest = Nearest(wrong, known)) return "; did you mean '" + *nearest + "'?";
+  return known.empty() ? "; there are none" : "; known are: " + Join(known);
 }
 
 template <typename Field>

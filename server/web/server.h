@@ -26,7 +26,7 @@ using Handler = std::function<Response()>;
 
 struct ServerOptions {
   Address address{"127.0.0.1", 7071};  // IPv4 or a name: the distribution's CivetWeb is built without IPv6.
-  int threads = 3;                     // Requests answered at the same time; more wait.
+  int threads = 4;                     // Requests answered at the same time; more wait.
 };
 
 class Server {

@@ -60,11 +60,13 @@ TEST(CommandLine, RefusesWhatItDoesNotKnowWithTwo) {
 TEST(CommandLine, WarnsOfAVariableThatIsNearlyRight) {
   Environment environment = {{"MILLRACE_ADDRESS", "x"},
                              {"MILLRACE_GRPC_ADDRES", "x"},
+                             {"MILLRACE_PORT", "tcp://10.0.0.1:7070"},
+                             {"MILLRACE_SERVICE_HOST", "10.0.0.1"},
                              {"MILLRACE_PORT_7070_TCP_ADDR", "x"},
                              {"MILLRACE_CONFIG", "env.toml"}};
   auto line = std::get<CommandLine>(ParseCommandLine({}, environment));
   EXPECT_THAT(line.warnings,
-              ElementsAre(AllOf(HasSubstr("MILLRACE_GRPC_ADDRES "), HasSubstr("'MILLRACE_GRPC_ADDRESS'"))));
+              ElementsAre(AllOf(HasSubstr("MILLRACE_GRPC_ADDRES "), HasSubstr("did you mean MILLRACE_GRPC_ADDRESS?"))));
   EXPECT_THAT(line.overrides, IsEmpty());
   EXPECT_EQ(line.config_file, "env.toml");
 }
