@@ -7,9 +7,9 @@
 
 #include "base/check.h"
 #include "runtime/runtime.h"
+#include "runtime/timer.h"
 #include "sync/channel.h"
 #include "sync/select.h"
-#include "sync/wake_race.h"
 
 namespace millrace::sync {
 
@@ -32,59 +32,56 @@ class CancelState {
   Channel<Nothing>& done() { return done_; }
 
   bool Cancel(Status reason);
-  // The source is gone: nobody waits for a deadline any more.
+  // The source goes. Returns when no deadline is left, neither armed nor being served elsewhere.
   void Abandon();
 
   // False: cancelled already, the node is not registered.
   bool Register(CancelNode* node);
   void Unregister(CancelNode* node);
 
-  // The body of the fiber that waits for the deadline; `self` owns this.
-  static void AwaitDeadline(std::shared_ptr<CancelState> self, MonoTime deadline, Status reason);
+  // `self` owns this.
+  void CancelAt(std::shared_ptr<CancelState> self, MonoTime deadline, Status reason);
 
  private:
-  // In the frame of the fiber that waits for the deadline. `state` is what keeps us alive for it; whoever wakes it early takes
-  // that away under lock_, so that a fiber which never runs again because the program ends holds nothing.
-  struct Sleeper {
-    explicit Sleeper(rt::Fiber* fiber) : race(fiber), timer(race) {}
-    WakeRace race;
-    RaceTimer timer;
-    std::shared_ptr<CancelState> state;
-  };
-  struct Woken {
+  // Callbacks cannot run where timers fire, so a deadline has a fiber of its own, made when it is armed and started only when it
+  // passes: one that is disarmed costs no switch.
+  struct Deadline : rt::Timer {
     rt::Fiber* fiber = nullptr;
-    std::shared_ptr<CancelState> state;
-    void Go() {
-      if (fiber != nullptr) rt::Ready(fiber);
-    }
+    Status reason;
+    std::shared_ptr<CancelState> self;  // Keeps us alive for the timer and the fiber.
+    bool pending = false;               // Under lock_, as all below.
+    bool armed = false;                 // Whoever sets it back disarms.
+    rt::Parker* awaits_end = nullptr;
   };
-  Woken TakeSleeper();  // Under lock_.
+  static void StartDeadlineFiber(rt::Timer* timer) { rt::StartFiber(static_cast<Deadline*>(timer)->fiber); }
+  void ServeDeadline();
+  void Disarm();
+  void DeadlineEnded();
   void RunCallbacks();
 
   rt::Lock lock_;
   std::atomic<bool> cancelled_{false};
-  bool abandoned_ = false;
   Status reason_;
   WaitList<CancelNode> callbacks_;
   CancelNode* running_ = nullptr;  // Only to be compared: its owner may be gone.
   uintptr_t runner_ = 0;           // Who runs callbacks.
   rt::Parker* awaits_running_ = nullptr;
-  Sleeper* sleeper_ = nullptr;
+  Deadline deadline_;
   Channel<Nothing> done_;
 };
 
 bool CancelState::Cancel(Status reason) {
   MR_CHECK(!reason.ok(), "a cancellation without a reason");
-  Woken sleeper;
+  bool armed;
   {
     rt::LockGuard guard(lock_);
     if (cancelled_.load(std::memory_order_relaxed)) return false;
     reason_ = std::move(reason);
     cancelled_.store(true, std::memory_order_release);
     runner_ = Caller();
-    sleeper = TakeSleeper();
+    armed = std::exchange(deadline_.armed, false);
   }
-  sleeper.Go();
+  if (armed) Disarm();
   done_.Close();
   RunCallbacks();
   return true;
@@ -129,57 +126,60 @@ void CancelState::Unregister(CancelNode* node) {
   parker.Wait(rt::WaitReason::kCondition);
 }
 
-CancelState::Woken CancelState::TakeSleeper() {
-  Woken woken;
-  Sleeper* sleeper = std::exchange(sleeper_, nullptr);
-  if (sleeper == nullptr) return woken;
-  rt::Fiber* fiber = sleeper->race.fiber();
-  woken.state = std::move(sleeper->state);
-  switch (sleeper->race.Claim()) {
-    case WakeRace::Outcome::kParked:
-      woken.fiber = fiber;
-      break;
-    case WakeRace::Outcome::kEarly:
-      break;
-    // The deadline was first; its fiber does not look at `state` before it has had lock_.
-    case WakeRace::Outcome::kLost:
-      sleeper->state = std::move(woken.state);
-      break;
-  }
-  return woken;
-}
-
 void CancelState::Abandon() {
-  Woken sleeper;
+  bool armed;
   {
     rt::LockGuard guard(lock_);
-    abandoned_ = true;
-    sleeper = TakeSleeper();
+    armed = std::exchange(deadline_.armed, false);
   }
-  sleeper.Go();
+  if (armed) Disarm();
+  rt::Parker parker;
+  {
+    rt::LockGuard guard(lock_);
+    // The source may go in a callback of its own deadline.
+    if (!deadline_.pending || deadline_.fiber == rt::CurrentFiber()) return;
+    deadline_.awaits_end = &parker;
+  }
+  parker.Wait(rt::WaitReason::kCondition);
 }
 
-void CancelState::AwaitDeadline(std::shared_ptr<CancelState> self, MonoTime deadline, Status reason) {
-  CancelState* state = self.get();
-  Sleeper sleeper(rt::CurrentFiber());
-  sleeper.timer.Start(deadline);
-  bool wanted;
+void CancelState::CancelAt(std::shared_ptr<CancelState> self, MonoTime deadline, Status reason) {
+  MR_CHECK(deadline_.fiber == nullptr, "a second deadline for one cancel source");
+  deadline_.fiber = rt::MakeFiber(rt::CurrentScheduler(), {.name = "deadline"}, [this] { ServeDeadline(); });
+  deadline_.reason = std::move(reason);
+  deadline_.self = std::move(self);
+  deadline_.pending = true;
+  deadline_.Start(deadline, &StartDeadlineFiber);
   {
-    rt::LockGuard guard(state->lock_);
-    wanted = !state->abandoned_ && !state->cancelled_.load(std::memory_order_relaxed);
-    if (wanted) {
-      sleeper.state = std::move(self);
-      state->sleeper_ = &sleeper;
-    }
+    rt::LockGuard guard(lock_);
+    deadline_.armed = !cancelled_.load(std::memory_order_relaxed);
+    if (deadline_.armed) return;
   }
-  if (wanted) sleeper.race.Park(rt::WaitReason::kTimer);
-  bool passed = sleeper.timer.Stop();
-  if (!wanted || !passed) return;
+  Disarm();
+}
+
+void CancelState::ServeDeadline() {
+  std::shared_ptr<CancelState> held = std::move(deadline_.self);
+  Cancel(std::move(deadline_.reason));
+  DeadlineEnded();
+}
+
+// When it is too late the fiber is on its way; it finds us cancelled, or cancels.
+void CancelState::Disarm() {
+  if (!deadline_.Cancel()) return;
+  rt::ReleaseUnstartedFiber(deadline_.fiber);
+  std::shared_ptr<CancelState> held = std::move(deadline_.self);
+  DeadlineEnded();
+}
+
+void CancelState::DeadlineEnded() {
+  rt::Parker* waiter;
   {
-    rt::LockGuard guard(state->lock_);
-    if (state->sleeper_ == &sleeper) state->sleeper_ = nullptr;
+    rt::LockGuard guard(lock_);
+    deadline_.pending = false;
+    waiter = std::exchange(deadline_.awaits_end, nullptr);
   }
-  state->Cancel(std::move(reason));
+  if (waiter != nullptr) waiter->Wake();
 }
 
 void CancelNode::Register(std::shared_ptr<CancelState> state) {
@@ -230,10 +230,7 @@ bool CancelSource::Cancel(Status reason) {
 }
 
 void CancelSource::CancelAt(MonoTime deadline, Status reason) {
-  if (cancelled()) return;
-  rt::Go({.name = "cancel-deadline"}, [state = state_, deadline, reason = std::move(reason)]() mutable {
-    internal::CancelState::AwaitDeadline(std::move(state), deadline, std::move(reason));
-  });
+  if (!cancelled()) state_->CancelAt(state_, deadline, std::move(reason));
 }
 
 void CancelSource::CancelAfter(Nanos duration, Status reason) {

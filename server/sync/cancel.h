@@ -98,6 +98,7 @@ class CancelSource {
   CancelSource();
   // Also cancelled, with the same reason, when the parent is.
   explicit CancelSource(const CancelToken& parent);
+  // Waits for a deadline that is just being served, so that its callbacks do not outlive the source.
   ~CancelSource();
   CancelSource(const CancelSource&) = delete;
   CancelSource& operator=(const CancelSource&) = delete;
@@ -109,8 +110,8 @@ class CancelSource {
   // that still runs them. `reason` must not be OK.
   bool Cancel(Status reason);
 
-  // Cancels at `deadline` unless that happened before. At most once per source, on a fiber. The wait costs one parked fiber, so
-  // that callbacks run in a place where they may do anything.
+  // Cancels at `deadline` unless that happened before. At most once per source, on a fiber; the source must not outlive the
+  // runtime. Costs the memory of a fiber while it is armed, so that callbacks run in a place where they may do anything.
   void CancelAt(MonoTime deadline, Status reason);
   void CancelAfter(Nanos duration, Status reason);
 
