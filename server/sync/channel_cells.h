@@ -14,6 +14,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <thread>
 #include <type_traits>
 #include <utility>
 
@@ -60,7 +61,11 @@ struct LoudCell {
 
  private:
   void AwaitTurn(uint32_t turn) {
-    while (done.load(std::memory_order_acquire) != turn) rt::Yield();
+    for (int tries = 1; done.load(std::memory_order_acquire) != turn; ++tries) {
+      rt::Yield();
+      // The neighbour may be on a thread that waits for our core.
+      if (tries % 8 == 0) std::this_thread::yield();
+    }
   }
 };
 
