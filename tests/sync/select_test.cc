@@ -1,0 +1,485 @@
+// Mirrors the select tests of Go's runtime/chan_test.go and test/chan (select2 to select7, doubleselect, nonblock).
+#include "sync/select.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/support/fibers.h"
+#include "tests/support/parked.h"
+
+namespace millrace::sync {
+namespace {
+
+using namespace std::chrono_literals;
+using test::OnProcs;
+using test::WatchedFiber;
+
+class SelectTest : public test::OnAnyProcs {};
+INSTANTIATE_TEST_SUITE_P(Procs, SelectTest, test::kAnyProcs);
+
+constexpr int kTrials = test::kSlowBuild ? 2'000 : 10'000;
+
+// ---- Which operations proceed: every state of a channel against every operation (test/chan/select3)
+
+struct ChannelState {
+  const char* name;
+  bool exists, receives, sends;
+  size_t capacity;
+  int filled;
+  bool closed;
+};
+
+constexpr ChannelState kStates[] = {
+    {"nil", false, false, false, 0, 0, false},        {"unbuffered", true, false, false, 0, 0, false},
+    {"empty", true, false, true, 10, 0, false},       {"half full", true, true, true, 10, 5, false},
+    {"full", true, true, false, 10, 10, false},       {"closed", true, true, false, 0, 0, true},
+    {"closed, empty", true, true, false, 5, 0, true}, {"closed, not empty", true, true, false, 5, 2, true},
+};
+
+TEST_P(SelectTest, EveryStateOfAChannelAgainstEveryOperation) {
+  Run([] {
+    for (const ChannelState& state : kStates) {
+      auto make = [&] {
+        std::unique_ptr<Channel<int>> channel;
+        if (!state.exists) return channel;
+        channel = std::make_unique<Channel<int>>(state.capacity);
+        for (int i = 0; i < state.filled; ++i) channel->Send(i);
+        if (state.closed) channel->Close();
+        return channel;
+      };
+      {
+        auto channel = make();
+        EXPECT_EQ(Select(Receive(channel.get()), Default()), state.receives ? 0u : 1u) << state.name;
+      }
+      {
+        auto channel = make();
+        EXPECT_EQ(Select(Receive(channel.get()), After(0ns)), state.receives ? 0u : 1u) << state.name;
+      }
+      if (state.closed) continue;  // Sending is fatal: SelectDeathTest.
+      {
+        auto channel = make();
+        EXPECT_EQ(Select(Send(channel.get(), 1), Default()), state.sends ? 0u : 1u) << state.name;
+      }
+      {
+        auto channel = make();
+        EXPECT_EQ(Select(Send(channel.get(), 1), After(0ns)), state.sends ? 0u : 1u) << state.name;
+      }
+    }
+  });
+}
+
+TEST_P(SelectTest, WithoutAReadyCaseDefaultRuns) {
+  Run([] {
+    Channel<int> a, b(1);
+    bool ran = false;
+    EXPECT_EQ(Select(Receive(a), Receive(b), Default([&] { ran = true; })), 2u);
+    EXPECT_TRUE(ran);
+    EXPECT_EQ(Select(Default()), 0u);
+    b.Send(1);
+    EXPECT_EQ(Select(Receive(a), Receive(b), Default([] { ADD_FAILURE() << "a case was ready"; })), 1u);
+  });
+}
+
+TEST_P(SelectTest, TheChosenFunctionGetsTheValue) {
+  Run([] {
+    Channel<std::unique_ptr<int>> in(1);
+    Channel<std::string> out(1);
+    in.Send(std::make_unique<int>(5));
+    int got = 0;
+    EXPECT_EQ(Select(Receive(in, [&](std::optional<std::unique_ptr<int>> value) { got = **value; })), 0u);
+    EXPECT_EQ(got, 5);
+    bool sent = false;
+    EXPECT_EQ(Select(Receive(in), Send(out, "text", [&] { sent = true; })), 1u);
+    EXPECT_TRUE(sent);
+    EXPECT_EQ(out.Receive(), "text");
+    in.Close();
+    bool closed = false;
+    Select(Receive(in, [&](std::optional<std::unique_ptr<int>> value) { closed = !value.has_value(); }));
+    EXPECT_TRUE(closed);
+  });
+}
+
+TEST_P(SelectTest, AValueThatWasNotChosenStaysWithItsOwner) {
+  Run([] {
+    Channel<std::unique_ptr<int>> full(0), room(1);
+    auto value = std::make_unique<int>(1);
+    EXPECT_EQ(Select(Send(full, std::move(value)), Default()), 1u);
+    ASSERT_NE(value, nullptr);
+    EXPECT_EQ(Select(Send(full, std::move(value)), After(1us)), 1u);
+    ASSERT_NE(value, nullptr);
+    EXPECT_EQ(Select(Send(full, std::move(value)), Send(room, std::move(value))), 1u);
+    EXPECT_EQ(value, nullptr);
+    EXPECT_EQ(**room.Receive(), 1);
+  });
+}
+
+TEST_P(SelectTest, WaitsUntilACaseIsReady) {
+  Run([] {
+    Channel<int> a, b, out;
+    size_t chosen = 99;
+    int got = 0;
+    auto keep = [&](std::optional<int> value) { got = value.value_or(-1); };
+    auto select = [&] { chosen = Select(Receive(a, keep), Receive(b, keep), Send(out, 5)); };
+    {
+      WatchedFiber fiber(select);
+      fiber.AwaitParked();
+      b.Send(3);
+    }
+    EXPECT_EQ(chosen, 1u);
+    EXPECT_EQ(got, 3);
+    {
+      WatchedFiber fiber(select);
+      fiber.AwaitParked();
+      EXPECT_EQ(out.Receive(), 5);
+    }
+    EXPECT_EQ(chosen, 2u);
+    {
+      WatchedFiber fiber(select);
+      fiber.AwaitParked();
+      a.Close();
+    }
+    EXPECT_EQ(chosen, 0u);
+    EXPECT_EQ(got, -1);
+    // The losers have left their queues.
+    EXPECT_EQ(b.TrySend(1), TrySendResult::kFull);
+    EXPECT_FALSE(out.TryReceive());
+  });
+}
+
+TEST_P(SelectTest, NilCasesAreNeverChosen) {
+  Run([] {
+    Channel<int> real(1);
+    Channel<int>* none = nullptr;
+    ChannelRef<int> nil;
+    real.Send(1);
+    EXPECT_EQ(Select(Receive(none), Send(nil, 1), Receive(nil), Receive(real)), 3u);
+    EXPECT_EQ(Select(Receive(none), Default()), 1u);
+    EXPECT_EQ(Select(Receive(none), After(1us)), 1u);
+  });
+}
+
+TEST_P(SelectTest, WithNothingToWaitForItNeverReturns) {
+  static std::atomic<int> reached;
+  reached = 0;
+  Run([] {
+    rt::Go([] { ++reached, Select(), reached += 100; });
+    rt::Go([] { ++reached, Select(Receive(ChannelRef<int>())), reached += 100; });
+    while (reached < 2) rt::Yield();
+    for (int i = 0; i < 10; ++i) rt::Yield();
+  });
+  EXPECT_EQ(reached, 2);
+}
+
+// ---- Time
+
+TEST_P(SelectTest, AfterRunsWhenNothingCameInTime) {
+  Run([] {
+    Channel<int> a, b;
+    auto start = std::chrono::steady_clock::now();
+    bool late = false;
+    EXPECT_EQ(Select(Receive(a), Receive(b), After(5ms, [&] { late = true; })), 2u);
+    EXPECT_TRUE(late);
+    EXPECT_GE(std::chrono::steady_clock::now() - start, 5ms);
+    EXPECT_EQ(Select(After(1ms)), 0u);
+    EXPECT_EQ(Select(Receive(a), At(std::chrono::steady_clock::now() - 1s)), 1u);
+  });
+}
+
+TEST_P(SelectTest, AReadyCaseIsTakenBeforeTheDeadline) {
+  Run([] {
+    Channel<int> a, b;
+    WatchedFiber sender([&] { b.Send(1); });
+    EXPECT_EQ(Select(Receive(a), Receive(b), After(1h)), 1u);
+  });
+}
+
+TEST_P(SelectTest, DeadlinesThatRaceWithValuesLoseNone) {
+  Run([] {
+    Channel<int> channel;
+    const int values = test::kSlowBuild ? 200 : 500;
+    WatchedFiber sender([&] {
+      for (int i = 0; i < values; ++i) {
+        int left = i % 5;
+        while (Select(Send(channel, i), After(std::chrono::microseconds(left))) != 0) ++left;
+      }
+      channel.Close();
+    });
+    int expected = 0;
+    for (bool open = true; open;) {
+      Select(Receive(channel,
+                     [&](std::optional<int> value) {
+                       open = value.has_value();
+                       if (open) {
+                         EXPECT_EQ(*value, expected++);
+                       }
+                     }),
+             After(std::chrono::microseconds(expected % 7)));
+    }
+    EXPECT_EQ(expected, values);
+  });
+}
+
+// ---- Fairness
+
+TEST_P(SelectTest, ReadyCasesWinEquallyOften) {
+  Run([] {
+    Channel<int> a(1), b(1), c(1);
+    std::array<int, 3> wins{};
+    for (int i = 0; i < 3 * kTrials; ++i) {
+      (void)a.TrySend(1), (void)b.TrySend(1), (void)c.TrySend(1);
+      ++wins[Select(Receive(a), Receive(b), Receive(c))];
+    }
+    // Ten standard deviations of a fair choice.
+    int slack = 10 * static_cast<int>(std::sqrt(3 * kTrials * (1.0 / 3) * (2.0 / 3)));
+    for (int count : wins) EXPECT_NEAR(count, kTrials, slack);
+  });
+}
+
+TEST_P(SelectTest, BothWaysOfATwoWaySendOccur) {
+  Run([] {
+    for (int capacity = 0; capacity < 2; ++capacity) {
+      Channel<int> bits(capacity);
+      WatchedFiber sender([&] {
+        for (int i = 0; i < kTrials; ++i) Select(Send(bits, 0), Send(bits, 1));
+        bits.Close();
+      });
+      std::array<int, 2> seen{};
+      for (int bit : bits) ++seen[bit];
+      EXPECT_GT(seen[0], kTrials / 3);
+      EXPECT_GT(seen[1], kTrials / 3);
+    }
+  });
+}
+
+// ---- Races
+
+// "None is ready" must have been true at one moment.
+TEST_P(SelectTest, DefaultNeverMissesAValueThatGoesWhileAnotherComes) {
+  Run([] {
+    const int rounds = test::kSlowBuild ? 300 : 5000;
+    for (int i = 0; i < rounds; ++i) {
+      Channel<int> a(1), b(1);
+      a.Send(1);
+      WatchedFiber other(
+          [&] { Select(Receive(a), Receive(b), Default([] { ADD_FAILURE() << "a case was ready all the time"; })); });
+      b.Send(1);
+      Select(Receive(a), Default());
+    }
+  });
+}
+
+TEST_P(SelectTest, DefaultNeverMissesACloseThatComesWhileAValueGoes) {
+  Run([] {
+    const int rounds = test::kSlowBuild ? 300 : 5000;
+    for (int i = 0; i < rounds; ++i) {
+      Channel<int> a(1), b;
+      a.Send(1);
+      WatchedFiber other(
+          [&] { Select(Receive(a), Receive(b), Default([] { ADD_FAILURE() << "a case was ready all the time"; })); });
+      b.Close();
+      Select(Receive(a), Default());
+    }
+  });
+}
+
+TEST_P(SelectTest, SendAndReceiveOnOneChannelNeverMeetThemselves) {
+  Run([] {
+    const int rounds = test::kSlowBuild ? 200 : 1000;
+    for (int capacity : {0, 10}) {
+      Channel<int> channel(capacity);
+      WaitGroup both;
+      for (int self = 0; self < 2; ++self) {
+        both.Go([&, self] {
+          auto received = [&](std::optional<int> value) {
+            // With a buffer one may receive what one has sent in an earlier round.
+            if (channel.Cap() == 0) {
+              EXPECT_NE(*value, self);
+            }
+          };
+          for (int i = 0; i < rounds; ++i) {
+            if (self == 0 || i % 2 == 0) {
+              Select(Send(channel, self), Receive(channel, received));
+            } else {
+              Select(Receive(channel, received), Send(channel, self));
+            }
+          }
+        });
+      }
+      both.Wait();
+    }
+  });
+}
+
+TEST_P(SelectTest, ExactlyOneCaseOfASelectFires) {
+  Run([] {
+    const int values = test::kSlowBuild ? 2'000 : 20'000;
+    Channel<int> a, b, c, d, merged;
+    WaitGroup fibers;
+    fibers.Go([&] {
+      for (int i = 0; i < values; ++i) {
+        Select(Send(a, i), Send(b, i), Send(c, i), Send(d, i));
+      }
+      a.Close(), b.Close(), c.Close(), d.Close();
+    });
+    WaitGroup relays;
+    for (Channel<int>* from : {&a, &b, &c, &d}) {
+      relays.Go([from, &merged] {
+        for (int value : *from) merged.Send(value);
+      });
+    }
+    fibers.Go([&] { relays.Wait(), merged.Close(); });
+    std::vector<int> seen(values);
+    for (int value : merged) ++seen[value];
+    fibers.Wait();
+    for (int i = 0; i < values; ++i) ASSERT_EQ(seen[i], 1) << i;
+  });
+}
+
+// The channel's queue is intact after a case in its middle or at its end has lost (Go issue 2075).
+TEST_P(SelectTest, LosersInTheMiddleOfAQueueLeaveItIntact) {
+  Run([] {
+    Channel<bool> a, b, never;
+    WatchedFiber plain_first([&] { a.Receive(); });
+    plain_first.AwaitParked();
+    WatchedFiber select([&] { EXPECT_EQ(Select(Receive(a), Receive(b)), 1u); });
+    select.AwaitParked();
+    WatchedFiber plain_last([&] { a.Receive(); });
+    plain_last.AwaitParked();
+    b.Send(true);
+    select.Join();
+    WatchedFiber tail([&] { EXPECT_EQ(Select(Receive(a), Receive(never)), 0u); });
+    tail.AwaitParked();
+    a.Send(true), a.Send(true), a.Send(true);
+    EXPECT_EQ(a.TrySend(true), TrySendResult::kFull);
+  });
+}
+
+TEST_P(SelectTest, OneFiberMayWaitTwiceForOneChannel) {
+  Run([] {
+    Channel<int> a, b;
+    size_t first = 99, second = 99;
+    WatchedFiber select([&] {
+      first = Select(Receive(a), Receive(a), Receive(b));
+      second = Select(Receive(a), Receive(a), Receive(b));
+    });
+    select.AwaitParked();
+    a.Send(1);
+    b.Send(2);
+    select.Join();
+    EXPECT_LT(first, 2u);
+    EXPECT_EQ(second, 2u);
+    EXPECT_EQ(a.TrySend(1), TrySendResult::kFull);
+  });
+}
+
+// Four channels, each with a plain sender and a plain receiver, and one select for all sends and one for all receives.
+TEST_P(SelectTest, StressOverFourChannels) {
+  Run([] {
+    const int n = test::kSlowBuild ? 1'000 : 20'000;
+    std::array<std::unique_ptr<Channel<int>>, 4> c;
+    for (size_t i = 0; i < 4; ++i) c[i] = std::make_unique<Channel<int>>(i < 2 ? 0 : i);
+    WaitGroup fibers;
+    for (auto& channel : c) {
+      fibers.Go([&] {
+        for (int i = 0; i < n; ++i) channel->Send(0);
+      });
+      fibers.Go([&] {
+        for (int i = 0; i < n; ++i) channel->Receive();
+      });
+    }
+    fibers.Go([&] {
+      std::array<int, 4> left = {n, n, n, n};
+      auto at = [&](size_t i) { return left[i] > 0 ? c[i].get() : nullptr; };
+      for (int i = 0; i < 4 * n; ++i) --left[Select(Send(at(0), 0), Send(at(1), 0), Send(at(2), 0), Send(at(3), 0))];
+    });
+    fibers.Go([&] {
+      std::array<int, 4> left = {n, n, n, n};
+      auto at = [&](size_t i) { return left[i] > 0 ? c[i].get() : nullptr; };
+      for (int i = 0; i < 4 * n; ++i) --left[Select(Receive(at(0)), Receive(at(1)), Receive(at(2)), Receive(at(3)))];
+    });
+    fibers.Wait();
+  });
+}
+
+size_t NumberOf(const std::string& text) {
+  size_t number = 0;
+  for (char digit : text) number = number * 10 + static_cast<size_t>(digit - '0');
+  return number;
+}
+
+TEST_P(SelectTest, WorksWithValuesWhoseMoveIsNotACopy) {
+  Run([] {
+    const int n = test::kSlowBuild ? 500 : 5'000;
+    Channel<std::string> a(2), b;
+    WatchedFiber sender([&] {
+      for (int i = 0; i < n; ++i) Select(Send(a, std::to_string(i)), Send(b, std::to_string(i)));
+      a.Close(), b.Close();
+    });
+    std::vector<bool> seen(n);
+    int open = 2;
+    Channel<std::string>*pa = &a, *pb = &b;
+    auto take = [&](Channel<std::string>*& from, std::optional<std::string> text) {
+      if (!text.has_value()) {
+        from = nullptr;
+        --open;
+        return;
+      }
+      size_t value = NumberOf(*text);
+      EXPECT_FALSE(seen[value]);
+      seen[value] = true;
+    };
+    while (open > 0) {
+      Select(Receive(pa, [&](auto text) { take(pa, std::move(text)); }),
+             Receive(pb, [&](auto text) { take(pb, std::move(text)); }));
+    }
+    EXPECT_EQ(std::count(seen.begin(), seen.end(), true), n);
+  });
+}
+
+TEST_P(SelectTest, APlainThreadMayLook) {
+  Channel<int> channel(1);
+  EXPECT_EQ(Select(Receive(channel), Default()), 1u);
+  EXPECT_EQ(Select(Send(channel, 1), Default()), 0u);
+  EXPECT_EQ(Select(Receive(channel), Default()), 0u);
+}
+
+class SelectDeathTest : public ::testing::Test {
+ protected:
+  SelectDeathTest() { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
+};
+
+TEST_F(SelectDeathTest, ASendOnAClosedChannelIsFatal) {
+  EXPECT_DEATH(OnProcs(1,
+                       [] {
+                         Channel<int> channel(1), other;
+                         channel.Close();
+                         Select(Send(channel, 1), Receive(other));
+                       }),
+               "fatal error: send on closed channel");
+}
+
+TEST_F(SelectDeathTest, CloseIsFatalForASendThatWaits) {
+  EXPECT_DEATH(OnProcs(1,
+                       [] {
+                         Channel<int> channel, other;
+                         WatchedFiber sender([&] { Select(Send(channel, 1), Receive(other)); });
+                         sender.AwaitParked();
+                         channel.Close();
+                         sender.Join();
+                       }),
+               "fatal error: send on closed channel");
+}
+
+TEST_F(SelectDeathTest, APlainThreadMayNotWait) {
+  Channel<int> channel(1);
+  EXPECT_DEATH(Select(Receive(channel)), "Select on a plain thread");
+}
+
+}  // namespace
+}  // namespace millrace::sync

@@ -1,0 +1,138 @@
+// Mirrors Go's sync/waitgroup_test.go.
+#include "sync/wait_group.h"
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include "tests/support/fibers.h"
+#include "tests/support/parked.h"
+
+namespace millrace::sync {
+namespace {
+
+using test::OnProcs;
+using test::WatchedFiber;
+
+class WaitGroupTest : public test::OnAnyProcs {};
+INSTANTIATE_TEST_SUITE_P(Procs, WaitGroupTest, test::kAnyProcs);
+
+TEST_P(WaitGroupTest, WaitReturnsWhenAllAreDone) {
+  Run([] {
+    std::array<int, 100> results{};
+    WaitGroup done;
+    for (int& result : results) done.Go([&result] { rt::Yield(), result = 1; });
+    done.Wait();
+    for (int result : results) EXPECT_EQ(result, 1);
+    EXPECT_EQ(done.count(), 0);
+  });
+}
+
+TEST_P(WaitGroupTest, WaitReturnsAtOnceWhenThereIsNothingToWaitFor) {
+  Run([] {
+    WaitGroup done;
+    done.Wait();
+    done.Add(2), done.Add(-2);
+    done.Wait();
+  });
+}
+
+TEST_P(WaitGroupTest, SeveralMayWait) {
+  Run([] {
+    WaitGroup done;
+    done.Add(1);
+    std::array<std::unique_ptr<WatchedFiber>, 10> waiters;
+    for (auto& waiter : waiters) {
+      waiter = std::make_unique<WatchedFiber>([&] { done.Wait(); });
+      waiter->AwaitParked();
+    }
+    for (auto& waiter : waiters) EXPECT_FALSE(waiter->finished());
+    done.Done();
+  });
+}
+
+TEST_P(WaitGroupTest, MayBeUsedAgainAfterWait) {
+  Run([] {
+    WaitGroup done;
+    std::atomic<int> total{0};
+    for (int round = 0; round < 200; ++round) {
+      for (int i = 0; i < 8; ++i) done.Go([&] { ++total; });
+      done.Wait();
+      EXPECT_EQ(total, 8 * (round + 1));
+    }
+  });
+}
+
+TEST_P(WaitGroupTest, MayAddWhileOthersAreUnderWay) {
+  Run([] {
+    WaitGroup done;
+    std::atomic<int> leaves{0};
+    struct Tree {
+      static void Grow(WaitGroup& group, std::atomic<int>& count, int depth) {
+        if (depth == 0) {
+          ++count;
+          return;
+        }
+        for (int i = 0; i < 2; ++i) group.Go([&group, &count, depth] { Grow(group, count, depth - 1); });
+      }
+    };
+    done.Go([&] { Tree::Grow(done, leaves, 8); });
+    done.Wait();
+    EXPECT_EQ(leaves, 256);
+  });
+}
+
+TEST_P(WaitGroupTest, MayLiveInTheFrameOfWait) {
+  Run([] {
+    const int rounds = test::kSlowBuild ? 500 : 10'000;
+    for (int round = 0; round < rounds; ++round) {
+      auto done = std::make_unique<WaitGroup>();
+      for (int i = 0; i < 2; ++i) done->Go([] {});
+      done->Wait();
+    }
+  });
+}
+
+TEST_P(WaitGroupTest, APlainThreadMayBeDone) {
+  Run([] {
+    WaitGroup done;
+    done.Add(1);
+    std::thread thread([&] { done.Done(); });
+    done.Wait();
+    thread.join();
+  });
+}
+
+class WaitGroupDeathTest : public ::testing::Test {
+ protected:
+  WaitGroupDeathTest() { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
+};
+
+TEST_F(WaitGroupDeathTest, ANegativeCountIsFatal) {
+  WaitGroup group;
+  EXPECT_DEATH(group.Done(), "fatal error: sync: negative WaitGroup counter");
+  group.Add(1);
+  EXPECT_DEATH(group.Add(-2), "fatal error: sync: negative WaitGroup counter");
+}
+
+TEST_F(WaitGroupDeathTest, ReuseBeforeWaitHasReturnedIsFatal) {
+  EXPECT_DEATH(OnProcs(1,
+                       [] {
+                         WaitGroup group;
+                         group.Add(1);
+                         WatchedFiber waits([&] { group.Wait(); });
+                         waits.AwaitParked();
+                         group.Done();
+                         group.Add(1);  // The waiter is ready but has not returned.
+                         waits.Join();
+                       }),
+               "fatal error: sync: WaitGroup is reused before previous Wait has returned");
+}
+
+TEST_F(WaitGroupDeathTest, APlainThreadMayNotWait) {
+  EXPECT_DEATH(WaitGroup().Wait(), "WaitGroup::Wait on a plain thread");
+}
+
+}  // namespace
+}  // namespace millrace::sync
