@@ -86,9 +86,11 @@ struct DispatcherOptions {
   int64_t process_bytes_max = int64_t{1} << 30;
   size_t batch_jobs_max = 1000;
   Nanos finished_age_max = std::chrono::hours(24);  // Succeeded and cancelled jobs are forgotten after this,
-  int64_t finished_jobs_max = 100'000;              // or when there are more of them, oldest first.
+  int64_t finished_jobs_max = 100'000;              // or when there are more of them, oldest first,
+  int64_t finished_bytes_max = int64_t{512} << 20;  // or when payloads, results and logs take more than this.
   Nanos dead_letter_age_max = std::chrono::hours(24 * 30);
   int64_t dead_letter_jobs_max = 100'000;
+  int64_t dead_letter_bytes_max = int64_t{512} << 20;
   int losses_max = 3;                            // The loss that quarantines a job.
   size_t events_kept = 65'536;                   // History for watchers.
   Nanos cancel_grace = std::chrono::seconds(5);  // exec: between TERM and KILL.

@@ -1,5 +1,7 @@
-// Retention: how long jobs that ended are remembered: by age and by number, apart for the finished (SUCCEEDED, CANCELLED) and
-// the dead letters (FAILED, EXPIRED, QUARANTINED), which somebody may want to look at and retry.
+// Retention: how long jobs that ended are remembered: by age, number and bytes, apart for the finished (SUCCEEDED, CANCELLED)
+// and the dead letters (FAILED, EXPIRED, QUARANTINED), which somebody may want to look at and retry.
+//   Bytes     Payload, result, log and kJobOverheadBytes: what a job that has ended holds in memory. Without this bound a steady
+//             load of large jobs would grow until the number is reached.
 //   Threads   Guarded by the dispatcher's lock.
 #pragma once
 
@@ -15,8 +17,9 @@ class Retention {
   struct Limit {
     Nanos age_max;
     int64_t jobs_max;
+    int64_t bytes_max;
   };
-  Retention(Limit finished, Limit dead_letters) : finished_{{}, finished, 0}, dead_{{}, dead_letters, 0} {}
+  Retention(Limit finished, Limit dead_letters) : finished_{{}, finished}, dead_{{}, dead_letters} {}
 
   static bool IsDeadLetter(JobState state) {
     return state == JobState::kFailed || state == JobState::kExpired || state == JobState::kQuarantined;
@@ -38,7 +41,10 @@ class Retention {
   struct Shelf {
     EntryList jobs;  // By finish time.
     Limit limit;
-    uint64_t trimmed;
+    int64_t bytes = 0;
+    uint64_t trimmed = 0;
+
+    void Take(JobEntry* entry);
   };
   Shelf& ShelfOf(const JobEntry& entry) { return IsDeadLetter(entry.state()) ? dead_ : finished_; }
 
