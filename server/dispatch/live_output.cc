@@ -1,8 +1,14 @@
 #include "dispatch/live_output.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace millrace::dispatch {
+
+void LogTail::Restore(std::string tail, int64_t bytes_ever) {
+  ring_ = std::move(tail);
+  bytes_ever_ = bytes_ever;
+}
 
 void LogTail::Append(std::string_view bytes) {
   bytes_ever_ += static_cast<int64_t>(bytes.size());

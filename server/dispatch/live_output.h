@@ -16,6 +16,8 @@ namespace millrace::dispatch {
 // The newest kLogTailBytes of what was appended. Memory grows with the text, to that bound.
 class LogTail {
  public:
+  // Goes on after what a retried job had logged before.
+  void Restore(std::string tail, int64_t bytes_ever);
   void Append(std::string_view bytes);
   std::string Content() const;  // Oldest byte first.
   int64_t bytes_ever() const { return bytes_ever_; }

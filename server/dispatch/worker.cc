@@ -64,7 +64,10 @@ LiveOutput& RunningAttempt::Live() {
   if (LiveOutput* live = live_.load(std::memory_order_acquire)) return *live;
   auto made = std::make_shared<LiveOutput>();
   Turn turn(core_);
-  if (!job_->live) job_->live = std::move(made);
+  if (!job_->live) {
+    if (job_->record.log_tail) made->log.Restore(*job_->record.log_tail, job_->record.log_bytes);
+    job_->live = std::move(made);
+  }
   live_.store(job_->live.get(), std::memory_order_release);
   return *job_->live;
 }
