@@ -1,0 +1,187 @@
+// What dispatch promises when the journal takes its time.
+#include "dispatch/journal.h"
+
+#include <gtest/gtest.h>
+
+#include "sync/wait_group.h"
+#include "tests/support/dispatch_fixture.h"
+#include "tests/support/slow_journal.h"
+
+namespace millrace::test {
+namespace {
+
+class SlowDispatcher {
+ public:
+  explicit SlowDispatcher(int64_t capacity_jobs = 10) {
+    setup_.journal = &journal;
+    setup_.pools = {{.name = "default", .workers = 1, .capacity_jobs = capacity_jobs}};
+  }
+  void Run(const std::function<void(DispatchFixture&)>& body) {
+    WithDispatcher(setup_, [&](DispatchFixture& d) {
+      body(d);
+      // Attempts that begin or end from here on are committed until the fixture has stopped.
+      d.runner.LetGo();
+      sync::WaitGroup stopping;
+      stopping.Go([&] { d.Stop(Nanos(0)); });
+      while (stopping.count() > 0) {
+        journal.Commit();
+        rt::Yield();
+      }
+      stopping.Wait();
+      journal.Commit();
+    });
+  }
+  void AwaitAppend() {
+    while (journal.waiting() == 0) rt::Yield();
+  }
+
+  SlowJournal journal;
+
+ private:
+  DispatchSetup setup_;
+};
+
+std::unique_ptr<SubmitCall> Call(DispatchFixture& d, const char* kind, std::string request_id = "") {
+  auto call = std::make_unique<SubmitCall>();
+  call->items.push_back({d.Spec(kind), std::move(request_id)});
+  d.dispatcher.Submit(call.get());
+  return call;
+}
+
+TEST(SlowJournal, AnAcknowledgementWaitsForTheCommit) {
+  SlowDispatcher slow;
+  slow.Run([&](DispatchFixture& d) {
+    auto call = Call(d, "noop");
+    EXPECT_FALSE(call->answered());
+    EXPECT_TRUE(d.dispatcher.List({}).empty()) << "for clients it does not exist yet";
+    EXPECT_EQ(d.Pool().state, dispatch::PoolState::kActive);
+    EXPECT_EQ(slow.journal.Commit(), 1u);
+    call->Await();
+    ASSERT_TRUE(call->status.ok());
+    EXPECT_TRUE(d.dispatcher.Get(call->acks[0].id).ok());
+  });
+}
+
+TEST(SlowJournal, AHandlerStartsWhenItsStartIsCommitted) {
+  SlowDispatcher slow;
+  slow.Run([&](DispatchFixture& d) {
+    auto call = Call(d, "hold");
+    slow.journal.Commit();
+    call->Await();
+    d.AwaitState(call->acks[0].id, JobState::kRunning);
+    EXPECT_EQ(slow.journal.Appended(call->acks[0].id), JobState::kRunning);
+    EXPECT_EQ(d.runner.begun(), 0u);
+    slow.AwaitAppend();
+    slow.journal.Commit();
+    d.runner.Next().Succeed();
+  });
+}
+
+TEST(SlowJournal, AResultIsVisibleOnceItIsCommitted) {
+  SlowDispatcher slow;
+  slow.Run([&](DispatchFixture& d) {
+    auto call = Call(d, "hold");
+    slow.journal.Commit();
+    call->Await();
+    const JobId id = call->acks[0].id;
+    WaitCall wait;
+    ASSERT_TRUE(d.dispatcher.Wait(id, &wait).ok());
+    slow.AwaitAppend();
+    slow.journal.Commit();
+    FakeRunner::Held attempt = d.runner.Next();
+    attempt.context().Log("log");
+    attempt.Succeed("result");
+    slow.AwaitAppend();
+    JobSnapshot job = d.Get(id);
+    EXPECT_EQ(job.state, JobState::kRunning);
+    EXPECT_EQ(job.result, nullptr);
+    EXPECT_EQ(job.history.at(0).result, AttemptResult::kRunning);
+    EXPECT_EQ(job.log_tail, "log");
+    EXPECT_FALSE(wait.told.load());
+    EXPECT_EQ(d.dispatcher.Delete(id).reason(), "WRONG_STATE");
+    EXPECT_TRUE(d.dispatcher.Cancel(id, "late").ok()) << "as for a running job, but it has ended";
+    slow.journal.Commit();
+    job = wait.Await();
+    EXPECT_EQ(job.state, JobState::kSucceeded);
+    EXPECT_EQ(*job.result, "result");
+    EXPECT_EQ(job.log_tail, "log");
+  });
+}
+
+TEST(SlowJournal, AWorkerGoesOnWhileAResultIsBeingCommitted) {
+  SlowDispatcher slow;
+  slow.Run([&](DispatchFixture& d) {
+    auto first = Call(d, "hold"), second = Call(d, "hold");
+    slow.journal.Commit();
+    slow.AwaitAppend();
+    slow.journal.Commit();
+    d.runner.Next().Succeed();
+    while (slow.journal.waiting() < 2) rt::Yield();  // The end of the first, the start of the second.
+    EXPECT_EQ(d.State(second->acks[0].id), JobState::kRunning);
+    slow.journal.Commit();
+    EXPECT_EQ(d.State(first->acks[0].id), JobState::kSucceeded);
+    d.runner.Next().Succeed();
+  });
+}
+
+TEST(SlowJournal, AFailedAcceptLeavesNothingBehind) {
+  SlowDispatcher slow(1);
+  slow.Run([&](DispatchFixture& d) {
+    ASSERT_TRUE(d.dispatcher.Pause("default").ok());
+    auto call = Call(d, "noop", "r");
+    auto refused = Call(d, "noop");
+    EXPECT_EQ(refused->status.reason(), "QUEUE_FULL") << "the place is taken while the commit is under way";
+    auto repeated = Call(d, "noop", "r");
+    EXPECT_EQ(repeated->status.reason(), "REQUEST_IN_PROGRESS");
+    slow.journal.Commit(Unavailable("DISK_FULL", "no space left"));
+    call->Await();
+    EXPECT_EQ(call->status.reason(), "DISK_FULL");
+    EXPECT_EQ(d.dispatcher.Stats().process_bytes, 0);
+    EXPECT_EQ(d.dispatcher.Stats().jobs, (std::array<int64_t, kJobStates>{}));
+    auto again = Call(d, "noop", "r");
+    slow.journal.Commit();
+    again->Await();
+    EXPECT_TRUE(again->status.ok());
+    EXPECT_FALSE(again->acks[0].existing);
+    ASSERT_TRUE(d.dispatcher.Resume("default").ok());
+  });
+}
+
+TEST(SlowJournal, ADrainedPoolHasCommittedItsResults) {
+  SlowDispatcher slow;
+  slow.Run([&](DispatchFixture& d) {
+    auto call = Call(d, "hold");
+    slow.journal.Commit();
+    slow.AwaitAppend();
+    slow.journal.Commit();
+    FakeRunner::Held attempt = d.runner.Next();
+    DrainCall drain;
+    ASSERT_TRUE(d.dispatcher.Drain("default", &drain).ok());
+    attempt.Succeed();
+    slow.AwaitAppend();
+    EXPECT_FALSE(drain.told.load());
+    slow.journal.Commit();
+    drain.Await();
+  });
+}
+
+TEST(SlowJournal, ACancelBeforeTheHandlerStartedIsHonoured) {
+  SlowDispatcher slow;
+  slow.Run([&](DispatchFixture& d) {
+    auto call = Call(d, "hold");
+    slow.journal.Commit();
+    call->Await();
+    const JobId id = call->acks[0].id;
+    d.AwaitState(id, JobState::kRunning);
+    ASSERT_TRUE(d.dispatcher.Cancel(id, "").ok());
+    slow.AwaitAppend();
+    slow.journal.Commit();
+    slow.AwaitAppend();
+    slow.journal.Commit();
+    EXPECT_EQ(d.State(id), JobState::kCancelled);
+    EXPECT_EQ(d.runner.begun(), 0u);
+  });
+}
+
+}  // namespace
+}  // namespace millrace::test

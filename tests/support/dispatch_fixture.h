@@ -1,0 +1,183 @@
+// A dispatcher in a test's hands: time stands still until Advance, attempts wait until the test ends them.
+//
+//   WithDispatcher({.pools = {{.name = "default", .workers = 2}}}, [](DispatchFixture& d) {
+//     JobId job = d.Submit("hold");
+//     d.runner.Next().Fail();
+//     d.Advance(1s);
+//     EXPECT_EQ(d.History(job), "FAILED");
+//   });
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "dispatch/dispatcher.h"
+#include "runtime/park.h"
+#include "runtime/runtime.h"
+#include "store/memory_journal.h"
+#include "tests/support/fake_runner.h"
+
+namespace millrace::test {
+
+// A submission whose answer a fiber can wait for.
+class SubmitCall final : public dispatch::Submission {
+ public:
+  void Done() override {
+    answered_.store(true, std::memory_order_release);
+    parker_.Wake();
+  }
+  bool answered() const { return answered_.load(std::memory_order_acquire); }
+  // On the fiber that made it.
+  void Await() { parker_.Wait(rt::WaitReason::kExternal); }
+
+ private:
+  rt::Parker parker_;
+  std::atomic<bool> answered_{false};
+};
+
+class WaitCall final : public dispatch::JobWaiter {
+ public:
+  void OnFinished(JobSnapshot snapshot) override {
+    job = std::move(snapshot);
+    told.store(true, std::memory_order_release);
+    parker_.Wake();
+  }
+  JobSnapshot Await() {
+    parker_.Wait(rt::WaitReason::kExternal);
+    return job;
+  }
+  JobSnapshot job;
+  std::atomic<bool> told{false};
+
+ private:
+  rt::Parker parker_;
+};
+
+class DrainCall final : public dispatch::Dispatcher::DrainWaiter {
+ public:
+  void OnDrained(dispatch::PoolStatus status) override {
+    pool = std::move(status);
+    told.store(true, std::memory_order_release);
+    parker_.Wake();
+  }
+  void Await() { parker_.Wait(rt::WaitReason::kExternal); }
+  dispatch::PoolStatus pool;
+  std::atomic<bool> told{false};
+
+ private:
+  rt::Parker parker_;
+};
+
+struct DispatchSetup {
+  std::vector<dispatch::PoolOptions> pools = {{.name = "default", .workers = 1}};
+  dispatch::DispatcherOptions options = {.seed = 1};
+  dispatch::Journal* journal = nullptr;  // nullptr: the fixture's own, in memory.
+  std::function<void(FakeRunner&)> prepare;
+};
+
+class DispatchFixture {
+ public:
+  DispatchFixture(rt::Runtime& runtime, const DispatchSetup& setup)
+      : dispatcher({runtime, clock, setup.journal ? *setup.journal : journal, {&runner}}, setup.options) {
+    if (setup.prepare) setup.prepare(runner);
+    for (const dispatch::PoolOptions& pool : setup.pools) Require(dispatcher.AddPool(pool));
+    Require(dispatcher.Start(/*run_timekeeper=*/false));
+  }
+  ~DispatchFixture() {
+    runner.LetGo();
+    if (!stopped_) dispatcher.Stop(Nanos(0));
+  }
+
+  static void Require(const Status& status) { MR_CHECK(status.ok(), "%s", status.ToString().c_str()); }
+
+  static JobSpec Spec(std::string kind, std::string payload = "") {
+    JobSpec spec;
+    spec.kind = std::move(kind);
+    if (!payload.empty()) spec.payload = MakeBytes(std::move(payload));
+    return spec;
+  }
+
+  // The answer of one submit that does not wait for room.
+  Status TrySubmit(JobSpec spec, dispatch::SubmitAck* ack = nullptr, std::string request_id = "") {
+    SubmitCall call;
+    call.items.push_back({std::move(spec), std::move(request_id)});
+    dispatcher.Submit(&call);
+    call.Await();
+    if (ack != nullptr && call.status.ok()) *ack = call.acks.at(0);
+    return call.status;
+  }
+  JobId Submit(JobSpec spec) {
+    dispatch::SubmitAck ack;
+    Require(TrySubmit(std::move(spec), &ack));
+    return ack.id;
+  }
+  JobId Submit(std::string kind, std::string payload = "") { return Submit(Spec(std::move(kind), std::move(payload))); }
+
+  JobSnapshot Get(const JobId& id) { return *dispatcher.Get(id); }
+  JobState State(const JobId& id) { return Get(id).state; }
+  JobSnapshot Await(const JobId& id) {
+    WaitCall call;
+    Require(dispatcher.Wait(id, &call));
+    return call.Await();
+  }
+  dispatch::PoolStatus Pool(std::string_view name = "default") { return *dispatcher.GetPool(name); }
+  dispatch::PoolStats PoolStats(std::string_view name = "default") {
+    for (dispatch::PoolStats& pool : dispatcher.Stats().pools) {
+      if (pool.status.name == name) return std::move(pool);
+    }
+    MR_FATAL("no such pool");
+  }
+
+  // "FAILED, TIMED_OUT, SUCCEEDED": the results of the attempts.
+  std::string History(const JobId& id) {
+    std::string history;
+    for (const Attempt& attempt : Get(id).history) {
+      history += (history.empty() ? "" : ", ") + std::string(ToString(attempt.result));
+    }
+    return history;
+  }
+
+  void Advance(Nanos by) {
+    clock.Advance(by);
+    dispatcher.RunDue();
+  }
+  // Parks until a job is in a state that the test cannot wait for otherwise (it is not terminal).
+  void AwaitState(const JobId& id, JobState state) {
+    while (State(id) != state) rt::Yield();
+  }
+  void AwaitIdle(std::string_view name = "default") {
+    while (Pool(name).workers_busy > 0) rt::Yield();
+  }
+  dispatch::Dispatcher::DrainReport Stop(Nanos grace) {
+    stopped_ = true;
+    return dispatcher.Stop(grace);
+  }
+
+  ManualClock clock;
+  FakeRunner runner;
+  store::MemoryJournal journal{store::MemoryJournal::Keep::kRecords};
+  dispatch::Dispatcher dispatcher;
+
+ private:
+  bool stopped_ = false;
+};
+
+// Runs `body` as the main fiber of a fresh runtime.
+inline void WithDispatcher(const DispatchSetup& setup, const std::function<void(DispatchFixture&)>& body) {
+  rt::Runtime runtime({.procs = 2});
+  runtime.Run([&] {
+    DispatchFixture fixture(runtime, setup);
+    body(fixture);
+  });
+}
+inline void WithDispatcher(const std::function<void(DispatchFixture&)>& body) { WithDispatcher(DispatchSetup{}, body); }
+
+}  // namespace millrace::test
