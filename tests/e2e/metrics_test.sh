@@ -55,7 +55,9 @@ check "/readyz" curl -fsS "http://$http/readyz"
 # the package instead of installing that.
 promtool=$(command -v promtool || echo "${XDG_CACHE_HOME:-$HOME/.cache}/millrace-tools/usr/bin/promtool")
 if [[ ! -x $promtool ]]; then
-  (cd "$scratch" && apt-get download prometheus && dpkg-deb -x prometheus_*.deb "${promtool%/usr/bin/promtool}") >"$out" 2>&1 || true
+  folder=${promtool%/usr/bin/promtool}
+  mkdir -p "$folder"
+  (cd "$scratch" && apt-get download prometheus && dpkg-deb -x prometheus_*.deb "$folder") >"$out" 2>&1 || true
 fi
 if [[ -x $promtool ]]; then
   check "promtool has no complaint" bash -c "'$promtool' check metrics <'$page'"
