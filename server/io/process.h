@@ -80,7 +80,8 @@ class ProcessHost {
   // CANCELLED: it was cancelled before it was started.
   Result<ProcessExit> Run(const ProcessSpec& spec, const sync::CancelToken& cancel);
 
-  // Kills every child at once (their Run returns) and starts no more. Blocks the thread for as long as a kill takes. Once or often.
+  // Kills every child at once (their Run returns) and starts no more. Blocks the thread for as long as a kill takes. Once or
+  // often, but before the Runtime ends whose fibers used the host: until then its thread may still be waking the last of them.
   void Stop();
 
  private:

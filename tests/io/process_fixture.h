@@ -1,10 +1,9 @@
-// A ProcessHost for a test, which afterwards must have left neither a descriptor nor a child.
+// Children for a test, which afterwards must have left neither a descriptor nor a child.
 #pragma once
 
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
 
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,12 +16,8 @@ namespace millrace::io {
 
 class Process : public ::testing::Test {
  protected:
-  void SetUp() override {
-    descriptors_ = test::OpenDescriptors();
-    host_.emplace();
-  }
+  void SetUp() override { descriptors_ = test::OpenDescriptors(); }
   void TearDown() override {
-    host_.reset();
     EXPECT_EQ(test::OpenDescriptors(), descriptors_) << "descriptors were leaked";
     EXPECT_TRUE(test::HasNoChildren());
   }
@@ -37,20 +32,21 @@ class Process : public ::testing::Test {
   }
 
   // On the main fiber of a runtime of two processors.
-  Result<ProcessExit> Run(const ProcessSpec& spec, const sync::CancelToken& cancel = {}) {
+  static Result<ProcessExit> Run(const ProcessSpec& spec, const sync::CancelToken& cancel = {}) {
     Result<ProcessExit> result{ProcessExit{}};
-    test::OnProcs(2, [&] { result = host_->Run(spec, cancel); });
+    test::OnProcs(2, [&] {
+      ProcessHost host;
+      result = host.Run(spec, cancel);
+    });
     return result;
   }
   // Of a child that ends as it should.
-  std::string OutputOf(const ProcessSpec& spec) {
+  static std::string OutputOf(const ProcessSpec& spec) {
     Result<ProcessExit> exit = Run(spec);
     if (!exit.ok()) return exit.status().ToString();
     EXPECT_TRUE(exit->success()) << exit->code << " " << exit->signal;
     return exit->output;
   }
-
-  std::optional<ProcessHost> host_;
 
  private:
   int descriptors_ = 0;

@@ -100,7 +100,8 @@ TEST_F(Process, AChildThatCannotBeStartedIsAStatusThatSaysWhy) {
 }
 
 TEST_F(Process, RunsOnAPlainThreadAsWell) {
-  Result<ProcessExit> exit = host_->Run(Shell("echo plain"), {});
+  ProcessHost host;
+  Result<ProcessExit> exit = host.Run(Shell("echo plain"), {});
   ASSERT_TRUE(exit.ok());
   EXPECT_EQ(exit->output, "plain\n");
 }
@@ -152,6 +153,7 @@ TEST_F(Process, IsNotStartedWhenItIsCancelledAlready) {
 }
 
 TEST_F(Process, CancellingRacesWithItsEnd) {
+  ProcessHost host;
   for (int round = 0; round < 100; ++round) {
     sync::CancelSource source;
     std::atomic<bool> go{false};
@@ -161,7 +163,7 @@ TEST_F(Process, CancellingRacesWithItsEnd) {
       source.Cancel(Cancelled("TEST", "enough"));
     });
     go = true;
-    Result<ProcessExit> exit = host_->Run(Program("/bin/true"), source.token());
+    Result<ProcessExit> exit = host.Run(Program("/bin/true"), source.token());
     canceller.join();
     if (exit.ok()) {
       EXPECT_TRUE(exit->success() || exit->signal == SIGTERM) << exit->code << " " << exit->signal;
@@ -238,6 +240,7 @@ TEST_F(Process, AChildThatClosesItsOutputIsStillWaitedFor) {
 
 TEST_F(Process, ManyRunInParallel) {
   test::OnProcs(2, [&] {
+    ProcessHost host;
     std::atomic<int> right{0};
     sync::WaitGroup all;
     for (int i = 0; i < 200; ++i) {
@@ -245,7 +248,7 @@ TEST_F(Process, ManyRunInParallel) {
         std::string text = Text(static_cast<size_t>(i) * 1000);
         ProcessSpec cat = Program("/bin/cat");
         cat.input = text;
-        Result<ProcessExit> exit = host_->Run(cat, {});
+        Result<ProcessExit> exit = host.Run(cat, {});
         if (exit.ok() && exit->success() && exit->output == text) ++right;
       });
     }
@@ -258,16 +261,19 @@ TEST_F(Process, StopKillsWhatRunsAndStartsNoMore) {
   ProcessSpec spec = Shell("trap '' TERM; echo ready >&2; sleep 1000");
   rt::Parker ready;
   spec.on_error_output = [&](std::string_view) { ready.Wake(); };
-  std::thread stopper([&] {
-    ready.Wait(rt::WaitReason::kExternal);
-    host_->Stop();
+  test::OnProcs(2, [&] {
+    ProcessHost host;
+    std::thread stopper([&] {
+      ready.Wait(rt::WaitReason::kExternal);
+      host.Stop();
+    });
+    Result<ProcessExit> exit = host.Run(spec, {});
+    stopper.join();
+    ASSERT_TRUE(exit.ok());
+    EXPECT_EQ(exit->signal, SIGKILL);
+    EXPECT_EQ(host.Run(Program("/bin/true"), {}).status().reason(), "PROCESS_HOST_STOPPED");
+    host.Stop();
   });
-  Result<ProcessExit> exit = Run(spec);
-  stopper.join();
-  ASSERT_TRUE(exit.ok());
-  EXPECT_EQ(exit->signal, SIGKILL);
-  EXPECT_EQ(Run(Program("/bin/true")).status().reason(), "PROCESS_HOST_STOPPED");
-  host_->Stop();
 }
 
 }  // namespace

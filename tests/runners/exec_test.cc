@@ -3,8 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <fstream>
+#include <string>
 
 #include "sync/wait_group.h"
 #include "tests/runners/fake_attempt.h"
@@ -22,15 +26,20 @@ class Exec : public ::testing::Test {
  protected:
   void TearDown() override { EXPECT_TRUE(test::HasNoChildren()); }
 
-  // Registers `script` as the kind "job".
+  // What the kind "job" runs.
   void Script(std::string script, ExecOptions options = {}) {
-    options.argv = {"sh", "-c", std::move(script)};
-    Status status = runner_.Register({.name = "job"}, std::move(options));
-    ASSERT_TRUE(status.ok()) << status.ToString();
+    job_ = std::move(options);
+    job_.argv = {"sh", "-c", std::move(script)};
   }
   AttemptOutcome Run(test::FakeAttempt& attempt) {
     AttemptOutcome outcome;
-    test::OnProcs(2, [&] { outcome = runner_.Run(attempt); });
+    test::OnProcs(2, [&] {
+      io::ProcessHost host;
+      ExecRunner runner(host);
+      Status status = runner.Register({.name = "job"}, job_);
+      ASSERT_TRUE(status.ok()) << status.ToString();
+      outcome = runner.Run(attempt);
+    });
     return outcome;
   }
   AttemptOutcome Run(std::string payload = "") {
@@ -44,6 +53,8 @@ class Exec : public ::testing::Test {
     return status.message();
   }
 
+  ExecOptions job_;
+  // For what needs no fiber.
   io::ProcessHost host_;
   ExecRunner runner_{host_};
 };
@@ -100,7 +111,7 @@ TEST_F(Exec, SomeExitCodesAreFinal) {
 
 TEST_F(Exec, TheEnvironmentTellsAboutTheJobAndNothingElse) {
   setenv("MILLRACE_SECRET", "of the daemon", 1);
-  ASSERT_TRUE(runner_.Register({.name = "job"}, {.argv = {"env"}, .env = {{"COLOR", "green"}}}).ok());
+  job_ = {.argv = {"env"}, .env = {{"COLOR", "green"}}};
   test::FakeAttempt attempt("job", "");
   EXPECT_EQ(Run(attempt).output, "COLOR=green\nPATH=/usr/local/bin:/usr/bin:/bin\nMILLRACE_KIND=job\nMILLRACE_JOB_ID=" +
                                      attempt.id().ToString() + "\nMILLRACE_ATTEMPT=3\n");
@@ -125,33 +136,37 @@ TEST_F(Exec, CancelIsTermAndThenKill) {
 }
 
 TEST_F(Exec, AProgramThatDisappearsIsAFailedAttempt) {
-  std::string path = testing::TempDir() + "millrace_exec_test_program";
+  std::string path = testing::TempDir() + "millrace_exec_test_" + std::to_string(getpid());
   std::ofstream(path) << "#!/bin/sh\nexit 0\n";
   ASSERT_EQ(chmod(path.c_str(), 0755), 0);
   ASSERT_TRUE(runner_.Register({.name = "job"}, {.argv = {path}}).ok());
-  EXPECT_EQ(Run().result, AttemptResult::kSucceeded);
+  test::FakeAttempt attempt("job", "");
+  EXPECT_EQ(runner_.Run(attempt).result, AttemptResult::kSucceeded);
   ASSERT_EQ(unlink(path.c_str()), 0);
-  AttemptOutcome outcome = Run();
+  AttemptOutcome outcome = runner_.Run(attempt);
   EXPECT_EQ(outcome.result, AttemptResult::kFailed);
   EXPECT_FALSE(outcome.do_not_retry);
   EXPECT_EQ(outcome.error, "cannot start '" + path + "': No such file or directory");
 }
 
 TEST_F(Exec, AnAttemptThatMeetsTheEndOfTheDaemonIsLostAndNotFailed) {
-  Script("true");
+  ASSERT_TRUE(runner_.Register({.name = "job"}, {.argv = {"true"}}).ok());
   host_.Stop();
-  EXPECT_EQ(Run().result, AttemptResult::kLost);
+  test::FakeAttempt attempt("job", "");
+  EXPECT_EQ(runner_.Run(attempt).result, AttemptResult::kLost);
 }
 
 TEST_F(Exec, ManyAttemptsRunInParallel) {
-  Script("cat; echo done >&2");
   std::atomic<int> right{0};
   test::OnProcs(2, [&] {
+    io::ProcessHost host;
+    ExecRunner runner(host);
+    ASSERT_TRUE(runner.Register({.name = "job"}, {.argv = {"sh", "-c", "cat; echo done >&2"}}).ok());
     sync::WaitGroup all;
     for (int i = 0; i < 100; ++i) {
       all.Go([&, i] {
         test::FakeAttempt attempt("job", std::to_string(i));
-        if (runner_.Run(attempt).output == std::to_string(i) && attempt.log() == "done\n") ++right;
+        if (runner.Run(attempt).output == std::to_string(i) && attempt.log() == "done\n") ++right;
       });
     }
     all.Wait();
