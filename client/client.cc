@@ -84,7 +84,7 @@ Result<Response> Call(const std::string& address, Stub& stub,
   std::stop_callback cancel(stop, [&context] { context.TryCancel(); });
   Response response;
   const grpc::Status status = (stub.*method)(&context, request, &response);
-  if (!status.ok()) return FromGrpc(status, address);
+  if (!status.ok()) return FromGrpc(status, address, stop.stop_requested());
   return response;
 }
 
@@ -94,6 +94,7 @@ struct AsyncCall {
   Request request;
   Response response;
   Client::Done<Response> done;
+  std::stop_token stop;
   std::optional<std::stop_callback<std::function<void()>>> cancel;
 };
 
@@ -101,8 +102,9 @@ struct AsyncCall {
 template <typename Request, typename Response, typename Start>
 void CallAsync(Client::State& state, Request request, Client::Done<Response> done, const CallOptions& options,
                Start start) {
-  auto* call = new AsyncCall<Request, Response>{{}, std::move(request), {}, std::move(done), {}};
+  auto* call = new AsyncCall<Request, Response>{{}, std::move(request), {}, std::move(done), {}, {}};
   state.SetDeadline(call->context, options);
+  call->stop = options.stop;
   if (options.stop.stop_possible()) call->cancel.emplace(options.stop, [call] { call->context.TryCancel(); });
   {
     std::lock_guard lock(state.mutex);
@@ -113,7 +115,7 @@ void CallAsync(Client::State& state, Request request, Client::Done<Response> don
     if (status.ok()) {
       owned->done(std::move(owned->response));
     } else {
-      owned->done(FromGrpc(status, state.address));
+      owned->done(FromGrpc(status, state.address, owned->stop.stop_requested()));
     }
     owned.reset();
     std::lock_guard lock(state.mutex);
@@ -258,7 +260,7 @@ Status Client::Watch(v1::WatchJobsRequest request, const std::function<bool(cons
         return OkStatus();
       }
     }
-    const Status status = FromGrpc(stream->Finish(), state_->address);
+    const Status status = FromGrpc(stream->Finish(), state_->address, call.stop.stop_requested());
     if (status.code() != StatusCode::kUnavailable) return status;
     if (up) {
       reached = true;

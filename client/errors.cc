@@ -89,7 +89,7 @@ Status FromRpcStatus(const google::rpc::Status& rpc) {
   return status;
 }
 
-Status FromGrpc(const grpc::Status& status, const std::string& address) {
+Status FromGrpc(const grpc::Status& status, const std::string& address, bool stopped) {
   if (status.ok()) return OkStatus();
   google::rpc::Status rpc;
   // The trailer is another program's word: when it does not parse, code and message still tell what happened.
@@ -108,6 +108,11 @@ Status FromGrpc(const grpc::Status& status, const std::string& address) {
   }
   if (result.reason() == "DEADLINE") {
     return DeadlineExceeded("DEADLINE", "no answer from millraced at " + address + " in time").With("address", address);
+  }
+  if (result.reason() == "INTERRUPTED") {
+    if (stopped) return Cancelled("INTERRUPTED", "interrupted");
+    return Unavailable("ENDED_BY_SERVER", "millraced at " + address + " ended the call; it is probably stopping")
+        .With("address", address);
   }
   return result;
 }

@@ -1,6 +1,7 @@
 #include "client/submit_stream.h"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -29,10 +30,15 @@ struct SubmitStream::State {
   bool ended = false;  // Everything below is final.
   Status status;
 
+  std::atomic<bool> stopped{false};  // By us.
   std::thread reader;
   std::optional<std::stop_callback<std::function<void()>>> cancel;
 
   void ReadAnswers();
+  void Break() {
+    stopped = true;
+    context.TryCancel();
+  }
   bool WindowFull() {
     std::lock_guard lock(mutex);
     return unanswered.size() >= window;
@@ -56,7 +62,7 @@ void SubmitStream::State::ReadAnswers() {
     }
   }
 
-  Status end = FromGrpc(stream->Finish(), address);
+  Status end = FromGrpc(stream->Finish(), address, stopped);
   std::unordered_set<int64_t> orphans;
   {
     std::lock_guard lock(mutex);
@@ -79,13 +85,13 @@ SubmitStream::SubmitStream(Client& client, OnAnswer on_answer, SubmitStreamOptio
   s.wake_at = s.window - std::max<size_t>(s.window / 4, 1);
   if (options.deadline) client.state().SetDeadline(s.context, *options.deadline);
   s.stream = client.state().jobs->StreamSubmit(&s.context);
-  s.cancel.emplace(options.stop, [&s] { s.context.TryCancel(); });
+  s.cancel.emplace(options.stop, [&s] { s.Break(); });
   s.reader = std::thread([&s] { s.ReadAnswers(); });
 }
 
 SubmitStream::~SubmitStream() {
   if (!state_->reader.joinable()) return;
-  state_->context.TryCancel();
+  state_->Break();
   state_->reader.join();
 }
 

@@ -45,6 +45,7 @@ void JobReport::Refused(size_t index, const std::string& file, const Status& sta
     object.Add("state", "REJECTED").Add("reason", status.reason()).Add("error", status.message());
     return progress_.PrintLine(object.Take());
   }
+  progress_.Hide();
   std::fprintf(stderr, "millrace: %s%s\n", file.empty() ? "" : (file + ": ").c_str(), status.message().c_str());
 }
 

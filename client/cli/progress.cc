@@ -53,6 +53,11 @@ void ProgressBar::Set(int64_t done) {
   std::fflush(stderr);
 }
 
+void ProgressBar::Hide() {
+  std::lock_guard lock(mutex_);
+  Clear();
+}
+
 void ProgressBar::PrintLine(std::string_view line) {
   std::lock_guard lock(mutex_);
   Clear();

@@ -20,6 +20,7 @@ class ProgressBar {
   ProgressBar& operator=(const ProgressBar&) = delete;
 
   void Set(int64_t done);
+  void Hide();  // Until the next Set.
   // A line on stdout, which would otherwise be written into the bar when both are the same terminal.
   void PrintLine(std::string_view line);
 

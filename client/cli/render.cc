@@ -128,6 +128,7 @@ std::string JobLine(const v1::Job& job, const std::string& file) {
   const std::string outcome =
       job.state() == v1::SUCCEEDED ? BytesForPeople(job.result(), 80) : OneLine(job.error(), 120);
   if (!outcome.empty()) line += "  " + outcome;
+  line.erase(line.find_last_not_of(' ') + 1);
   return line;
 }
 

@@ -71,6 +71,8 @@ ExitCode RunRun(Session& session, const SubmitArguments& arguments) {
         return true;
       },
       session.Call(/*unlimited=*/true));
+  if (watched.code() == StatusCode::kNotFound)
+    return session.Fail(watched);  // A daemon that remembers nothing has come back.
   if (!watched.ok()) return Abandon(session, id, arguments.cancel_on_interrupt && session.interrupted(), watched);
 
   const Result<v1::Job> job = session.client().Get(id, v1::JOB_VIEW_FULL, session.Call());

@@ -72,8 +72,8 @@ ExitCode Session::Fail(const Status& status) {
     return ExitCode::kInterrupted;
   }
   std::string text = "millrace: " + (status.message().empty() ? status.ToString() : status.message());
-  if (!status.field().empty() && text.find(status.field()) == std::string::npos)
-    text += " (field " + status.field() + ")";
+  const bool about_field = status.code() == StatusCode::kInvalidArgument && !status.field().empty();
+  if (about_field && text.find(status.field()) == std::string::npos) text += " (field " + status.field() + ")";
   if (const std::string advice = Advice(status); !advice.empty()) text += "\n  " + advice;
   std::fprintf(stderr, "%s\n", text.c_str());
   return FromStatus(status);

@@ -12,101 +12,141 @@
 #include "client/submit_stream.h"
 
 namespace millrace::cli {
+namespace {
+
+// A refusal that every other job would get as well; going on would only repeat it.
+bool IsGeneral(const Status& status) {
+  switch (status.code()) {
+    case StatusCode::kNotFound:
+    case StatusCode::kUnavailable:
+    case StatusCode::kDeadlineExceeded:
+    case StatusCode::kCancelled:
+    case StatusCode::kPermissionDenied:
+    case StatusCode::kUnauthenticated:
+      return true;
+    default:
+      return false;
+  }
+}
+
+class ManySubmits {
+ public:
+  ManySubmits(Session& session, const SubmitArguments& arguments, size_t total)
+      : session_(session),
+        wait_(arguments.wait),
+        progress_(wait_ ? "finishing" : "submitting", static_cast<int64_t>(total)),
+        report_(session.json(), wait_, progress_),
+        follower_(
+            session.client(), [this](size_t index, const Result<v1::Job>& job) { OnFinished(index, job); },
+            v1::JOB_VIEW_FULL, session.stop()),
+        stream_(session.client(),
+                [this](int64_t sequence, const Result<v1::SubmitJobResponse>& answer) { OnAnswer(sequence, answer); },
+                {.window = arguments.window, .deadline = session.TimeLeft(), .stop = session.stop()}) {}
+
+  // `file` may be empty. False: the rest need not be tried.
+  bool Submit(size_t index, const v1::SubmitJobRequest& request, const std::string& file) {
+    v1::SubmitJobRequest each = request;
+    if (!file.empty()) {
+      Result<std::string> bytes = ReadFile(file);
+      if (!bytes.ok()) {
+        report_.Refused(index, file, bytes.status());
+        Step();
+        return true;
+      }
+      each.mutable_spec()->set_payload(std::move(*bytes));
+    }
+    {
+      // Sequences count the submits, which are made by this thread only, so the next one is known before its answer can come.
+      std::lock_guard lock(mutex_);
+      items_[index].file = file;
+      index_of_sequence_.push_back(index);
+    }
+    const Result<int64_t> sequence = stream_.Submit(std::move(each));
+    std::lock_guard lock(mutex_);
+    if (!sequence.ok()) {
+      items_.erase(index);
+      if (general_.ok()) general_ = sequence.status();
+    }
+    return general_.ok();
+  }
+
+  ExitCode Finish(const v1::JobSpec& spec) {
+    const Status end = stream_.Finish();
+    if (wait_ && !follower_.WaitAll(session_.TimeLeft())) report_.Fail(ExitCode::kTimedOut);
+    progress_.Hide();
+    std::fflush(stdout);
+    std::lock_guard lock(mutex_);
+    if (general_.ok()) general_ = end;
+    if (!general_.ok()) report_.Fail(session_.FailSubmit(general_, spec));
+    if (session_.interrupted()) report_.Fail(ExitCode::kInterrupted);
+    if (wait_ && !session_.json()) std::fprintf(stderr, "%s\n", report_.Summary().c_str());
+    return report_.exit_code();
+  }
+
+ private:
+  void OnAnswer(int64_t sequence, const Result<v1::SubmitJobResponse>& answer) {
+    size_t index;
+    SubmittedJob item;
+    {
+      std::lock_guard lock(mutex_);
+      index = index_of_sequence_[static_cast<size_t>(sequence)];
+      if (answer.ok()) items_[index].answer = *answer;
+      item = items_[index];
+      if (!wait_ || !answer.ok()) items_.erase(index);
+      if (!answer.ok() && IsGeneral(answer.status())) {
+        if (general_.ok()) general_ = answer.status();
+        return;
+      }
+    }
+    if (!answer.ok()) {
+      report_.Refused(index, item.file, answer.status());
+      return Step();
+    }
+    report_.Accepted(index, item);
+    if (wait_) return follower_.Add(index, item.answer.id());
+    Step();
+  }
+
+  void OnFinished(size_t index, const Result<v1::Job>& job) {
+    SubmittedJob item;
+    {
+      std::lock_guard lock(mutex_);
+      item = std::move(items_.extract(index).mapped());
+    }
+    report_.Finished(index, item, job);
+    Step();
+  }
+
+  void Step() { progress_.Set(done_.fetch_add(1) + 1); }
+
+  Session& session_;
+  const bool wait_;
+  ProgressBar progress_;
+  JobReport report_;
+  std::atomic<int64_t> done_{0};
+
+  std::mutex mutex_;
+  std::map<size_t, SubmittedJob> items_;  // From the submit to the job's last line.
+  std::vector<size_t> index_of_sequence_;
+  Status general_;
+
+  // Last, and in this order: the stream's answers go to the follower, and what both call is above them.
+  JobFollower follower_;
+  client::SubmitStream stream_;
+};
+
+}  // namespace
 
 ExitCode SubmitMany(Session& session, const SubmitArguments& arguments, const v1::SubmitJobRequest& request,
                     const std::vector<std::string>& files) {
-  // One file may be submitted many times; several files are a job each.
-  const size_t total =
-      files.size() > 1 || !arguments.files_from.empty() ? files.size() : static_cast<size_t>(arguments.count);
-  ProgressBar progress(arguments.wait ? "finishing" : "submitting", static_cast<int64_t>(total));
-  JobReport report(session.json(), arguments.wait, progress);
-  std::atomic<int64_t> done{0};
-  const auto step = [&] { progress.Set(done.fetch_add(1) + 1); };
-
-  std::mutex mutex;
-  std::map<size_t, SubmittedJob> items;  // Between submit and its last line.
-  std::vector<size_t> index_of_sequence;
-  Status hopeless;  // An answer that every other job would get as well.
-  std::atomic<bool> stop_submitting{false};
-
-  {
-    JobFollower follower(
-        session.client(),
-        [&](size_t index, const Result<v1::Job>& job) {
-          SubmittedJob item;
-          {
-            std::lock_guard lock(mutex);
-            item = std::move(items.extract(index).mapped());
-          }
-          report.Finished(index, item, job);
-          step();
-        },
-        v1::JOB_VIEW_FULL, session.stop());
-
-    client::SubmitStream stream(session.client(),
-                                [&](int64_t sequence, const Result<v1::SubmitJobResponse>& answer) {
-                                  std::unique_lock lock(mutex);
-                                  const size_t index = index_of_sequence[static_cast<size_t>(sequence)];
-                                  SubmittedJob& item = items.at(index);
-                                  if (!answer.ok()) {
-                                    const StatusCode code = answer.status().code();
-                                    const bool general = code == StatusCode::kNotFound ||
-                                                         code == StatusCode::kUnavailable ||
-                                                         code == StatusCode::kCancelled;
-                                    if (general && hopeless.ok()) hopeless = answer.status();
-                                    if (general) stop_submitting = true;
-                                    const std::string file = item.file;
-                                    items.erase(index);
-                                    lock.unlock();
-                                    if (!general) report.Refused(index, file, answer.status());
-                                    return step();
-                                  }
-                                  item.answer = *answer;
-                                  const SubmittedJob copy = item;
-                                  if (!arguments.wait) items.erase(index);
-                                  lock.unlock();
-                                  report.Accepted(index, copy);
-                                  if (arguments.wait) return follower.Add(index, copy.answer.id());
-                                  step();
-                                },
-                                {.window = arguments.window, .deadline = session.TimeLeft(), .stop = session.stop()});
-
-    for (size_t index = 0; index < total && !stop_submitting; ++index) {
-      v1::SubmitJobRequest each = request;
-      const std::string file = files.empty() ? "" : files[files.size() > 1 ? index : 0];
-      if (!file.empty()) {
-        Result<std::string> bytes = ReadFile(file);
-        if (!bytes.ok()) {
-          report.Refused(index, file, bytes.status());
-          step();
-          continue;
-        }
-        each.mutable_spec()->set_payload(std::move(*bytes));
-      }
-      {
-        // Sequences count the submits, which are made here only, so the next one is known before its answer can come.
-        std::lock_guard lock(mutex);
-        items[index].file = file;
-        index_of_sequence.push_back(index);
-      }
-      const Result<int64_t> sequence = stream.Submit(std::move(each));
-      if (!sequence.ok()) {
-        std::lock_guard lock(mutex);
-        items.erase(index);
-        if (hopeless.ok()) hopeless = sequence.status();
-        break;
-      }
-    }
-    const Status end = stream.Finish();
-    if (hopeless.ok() && !end.ok()) hopeless = end;
-    if (arguments.wait && !follower.WaitAll(session.TimeLeft())) report.Fail(ExitCode::kTimedOut);
+  const bool one_for_each_file = files.size() > 1 || !arguments.files_from.empty();
+  const size_t total = one_for_each_file ? files.size() : static_cast<size_t>(arguments.count);
+  ManySubmits submits(session, arguments, total);
+  for (size_t index = 0; index < total; ++index) {
+    const std::string file = one_for_each_file ? files[index] : files.empty() ? "" : files[0];
+    if (!submits.Submit(index, request, file)) break;
   }
-
-  std::fflush(stdout);
-  if (!hopeless.ok()) report.Fail(session.FailSubmit(hopeless, request.spec()));
-  if (session.interrupted()) report.Fail(ExitCode::kInterrupted);
-  if (arguments.wait && !session.json()) std::fprintf(stderr, "%s\n", report.Summary().c_str());
-  return report.exit_code();
+  return submits.Finish(request.spec());
 }
 
 }  // namespace millrace::cli

@@ -58,6 +58,12 @@ TEST(FromGrpc, TellsAnAbsentDaemonFromOneThatDrains) {
             "DRAINING");
 }
 
+TEST(FromGrpc, TellsOurCancelFromTheServers) {
+  const grpc::Status cancelled(grpc::StatusCode::CANCELLED, "CANCELLED");
+  EXPECT_EQ(FromGrpc(cancelled, "here:1", true).reason(), "INTERRUPTED");
+  EXPECT_EQ(FromGrpc(cancelled, "here:1", false).code(), StatusCode::kUnavailable);
+}
+
 TEST(FromGrpc, KeepsCodeAndMessageWhenTheDetailsAreGarbage) {
   const Status status = FromGrpc({grpc::StatusCode::NOT_FOUND, "no such job", "\xff\xff\xff"}, "");
   EXPECT_EQ(status.code(), StatusCode::kNotFound);
