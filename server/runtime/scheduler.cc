@@ -206,7 +206,7 @@ Fiber* Scheduler::FindRunnable(Machine& machine, bool* inherits) {
     if (fiber != nullptr) {
       if (machine.spinning) {
         StopSpinning(machine);
-        WakeIfIdle();  // Rule 2.
+        WakeSuccessor();
       }
       return fiber;
     }
@@ -404,6 +404,18 @@ void Scheduler::WakeIfIdle() {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (idle_processor_count_.load(std::memory_order_relaxed) > 0 && spinning_.load(std::memory_order_relaxed) == 0)
     WakeOne();
+}
+
+// Rule 2. Whoever pushed while we were spinning left it to us; whoever pushes from now on sees that we are not (the same pair of
+// barriers as in rule 1). So a successor is needed only for work that is there, and for timers that nobody watches. Go wakes one in
+// any case, which costs two system calls for each job that a plain thread hands to a runtime at rest.
+void Scheduler::WakeSuccessor() {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (idle_processor_count_.load(std::memory_order_relaxed) == 0 || spinning_.load(std::memory_order_relaxed) != 0)
+    return;
+  bool timers_unwatched =
+      !poller_taken_.load(std::memory_order_seq_cst) && EarliestTimer() != TimerHeap::kNever;  // Rule 4.
+  if (timers_unwatched || AnyWork()) WakeOne();
 }
 
 void Scheduler::WakeOne() {

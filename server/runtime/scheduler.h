@@ -5,7 +5,8 @@
 //   1. Submit: push the fiber, then (store-load barrier) look whether a processor is idle and nobody spins; if so wake one
 //      machine. Going idle: give the processor up and stop spinning, then (store-load barrier) look at all queues once more.
 //      Whoever comes second sees the other.
-//   2. A machine is woken spinning, at most one at a time. A spinner that finds work stops spinning and wakes the next one.
+//   2. A machine is woken spinning, at most one at a time. A spinner that finds work stops spinning and wakes the next one if
+//      there is more to do.
 //   3. WakeOne that finds no idle processor leaves need_spinning_ behind, under lock_: the next machine to give up its processor
 //      looks again first (golang/go#45867).
 //   4. While a processor is idle and timers are armed, one machine holds the poller role and sleeps no longer than the earliest
@@ -69,6 +70,7 @@ class Scheduler {
 
   // ---- Waking
   void WakeIfIdle();
+  void WakeSuccessor();
   void WakeOne();
   void BecomeSpinning(Machine& machine);
   void StopSpinning(Machine& machine);
