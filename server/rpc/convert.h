@@ -1,0 +1,50 @@
+// Wire messages to job values and back. Only rpc/ and client/ see proto messages; everything below sees plain values.
+//
+//   Errors    What only the wire can get wrong (an unknown enum value, a malformed id, a time that no value of ours can hold) is
+//             refused here with INVALID_ARGUMENT that names the field and the fix. What a job may ask for is job/validate's.
+//   Moves     Take... functions move strings and bytes out of the message, which is then only good for Clear.
+//   Threads   Pure functions.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "dispatch/dispatcher.h"
+#include "job/job.h"
+#include "millrace/v1/job_service.pb.h"
+#include "millrace/v1/pool_service.pb.h"
+
+namespace millrace::rpc {
+
+inline constexpr Nanos kDurationMax = std::chrono::hours(24 * 3650);  // Beyond ten years it is a mistake in the unit.
+
+// ---- Requests
+// Overwrites all of `item`, so that one item serves many requests.
+Status TakeSubmit(v1::SubmitJobRequest&& request, dispatch::Submission::Item* item);
+Result<dispatch::OnFull> FromProto(v1::OnFull on_full);
+Result<JobId> ParseJobId(const std::string& text, std::string field);
+// `otherwise`: what an unspecified view means for this method.
+Result<bool> WantsFull(v1::JobView view, bool otherwise);
+Result<Nanos> FromProto(const google::protobuf::Duration& duration, std::string field);
+// Before 1970 is 1970: long ago, and nothing else is asked of such a time.
+Result<WallTime> FromProto(const google::protobuf::Timestamp& time, std::string field);
+// BAD_REASON when it is longer than what is kept as a job's error.
+Status CheckReason(const std::string& reason);
+// The field "spec.kind" inside "requests[3]." is "requests[3].spec.kind".
+Status InField(std::string_view prefix, Status status);
+
+// ---- Answers
+// A handler may have written anything into an error, and a client refuses a whole message for one string that is not UTF-8:
+// bytes that are not become '?'.
+std::string Utf8(const std::string& text);
+v1::JobState ToProto(JobState state);
+v1::Durability ToProto(Durability durability);
+void Fill(WallTime time, google::protobuf::Timestamp* out);
+void Fill(Nanos duration, google::protobuf::Duration* out);
+void Fill(const dispatch::SubmitAck& ack, Durability durability, v1::SubmitJobResponse* out);
+void Fill(const Progress& progress, v1::Progress* out);
+void Fill(const JobSnapshot& job, bool full, v1::Job* out);
+void Fill(const dispatch::PoolStatus& pool, v1::Pool* out);
+
+}  // namespace millrace::rpc

@@ -1,0 +1,146 @@
+#include "rpc/convert.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <limits>
+
+namespace millrace::rpc {
+namespace {
+
+v1::SubmitJobRequest Good() {
+  v1::SubmitJobRequest request;
+  request.mutable_spec()->set_kind("resize");
+  return request;
+}
+
+// "REASON field" of what TakeSubmit says of the good request after `change`; "" when it is taken.
+std::string Refusal(const std::function<void(v1::SubmitJobRequest&)>& change) {
+  v1::SubmitJobRequest request = Good();
+  change(request);
+  dispatch::Submission::Item item;
+  const Status status = TakeSubmit(std::move(request), &item);
+  if (status.ok()) return "";
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  return status.reason() + " " + status.field();
+}
+
+TEST(TakeSubmit, KeepsEveryFieldOfARequest) {
+  v1::SubmitJobRequest request = Good();
+  v1::JobSpec* spec = request.mutable_spec();
+  spec->set_pool("thumbs");
+  spec->set_payload("in");
+  spec->set_band(v1::LOW);
+  spec->mutable_delay()->set_nanos(5);
+  spec->mutable_run_timeout()->set_seconds(3);
+  spec->mutable_deadline()->set_seconds(1'700'000'000);
+  spec->mutable_retry()->set_max_attempts(3);
+  spec->mutable_retry()->mutable_initial_backoff()->set_seconds(2);
+  spec->mutable_retry()->mutable_max_backoff()->set_seconds(9);
+  spec->mutable_retry()->set_backoff_multiplier(1.5);
+  spec->set_no_retry_after_start(true);
+  (*spec->mutable_labels())["team.name"] = "a";
+  request.set_request_id("f00d");
+
+  dispatch::Submission::Item item;
+  item.spec.run_at = WallTime{};  // Left over from an earlier use.
+  ASSERT_TRUE(TakeSubmit(std::move(request), &item).ok());
+  EXPECT_EQ(item.request_id, "f00d");
+  EXPECT_EQ(item.spec.pool, "thumbs");
+  EXPECT_EQ(item.spec.kind, "resize");
+  EXPECT_EQ(PayloadOf(item.spec), "in");
+  EXPECT_EQ(item.spec.band, Band::kLow);
+  EXPECT_EQ(item.spec.delay, Nanos(5));
+  EXPECT_FALSE(item.spec.run_at.has_value());
+  EXPECT_EQ(item.spec.run_timeout, std::chrono::seconds(3));
+  EXPECT_EQ(item.spec.deadline, WallTime(std::chrono::seconds(1'700'000'000)));
+  EXPECT_EQ(item.spec.retry.max_attempts, 3);
+  EXPECT_EQ(item.spec.retry.initial_backoff, std::chrono::seconds(2));
+  EXPECT_EQ(item.spec.retry.max_backoff, std::chrono::seconds(9));
+  EXPECT_EQ(item.spec.retry.multiplier, 1.5);
+  EXPECT_TRUE(item.spec.no_retry_after_start);
+  EXPECT_EQ(item.spec.labels.at("team.name"), "a");
+
+  // The job that a client reads back says the same.
+  JobSnapshot job;
+  job.spec = std::make_shared<JobSpec>(item.spec);
+  v1::Job out;
+  Fill(job, true, &out);
+  EXPECT_EQ(out.spec().band(), v1::LOW);
+  EXPECT_EQ(out.spec().payload(), "in");
+  EXPECT_EQ(out.spec().delay().nanos(), 5);
+  EXPECT_EQ(out.spec().deadline().seconds(), 1'700'000'000);
+  EXPECT_EQ(out.spec().retry().backoff_multiplier(), 1.5);
+  EXPECT_EQ(out.spec().labels().at("team.name"), "a");
+}
+
+TEST(TakeSubmit, RefusesWhatNoValueOfOursCouldHoldAndNamesTheField) {
+  using R = v1::SubmitJobRequest;
+  constexpr int64_t kHuge = std::numeric_limits<int64_t>::max();
+  EXPECT_EQ(Refusal([](R&) {}), "");
+  EXPECT_EQ(Refusal([](R& r) { r.mutable_spec()->set_band(static_cast<v1::Band>(9)); }), "UNKNOWN_BAND spec.band");
+  EXPECT_EQ(Refusal([](R& r) { r.mutable_spec()->mutable_delay()->set_seconds(-1); }), "BAD_DURATION spec.delay");
+  EXPECT_EQ(Refusal([](R& r) { r.mutable_spec()->mutable_delay()->set_nanos(-1); }), "BAD_DURATION spec.delay");
+  EXPECT_EQ(Refusal([](R& r) { r.mutable_spec()->mutable_delay()->set_nanos(1'000'000'000); }),
+            "BAD_DURATION spec.delay");
+  EXPECT_EQ(Refusal([](R& r) { r.mutable_spec()->mutable_delay()->set_seconds(kHuge); }), "BAD_DURATION spec.delay");
+  EXPECT_EQ(Refusal([](R& r) { r.mutable_spec()->mutable_run_timeout()->set_seconds(kHuge); }),
+            "BAD_DURATION spec.run_timeout");
+  EXPECT_EQ(Refusal([](R& r) { r.mutable_spec()->mutable_retry()->mutable_max_backoff()->set_seconds(-1); }),
+            "BAD_DURATION spec.retry.max_backoff");
+  EXPECT_EQ(Refusal([](R& r) { r.mutable_spec()->mutable_run_at()->set_seconds(kHuge); }), "BAD_TIME spec.run_at");
+  EXPECT_EQ(Refusal([](R& r) { r.mutable_spec()->mutable_run_at()->set_seconds(-kHuge); }), "BAD_TIME spec.run_at");
+  EXPECT_EQ(Refusal([](R& r) { r.mutable_spec()->mutable_deadline()->set_nanos(-5); }), "BAD_TIME spec.deadline");
+  EXPECT_EQ(Refusal([](R& r) { r.mutable_spec()->mutable_run_at()->set_seconds(-1000); }), "") << "long ago is a time";
+}
+
+TEST(Convert, EveryJobStateHasItsWireName) {
+  for (int state = 0; state < kJobStates; ++state) {
+    EXPECT_EQ(v1::JobState_Name(ToProto(static_cast<JobState>(state))), ToString(static_cast<JobState>(state)));
+  }
+}
+
+TEST(Convert, ABasicViewLeavesTheHeavyPartsOut) {
+  JobSnapshot job;
+  JobSpec spec;
+  spec.kind = "k";
+  spec.payload = MakeBytes("in");
+  job.spec = std::make_shared<JobSpec>(spec);
+  job.result = MakeBytes("out");
+  job.log_tail = "log";
+  job.history.resize(2);
+  v1::Job basic, full;
+  Fill(job, false, &basic);
+  Fill(job, true, &full);
+  EXPECT_TRUE(basic.spec().payload().empty() && basic.result().empty() && basic.log_tail().empty() &&
+              basic.attempt_history().empty());
+  EXPECT_EQ(basic.spec().kind(), "k");
+  EXPECT_EQ(full.spec().payload() + full.result() + full.log_tail(), "inoutlog");
+  EXPECT_EQ(full.attempt_history_size(), 2);
+}
+
+TEST(Convert, AnErrorThatIsNotUtf8StillReachesTheClient) {
+  JobSnapshot job;
+  job.error = "bad \xff\xfe byte";
+  v1::Job sent, received;
+  Fill(job, true, &sent);
+  ASSERT_TRUE(received.ParseFromString(sent.SerializeAsString()));
+  EXPECT_EQ(received.error(), "bad ?? byte");
+}
+
+TEST(Convert, TimesBeforeTheEpochRoundDown) {
+  google::protobuf::Timestamp out;
+  Fill(WallTime(Nanos(-1)), &out);
+  EXPECT_EQ(out.seconds(), -1);
+  EXPECT_EQ(out.nanos(), 999'999'999);
+}
+
+TEST(Convert, AFieldIsNamedFromTheRequestDown) {
+  const Status status = InField("requests[3].", InvalidArgument("X", "x").Field("spec.kind").With("n", 3));
+  EXPECT_EQ(status.field(), "requests[3].spec.kind");
+  EXPECT_EQ(status.metadata().at("n"), "3");
+  EXPECT_EQ(InField("a.", NotFound("X", "x")).field(), "");
+}
+
+}  // namespace
+}  // namespace millrace::rpc
