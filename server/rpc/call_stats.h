@@ -1,0 +1,62 @@
+// CallStats: how many calls each method answered, how and how fast. Plain counters; metrics/ turns them into
+// millrace_grpc_requests_total{method,code} and millrace_grpc_request_seconds{method}.
+//
+//   A call counts when it is answered, a stream as one call when it ends. What gRPC refuses by itself (a message over the size
+//   limit, an unknown method) never reaches a method and is not counted.
+//   Threads   Any thread; lock-free.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <deque>
+
+#include "base/histogram.h"
+#include "base/status.h"
+
+namespace millrace::rpc {
+
+enum class Method : uint8_t {
+  kSubmitJob,
+  kBatchSubmitJobs,
+  kStreamSubmit,
+  kGetJob,
+  kListJobs,
+  kWaitJob,
+  kWatchJobs,
+  kCancelJob,
+  kRetryJob,
+  kDeleteJob,
+  kCancelJobs,
+  kRetryJobs,
+  kDeleteJobs,
+  kListPools,
+  kGetPool,
+  kResizePool,
+  kPausePool,
+  kResumePool,
+  kDrainPool
+};
+inline constexpr int kMethods = 19;
+inline constexpr int kStatusCodes = static_cast<int>(StatusCode::kInternal) + 1;
+
+const char* Label(Method method);  // "JobService/SubmitJob"
+
+class CallStats {
+ public:
+  CallStats();
+  CallStats(const CallStats&) = delete;
+  CallStats& operator=(const CallStats&) = delete;
+
+  void Answered(Method method, StatusCode code, double seconds);
+
+  uint64_t Requests(Method method, StatusCode code) const;
+  // From the first byte of our code to the answer. Of StreamSubmit and WatchJobs: how long streams were open.
+  HistogramSnapshot Seconds(Method method) const;
+
+ private:
+  std::array<std::array<std::atomic<uint64_t>, kStatusCodes>, kMethods> requests_{};
+  std::deque<Histogram> seconds_;
+};
+
+}  // namespace millrace::rpc

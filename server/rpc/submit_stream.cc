@@ -1,0 +1,283 @@
+#include "rpc/submit_stream.h"
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "rpc/convert.h"
+#include "runtime/lock.h"
+
+namespace millrace::rpc {
+namespace {
+
+// Every event (a read, a write, an answer, a cancel) changes the state under lock_, plans there what to start next, and starts
+// it after the lock is released. Finish is planned once no item is in use and no write is on its way; the stream dies in OnDone
+// some time after. So who has planned something knows that the stream is still there, and who has not touches nothing more.
+class SubmitStream final : public grpc::ServerBidiReactor<v1::StreamSubmitRequest, v1::StreamSubmitResponse>,
+                           public OpenCalls::Call {
+ public:
+  explicit SubmitStream(const Backend& backend) : backend_(backend), timer_(backend.stats, Method::kStreamSubmit) {}
+
+  void Start() {
+    StartRead(&request_);
+    backend_.open_calls.Add(this);
+  }
+
+  // What has been read is still answered.
+  void OnClosing() override {
+    Next next;
+    {
+      rt::LockGuard guard(lock_);
+      closing_ = true;
+      next = Plan();
+    }
+    Run(next);
+  }
+
+ private:
+  enum class Stage : uint8_t { kFree, kTranslated, kInDispatch, kAnswered };
+
+  struct Item final : dispatch::Submission {
+    explicit Item(SubmitStream* owner) : stream(owner) { items.resize(1); }
+    void Done() override { stream->OnAnswer(this); }
+
+    SubmitStream* const stream;
+    int64_t sequence = 0;
+    size_t payload_bytes = 0;
+    Stage stage = Stage::kFree;
+    Item* next = nullptr;  // Among the free ones or the answers.
+  };
+
+  struct Next {
+    bool read = false;
+    Item* write = nullptr;
+    bool more_answers = false;  // Behind the one to write.
+    bool finish = false;
+    Status status;  // To finish with.
+  };
+
+  // ---- gRPC's reactions
+  void OnReadDone(bool ok) override {
+    Item* item = nullptr;
+    Next next;
+    {
+      rt::LockGuard guard(lock_);
+      if (ok && !Stopping()) {
+        item = TakeFree(request_.request().spec().payload().size());
+      } else {
+        input_ended_ = input_ended_ || !ok;
+        reader_busy_ = false;
+        next = Plan();
+      }
+    }
+    if (item == nullptr) return Run(next);
+
+    Submit(item);
+    bool withdraw = false;
+    {
+      rt::LockGuard guard(lock_);
+      // Only this function makes use of free items, so whatever became of it meanwhile, `item` is not another submit yet.
+      if (item->stage == Stage::kTranslated) {
+        item->stage = Stage::kInDispatch;
+        withdraw = cancelled_;  // OnCancel did not see it.
+      }
+      reader_busy_ = false;
+      next = Plan();
+    }
+    if (withdraw) Withdraw(item);
+    Run(next);
+  }
+
+  void OnWriteDone(bool ok) override {
+    if (!ok) Cancel();
+    Item* const written = std::exchange(written_, nullptr);
+    written->items[0].spec.payload.reset();  // Of a refused job; freed outside the lock.
+    Next next;
+    {
+      rt::LockGuard guard(lock_);
+      writing_ = false;
+      PutFree(written);
+      next = Plan();
+    }
+    Run(next);
+  }
+
+  void OnCancel() override { Cancel(); }
+
+  void OnDone() override {
+    backend_.open_calls.Remove(this);
+    delete this;
+  }
+
+  // ---- One item
+  void Submit(Item* item) {
+    item->sequence = request_.sequence();
+    item->status = Translate(item);
+    if (item->status.ok()) {
+      backend_.dispatcher.Submit(item);
+    } else {
+      OnAnswer(item);
+    }
+  }
+
+  Status Translate(Item* item) {
+    auto policy = FromProto(request_.request().on_full());
+    if (!policy.ok()) return policy.status();
+    item->on_full = *policy;
+    item->acks.clear();
+    return TakeSubmit(std::move(*request_.mutable_request()), &item->items[0]);
+  }
+
+  // Perhaps inside Submit, perhaps on a thread or fiber of dispatch. Frees no room, so it never plans a read: a write or a finish
+  // that it plans keeps the stream alive until it is started.
+  void OnAnswer(Item* item) {
+    Next next;
+    {
+      rt::LockGuard guard(lock_);
+      if (cancelled_) {
+        PutFree(item);
+      } else {
+        item->stage = Stage::kAnswered;
+        item->next = nullptr;
+        (answers_first_ != nullptr ? answers_last_->next : answers_first_) = item;
+        answers_last_ = item;
+      }
+      next = Plan();
+    }
+    Run(next);
+  }
+
+  // Inside a reaction of gRPC, so the stream outlives it.
+  void Withdraw(Item* item) {
+    if (!backend_.dispatcher.Abandon(item)) return;  // Its Done is on the way.
+    Next next;
+    {
+      rt::LockGuard guard(lock_);
+      PutFree(item);
+      next = Plan();
+    }
+    Run(next);
+  }
+
+  // The client is gone: nobody reads answers, and what still waits for room is taken back.
+  void Cancel() {
+    std::vector<Item*> waiting;
+    {
+      rt::LockGuard guard(lock_);
+      if (cancelled_) return;
+      cancelled_ = true;
+      while (answers_first_ != nullptr) PutFree(std::exchange(answers_first_, answers_first_->next));
+      for (const auto& item : items_) {
+        if (item->stage == Stage::kInDispatch) waiting.push_back(item.get());
+      }
+    }
+    for (Item* item : waiting) Withdraw(item);
+    Next next;
+    {
+      rt::LockGuard guard(lock_);
+      next = Plan();
+    }
+    Run(next);
+  }
+
+  // ---- Under lock_
+  bool Stopping() const { return cancelled_ || closing_; }
+
+  bool HasRoom() const { return (free_ != nullptr || items_.size() < kWindowItems) && payload_bytes_ < kWindowBytes; }
+
+  Item* TakeFree(size_t payload_bytes) {
+    if (free_ == nullptr) {
+      items_.push_back(std::make_unique<Item>(this));
+      free_ = items_.back().get();
+    }
+    Item* item = std::exchange(free_, free_->next);
+    item->stage = Stage::kTranslated;
+    item->payload_bytes = payload_bytes;
+    payload_bytes_ += payload_bytes;
+    ++in_use_;
+    return item;
+  }
+
+  void PutFree(Item* item) {
+    payload_bytes_ -= item->payload_bytes;
+    --in_use_;
+    item->stage = Stage::kFree;
+    item->next = std::exchange(free_, item);
+  }
+
+  Next Plan() {
+    Next next;
+    if (finished_) return next;
+    if (!writing_ && answers_first_ != nullptr) {
+      writing_ = true;
+      next.write = std::exchange(answers_first_, answers_first_->next);
+      next.more_answers = answers_first_ != nullptr;
+    }
+    if (!reader_busy_ && !input_ended_ && !Stopping() && HasRoom()) next.read = reader_busy_ = true;
+    if (in_use_ == 0 && (input_ended_ || Stopping())) {
+      next.finish = finished_ = true;
+      if (cancelled_) {
+        next.status = Cancelled("CALL_CANCELLED", "the client cancelled the stream or went away");
+      } else if (!input_ended_) {
+        next.status = ClosingStatus();
+      }
+    }
+    return next;
+  }
+
+  // The write comes last: until it is done, the stream cannot finish.
+  void Run(const Next& next) {
+    if (next.read) StartRead(&request_);
+    if (next.write != nullptr) Write(next.write, next.more_answers);
+    if (next.finish) End(next.status);
+  }
+
+  void Write(Item* item, bool more_answers) {
+    written_ = item;
+    response_.set_sequence(item->sequence);
+    if (item->status.ok()) {
+      Fill(item->acks[0], backend_.durability, response_.mutable_response());
+    } else {
+      response_.mutable_error()->Clear();
+      Fill(InField("request.", item->status), response_.mutable_error());
+    }
+    grpc::WriteOptions options;
+    if (more_answers) options.set_buffer_hint();
+    StartWrite(&response_, options);
+  }
+
+  void End(const Status& status) {
+    timer_.Answered(status.code());
+    Finish(ToGrpc(status));
+  }
+
+  const Backend& backend_;
+  CallTimer timer_;
+  v1::StreamSubmitRequest request_;    // The reader's.
+  v1::StreamSubmitResponse response_;  // The writer's, as is written_.
+  Item* written_ = nullptr;
+
+  rt::Lock lock_;
+  std::vector<std::unique_ptr<Item>> items_;
+  Item* free_ = nullptr;
+  Item* answers_first_ = nullptr;
+  Item* answers_last_ = nullptr;
+  size_t in_use_ = 0;         // Items that are not free.
+  size_t payload_bytes_ = 0;  // Of those.
+  bool reader_busy_ = true;   // From StartRead until its item is with dispatch.
+  bool writing_ = false;
+  bool input_ended_ = false;
+  bool cancelled_ = false;
+  bool closing_ = false;
+  bool finished_ = false;
+};
+
+}  // namespace
+
+grpc::ServerBidiReactor<v1::StreamSubmitRequest, v1::StreamSubmitResponse>* StartSubmitStream(const Backend& backend) {
+  auto* stream = new SubmitStream(backend);
+  stream->Start();
+  return stream;
+}
+
+}  // namespace millrace::rpc

@@ -1,0 +1,25 @@
+// StreamSubmit: a stream of submits, each answered by its sequence number, in any order.
+//
+//   Flow      At most kWindowItems items and kWindowBytes of payload are un-answered: read, but their answer not yet written.
+//             Beyond that the stream stops reading, HTTP/2 flow control fills up, and the client's writes wait. So a full pool
+//             (on_full = WAIT) or a client that does not read slows its own stream and memory stays flat.
+//   Order     Items are handed to dispatch in the order of the stream. Answers go out as they come.
+//   Failure   An item that is refused is an answer like any other. A client that goes away takes its waiting items along:
+//             they are abandoned; those accepted stay accepted.
+//   Speed     One message to read into, one to write from, and items that are reused; answers that wait behind another are
+//             written without a flush between them.
+#pragma once
+
+#include <cstddef>
+
+#include "millrace/v1/job_service.pb.h"
+#include "rpc/unary_call.h"
+
+namespace millrace::rpc {
+
+inline constexpr size_t kWindowItems = 256;
+inline constexpr size_t kWindowBytes = size_t{8} << 20;
+
+grpc::ServerBidiReactor<v1::StreamSubmitRequest, v1::StreamSubmitResponse>* StartSubmitStream(const Backend& backend);
+
+}  // namespace millrace::rpc
