@@ -1,0 +1,294 @@
+#include "rpc/watch.h"
+
+#include <grpcpp/alarm.h>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "rpc/convert.h"
+#include "rpc/token.h"
+
+namespace millrace::rpc {
+namespace {
+
+constexpr size_t kBatchEvents = 256;
+constexpr int kBatchesAtOnce = 4;
+// How often a watch of one job looks for a moment in which nothing happens to it, before it takes the risk of telling one event
+// twice.
+constexpr int kSnapshotTries = 64;
+
+// One thread at a time owns the watch (pump_ is not kIdle): it reads events and starts writes; a write in flight keeps the
+// ownership, which OnWriteDone takes over. Everybody else (news, a cancel, the closing server) only leaves a note and rings.
+class Watch final : public grpc::ServerWriteReactor<v1::JobEvent>,
+                    public dispatch::EventListener,
+                    public OpenCalls::Call,
+                    public std::enable_shared_from_this<Watch> {
+ public:
+  Watch(const Backend& backend, grpc::CallbackServerContext* context)
+      : backend_(backend), context_(context), timer_(backend.stats, Method::kWatchJobs) {}
+
+  void Start(const v1::WatchJobsRequest& request) {
+    self_ = shared_from_this();
+    if (Status status = Take(request); !status.ok()) return End(status);
+    // A client may wait for this to know that nothing from now on will be missed.
+    StartSendInitialMetadata();
+    Pump();
+    backend_.open_calls.Add(this);
+  }
+
+ private:
+  enum PumpState { kIdle, kBusy, kBusyWithNews };
+
+  Status Take(const v1::WatchJobsRequest& request) {
+    auto filter = dispatch::Filter::Parse(request.filter());
+    if (!filter.ok()) return filter.status();
+    if (filter->uses_create_time()) {
+      return InvalidArgument("BAD_FILTER", "a watch cannot filter by create_time: leave that term out").Field("filter");
+    }
+    filter_ = *std::move(filter);
+    include_log_ = request.include_log();
+    dispatch::EventLog& events = backend_.dispatcher.events();
+    cursor_ = events.End();
+    if (!request.resume_token().empty()) {
+      auto sequence = ParseResumeToken(request.resume_token());
+      if (!sequence.ok()) return sequence.status();
+      cursor_ = *sequence + 1;
+    }
+    if (request.job_id().empty()) {
+      if (include_log_) {
+        return InvalidArgument("LOG_WITHOUT_JOB", "include_log needs a job_id: logs are watched one job at a time")
+            .Field("include_log");
+      }
+      events.Subscribe(self_, cursor_);
+      return OkStatus();
+    }
+    if (!filter_.empty()) {
+      return InvalidArgument("FILTER_WITH_JOB", "filter and job_id are both set: give one of them").Field("filter");
+    }
+    auto id = ParseJobId(request.job_id(), "job_id");
+    if (!id.ok()) return id.status();
+    job_ = *id;
+    events.Subscribe(self_, cursor_);
+    if (request.resume_token().empty()) return TakePresent();
+    check_present_ = true;
+    return backend_.dispatcher.Get(*job_, false).status();
+  }
+
+  // The job as it is, made into events, and the place where what follows begins.
+  Status TakePresent() {
+    dispatch::EventLog& events = backend_.dispatcher.events();
+    for (int attempt = 0;; ++attempt) {
+      cursor_ = events.End();
+      auto job = backend_.dispatcher.Get(*job_, include_log_);
+      if (!job.ok()) return job.status();
+      uint64_t after = cursor_;
+      std::vector<dispatch::JobEvent> meanwhile;
+      while (events.Read(&after, kBatchEvents, &meanwhile) == kBatchEvents) {
+      }
+      const bool quiet = std::none_of(meanwhile.begin(), meanwhile.end(), [this](const dispatch::JobEvent& event) {
+        return event.type == dispatch::EventType::kGap || event.job == *job_;
+      });
+      if (!quiet && attempt < kSnapshotTries) continue;
+      AddPresent(*job);
+      return OkStatus();
+    }
+  }
+
+  void AddPresent(const JobSnapshot& job) {
+    dispatch::JobEvent event;
+    event.sequence = cursor_ - 1;
+    event.time = job.finished ? *job.finished : job.created;
+    event.job = job.id;
+    event.state = job.state;
+    event.attempt = job.attempts;
+    if (job.spec) {
+      event.pool = job.spec->pool;
+      event.kind = job.spec->kind;
+    }
+    batch_.push_back(event);
+    batch_.back().error = job.error;
+    if (job.progress) {
+      batch_.push_back(event);
+      batch_.back().type = dispatch::EventType::kProgress;
+      batch_.back().progress = *job.progress;
+    }
+    if (include_log_ && !job.log_tail.empty()) {
+      batch_.push_back(event);
+      batch_.back().type = dispatch::EventType::kLog;
+      batch_.back().log = MakeBytes(job.log_tail);
+    }
+    last_batch_ = IsTerminal(job.state);
+  }
+
+  // ---- Rings
+  void OnEvents() override { Ring(); }
+  void OnCancel() override { Stop(StatusCode::kCancelled); }
+  void OnClosing() override { Stop(StatusCode::kUnavailable); }
+
+  void Stop(StatusCode why) {
+    StatusCode running = StatusCode::kOk;
+    stop_.compare_exchange_strong(running, why);
+    Ring();
+  }
+
+  void Ring() {
+    // acq_rel: the new owner sees what the last one left, and an owner sees what was noted before the ring.
+    if (pump_.exchange(kBusyWithNews, std::memory_order_acq_rel) == kIdle) Pump();
+  }
+
+  // ---- The owner's
+  void Pump() {
+    for (;;) {
+      pump_.exchange(kBusy, std::memory_order_acq_rel);
+      if (WriteNext() || ended_) return;
+      PumpState busy = kBusy;
+      if (pump_.compare_exchange_strong(busy, kIdle, std::memory_order_acq_rel)) return;
+    }
+  }
+
+  // True: a write or an alarm is on its way and owns the watch. False: nothing more to tell now, or the watch has ended.
+  bool WriteNext() {
+    for (int batches = 0;; ++batches) {
+      if (const StatusCode why = stop_.load(std::memory_order_acquire); why != StatusCode::kOk) {
+        End(why == StatusCode::kUnavailable
+                ? ClosingStatus()
+                : Cancelled("CALL_CANCELLED", "the client cancelled the watch or went away"));
+        return false;
+      }
+      if (next_ < batch_.size()) {
+        Write(batch_[next_++]);
+        return true;
+      }
+      if (last_batch_) {
+        End(OkStatus());
+        return false;
+      }
+      // Who made the news has other things to do than to look through a long log for this watch.
+      if (batches == kBatchesAtOnce) {
+        alarm_.Set(gpr_now(GPR_CLOCK_MONOTONIC), [self = shared_from_this()](bool) { self->Pump(); });
+        return true;
+      }
+      if (!ReadBatch()) return false;
+    }
+  }
+
+  // False: the end of the log, and the next event will ring.
+  bool ReadBatch() {
+    batch_.clear();
+    next_ = 0;
+    if (backend_.dispatcher.events().Read(&cursor_, kBatchEvents, &batch_, this) == 0) return CheckPresent();
+    if (!job_) {
+      std::erase_if(batch_, [this](const dispatch::JobEvent& event) {
+        return event.type == dispatch::EventType::kLog || !filter_.Matches(event);
+      });
+      return true;
+    }
+    std::erase_if(batch_, [this](const dispatch::JobEvent& event) {
+      if (event.type == dispatch::EventType::kGap) check_present_ = true;
+      return event.type != dispatch::EventType::kGap &&
+             (event.job != *job_ || (event.type == dispatch::EventType::kLog && !include_log_));
+    });
+    for (size_t i = 0; i < batch_.size() && !last_batch_; ++i) {
+      if (batch_[i].type != dispatch::EventType::kState || !IsTerminal(batch_[i].state)) continue;
+      batch_.resize(i + 1);
+      last_batch_ = true;
+    }
+    return true;
+  }
+
+  // A watch of one job that was resumed, or that has missed events, may have missed the last one.
+  bool CheckPresent() {
+    if (!std::exchange(check_present_, false)) return false;
+    auto job = backend_.dispatcher.Get(*job_, false);
+    if (!job.ok()) {
+      last_batch_ = true;  // Finished and forgotten.
+    } else if (IsTerminal(job->state)) {
+      AddPresent(*job);
+    }
+    return last_batch_;
+  }
+
+  void Write(const dispatch::JobEvent& event) {
+    response_.Clear();
+    response_.set_resume_token(MakeResumeToken(event.sequence));
+    Fill(event.time, response_.mutable_event_time());
+    switch (event.type) {
+      case dispatch::EventType::kState:
+        response_.set_state(ToProto(event.state));
+        response_.set_error(Utf8(event.error));
+        break;
+      case dispatch::EventType::kProgress:
+        Fill(event.progress, response_.mutable_progress());
+        break;
+      case dispatch::EventType::kLog:
+        response_.set_log_chunk(event.log ? *event.log : std::string());
+        break;
+      case dispatch::EventType::kGap:
+        response_.set_gap_events(event.gap);
+        break;
+    }
+    if (event.type != dispatch::EventType::kGap) {
+      response_.set_job_id(event.job.ToString());
+      response_.set_pool(event.pool);
+      response_.set_kind(event.kind);
+      response_.set_attempt(event.attempt);
+    }
+    grpc::WriteOptions options;
+    if (next_ < batch_.size()) options.set_buffer_hint();
+    StartWrite(&response_, options);
+  }
+
+  void OnWriteDone(bool ok) override {
+    if (!ok) stop_.store(StatusCode::kCancelled, std::memory_order_release);
+    Pump();
+  }
+
+  void End(const Status& status) {
+    ended_ = true;
+    timer_.Answered(status.code());
+    Finish(ToGrpc(status, context_));
+  }
+
+  // The event log may still ring for a moment: it shares the ownership, and the pump is never idle again.
+  void OnDone() override {
+    backend_.open_calls.Remove(this);
+    backend_.dispatcher.events().Unsubscribe(this);
+    self_.reset();
+  }
+
+  const Backend& backend_;
+  grpc::CallbackServerContext* const context_;
+  CallTimer timer_;
+  std::shared_ptr<Watch> self_;  // Until OnDone.
+
+  std::atomic<PumpState> pump_{kBusy};  // Start's, at first.
+  std::atomic<StatusCode> stop_{StatusCode::kOk};
+
+  // The owner's.
+  dispatch::Filter filter_;
+  std::optional<JobId> job_;
+  bool include_log_ = false;
+  uint64_t cursor_ = 0;
+  std::vector<dispatch::JobEvent> batch_;  // From next_ on still to be written.
+  size_t next_ = 0;
+  bool last_batch_ = false;
+  bool check_present_ = false;
+  bool ended_ = false;
+  grpc::Alarm alarm_;
+  v1::JobEvent response_;
+};
+
+}  // namespace
+
+grpc::ServerWriteReactor<v1::JobEvent>* StartWatch(const Backend& backend, grpc::CallbackServerContext* context,
+                                                   const v1::WatchJobsRequest& request) {
+  auto watch = std::make_shared<Watch>(backend, context);
+  watch->Start(request);
+  return watch.get();
+}
+
+}  // namespace millrace::rpc

@@ -1,0 +1,17 @@
+// WatchJobs: the events of jobs, as a stream.
+//
+//   Place     A watch holds a place in the dispatcher's event log and a batch of events at most, however slow its reader is. Who
+//             falls off the end of the log gets a gap marker and goes on with the oldest event kept.
+//   Resume    Each event carries a token of its place; one of an earlier run of the daemon is a gap of unknown size.
+//   One job   With job_id, what the job is now comes first, and the stream ends after its terminal event.
+#pragma once
+
+#include "millrace/v1/job_service.pb.h"
+#include "rpc/unary_call.h"
+
+namespace millrace::rpc {
+
+grpc::ServerWriteReactor<v1::JobEvent>* StartWatch(const Backend& backend, grpc::CallbackServerContext* context,
+                                                   const v1::WatchJobsRequest& request);
+
+}  // namespace millrace::rpc
