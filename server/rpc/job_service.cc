@@ -1,0 +1,189 @@
+#include "rpc/job_service.h"
+
+#include <algorithm>
+
+#include "rpc/convert.h"
+#include "rpc/submit_call.h"
+#include "rpc/submit_stream.h"
+#include "rpc/token.h"
+#include "rpc/wait_call.h"
+#include "rpc/watch.h"
+
+namespace millrace::rpc {
+namespace {
+
+constexpr int kPageJobs = 50;
+constexpr int kPageJobsMax = 1000;
+// A page ends early rather than outgrow the 4 MiB that a gRPC client takes by default.
+constexpr size_t kPageBytes = size_t{3} << 20;
+
+Status List(const dispatch::Dispatcher& dispatcher, const v1::ListJobsRequest& request,
+            v1::ListJobsResponse* response) {
+  if (request.page_size() < 0) {
+    return InvalidArgument("BAD_PAGE_SIZE", "page_size is " + std::to_string(request.page_size()) +
+                                                ": use 1 to 1000, or 0 for the default of 50")
+        .Field("page_size");
+  }
+  auto filter = dispatch::Filter::Parse(request.filter());
+  if (!filter.ok()) return filter.status();
+  auto full = WantsFull(request.view(), false);
+  if (!full.ok()) return full.status();
+
+  const PageQuery page{request.filter(), request.newest_first(), *full};
+  dispatch::ListQuery query;
+  query.filter = *std::move(filter);
+  query.newest_first = request.newest_first();
+  query.full = *full;
+  if (!request.page_token().empty()) {
+    auto after = ParsePageToken(page, request.page_token());
+    if (!after.ok()) return after.status();
+    query.after = *after;
+  }
+  const int wanted = request.page_size() == 0 ? kPageJobs : std::min(request.page_size(), kPageJobsMax);
+  query.limit = static_cast<size_t>(wanted) + 1;  // One more tells whether there is a next page.
+
+  const std::vector<JobSnapshot> jobs = dispatcher.List(query);
+  size_t bytes = 0;
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    v1::Job* job = response->add_jobs();
+    Fill(jobs[i], *full, job);
+    bytes += job->ByteSizeLong();
+    if (i > 0 && bytes > kPageBytes) response->mutable_jobs()->RemoveLast();
+    const bool page_is_full = response->jobs_size() == wanted || bytes > kPageBytes;
+    if (!page_is_full) continue;
+    const size_t last = static_cast<size_t>(response->jobs_size()) - 1;
+    if (last + 1 < jobs.size()) response->set_next_page_token(MakePageToken(page, jobs[last].id));
+    break;
+  }
+  return OkStatus();
+}
+
+// `change(id)` gives the job as it is then, or why not.
+template <typename Change>
+Status ChangeJob(const std::string& id_text, v1::Job* response, Change&& change) {
+  auto id = ParseJobId(id_text, "id");
+  if (!id.ok()) return id.status();
+  Result<JobSnapshot> job = change(*id);
+  if (!job.ok()) return job.status();
+  Fill(*job, true, response);
+  return OkStatus();
+}
+
+// `change(filter)` gives the counts.
+template <typename Change>
+Status ChangeJobs(const v1::BulkJobsRequest& request, v1::BulkJobsResponse* response, Change&& change) {
+  MR_RETURN_IF_ERROR(CheckReason(request.reason()));
+  auto filter = dispatch::Filter::Parse(request.filter());
+  if (!filter.ok()) return filter.status();
+  if (filter->empty()) {
+    return InvalidArgument("FILTER_REQUIRED",
+                           "filter is empty: a bulk change of every job has to be spelled out, as in "
+                           "create_time > \"1970-01-01T00:00:00Z\"")
+        .Field("filter");
+  }
+  const dispatch::BulkResult result = change(*filter);
+  response->set_matched(result.matched);
+  response->set_changed(result.changed);
+  return OkStatus();
+}
+
+}  // namespace
+
+// ---- Submit and watch ----------------------------------------------------------------------------------------------------------
+
+grpc::ServerUnaryReactor* JobService::SubmitJob(Context* context, const v1::SubmitJobRequest* request,
+                                                v1::SubmitJobResponse* response) {
+  return StartSubmit(backend_, context, request, response);
+}
+
+grpc::ServerUnaryReactor* JobService::BatchSubmitJobs(Context* context, const v1::BatchSubmitJobsRequest* request,
+                                                      v1::BatchSubmitJobsResponse* response) {
+  return StartBatchSubmit(backend_, context, request, response);
+}
+
+grpc::ServerBidiReactor<v1::StreamSubmitRequest, v1::StreamSubmitResponse>* JobService::StreamSubmit(Context*) {
+  return StartSubmitStream(backend_);
+}
+
+grpc::ServerWriteReactor<v1::JobEvent>* JobService::WatchJobs(Context* context, const v1::WatchJobsRequest* request) {
+  return StartWatch(backend_, context, *request);
+}
+
+grpc::ServerUnaryReactor* JobService::WaitJob(Context* context, const v1::WaitJobRequest* request, v1::Job* response) {
+  return StartWait(backend_, context, *request, response);
+}
+
+// ---- Look ------------------------------------------------------------------------------------------------------------------
+
+grpc::ServerUnaryReactor* JobService::GetJob(Context* context, const v1::GetJobRequest* request, v1::Job* response) {
+  return AnswerNow(backend_, Method::kGetJob, context, [&] {
+    auto full = WantsFull(request->view(), true);
+    if (!full.ok()) return full.status();
+    auto id = ParseJobId(request->id(), "id");
+    if (!id.ok()) return id.status();
+    auto job = backend_.dispatcher.Get(*id, *full);
+    if (!job.ok()) return job.status();
+    Fill(*job, *full, response);
+    return OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* JobService::ListJobs(Context* context, const v1::ListJobsRequest* request,
+                                               v1::ListJobsResponse* response) {
+  return AnswerNow(backend_, Method::kListJobs, context, [&] { return List(backend_.dispatcher, *request, response); });
+}
+
+// ---- Change ----------------------------------------------------------------------------------------------------------------
+
+grpc::ServerUnaryReactor* JobService::CancelJob(Context* context, const v1::CancelJobRequest* request,
+                                                v1::Job* response) {
+  return AnswerNow(backend_, Method::kCancelJob, context, [&] {
+    MR_RETURN_IF_ERROR(CheckReason(request->reason()));
+    return ChangeJob(request->id(), response,
+                     [&](const JobId& id) { return backend_.dispatcher.Cancel(id, request->reason()); });
+  });
+}
+
+grpc::ServerUnaryReactor* JobService::RetryJob(Context* context, const v1::RetryJobRequest* request,
+                                               v1::Job* response) {
+  return AnswerNow(backend_, Method::kRetryJob, context, [&] {
+    return ChangeJob(request->id(), response, [&](const JobId& id) { return backend_.dispatcher.Retry(id); });
+  });
+}
+
+grpc::ServerUnaryReactor* JobService::DeleteJob(Context* context, const v1::DeleteJobRequest* request,
+                                                v1::DeleteJobResponse*) {
+  return AnswerNow(backend_, Method::kDeleteJob, context, [&] {
+    auto id = ParseJobId(request->id(), "id");
+    return id.ok() ? backend_.dispatcher.Delete(*id) : id.status();
+  });
+}
+
+grpc::ServerUnaryReactor* JobService::CancelJobs(Context* context, const v1::BulkJobsRequest* request,
+                                                 v1::BulkJobsResponse* response) {
+  return AnswerNow(backend_, Method::kCancelJobs, context, [&] {
+    return ChangeJobs(*request, response, [&](const dispatch::Filter& filter) {
+      return backend_.dispatcher.CancelAll(filter, request->reason(), request->validate_only());
+    });
+  });
+}
+
+grpc::ServerUnaryReactor* JobService::RetryJobs(Context* context, const v1::BulkJobsRequest* request,
+                                                v1::BulkJobsResponse* response) {
+  return AnswerNow(backend_, Method::kRetryJobs, context, [&] {
+    return ChangeJobs(*request, response, [&](const dispatch::Filter& filter) {
+      return backend_.dispatcher.RetryAll(filter, request->validate_only());
+    });
+  });
+}
+
+grpc::ServerUnaryReactor* JobService::DeleteJobs(Context* context, const v1::BulkJobsRequest* request,
+                                                 v1::BulkJobsResponse* response) {
+  return AnswerNow(backend_, Method::kDeleteJobs, context, [&] {
+    return ChangeJobs(*request, response, [&](const dispatch::Filter& filter) {
+      return backend_.dispatcher.DeleteAll(filter, request->validate_only());
+    });
+  });
+}
+
+}  // namespace millrace::rpc
