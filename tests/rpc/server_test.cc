@@ -1,0 +1,171 @@
+#include "rpc/server.h"
+
+#include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <gtest/gtest.h>
+
+#include "tests/rpc/daemon.h"
+
+namespace millrace::rpc {
+namespace {
+
+using test::Brief;
+using test::Daemon;
+using test::Decode;
+using test::Eventually;
+
+// A call by name with hand-made bytes: the protos of health and reflection are not installed with gRPC.
+grpc::Status RawCall(Daemon& d, const std::string& method, const std::string& request, std::string* response) {
+  grpc::GenericStub stub(d.channel);
+  grpc::CompletionQueue queue;
+  grpc::ClientContext context;
+  const grpc::Slice slice(request);
+  const grpc::ByteBuffer bytes(&slice, 1);
+  auto call = stub.PrepareUnaryCall(&context, method, bytes, &queue);
+  call->StartCall();
+  grpc::ByteBuffer answer;
+  grpc::Status status;
+  call->Finish(&answer, &status, &queue);
+  void* tag = nullptr;
+  bool ok = false;
+  EXPECT_TRUE(queue.Next(&tag, &ok));
+  std::vector<grpc::Slice> slices;
+  if (status.ok() && answer.Dump(&slices).ok()) {
+    for (const grpc::Slice& part : slices) response->append(reinterpret_cast<const char*>(part.begin()), part.size());
+  }
+  queue.Shutdown();
+  return status;
+}
+
+// grpc.health.v1: field 1 of the request is the service, field 1 of the response the status.
+std::string Health(Daemon& d, const std::string& service) {
+  std::string request, response;
+  if (!service.empty()) request = "\x0a" + std::string(1, static_cast<char>(service.size())) + service;
+  const grpc::Status status = RawCall(d, "/grpc.health.v1.Health/Check", request, &response);
+  if (!status.ok()) return "error " + std::to_string(status.error_code());
+  return response == "\x08\x01" ? "SERVING" : response == "\x08\x02" ? "NOT_SERVING" : "?";
+}
+
+TEST(Server, HealthCoversTheServerAndEachServiceAndFollowsSetServing) {
+  Daemon d;
+  for (const char* service : {"", "millrace.v1.JobService", "millrace.v1.PoolService"})
+    EXPECT_EQ(Health(d, service), "SERVING");
+  EXPECT_EQ(Health(d, "millrace.v1.Nothing"), "error 5");
+  d.server->SetServing(false);
+  for (const char* service : {"", "millrace.v1.JobService", "millrace.v1.PoolService"})
+    EXPECT_EQ(Health(d, service), "NOT_SERVING");
+  EXPECT_EQ(d.Wait(d.Submit("echo")).state(), v1::SUCCEEDED) << "health is advice, not a lock";
+}
+
+TEST(Server, ReflectionListsTheServices) {
+  Daemon d;
+  std::string response;
+  const std::string list_services("\x3a\x00", 2);  // Field 7, empty.
+  ASSERT_TRUE(
+      RawCall(d, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", list_services, &response).ok());
+  EXPECT_THAT(response, testing::HasSubstr("millrace.v1.JobService"));
+  EXPECT_THAT(response, testing::HasSubstr("millrace.v1.PoolService"));
+  EXPECT_THAT(response, testing::HasSubstr("grpc.health.v1.Health"));
+}
+
+TEST(Server, AnUnknownMethodIsUnimplemented) {
+  Daemon d;
+  std::string response;
+  EXPECT_EQ(RawCall(d, "/millrace.v1.JobService/Nothing", "", &response).error_code(), grpc::StatusCode::UNIMPLEMENTED);
+}
+
+TEST(Server, GarbageInsteadOfARequestIsAnError) {
+  Daemon d;
+  std::string response;
+  EXPECT_FALSE(RawCall(d, "/millrace.v1.JobService/SubmitJob", "\x0a\xff\xff\xff", &response).ok());
+  EXPECT_FALSE(RawCall(d, "/millrace.v1.JobService/GetJob", "\x0a\x02\xff\xfe", &response).ok())
+      << "an id that is not UTF-8";
+  EXPECT_EQ(d.Wait(d.Submit("echo")).state(), v1::SUCCEEDED);
+}
+
+TEST(Server, APortInUseIsAClearError) {
+  Daemon d;
+  CallStats stats;
+  ServerOptions options;
+  options.address = d.server->address();
+  const auto second = Server::Start(*d.dispatcher, stats, options);
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.status().reason(), "CANNOT_LISTEN");
+  EXPECT_THAT(second.status().message(), testing::HasSubstr(d.server->address()));
+  EXPECT_THAT(second.status().message(), testing::HasSubstr("in use"));
+}
+
+TEST(Server, ABadAddressIsAClearError) {
+  Daemon d;
+  CallStats stats;
+  for (const char* bad : {"", "7070", "127.0.0.1", "127.0.0.1:99999", "127.0.0.1:x"}) {
+    const auto server = Server::Start(*d.dispatcher, stats, {.address = bad});
+    ASSERT_FALSE(server.ok()) << bad;
+    EXPECT_EQ(server.status().reason(), "BAD_ADDRESS") << bad;
+  }
+  const auto elsewhere = Server::Start(*d.dispatcher, stats, {.address = "192.0.2.1:7070"});
+  ASSERT_FALSE(elsewhere.ok()) << "an address of no interface of this machine";
+  EXPECT_EQ(elsewhere.status().reason(), "CANNOT_LISTEN");
+}
+
+TEST(Server, ADrainedDispatcherRefusesSubmitsWithUnavailable) {
+  Daemon d;
+  d.Drain();
+  v1::SubmitJobRequest request;
+  request.mutable_spec()->set_kind("echo");
+  v1::SubmitJobResponse response;
+  grpc::ClientContext context;
+  EXPECT_EQ(Brief(d.jobs->SubmitJob(&context, request, &response)), "UNAVAILABLE DRAINING");
+}
+
+TEST(Server, StopEndsWaitsWatchesAndStreamsInWords) {
+  Daemon d;
+  d.Pause();
+  const std::string id = d.Submit("echo");
+
+  grpc::ClientContext watch_context;
+  auto watch = d.jobs->WatchJobs(&watch_context, {});
+  watch->WaitForInitialMetadata();
+  grpc::ClientContext stream_context;
+  auto stream = d.jobs->StreamSubmit(&stream_context);
+  v1::StreamSubmitRequest item;
+  item.mutable_request()->mutable_spec()->set_kind("echo");
+  v1::StreamSubmitResponse answer;
+  ASSERT_TRUE(stream->Write(item));
+  ASSERT_TRUE(stream->Read(&answer));
+  std::promise<grpc::Status> waited;
+  v1::WaitJobRequest wait_request;
+  wait_request.set_id(id);
+  v1::Job job;
+  grpc::ClientContext wait_context;
+  d.jobs->async()->WaitJob(&wait_context, &wait_request, &job, [&](grpc::Status status) { waited.set_value(status); });
+  d.Get(id);  // Sent after the wait on the same connection: gRPC has handed that over.
+
+  d.Drain();
+  d.server->Stop(std::chrono::hours(1));
+
+  v1::JobEvent event;
+  while (watch->Read(&event)) {
+  }
+  EXPECT_EQ(Brief(watch->Finish()), "UNAVAILABLE DRAINING");
+  EXPECT_FALSE(stream->Read(&answer));
+  EXPECT_EQ(Brief(stream->Finish()), "UNAVAILABLE DRAINING");
+  EXPECT_EQ(Brief(waited.get_future().get()), "UNAVAILABLE DRAINING");
+}
+
+TEST(CallStats, CountsAnswersByMethodAndCode) {
+  Daemon d;
+  d.Wait(d.Submit("echo"));
+  v1::GetJobRequest request;
+  v1::Job job;
+  grpc::ClientContext context;
+  EXPECT_FALSE(d.jobs->GetJob(&context, request, &job).ok());
+  EXPECT_EQ(d.stats.Requests(Method::kSubmitJob, StatusCode::kOk), 1u);
+  EXPECT_EQ(d.stats.Requests(Method::kWaitJob, StatusCode::kOk), 1u);
+  EXPECT_EQ(d.stats.Requests(Method::kGetJob, StatusCode::kInvalidArgument), 1u);
+  EXPECT_EQ(d.stats.Seconds(Method::kSubmitJob).count(), 1u);
+  for (int method = 0; method < kMethods; ++method) EXPECT_STRNE(Label(static_cast<Method>(method)), "");
+}
+
+}  // namespace
+}  // namespace millrace::rpc
