@@ -154,7 +154,7 @@ void Core::Unborn(JobEntry& job, Turn& turn) {
   if (job.state() == JobState::kScheduled) --job.pool->scheduled_jobs;
   admission.ReleaseBytes(job, turn);
   request_ids.Remove(job.record.request_id);
-  turn.RoomAt(job.pool->gate);
+  ServeIdleWorkers(*job.pool, turn);
   turn.Free(table.Erase(job.record.id));
   CheckDrained(*job.pool, turn);
 }

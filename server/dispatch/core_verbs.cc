@@ -124,10 +124,10 @@ MonoTime Core::PlanWake(Turn& turn) {
 // ---- Pools -----------------------------------------------------------------------------------------------------------------
 
 void Core::ServeIdleWorkers(Pool& pool, Turn& turn) {
-  while (pool.may_take() && pool.idle != nullptr && !pool.channel.empty()) {
-    JobEntry* job = pool.channel.Pop();
-    turn.RoomAt(pool.gate);
+  while (!pool.channel.empty()) {
     Worker* worker = pool.PopIdle();
+    if (worker == nullptr) break;
+    JobEntry* job = pool.channel.Pop();
     StartAttempt(*job, *worker, turn);
     turn.Wake(worker);
   }

@@ -87,7 +87,12 @@ Status Pool::CheckAccepting() const {
       .With("pool", name_);
 }
 
-Worker* Pool::PopIdle() { return may_take() ? TakeOffIdle() : nullptr; }
+Worker* Pool::PopIdle() {
+  if (!may_take()) return nullptr;
+  // In a rendezvous a reservation is a worker: a job that became due may not take it.
+  if (channel.rendezvous() && workers_idle <= channel.reserved_jobs()) return nullptr;
+  return TakeOffIdle();
+}
 
 Worker* Pool::TakeOffIdle() {
   if (idle == nullptr) return nullptr;
