@@ -183,5 +183,34 @@ TEST(SlowJournal, ACancelBeforeTheHandlerStartedIsHonoured) {
   });
 }
 
+TEST(SlowJournal, ADueJobDoesNotTakeTheWorkerThatARendezvousHasReserved) {
+  for (const bool disk_full : {false, true}) {
+    SlowDispatcher slow(/*capacity_jobs=*/0);
+    slow.Run([&](DispatchFixture& d) {
+      SubmitCall later;
+      later.items.push_back({d.Spec("hold", "due"), ""});
+      later.items[0].spec.delay = std::chrono::seconds(1);
+      d.dispatcher.Submit(&later);
+      slow.journal.Commit();
+      auto call = Call(d, "hold");
+      while (call->answered()) {  // Refused: the worker was not there yet.
+        rt::Yield();
+        call = Call(d, "hold");
+      }
+      d.Advance(std::chrono::seconds(1));
+      EXPECT_EQ(d.Pool().queued_jobs, 1);
+      slow.journal.Commit(disk_full ? Unavailable("DISK_FULL", "no space left") : OkStatus());
+      call->Await();
+      EXPECT_EQ(call->status.ok(), !disk_full);
+      if (!disk_full) {
+        EXPECT_EQ(call->acks[0].state, JobState::kRunning);
+      }
+      slow.AwaitAppend();
+      slow.journal.Commit();
+      EXPECT_EQ(d.runner.Next().payload(), disk_full ? "due" : "") << "nobody takes the place: the due job may run";
+    });
+  }
+}
+
 }  // namespace
 }  // namespace millrace::test
