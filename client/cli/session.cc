@@ -48,7 +48,6 @@ Status Session::Open(client::ClientOptions client_options) {
   Result<std::unique_ptr<client::Client>> client = client::Client::Connect(options_.address, client_options);
   if (!client.ok()) return client.status();
   client_ = std::move(*client);
-  interrupt_.Arm();
   return OkStatus();
 }
 

@@ -25,10 +25,12 @@ class Session {
   // Checks the options and makes the client; before the other calls.
   Status Open(client::ClientOptions client_options = {});
 
-  client::Client& client() { return *client_; }
+  // From the first use of these two on, Ctrl-C is a request to stop; while arguments and files are read it just ends us.
+  client::Client& client() { return interrupt_.Arm(), *client_; }
+  std::stop_token stop() const { return interrupt_.Arm(), interrupt_.token(); }
+
   bool json() const { return options_.json; }
   const std::string& address() const { return options_.address; }
-  std::stop_token stop() const { return interrupt_.token(); }
   bool interrupted() const { return interrupt_.token().stop_requested(); }
 
   // What is left of --timeout; nullopt without one. Never negative.
