@@ -288,13 +288,15 @@ struct ProcessHost::State {
 ProcessHost::ProcessHost() : state_(std::make_unique<State>()) {
   MR_CHECK(state_->bell >= 0, "no eventfd for child processes: errno %d", errno);
   state_->bell_owner.assign(state_->bell);
-  state_->Listen();
   // No signal is for this thread: a handler must not run in a child before its exec, and the EPIPE of a child that does not read
   // must not become a SIGPIPE. Blocked here and not in the thread, so that it never runs with another mask.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  state_->thread = std::thread([state = state_.get()] { state->reactor.context.run(); });
+  state_->thread = std::thread([state = state_.get()] {
+    state->Listen();
+    state->reactor.context.run();
+  });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   pthread_setname_np(state_->thread.native_handle(), "millrace-child");
 }

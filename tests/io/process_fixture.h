@@ -34,9 +34,10 @@ class Process : public ::testing::Test {
   // On the main fiber of a runtime of two processors.
   static Result<ProcessExit> Run(const ProcessSpec& spec, const sync::CancelToken& cancel = {}) {
     Result<ProcessExit> result{ProcessExit{}};
+    ProcessHost host;
     test::OnProcs(2, [&] {
-      ProcessHost host;
       result = host.Run(spec, cancel);
+      host.Stop();
     });
     return result;
   }

@@ -239,8 +239,8 @@ TEST_F(Process, AChildThatClosesItsOutputIsStillWaitedFor) {
 }
 
 TEST_F(Process, ManyRunInParallel) {
+  ProcessHost host;
   test::OnProcs(2, [&] {
-    ProcessHost host;
     std::atomic<int> right{0};
     sync::WaitGroup all;
     for (int i = 0; i < 200; ++i) {
@@ -253,6 +253,7 @@ TEST_F(Process, ManyRunInParallel) {
       });
     }
     all.Wait();
+    host.Stop();
     EXPECT_EQ(right, 200);
   });
 }
@@ -261,12 +262,12 @@ TEST_F(Process, StopKillsWhatRunsAndStartsNoMore) {
   ProcessSpec spec = Shell("trap '' TERM; echo ready >&2; sleep 1000");
   rt::Parker ready;
   spec.on_error_output = [&](std::string_view) { ready.Wake(); };
+  ProcessHost host;
+  std::thread stopper([&] {
+    ready.Wait(rt::WaitReason::kExternal);
+    host.Stop();
+  });
   test::OnProcs(2, [&] {
-    ProcessHost host;
-    std::thread stopper([&] {
-      ready.Wait(rt::WaitReason::kExternal);
-      host.Stop();
-    });
     Result<ProcessExit> exit = host.Run(spec, {});
     stopper.join();
     ASSERT_TRUE(exit.ok());

@@ -32,13 +32,14 @@ class Exec : public ::testing::Test {
     job_.argv = {"sh", "-c", std::move(script)};
   }
   AttemptOutcome Run(test::FakeAttempt& attempt) {
+    io::ProcessHost host;
+    ExecRunner runner(host);
+    Status status = runner.Register({.name = "job"}, job_);
+    EXPECT_TRUE(status.ok()) << status.ToString();
     AttemptOutcome outcome;
     test::OnProcs(2, [&] {
-      io::ProcessHost host;
-      ExecRunner runner(host);
-      Status status = runner.Register({.name = "job"}, job_);
-      ASSERT_TRUE(status.ok()) << status.ToString();
       outcome = runner.Run(attempt);
+      host.Stop();
     });
     return outcome;
   }
@@ -54,7 +55,6 @@ class Exec : public ::testing::Test {
   }
 
   ExecOptions job_;
-  // For what needs no fiber.
   io::ProcessHost host_;
   ExecRunner runner_{host_};
 };
@@ -157,19 +157,18 @@ TEST_F(Exec, AnAttemptThatMeetsTheEndOfTheDaemonIsLostAndNotFailed) {
 }
 
 TEST_F(Exec, ManyAttemptsRunInParallel) {
+  ASSERT_TRUE(runner_.Register({.name = "job"}, {.argv = {"sh", "-c", "cat; echo done >&2"}}).ok());
   std::atomic<int> right{0};
   test::OnProcs(2, [&] {
-    io::ProcessHost host;
-    ExecRunner runner(host);
-    ASSERT_TRUE(runner.Register({.name = "job"}, {.argv = {"sh", "-c", "cat; echo done >&2"}}).ok());
     sync::WaitGroup all;
     for (int i = 0; i < 100; ++i) {
       all.Go([&, i] {
         test::FakeAttempt attempt("job", std::to_string(i));
-        if (runner.Run(attempt).output == std::to_string(i) && attempt.log() == "done\n") ++right;
+        if (runner_.Run(attempt).output == std::to_string(i) && attempt.log() == "done\n") ++right;
       });
     }
     all.Wait();
+    host_.Stop();
   });
   EXPECT_EQ(right, 100);
 }
