@@ -3,7 +3,12 @@
 //   Callers   Any fiber, any plain thread, the scheduler itself.
 //   Rules     Never parks while held (except through ParkAndUnlock). Never runs user code while held: no callback, no T's move
 //             constructor, no allocation where it can be avoided. Short, because others spin for it.
-//   Method    Three-state futex mutex (Drepper, "Futexes Are Tricky", mutex2) with a short spin before it sleeps.
+//   Method    Three-state futex mutex (Drepper, "Futexes Are Tricky", mutex2) with a short spin before it sleeps. Unlock is a
+//             locked exchange on purpose: a plain store followed by a look for sleepers can miss one (store-load reordering), and
+//             a lock whose wake-ups need a time-out as a safety net is not worth the 5 ns.
+//   Fairness  Whoever runs may take a free lock before one who has just been woken for it; that is fast, and starves a sleeper
+//             beside threads that take the lock in a loop. A waiter woken kPatience times in vain therefore keeps newcomers out
+//             until it has had its turn.
 //   Next      Preemption will be disabled while one is held: this is the only place that has to learn it.
 #pragma once
 
@@ -19,9 +24,13 @@ class Lock {
   Lock& operator=(const Lock&) = delete;
 
   void lock() {
-    uint32_t free = kFree;
     // acquire: pairs with the release in unlock, so the section sees what the last one wrote.
-    if (!word_.compare_exchange_strong(free, kHeld, std::memory_order_acquire, std::memory_order_relaxed)) LockSlow();
+    uint32_t free = kFree;
+    if (starving_.load(std::memory_order_relaxed) != 0 ||
+        !word_.compare_exchange_strong(free, kHeld, std::memory_order_acquire, std::memory_order_relaxed))
+        [[unlikely]] {
+      LockSlow();
+    }
   }
   bool try_lock() {
     uint32_t free = kFree;
@@ -33,10 +42,12 @@ class Lock {
 
  private:
   static constexpr uint32_t kFree = 0, kHeld = 1, kContended = 2;
+  static constexpr int kPatience = 4;
   void LockSlow();
   void WakeOne();
 
   std::atomic<uint32_t> word_{kFree};
+  std::atomic<uint32_t> starving_{0};  // How many waiters have lost their patience.
 };
 
 // `LockGuard guard(lock_);` as std::lock_guard, which works as well; the short name keeps call sites readable.

@@ -134,5 +134,24 @@ TEST(Lock, ExcludesThreadsAndFibersFromEachOther) {
   EXPECT_EQ(count, 6 * kEach);
 }
 
+// Two threads that take the lock again as soon as they have released it: whoever sleeps for it must still get it, again and again.
+TEST(Lock, AWaiterIsNotStarvedByThreadsThatTakeItInALoop) {
+  Lock lock;
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> greedy;
+  for (int t = 0; t < 3; ++t) {
+    greedy.emplace_back([&] {
+      while (!stop) {
+        LockGuard guard(lock);
+        // Long enough for others to give up spinning and sleep.
+        for (int i = 0; i < 20'000; ++i) asm volatile("");
+      }
+    });
+  }
+  for (int i = 0; i < 200; ++i) LockGuard guard(lock);
+  stop = true;
+  for (std::thread& thread : greedy) thread.join();
+}
+
 }  // namespace
 }  // namespace millrace::rt
