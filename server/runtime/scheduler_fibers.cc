@@ -1,0 +1,94 @@
+// A fiber's way through the scheduler: allocated, started, readied, finished.
+#include "runtime/scheduler.h"
+
+#include "base/check.h"
+#include "runtime/context.h"
+#include "runtime/cycles.h"
+#include "runtime/sanitizers.h"
+
+namespace millrace::rt {
+
+MR_NO_TSAN Fiber* Scheduler::Allocate(FiberOptions options) {
+  constexpr int kRefill = 32;
+  constexpr uint64_t kIdBatch = 64;
+  Machine* machine = CurrentMachine();
+  Fiber* fiber;
+  if (machine != nullptr && machine->processor != nullptr && &machine->scheduler == this) {
+    Processor& processor = *machine->processor;
+    if (processor.free_fibers == nullptr) {
+      processor.free_fibers = stacks_.Take(kRefill);
+      processor.free_fiber_count = 0;
+      for (Fiber* f = processor.free_fibers; f != nullptr; f = f->next) ++processor.free_fiber_count;
+    }
+    fiber = processor.free_fibers;
+    processor.free_fibers = fiber->next;
+    --processor.free_fiber_count;
+    if (processor.next_fiber_id == processor.last_fiber_id) {
+      processor.next_fiber_id = next_fiber_id_.fetch_add(kIdBatch, std::memory_order_relaxed);
+      processor.last_fiber_id = processor.next_fiber_id + kIdBatch;
+    }
+    fiber->id = processor.next_fiber_id++;
+    processor.counters.fibers_started.Add(1);
+  } else {
+    fiber = stacks_.Take(1);
+    fiber->id = next_fiber_id_.fetch_add(1, std::memory_order_relaxed);
+    external_started_.fetch_add(1, std::memory_order_relaxed);
+  }
+  sanitizers::Acquire(fiber);  // What the fiber did that had this stack before lies behind us.
+  fiber->name = options.name;
+  fiber->scheduler = this;
+  fiber->wait_reason = WaitReason::kNone;
+  fiber->saved_errno = 0;
+  fiber->exceptions = {};
+  fiber->running = 0;
+  fiber->runnable = 0;
+  fiber->blocked.fill(0);
+  return fiber;
+}
+
+void Scheduler::Release(Fiber* unstarted) {
+  external_started_.fetch_sub(1,
+                              std::memory_order_relaxed);  // Modulo 2^64; only the sum over all counters has a meaning.
+  unstarted->next = nullptr;
+  stacks_.Give(unstarted, 1);
+}
+
+MR_NO_TSAN void Scheduler::Start(Fiber* fiber) {
+  PrepareContext(fiber);
+  fiber->state.store(FiberState::kReady, std::memory_order_relaxed);
+  fiber->since = NowTicks();
+  Submit(CurrentMachine(), fiber);
+}
+
+MR_NO_TSAN void Scheduler::MakeReady(Fiber* fiber) {
+  MR_CHECK(fiber->state.load(std::memory_order_relaxed) == FiberState::kParked,
+           "Ready was called for fiber %lu '%s', which is not parked; a fiber is readied once for each Park",
+           static_cast<unsigned long>(fiber->id), fiber->name);
+  uint64_t now = NowTicks();
+  fiber->blocked[static_cast<size_t>(fiber->wait_reason)] += TicksBetween(fiber->since, now);
+  fiber->since = now;
+  fiber->state.store(FiberState::kReady, std::memory_order_relaxed);
+  Submit(CurrentMachine(), fiber);
+}
+
+MR_NO_TSAN void Scheduler::FinishFiber(Machine& machine, Fiber* fiber) {
+  bool was_main = fiber == main_;
+  Processor& processor = *machine.processor;
+  fiber->state.store(FiberState::kFree, std::memory_order_relaxed);
+  processor.counters.fibers_finished.Add(1);
+  if (processor.free_fiber_count == Processor::kFreeFibersMax) {
+    // Half stays: a program that starts and ends fibers in turns must not cross the pool's lock each time.
+    Fiber* give = processor.free_fibers;
+    Fiber* last = give;
+    for (int i = 1; i < Processor::kFreeFibersMax / 2; ++i) last = last->next;
+    processor.free_fibers = last->next;
+    processor.free_fiber_count -= Processor::kFreeFibersMax / 2;
+    stacks_.Give(give, Processor::kFreeFibersMax / 2);
+  }
+  fiber->next = processor.free_fibers;
+  processor.free_fibers = fiber;
+  ++processor.free_fiber_count;
+  if (was_main) Stop();
+}
+
+}  // namespace millrace::rt
