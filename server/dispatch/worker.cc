@@ -130,10 +130,12 @@ void Worker::Run() {
   // A worker that always finds a job would keep its processor for ever: it lets others run after this much time.
   constexpr Nanos kSlice = std::chrono::milliseconds(2);
   MonoTime slice_start = core.clock.Mono();
+  runnable_before_ = rt::CurrentFiberTimes().runnable;
   while (TakeJob()) {
     RunJob();
     if (attempt.ended() - slice_start < kSlice) continue;
     rt::Yield();
+    runnable_before_ = rt::CurrentFiberTimes().runnable;
     slice_start = attempt.ended();
   }
   Turn turn(core);
@@ -179,8 +181,12 @@ AttemptOutcome Worker::RunAttempt() {
 void Worker::RunJob() {
   if (!core.commits_at_once) AwaitStartCommit();
   rt::FiberTimes before = rt::CurrentFiberTimes();
+  // Since it was given the job it waited for a processor: time that the attempt lost, though it had not begun.
+  before.runnable = runnable_before_;
   AttemptOutcome outcome = RunAttempt();
-  AttemptTimings timings = TimingsOf(rt::CurrentFiberTimes() - before, outcome);
+  rt::FiberTimes after = rt::CurrentFiberTimes();
+  runnable_before_ = after.runnable;
+  AttemptTimings timings = TimingsOf(after - before, outcome);
   if (outcome.result == AttemptResult::kSucceeded && outcome.output.size() > kResultBytesMax) {
     size_t bytes = outcome.output.size();
     outcome = AttemptOutcome::Failed("the result has " + std::to_string(bytes) + " bytes, the limit is " +

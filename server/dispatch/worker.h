@@ -101,6 +101,9 @@ struct Worker {
   void AwaitStartCommit();
   AttemptOutcome RunAttempt();
   void RunJob();
+
+  // How long the fiber had ever waited for a processor when it was last without a job.
+  Nanos runnable_before_{0};
 };
 
 // Where the time of an attempt went. Of the time the fiber waited for its children (kProcess), their processor time and their
