@@ -12,7 +12,7 @@ namespace millrace {
 #define MR_FATAL(...) ::millrace::Fatal(__FILE__, __LINE__, __VA_ARGS__)
 
 // `MR_CHECK(count >= 0, "negative WaitGroup counter: %d", count);`
-#define MR_CHECK(condition, ...)                              \
-  do {                                                        \
+#define MR_CHECK(condition, ...)                                  \
+  do {                                                            \
     if (__builtin_expect(!(condition), 0)) MR_FATAL(__VA_ARGS__); \
   } while (false)

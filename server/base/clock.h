@@ -47,7 +47,8 @@ class ManualClock final : public Clock {
 
  private:
   std::atomic<int64_t> mono_{1'000'000'000};
-  std::atomic<int64_t> wall_{1'700'000'000'000'000'000};  // 2023-11-14: any date would do, a fixed one reads well in logs.
+  std::atomic<int64_t> wall_{
+      1'700'000'000'000'000'000};  // 2023-11-14: any date would do, a fixed one reads well in logs.
 };
 
 }  // namespace millrace

@@ -25,7 +25,7 @@ namespace millrace {
 
 enum class StatusCode : uint8_t {
   kOk = 0,
-  kInvalidArgument,     // The request is wrong whatever the state of the system.
+  kInvalidArgument,  // The request is wrong whatever the state of the system.
   kNotFound,
   kAlreadyExists,
   kFailedPrecondition,  // The system is not in the state this needs; repeating does not help.
@@ -35,7 +35,7 @@ enum class StatusCode : uint8_t {
   kCancelled,
   kPermissionDenied,
   kUnauthenticated,
-  kInternal,            // A bug or a broken part of ours.
+  kInternal,  // A bug or a broken part of ours.
 };
 
 const char* ToString(StatusCode code);
@@ -62,7 +62,9 @@ class [[nodiscard]] Status {
   // Builders: `return InvalidArgument("BAD_BAND", "...").Field("spec.band");`
   Status&& Field(std::string name) &&;
   Status&& With(std::string key, std::string value) &&;
-  Status&& With(std::string key, int64_t value) && { return std::move(*this).With(std::move(key), std::to_string(value)); }
+  Status&& With(std::string key, int64_t value) && {
+    return std::move(*this).With(std::move(key), std::to_string(value));
+  }
   Status&& RetryAfter(std::chrono::milliseconds delay) &&;
 
   // "RESOURCE_EXHAUSTED QUEUE_FULL: pool 'thumbs' holds 1000 of 1000 jobs; ..." for logs.
@@ -118,10 +120,9 @@ class [[nodiscard]] Result {
 };
 
 // `MR_RETURN_IF_ERROR(Validate(spec));`
-#define MR_RETURN_IF_ERROR(expression)                                  \
-  do {                                                                  \
-    if (::millrace::Status mr_status_ = (expression); !mr_status_.ok()) \
-      return mr_status_;                                                \
+#define MR_RETURN_IF_ERROR(expression)                                                     \
+  do {                                                                                     \
+    if (::millrace::Status mr_status_ = (expression); !mr_status_.ok()) return mr_status_; \
   } while (false)
 
 }  // namespace millrace
