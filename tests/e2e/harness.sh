@@ -114,11 +114,15 @@ stop_daemon() {
   await_end
 }
 
+# A check may look at what the command of the one before it printed, so $out and $err change when the command has ended.
 check() {
-  local what=$1
+  local what=$1 rc=0
   shift
   checks=$((checks + 1))
-  if "$@" >"$out" 2>"$err"; then
+  "$@" >"$out.new" 2>"$err.new" || rc=$?
+  mv "$out.new" "$out"
+  mv "$err.new" "$err"
+  if ((rc == 0)); then
     echo "ok      $what"
   else
     failures=$((failures + 1))
