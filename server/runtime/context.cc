@@ -100,9 +100,10 @@ MR_NO_TSAN void LeaveFiber(AfterSwitch reason, ParkCommit commit, void* argument
   sanitizers::StartSwitch(&fiber->asan_fake_stack, machine->stack_low, machine->stack_bytes);
   sanitizers::SwitchTo(machine->tsan_thread);
   transfer_t from = jump_fcontext(machine->native_context, nullptr);
-  sanitizers::FinishSwitch(fiber->asan_fake_stack);
   // `machine` is the one that was left; this one resumed us.
-  static_cast<Machine*>(from.data)->native_context = from.fctx;
+  Machine* resumer = static_cast<Machine*>(from.data);
+  sanitizers::FinishSwitch(fiber->asan_fake_stack, &resumer->stack_low, &resumer->stack_bytes);
+  resumer->native_context = from.fctx;
   sanitizers::Acquire(fiber);
 }
 

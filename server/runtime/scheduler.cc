@@ -1,5 +1,8 @@
 #include "runtime/scheduler.h"
 
+#include <pthread.h>
+#include <sched.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -63,7 +66,10 @@ Scheduler::Scheduler(const RuntimeOptions& options)
   }
 }
 
-Scheduler::~Scheduler() = default;
+Scheduler::~Scheduler() {
+  // A plain thread may have readied the fiber that ended the run and still be on its way out of Submit.
+  while (outside_calls_.load(std::memory_order_acquire) != 0) sched_yield();
+}
 
 // ---- A machine's life ---------------------------------------------------------------------------------------------------------
 
@@ -71,6 +77,7 @@ void Scheduler::RunMain(Fiber* main) {
   MR_CHECK(main_ == nullptr, "Runtime::Run was called twice; make a Runtime for each run");
   MR_CHECK(CurrentMachine() == nullptr, "Runtime::Run was called on a fiber; call it from a plain thread");
   main_ = main;
+  pthread_sigmask(SIG_SETMASK, nullptr, &signal_mask_);
   auto owned = std::make_unique<Machine>(*this);
   Machine& machine = *owned;
   machine.random_state = seed_;
@@ -102,6 +109,9 @@ void Scheduler::RunMain(Fiber* main) {
 }
 
 void Scheduler::MachineThread(Machine& machine) {
+  // Whichever thread had the work that this one was made for: it must not lend its name and signal mask.
+  pthread_setname_np(pthread_self(), "millrace-m");
+  pthread_sigmask(SIG_SETMASK, &signal_mask_, nullptr);
   SetCurrentMachine(&machine);
   Loop(machine);
   SetCurrentMachine(nullptr);
@@ -340,11 +350,17 @@ MR_NO_TSAN void Scheduler::Submit(Machine* machine, Fiber* fiber) {
   sanitizers::Release(fiber);
   if (machine != nullptr && machine->processor != nullptr && &machine->scheduler == this) {
     if (Fiber* displaced = machine->processor->run_queue.PushNext(fiber)) PushLocal(*machine->processor, displaced);
-  } else {
+    WakeIfIdle();
+    return;
+  }
+  outside_calls_.fetch_add(1, std::memory_order_relaxed);
+  {
     LockGuard guard(lock_);
     PushGlobal(fiber);
   }
   WakeIfIdle();
+  // release: pairs with ~Scheduler. Nothing of the scheduler is touched after this.
+  outside_calls_.fetch_sub(1, std::memory_order_release);
 }
 
 void Scheduler::PushGlobal(Fiber* fiber) {

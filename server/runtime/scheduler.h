@@ -14,6 +14,8 @@
 //      then it looks again (DropPollerRole).
 #pragma once
 
+#include <signal.h>
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -110,6 +112,9 @@ class Scheduler {
 
   std::mutex machines_mutex_;  // Guards machines_; taken while a thread is made, never by the search for work.
   std::vector<std::unique_ptr<Machine>> machines_;
+
+  sigset_t signal_mask_{};                 // Of the thread that called Run; machines get the same.
+  std::atomic<int64_t> outside_calls_{0};  // Plain threads inside Submit.
 
   std::atomic<uint64_t> next_fiber_id_{1};
   std::atomic<uint64_t> external_started_{0};

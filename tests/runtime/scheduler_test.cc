@@ -251,6 +251,23 @@ TEST_P(Scheduling, TheLastSpinnerSeesALatePush) {
   });
 }
 
+// The thread that wakes main for the last time may still be inside Ready when the runtime is gone and the next one stands in its
+// place.
+TEST_P(Scheduling, ARuntimeOutlivesThePlainThreadThatWokeItLast) {
+  for (int i = 0; i < 300; ++i) {
+    std::thread waker;
+    Parker parker;
+    {
+      Runtime runtime({.procs = GetParam()});
+      runtime.Run([&] {
+        waker = std::thread([&] { parker.Wake(); });
+        parker.Wait(WaitReason::kExternal);
+      });
+    }
+    waker.join();
+  }
+}
+
 TEST_P(Scheduling, FibersStartedByPlainThreadsAllRun) {
   Runtime runtime({.procs = GetParam()});
   constexpr int kThreads = 4, kEach = 500;
