@@ -21,6 +21,8 @@ clean_up_more() {
   if [[ -n $dockerd ]]; then
     kill -TERM "$dockerd" 2>/dev/null || true
     wait "$dockerd" 2>/dev/null || true
+    # It leaves the mount of its network namespace behind, and layers when it was interrupted.
+    awk -v under="$scratch/" 'index($2, under) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r -n 1 umount || true
   fi
 }
 
