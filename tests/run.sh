@@ -55,7 +55,7 @@ attribute() { grep -oE "\s$1=\"[0-9]+\"" "$2" | head -n 1 | tr -dc 0-9; }
 
 count() {
   local preset=$1 report=$2 bad none good
-  bad=$(attribute failures "$report") none=$(attribute skipped "$report")
+  bad=$(attribute failures "$report") none=$(($(attribute skipped "$report") + $(attribute disabled "$report")))
   good=$(($(attribute tests "$report") - bad - none))
   passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + none))
   summary+=("$(printf '%-8s %5d passed, %d failed, %d skipped' "$preset" "$good" "$bad" "$none")")

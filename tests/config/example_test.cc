@@ -2,7 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -17,7 +16,7 @@ using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-const std::string kPath = (std::filesystem::path(__FILE__).parent_path() / "../../deploy/config.example.toml").string();
+const std::string kPath = MILLRACE_EXAMPLE_CONFIG;  // Set by tests/CMakeLists.txt: __FILE__ may be relative.
 
 std::string ReadExample() {
   std::ifstream file(kPath);

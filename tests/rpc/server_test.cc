@@ -11,8 +11,6 @@ namespace {
 
 using test::Brief;
 using test::Daemon;
-using test::Decode;
-using test::Eventually;
 
 // A call by name with hand-made bytes: the protos of health and reflection are not installed with gRPC.
 grpc::Status RawCall(Daemon& d, const std::string& method, const std::string& request, std::string* response) {

@@ -142,9 +142,9 @@ TEST_P(ChannelValuesTest, AValueThatWasNotSentStaysWithItsOwner) {
     waits.AwaitParked();
     channel.Close();
     waits.Join();
-    EXPECT_EQ(*second, 2);
+    EXPECT_EQ(*second, 2);  // NOLINT(bugprone-use-after-move): a refused value stays with the sender
     EXPECT_EQ(channel.TrySend(std::move(second)), TrySendResult::kClosed);
-    EXPECT_EQ(*second, 2);
+    EXPECT_EQ(*second, 2);  // NOLINT(bugprone-use-after-move): the same
     EXPECT_EQ(**channel.Receive(), 1);
   });
 }

@@ -11,7 +11,6 @@
 namespace millrace::sync {
 namespace {
 
-using test::OnProcs;
 using test::WatchedFiber;
 
 class SemaphoreTest : public test::OnAnyProcs {};
