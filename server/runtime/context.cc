@@ -32,6 +32,7 @@ MR_NO_TSAN void FiberEntry(transfer_t from) noexcept {
   sanitizers::FinishSwitch(nullptr, &machine->stack_low, &machine->stack_bytes);
   machine->native_context = from.fctx;
   Fiber* fiber = machine->current;
+  sanitizers::Acquire(machine);
   sanitizers::Acquire(fiber);
 
   fiber->entry(fiber->closure);
@@ -67,6 +68,8 @@ void BindThreadState(Machine& machine) {
   machine.errno_place = &errno;
   machine.exceptions_place = reinterpret_cast<ExceptionState*>(__cxxabiv1::__cxa_get_globals());
   machine.tsan_thread = sanitizers::CurrentThread();
+  // The thread's own variables were made before any fiber runs on it.
+  sanitizers::Release(&machine);
 }
 
 MR_NO_TSAN void PrepareContext(Fiber* fiber) {
@@ -104,6 +107,7 @@ MR_NO_TSAN void LeaveFiber(AfterSwitch reason, ParkCommit commit, void* argument
   Machine* resumer = static_cast<Machine*>(from.data);
   sanitizers::FinishSwitch(fiber->asan_fake_stack, &resumer->stack_low, &resumer->stack_bytes);
   resumer->native_context = from.fctx;
+  sanitizers::Acquire(resumer);
   sanitizers::Acquire(fiber);
 }
 

@@ -16,6 +16,8 @@
 #endif
 #if defined(__SANITIZE_THREAD__)
 #include <sanitizer/tsan_interface.h>
+
+#include <thread>
 #endif
 
 #if defined(__SANITIZE_THREAD__)
@@ -53,6 +55,13 @@ inline void* CreateFiber() {
   return __tsan_create_fiber(0);
 #else
   return nullptr;
+#endif
+}
+
+// libstdc++ counts references without atomics while the process has one thread. For TSan fibers are threads, also on one machine.
+inline void LeaveSingleThreadedMode() {
+#if defined(__SANITIZE_THREAD__)
+  std::thread([] {}).join();
 #endif
 }
 

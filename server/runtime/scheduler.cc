@@ -59,6 +59,7 @@ Scheduler::Scheduler(const RuntimeOptions& options)
     : seed_(options.seed != 0 ? options.seed : static_cast<uint64_t>(NowNs()) | 1),
       slice_ticks_(static_cast<uint64_t>(kTimeSliceNs * GetTickScale().ticks_per_ns)),
       stacks_(options.stack_bytes) {
+  sanitizers::LeaveSingleThreadedMode();
   int procs = ProcsFrom(options);
   for (int i = 0; i < procs; ++i) {
     processors_.push_back(std::make_unique<Processor>());
@@ -353,6 +354,10 @@ MR_NO_TSAN void Scheduler::Submit(Machine* machine, Fiber* fiber) {
     WakeIfIdle();
     return;
   }
+  SubmitFromOutside(fiber);
+}
+
+void Scheduler::SubmitFromOutside(Fiber* fiber) {
   outside_calls_.fetch_add(1, std::memory_order_relaxed);
   {
     LockGuard guard(lock_);

@@ -65,6 +65,7 @@ class Scheduler {
   // ---- Queues
   void PushLocal(Processor& processor, Fiber* fiber);
   void Submit(Machine* machine, Fiber* fiber);
+  void SubmitFromOutside(Fiber* fiber);
   Fiber* PopGlobal(Processor& processor, int64_t max);  // lock_ held
   void PushGlobal(Fiber* fiber);                        // lock_ held
   bool AnyWork() const;

@@ -1,0 +1,28 @@
+#include "runtime/spin_lock.h"
+
+#include <sched.h>
+
+#include <ctime>
+
+#include "runtime/futex.h"
+
+namespace millrace::rt {
+
+void SpinLock::LockSlow() {
+  for (int i = 0; i < 60; ++i) {
+    CpuRelax();
+    if (try_lock()) return;
+  }
+  // The holder was descheduled in the middle of its section. Should it have a lower priority than this thread, yielding does not
+  // help it, so in the end this sleeps.
+  for (int i = 0; !try_lock(); ++i) {
+    if (i < 100) {
+      sched_yield();
+    } else {
+      timespec pause{.tv_sec = 0, .tv_nsec = 50'000};
+      nanosleep(&pause, nullptr);
+    }
+  }
+}
+
+}  // namespace millrace::rt
