@@ -1,37 +1,53 @@
 #include "sync/channel.h"
 
 #include <limits>
+#include <mutex>
 
 #include "base/check.h"
 
 namespace millrace::sync::internal {
 
+namespace {
+
+// The lock is held, and released once the fiber has left its stack.
+void ParkAndUnlock(rt::WaitReason reason, rt::SpinLock& lock) {
+  rt::Park(
+      reason,
+      [](rt::Fiber*, void* held) {
+        static_cast<rt::SpinLock*>(held)->unlock();
+        return true;
+      },
+      &lock);
+}
+
+}  // namespace
+
 ChannelCore::ChannelCore(size_t cells_wanted) : capacity(static_cast<uint32_t>(cells_wanted)) {
   MR_CHECK(cells_wanted < std::numeric_limits<uint32_t>::max(), "channel capacity out of range: %zu", cells_wanted);
 }
 
-bool ChannelCore::ParkSender(rt::Fiber* fiber, void* value) {
+bool ChannelCore::ParkSender(void* value) {
   ChannelWaiter waiter;
-  waiter.fiber = fiber;
+  waiter.fiber = RequireFiber("Channel::Send");
   waiter.value = value;
   senders.PushBack(&waiter);
-  rt::ParkAndUnlock(rt::WaitReason::kChannelSend, lock);
+  ParkAndUnlock(rt::WaitReason::kChannelSend, lock);
   return waiter.passed;
 }
 
-bool ChannelCore::ParkReceiver(rt::Fiber* fiber, void* value) {
+bool ChannelCore::ParkReceiver(void* value) {
   ChannelWaiter waiter;
-  waiter.fiber = fiber;
+  waiter.fiber = RequireFiber("Channel::Receive");
   waiter.value = value;
   receivers.PushBack(&waiter);
-  rt::ParkAndUnlock(rt::WaitReason::kChannelReceive, lock);
+  ParkAndUnlock(rt::WaitReason::kChannelReceive, lock);
   return waiter.passed;
 }
 
 void ChannelCore::Close() {
   WaitList<ChannelWaiter> released;
   {
-    rt::LockGuard guard(lock);
+    std::lock_guard guard(lock);
     MR_CHECK(!closed.load(std::memory_order_relaxed), "close of closed channel");
     closed.store(true, std::memory_order_release);
     while (ChannelWaiter* waiter = PopLive(receivers)) released.PushBack(waiter);

@@ -10,7 +10,8 @@
 //   Closing    Buffered values still arrive, then Receive gives nullopt. Fatal, as in Go: Send on a closed channel, also for a
 //              sender that waits when it is closed; a second Close. SendUnlessClosed gives false instead and leaves the value.
 //   Fairness   Waiters are served oldest first; a new sender does not overtake a parked one. Values of one sender stay in order.
-//   Callers    Any fiber. A plain thread, such as a gRPC callback, may call all that does not wait: TrySend, TryReceive, Close.
+//   Callers    Any fiber. A plain thread, such as a gRPC callback, may call all that does not wait: TrySend, TryReceive, Close. A
+//              Send or Receive there is fatal as soon as it has to wait, in sanitizer builds at once.
 //   Moves      T's move constructor never runs under a runtime lock: it may log, lock or wait (channel_cells.h).
 //   Lifetime   The channel outlives all who use it. Values still inside are destroyed with it.
 //
@@ -73,11 +74,11 @@ class Channel {
 
   // False: closed; the value is still the caller's.
   [[nodiscard]] bool SendUnlessClosed(T&& value) {
-    rt::Fiber* fiber = internal::RequireFiber("Channel::Send");
+    internal::ExpectFiber("Channel::Send");
     internal::Deal deal;
     core_.lock.lock();
     internal::Verdict verdict = BeginSend(deal, value);
-    if (verdict == internal::Verdict::kWouldBlock) return core_.ParkSender(fiber, &value);
+    if (verdict == internal::Verdict::kWouldBlock) return core_.ParkSender(&value);
     core_.lock.unlock();
     if (verdict == internal::Verdict::kClosed) [[unlikely]]
       return false;
@@ -101,13 +102,13 @@ class Channel {
   [[nodiscard]] TrySendResult TrySend(const T& value) requires std::copy_constructible<T> { return TrySend(T(value)); }
 
   std::optional<T> Receive() {
-    rt::Fiber* fiber = internal::RequireFiber("Channel::Receive");
+    internal::ExpectFiber("Channel::Receive");
     std::optional<T> value;
     internal::Deal deal;
     core_.lock.lock();
     internal::Verdict verdict = BeginReceive(deal, value);
     if (verdict == internal::Verdict::kWouldBlock) {
-      core_.ParkReceiver(fiber, &value);
+      core_.ParkReceiver(&value);
       return value;
     }
     core_.lock.unlock();

@@ -1,6 +1,7 @@
 #include "sync/select.h"
 
 #include <atomic>
+#include <mutex>
 
 #include "runtime/runtime.h"
 
@@ -20,7 +21,9 @@ uint32_t NextRandom(rt::Fiber* fiber) {
 
 void Shuffle(SelectCase** cases, size_t count, rt::Fiber* fiber) {
   if (count == 2) {
-    if ((NextRandom(fiber) & 1) != 0) std::swap(cases[0], cases[1]);
+    size_t first = NextRandom(fiber) & 1;
+    SelectCase *one = cases[first], *other = cases[first ^ 1];
+    cases[0] = one, cases[1] = other;
     return;
   }
   for (size_t i = count; i > 1; --i) {
@@ -76,11 +79,12 @@ class LockSet {
 struct Sleep {
   SelectRace* race;
   LockSet* locks;
+  bool has_deadline;
 
   static bool Commit(rt::Fiber*, void* argument) {
     auto* self = static_cast<Sleep*>(argument);
     LockSet locks = *self->locks;
-    bool parked = self->race->Commit();
+    bool parked = !self->has_deadline || self->race->Commit();
     locks.UnlockAll();
     return parked;
   }
@@ -91,7 +95,7 @@ void UnlinkLosers(SelectCase** cases, size_t count, const ChannelWaiter* winner)
   for (size_t i = 0; i < count; ++i) {
     SelectCase& one = *cases[i];
     if (&one.waiter == winner) continue;
-    rt::LockGuard guard(one.core->lock);
+    std::lock_guard guard(one.core->lock);
     if (one.waiter.linked()) (one.sends ? one.core->senders : one.core->receivers).Remove(&one.waiter);
   }
 }
@@ -131,7 +135,7 @@ size_t SelectChannels(SelectCase** cases, ChannelCore** locks, size_t all, Selec
   if (!waits && count == 1) return all;
 
   // "None is ready" must hold for all at one moment: a value that goes while another comes would be missed above.
-  SelectRace race(fiber);
+  SelectRace race(fiber, has_deadline);
   RaceTimer timer(race);
   if (has_deadline) timer.Start(DeadlineOf(wait));
   LockSet lock_set(cases, locks, count);
@@ -156,7 +160,7 @@ size_t SelectChannels(SelectCase** cases, ChannelCore** locks, size_t all, Selec
     one.waiter.race = &race;
     (one.sends ? one.core->senders : one.core->receivers).PushBack(&one.waiter);
   }
-  Sleep sleep{&race, &lock_set};
+  Sleep sleep{&race, &lock_set, has_deadline};
   rt::Park(wait.reason, &Sleep::Commit, &sleep);
 
   if (has_deadline) timer.Stop();

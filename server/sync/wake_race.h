@@ -19,7 +19,9 @@ class WakeRace {
  public:
   enum class Outcome : uint8_t { kLost, kEarly, kParked };
 
-  explicit WakeRace(rt::Fiber* fiber) : fiber_(fiber) {}
+  // `early`: a waker may come before the fiber has parked, so Commit is needed. Without: all wakers need a lock that the fiber
+  // holds until it has parked.
+  explicit WakeRace(rt::Fiber* fiber, bool early = true) : state_(early ? kOpen : kParked), fiber_(fiber) {}
   WakeRace(const WakeRace&) = delete;
   WakeRace& operator=(const WakeRace&) = delete;
 
@@ -58,7 +60,7 @@ class WakeRace {
  private:
   static constexpr uint32_t kOpen = 0, kParked = 1, kSettled = 2;
 
-  std::atomic<uint32_t> state_{kOpen};
+  std::atomic<uint32_t> state_;
   rt::Fiber* const fiber_;
 };
 

@@ -252,7 +252,7 @@ TEST_P(ChannelTest, PlainThreadsMayTry) {
     const int kValues = test::kSlowBuild ? 1'000 : 20'000;
     Channel<int> in(8), out(8);
     WatchedFiber echo([&] {
-      for (int value : in) out.Send(std::move(value));
+      for (int value : in) out.Send(value);
       out.Close();
     });
     int64_t sum = 0;
@@ -360,7 +360,7 @@ TEST_F(ChannelDeathTest, CloseOfNilIsFatal) {
 }
 
 TEST_F(ChannelDeathTest, APlainThreadMayNotWait) {
-  Channel<int> channel(1);
+  Channel<int> channel;
   EXPECT_DEATH(channel.Send(1), "Channel::Send on a plain thread");
   EXPECT_DEATH(channel.Receive(), "Channel::Receive on a plain thread");
 }
