@@ -66,17 +66,19 @@ TEST(Stop, StopAnswersSubmitsThatWait) {
   setup.pools = {{.name = "default", .workers = 1, .capacity_jobs = 1}};
   WithDispatcher(setup, [](DispatchFixture& d) {
     d.Submit("hold");
-    d.runner.Next();
+    FakeRunner::Held attempt = d.runner.Next();
     d.Submit("noop");
     SubmitCall waits;
     waits.items.push_back({d.Spec("noop"), ""});
     waits.on_full = dispatch::OnFull::kWait;
     d.dispatcher.Submit(&waits);
     EXPECT_FALSE(waits.answered());
-    d.runner.LetGo();
-    d.Stop(1h);
+    sync::WaitGroup stopping;
+    stopping.Go([&] { d.Stop(1h); });
     waits.Await();
     EXPECT_EQ(waits.status.code(), StatusCode::kUnavailable);
+    attempt.Succeed();
+    stopping.Wait();
   });
 }
 
