@@ -25,11 +25,15 @@ Nanos Sum(const FiberTimes& times) {
 
 TEST_P(Accounting, ASleepIsTimeBlockedOnATimerAndNotLost) {
   Run([] {
-    FiberTimes before = CurrentFiberTimes();
-    SleepFor(20ms);
-    FiberTimes spent = CurrentFiberTimes() - before;
-    EXPECT_GE(spent.blocked[static_cast<size_t>(WaitReason::kTimer)], 19ms);
-    EXPECT_EQ(spent.BlockedLost(), Nanos(0));
+    // When the machine is paused between arming the timer and parking, that time counts as running: then sleep again.
+    FiberTimes spent;
+    do {
+      FiberTimes before = CurrentFiberTimes();
+      SleepFor(20ms);
+      spent = CurrentFiberTimes() - before;
+      EXPECT_GE(Sum(spent), 19ms);
+      EXPECT_EQ(spent.BlockedLost(), Nanos(0));
+    } while (spent.blocked[static_cast<size_t>(WaitReason::kTimer)] < 19ms);
     EXPECT_GE(spent.BlockedOutside(), 19ms);
   });
 }
