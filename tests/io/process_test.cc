@@ -1,5 +1,6 @@
 #include "io/process.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -107,7 +108,14 @@ TEST_F(Process, RunsOnAPlainThreadAsWell) {
 }
 
 TEST_F(Process, ReportsWhatTheChildUsed) {
-  Result<ProcessExit> exit = Run(Shell("i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"));
+  // On one processor with a rival that never pauses, the child must wait for its turn some of the time.
+  cpu_set_t allowed;
+  ASSERT_EQ(sched_getaffinity(0, sizeof allowed, &allowed), 0);
+  int cpu = 0;
+  while (!CPU_ISSET(cpu, &allowed)) ++cpu;
+  Result<ProcessExit> exit =
+      Run(Shell("taskset -pc " + std::to_string(cpu) +
+                " $$ >/dev/null; (while :; do :; done) & i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; kill $!"));
   ASSERT_TRUE(exit.ok());
   EXPECT_GT(exit->cpu, 0ns);
   EXPECT_GT(exit->run_delay, 0ns);
