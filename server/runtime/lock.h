@@ -9,7 +9,7 @@
 //   Fairness  Whoever runs may take a free lock before one who has just been woken for it; that is fast, and starves a sleeper
 //             beside threads that take the lock in a loop. A waiter woken kPatience times in vain therefore keeps newcomers out
 //             until it has had its turn.
-//   Next      Preemption will be disabled while one is held: this is the only place that has to learn it.
+//   Next      Preemption will be disabled while one is held: this file and spin_lock.h are the places that have to learn it.
 #pragma once
 
 #include <atomic>
