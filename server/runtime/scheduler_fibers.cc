@@ -40,6 +40,8 @@ MR_NO_TSAN Fiber* Scheduler::Allocate(FiberOptions options) {
   fiber->wait_reason = WaitReason::kNone;
   fiber->saved_errno = 0;
   fiber->exceptions = {};
+  // Else every fiber's first select would look at its cases in the same order.
+  fiber->select_random = static_cast<uint32_t>((seed_ ^ fiber->id) * 0x9E3779B97F4A7C15u >> 32);
   fiber->running = 0;
   fiber->runnable = 0;
   fiber->blocked.fill(0);

@@ -242,6 +242,31 @@ TEST_P(SelectTest, ReadyCasesWinEquallyOften) {
   });
 }
 
+// Fibers that live at the same time, so that each has a stack of its own and none goes on where another's order ended.
+TEST_P(SelectTest, TheFirstSelectsOfManyFibersDoNotAllChooseTheSameCase) {
+  Run([] {
+    constexpr int kFibers = 200;
+    Channel<int> left(kFibers), right(kFibers), gate;
+    std::atomic<int> lefts{0}, rights{0};
+    for (int i = 0; i < kFibers; ++i) {
+      left.Send(i);
+      right.Send(i);
+    }
+    WaitGroup done;
+    for (int i = 0; i < kFibers; ++i) {
+      done.Go([&] {
+        gate.Receive();
+        Select(Receive(left, [&] { lefts++; }), Receive(right, [&] { rights++; }));
+      });
+    }
+    gate.Close();
+    done.Wait();
+    EXPECT_GT(lefts, 0);
+    EXPECT_GT(rights, 0);
+    EXPECT_EQ(lefts + rights, kFibers);
+  });
+}
+
 TEST_P(SelectTest, BothWaysOfATwoWaySendOccur) {
   Run([] {
     for (int capacity = 0; capacity < 2; ++capacity) {
