@@ -91,10 +91,9 @@ struct DispatcherOptions {
   Nanos dead_letter_age_max = std::chrono::hours(24 * 30);
   int64_t dead_letter_jobs_max = 100'000;
   int64_t dead_letter_bytes_max = int64_t{512} << 20;
-  int losses_max = 3;                            // The loss that quarantines a job.
-  size_t events_kept = 65'536;                   // History for watchers.
-  Nanos cancel_grace = std::chrono::seconds(5);  // exec: between TERM and KILL.
-  uint64_t seed = 0;                             // Of backoff jitter. 0: from the clock.
+  int losses_max = 3;           // The loss that quarantines a job.
+  size_t events_kept = 65'536;  // History for watchers.
+  uint64_t seed = 0;            // Of backoff jitter. 0: from the clock.
 };
 
 struct ListQuery {

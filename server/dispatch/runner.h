@@ -37,10 +37,9 @@ class AttemptContext {
 };
 
 struct AttemptOutcome {
-  AttemptResult result =
-      AttemptResult::kSucceeded;  // kSucceeded, kFailed or kLost (the child could not be started or vanished).
-  std::string output;             // On success: the job's result, kResultBytesMax at most.
-  std::string error;              // Else: why, for a person.
+  AttemptResult result = AttemptResult::kSucceeded;  // kSucceeded, kFailed, or kLost: whoever ran it is gone.
+  std::string output;                                // On success: the job's result, kResultBytesMax at most.
+  std::string error;                                 // Else: why, for a person.
   int exit_code = 0;
   bool do_not_retry = false;
   std::optional<Nanos> retry_after;  // Instead of the policy's backoff.

@@ -72,11 +72,11 @@ inline constexpr Metric kJobs{"millrace_jobs", kGauge, "state", "Jobs that are r
 inline constexpr Metric kDeadLetterJobs{"millrace_dead_letter_jobs", kGauge, "",
                                         "Failed, expired and quarantined jobs that are kept."};
 inline constexpr Metric kJobsTrimmed{"millrace_jobs_trimmed_total", kCounter, "retention",
-                                     "Ended jobs forgotten to keep within their limits of age and number."};
+                                     "Ended jobs forgotten to keep within their limits of age, number and bytes."};
 inline constexpr Metric kPayloadBytes{"millrace_payload_bytes", kGauge, "",
-                                      "Payload bytes of unfinished jobs of all pools."};
+                                      "Payload bytes of unfinished jobs of all pools, and 1 KiB for each job."};
 inline constexpr Metric kPayloadCapacityBytes{"millrace_payload_capacity_bytes", kGauge, "",
-                                              "Payload bytes that unfinished jobs may hold together."};
+                                              "What millrace_payload_bytes may grow to."};
 inline constexpr Metric kDraining{"millrace_draining", kGauge, "", "1 while the daemon ends and refuses new jobs."};
 inline constexpr Metric kStoreInfo{"millrace_store_info", kGauge, "durability",
                                    "1; what an acknowledgement is worth: none, interval or fsync."};
@@ -85,8 +85,9 @@ inline constexpr Metric kStoreInfo{"millrace_store_info", kGauge, "durability",
 inline constexpr Metric kSwitches{
     "millrace_scheduler_context_switches_total", kCounter, "kind",
     "Fibers that left their processor: by themselves, preempted, or handed off in a blocking call."};
-inline constexpr Metric kSwitchSeconds{"millrace_scheduler_switch_seconds_total", kCounter, "",
-                                       "Time spent between two fibers, without looking for work."};
+inline constexpr Metric kSwitchSeconds{
+    "millrace_scheduler_switch_seconds_total", kCounter, "",
+    "Time spent between two fibers, without looking for work; estimated from every 64th."};
 inline constexpr Metric kSteals{"millrace_scheduler_steals_total", kCounter, "",
                                 "Successful raids on another processor's queue."};
 inline constexpr Metric kStolenFibers{"millrace_scheduler_stolen_fibers_total", kCounter, "",

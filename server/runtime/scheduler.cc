@@ -5,11 +5,7 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstdlib>
-#include <exception>
-#include <string>
-#include <system_error>
 
 #include "base/check.h"
 #include "runtime/context.h"
