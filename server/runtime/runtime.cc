@@ -59,6 +59,8 @@ void SleepUntil(MonoTime deadline) {
   sleeper.Cancel();
 }
 
+Netpoller& UseNetpoller(std::unique_ptr<Netpoller> (*make)()) { return CurrentScheduler().UseNetpoller(make); }
+
 bool InFiber() { return CurrentFiber() != nullptr; }
 
 MR_NO_TSAN uint64_t CurrentFiberId() {

@@ -24,6 +24,7 @@
 
 namespace millrace::rt {
 
+class Netpoller;
 class Scheduler;
 
 struct RuntimeOptions {
@@ -99,6 +100,10 @@ void Yield();
 // Parks the fiber for at least `duration`; zero or less yields. On a plain thread: an ordinary sleep.
 void SleepFor(Nanos duration);
 void SleepUntil(MonoTime deadline);
+
+// The I/O poller of the calling fiber's runtime. The first call makes it with `make`; later ones get the same, so a program has one
+// kind of poller. It lives as long as the Runtime. Fatal on a plain thread.
+Netpoller& UseNetpoller(std::unique_ptr<Netpoller> (*make)());
 
 // Is the caller a fiber (rather than a plain thread)?
 bool InFiber();

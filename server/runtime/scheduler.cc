@@ -301,9 +301,9 @@ bool Scheduler::PollUntilWork(Machine& machine) {
       // Published, then looked again: partner is StartTimer, which publishes its timer and then reads poll_until_.
       poll_until_.store(until, std::memory_order_seq_cst);
       if (EarliestTimer() < until) continue;
-      poller_.Wait(until);
+      poller_.load(std::memory_order_seq_cst)->Wait(until);
       poll_until_.store(kNobodyPolls, std::memory_order_seq_cst);
-      if (EarliestTimer() > NowNs()) continue;  // Interrupted for the sake of an earlier timer.
+      if (!AnyWork()) continue;  // Interrupted for the sake of an earlier timer.
       took_processor = TryTakeProcessor(machine);
       break;  // Without an idle processor each one has a machine that looks after its timers.
     }
@@ -327,7 +327,7 @@ void Scheduler::Stop() {
     FutexWake(machine->wake, 1);
   }
   idle_machine_count_ = 0;
-  poller_.Interrupt();
+  InterruptPoller();
 }
 
 // ---- Queues ---------------------------------------------------------------------------------------------------------------------
@@ -411,7 +411,20 @@ MR_NO_TSAN void Scheduler::StartTimer(Timer* timer, int64_t deadline_ns, Timer::
   MR_CHECK(machine != nullptr && machine->processor != nullptr, "a timer was started outside a fiber");
   if (!machine->processor->timers.Insert(timer, deadline_ns, fire)) return;
   // Partner: PollUntilWork.
-  if (deadline_ns < poll_until_.load(std::memory_order_seq_cst)) poller_.Interrupt();
+  if (deadline_ns < poll_until_.load(std::memory_order_seq_cst)) InterruptPoller();
+}
+
+void Scheduler::InterruptPoller() { poller_.load(std::memory_order_seq_cst)->Interrupt(); }
+
+Netpoller& Scheduler::UseNetpoller(std::unique_ptr<Netpoller> (*make)()) {
+  std::lock_guard guard(machines_mutex_);
+  if (netpoller_ == nullptr) {
+    netpoller_ = make();
+    poller_.store(netpoller_.get(), std::memory_order_seq_cst);
+    // Whoever is asleep in the old one goes over to the new one.
+    sleep_poller_.Interrupt();
+  }
+  return *netpoller_;
 }
 
 }  // namespace millrace::rt

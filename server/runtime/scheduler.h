@@ -46,6 +46,7 @@ class Scheduler {
   void Release(Fiber* unstarted);
   void Start(Fiber* fiber);
   void MakeReady(Fiber* fiber);
+  Netpoller& UseNetpoller(std::unique_ptr<Netpoller> (*make)());
   RuntimeStats Stats() const;
   int procs() const { return static_cast<int>(processors_.size()); }
 
@@ -81,6 +82,7 @@ class Scheduler {
   void PushIdleProcessor(Processor* processor);
   bool TryTakeProcessor(Machine& machine);
   bool PollUntilWork(Machine& machine);
+  void InterruptPoller();
   void Stop();
 
   void FinishFiber(Machine& machine, Fiber* fiber);
@@ -89,7 +91,9 @@ class Scheduler {
   const uint64_t slice_ticks_;
   std::vector<std::unique_ptr<Processor>> processors_;
   StackPool stacks_;
-  SleepPoller poller_;
+  SleepPoller sleep_poller_;
+  std::unique_ptr<Netpoller> netpoller_;  // Set once, under machines_mutex_.
+  std::atomic<Netpoller*> poller_{&sleep_poller_};
   Fiber* main_ = nullptr;
 
   alignas(64) std::atomic<int> spinning_{0};
