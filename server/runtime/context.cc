@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "base/check.h"
+#include "runtime/preempt.h"
 #include "runtime/sanitizers.h"
 
 namespace __cxxabiv1 {
@@ -34,9 +35,11 @@ MR_NO_TSAN void FiberEntry(transfer_t from) noexcept {
   Fiber* fiber = machine->current;
   sanitizers::Acquire(machine);
   sanitizers::Acquire(fiber);
+  Unpin();  // The machine's pin does not hold here; the one in LeaveFiber takes its place when we come back.
 
   fiber->entry(fiber->closure);
 
+  Pin();
   machine = CurrentMachine();
   machine->after_switch = AfterSwitch::kFinish;
   sanitizers::Release(fiber);
@@ -94,6 +97,7 @@ MR_NO_TSAN void SwitchToFiber(Machine& machine, Fiber* fiber) {
 }
 
 MR_NO_TSAN void LeaveFiber(AfterSwitch reason, ParkCommit commit, void* argument) {
+  Pin();
   Machine* machine = CurrentMachine();
   Fiber* fiber = machine->current;
   machine->after_switch = reason;
@@ -109,6 +113,7 @@ MR_NO_TSAN void LeaveFiber(AfterSwitch reason, ParkCommit commit, void* argument
   resumer->native_context = from.fctx;
   sanitizers::Acquire(resumer);
   sanitizers::Acquire(fiber);
+  Unpin();
 }
 
 }  // namespace millrace::rt

@@ -22,9 +22,10 @@
 namespace millrace::rt {
 
 class Scheduler;
+struct Machine;
 
 //   kFree ──MakeFiber──▶ kReady ──Execute──▶ kRunning ──Park──▶ kParked
-//     ▲                    ▲  ▲─────Yield──────┘  │                │
+//     ▲                    ▲  ▲─Yield, preempted─┘│                │
 //     │                    └──────────Ready───────┼────────────────┘
 //     └───────────────────the closure returned────┘
 enum class FiberState : uint32_t { kFree, kReady, kRunning, kParked };
@@ -48,7 +49,10 @@ struct alignas(64) Fiber {
   WaitReason wait_reason = WaitReason::kNone;
   int saved_errno = 0;
   ExceptionState exceptions;
-  Fiber* next = nullptr;  // Link of whichever list owns it: the global queue or a free list.
+  Fiber* next = nullptr;  // Link of whichever list owns it: a queue of the scheduler or a free list.
+  // A ready fiber that can only go on on this machine's thread: a signal stopped it there, or it comes out of a blocking call.
+  Machine* bound = nullptr;
+  bool started = false;  // Has run.
 
   uint32_t select_random = 0;  // Generator of the order in which its selects look at their cases.
 

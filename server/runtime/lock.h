@@ -9,11 +9,13 @@
 //   Fairness  Whoever runs may take a free lock before one who has just been woken for it; that is fast, and starves a sleeper
 //             beside threads that take the lock in a loop. A waiter woken kPatience times in vain therefore keeps newcomers out
 //             until it has had its turn.
-//   Next      Preemption will be disabled while one is held: this file and spin_lock.h are the places that have to learn it.
+//   Preempt   Whoever holds or waits for one is not stopped by the preemption signal (preempt.h).
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+
+#include "runtime/preempt.h"
 
 namespace millrace::rt {
 
@@ -24,6 +26,7 @@ class Lock {
   Lock& operator=(const Lock&) = delete;
 
   void lock() {
+    DisablePreemption();
     // acquire: pairs with the release in unlock, so the section sees what the last one wrote.
     uint32_t free = kFree;
     if (starving_.load(std::memory_order_relaxed) != 0 ||
@@ -33,11 +36,15 @@ class Lock {
     }
   }
   bool try_lock() {
+    DisablePreemption();
     uint32_t free = kFree;
-    return word_.compare_exchange_strong(free, kHeld, std::memory_order_acquire, std::memory_order_relaxed);
+    bool taken = word_.compare_exchange_strong(free, kHeld, std::memory_order_acquire, std::memory_order_relaxed);
+    if (!taken) EnablePreemption();
+    return taken;
   }
   void unlock() {
     if (word_.exchange(kFree, std::memory_order_release) == kContended) WakeOne();
+    EnablePreemption();
   }
 
  private:

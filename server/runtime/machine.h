@@ -1,17 +1,21 @@
 // Machine (M): an OS thread of the runtime. On its own stack it searches for fibers (scheduler.cc); a fiber that gives up its turn
 // leaves a note (`after_switch`) about what is to be done with it and switches back here.
 //
-//   Who may change it   Its own thread; `wake` and `assigned` are how others hand it a processor while it sleeps.
+//   Who may change it   Its own thread; `wake` and `assigned` are how others hand it a processor while it sleeps; sysmon may take
+//                       the processor of one that sleeps in a system call (processor_slot.h).
 #pragma once
+
+#include <pthread.h>
+#include <sys/types.h>
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <thread>
 
 #include "runtime/fiber.h"
+#include "runtime/fiber_list.h"
 #include "runtime/park.h"
-#include "runtime/processor.h"
+#include "runtime/processor_slot.h"
 
 namespace millrace::rt {
 
@@ -19,13 +23,19 @@ class Scheduler;
 
 enum class AfterSwitch : uint8_t { kNone, kYield, kPark, kFinish };
 
+// Registers of a fiber that a signal has stopped.
+struct Interrupted {
+  uintptr_t pc = 0, sp = 0, fp = 0;
+};
+
 struct Machine {
   explicit Machine(Scheduler& owner) : scheduler(owner) {}
 
   Scheduler& scheduler;
-  Processor* processor = nullptr;
-  Fiber* current = nullptr;
-  bool spinning = false;  // Looks for work and is counted in Scheduler::spinning_.
+  ProcessorSlot processor;
+  Fiber* current = nullptr;  // Also while the fiber is stopped by a signal or in a blocking call.
+  bool spinning = false;     // Looks for work and is counted in Scheduler::spinning_.
+  bool blocking = false;     // In rt::Blocking, without a processor.
 
   // ---- Switching
   void* native_context = nullptr;  // Of this thread's own stack, while a fiber runs on it.
@@ -41,14 +51,34 @@ struct Machine {
   const void* stack_low = nullptr;
   size_t stack_bytes = 0;
 
+  // ---- Being stopped
+  std::atomic<pid_t> tid{0};
+  std::atomic<uint32_t>* preempt_word = nullptr;  // preempt.h; this thread's.
+  mutable std::atomic<bool> signal_sent{false};
+  const Interrupted* interrupted = nullptr;  // While the fiber is stopped by a signal; for dumps.
+  // Sysmon's: when it took the processor, the CPU time of the thread then, and its list of such machines.
+  std::atomic<uint64_t> detached_at{0};
+  int64_t detached_cpu_ns = 0;
+  Machine* detached_next = nullptr;
+  bool watched = false;
+
   // ---- Sleeping. `wake` goes 0 -> 1 after `assigned` and `assigned_spinning` are set.
   std::atomic<uint32_t> wake{0};
   Processor* assigned = nullptr;
   bool assigned_spinning = false;
   Machine* idle_next = nullptr;
 
+  // ---- Polling: what the poller's handlers readied.
+  bool collecting = false;
+  FiberList collected;
+
+  // ---- The end
+  enum class Life : uint32_t { kRuns, kEnded, kAbandoned };
+  std::atomic<bool> stop_anywhere{false};  // At the end of the run, not only in the program's own code (AwaitMachines).
+  std::atomic<Life> life{Life::kRuns};     // Abandoned: asleep for ever in the middle of a fiber.
+
   uint64_t random_state = 0;
-  std::thread thread;  // Empty for the one that called Runtime::Run.
+  pthread_t thread{};
 };
 
 // The calling thread's machine; nullptr on a plain thread. A fiber must not keep it across a switch: the compiler may not either,

@@ -1,7 +1,9 @@
 // Processor (P): the right to run fibers, with what belongs to it: a run queue, timers, a cache of used stacks, counters.
 //
-//   Who may change it   The machine that holds it. Thieves use run_queue and timers, whose own rules allow it; counters are
+//   Who may change it   The machine that holds it; sysmon, when it has taken it from one that sleeps in a system call. Thieves use run_queue and timers, whose own rules allow it; counters are
 //                       written by the holder and read by anyone. Idle ones belong to the scheduler's list, under its lock.
+//   Lifetime            As the scheduler's: one that SetProcs has retired keeps its timers, which others fire, until it is used
+//                       again.
 #pragma once
 
 #include <array>
@@ -16,6 +18,7 @@ namespace millrace::rt {
 // A number that one machine writes and everybody may read: a plain add, no locked instruction.
 class Counter {
  public:
+  void Set(uint64_t n) { value_.store(n, std::memory_order_relaxed); }
   void Add(uint64_t n) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
   uint64_t Get() const { return value_.load(std::memory_order_relaxed); }
 
@@ -27,6 +30,7 @@ struct ProcessorCounters {
   Counter fibers_started;
   Counter fibers_finished;
   Counter switches_voluntary;
+  Counter switches_preempted;
   Counter steals;
   Counter fibers_stolen;
   Counter timers_fired;
@@ -37,12 +41,18 @@ struct ProcessorCounters {
   std::array<Counter, 65> wait_log2;
 };
 
+struct Machine;
+
 struct alignas(128) Processor {
   static constexpr int kFreeFibersMax = 64;
 
   int index = 0;
-  uint32_t tick = 0;         // Time slices begun; every 61st looks at the global queue first.
-  uint64_t slice_start = 0;  // Ticks of the clock (cycles.h).
+  Counter tick;         // Time slices begun; every 61st looks at the global queue first.
+  Counter slice_start;  // Ticks of the clock (cycles.h).
+  // ---- For sysmon
+  std::atomic<Machine*> machine{nullptr};  // That holds it. May be out of date by the time it is used.
+  std::atomic<uint64_t> stop_tick{
+      ~uint64_t{0}};  // The slice that is to end: the preemption signal is about it and no other.
   RunQueue run_queue;
   TimerHeap timers;
   ProcessorCounters counters;
@@ -53,6 +63,7 @@ struct alignas(128) Processor {
   uint64_t last_fiber_id = 0;
 
   Processor* idle_next = nullptr;
+  bool retired = true;  // Nobody has it and nobody may take it. Under the scheduler's lock.
 };
 
 }  // namespace millrace::rt

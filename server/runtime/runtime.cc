@@ -2,7 +2,9 @@
 
 #include <sched.h>
 
+#include <mutex>
 #include <thread>
+#include <vector>
 
 #include "base/check.h"
 #include "runtime/context.h"
@@ -15,10 +17,21 @@
 namespace millrace::rt {
 
 Runtime::Runtime(RuntimeOptions options) : scheduler_(std::make_unique<Scheduler>(options)) {}
-Runtime::~Runtime() = default;
+Runtime::~Runtime() {
+  if (keep_) static_cast<void>(scheduler_.release());
+}
 
-void Runtime::RunMain(Fiber* main) { scheduler_->RunMain(main); }
+void Runtime::RunMain(Fiber* main) {
+  if (scheduler_->RunMain(main)) return;
+  // Threads are stopped for good in the middle of its fibers and look at it. Kept where leak checkers see that it is meant.
+  static std::mutex mutex;
+  static std::vector<Scheduler*>& kept = *new std::vector<Scheduler*>;
+  std::lock_guard guard(mutex);
+  kept.push_back(scheduler_.get());
+  keep_ = true;
+}
 int Runtime::procs() const { return scheduler_->procs(); }
+void Runtime::SetProcs(int procs) { scheduler_->SetProcs(procs); }
 RuntimeStats Runtime::Stats() const { return scheduler_->Stats(); }
 
 MR_NO_TSAN Scheduler& CurrentScheduler() {
@@ -31,6 +44,9 @@ MR_NO_TSAN Scheduler& CurrentScheduler() {
 Fiber* AllocateFiber(Scheduler& scheduler, FiberOptions options) { return scheduler.Allocate(options); }
 void ReleaseUnstartedFiber(Fiber* fiber) { fiber->scheduler->Release(fiber); }
 void StartFiber(Fiber* fiber) { fiber->scheduler->Start(fiber); }
+
+int Procs() { return CurrentScheduler().procs(); }
+int SetProcs(int procs) { return CurrentScheduler().SetProcs(procs); }
 
 void Yield() {
   if (CurrentFiber() == nullptr) {

@@ -29,15 +29,21 @@ class Scheduler;
 
 struct RuntimeOptions {
   // Fibers that run at the same time, 1 to kMaxProcs. 0: MILLRACE_PROCS from the environment, else the CPU limit
-  // (min of affinity and cgroup quota, rounded up; runtime/cpu_limit.h).
+  // (min of affinity and cgroup quota, rounded up; runtime/cpu_limit.h), looked at again every second while running.
   int procs = 0;
   // Address space of each fiber's stack; memory is committed by the page as it is touched. 16 KiB to 1 GiB, rounded up to pages.
   size_t stack_bytes = size_t{256} << 10;
+  // Machines that a signal has stopped in the middle of a fiber, at most. Beyond this the runtime finishes such fibers before it
+  // starts new ones. Each costs a thread, some 50 KiB.
+  int parked_machines_max = 256;
+  // Threads at most, blocked ones included (Go's limit as well).
+  int machines_max = 10'000;
   // Seeds the order of victims when stealing and of select cases. 0: taken from the clock.
   uint64_t seed = 0;
 };
 
 inline constexpr int kMaxProcs = 256;
+inline constexpr int64_t kTimeSliceNs = 10'000'000;  // Go's.
 
 class Runtime {
  public:
@@ -47,8 +53,9 @@ class Runtime {
   Runtime& operator=(const Runtime&) = delete;
 
   // Runs `main` as the first fiber and returns what it returns (0 for void) once it has returned. As in Go, the program does
-  // not wait for other fibers: those that are parked or ready are dropped without running their destructors; one that is
-  // running is waited for until its next switch. Call once per Runtime, from a plain thread.
+  // not wait for other fibers: they are dropped without running their destructors. One that is running gets a moment to reach its
+  // next switch; if it does not, or sits in a blocking call, its thread is stopped for good where it is, and the runtime's memory
+  // stays for it. Call once per Runtime, from a plain thread; that thread watches over the machines meanwhile (sysmon.h).
   template <typename F>
   int Run(F&& main) {
     int result = 0;
@@ -73,12 +80,18 @@ class Runtime {
   }
 
   int procs() const;
+
+  // Changes the number of processors, 1 to kMaxProcs; also stops following the CPU limit. Any thread. A processor too many ends at
+  // the next switch of the fiber that runs on it, or is taken from it within some 10 ms.
+  void SetProcs(int procs);
+
   // A consistent-enough sum of per-processor counters. Any thread; cheap.
   RuntimeStats Stats() const;
 
  private:
   void RunMain(Fiber* main);
   std::unique_ptr<Scheduler> scheduler_;
+  bool keep_ = false;  // Run left threads behind.
 };
 
 // ---- Called on a fiber -----------------------------------------------------------------------------------------------------
@@ -93,6 +106,10 @@ template <typename F>
 void Go(F&& fn) {
   Go(FiberOptions{}, std::forward<F>(fn));
 }
+
+// The processors of the calling fiber's runtime; SetProcs returns how many there were.
+int Procs();
+int SetProcs(int procs);
 
 // Lets the other ready fibers of this processor run first. On a plain thread: sched_yield.
 void Yield();

@@ -1,7 +1,9 @@
+// A machine's life: find a fiber, run it, see what became of it.
 #include "runtime/scheduler.h"
 
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
@@ -12,6 +14,7 @@
 #include "runtime/cpu_limit.h"
 #include "runtime/cycles.h"
 #include "runtime/futex.h"
+#include "runtime/preempt.h"
 #include "runtime/sanitizers.h"
 
 namespace millrace::rt {
@@ -20,10 +23,11 @@ namespace {
 
 // Every 61st time slice takes from the global queue first, so that two fibers which keep readying each other cannot starve it.
 // A prime, so as not to march in step with a program's own rhythm (Go's number).
-constexpr uint32_t kGlobalQueueInterval = 61;
+constexpr uint64_t kGlobalQueueInterval = 61;
 constexpr int kStealRounds = 4;
 constexpr uint32_t kSwitchSample = 64;
-constexpr int64_t kTimeSliceNs = 10'000'000;  // Go's.
+// Of a machine's own stack: the search for work is shallow, an I/O poller's handlers are what needs room.
+constexpr size_t kMachineStackBytes = size_t{512} << 10;
 
 uint64_t NextRandom(uint64_t& state) {  // xorshift64* (Vigna)
   state ^= state >> 12;
@@ -32,18 +36,17 @@ uint64_t NextRandom(uint64_t& state) {  // xorshift64* (Vigna)
   return state * 0x2545F4914F6CDD1Du;
 }
 
-int ProcsFrom(const RuntimeOptions& options) {
+// 0: nobody has said; the CPU limit decides, and is followed.
+int ProcsAskedFor(const RuntimeOptions& options) {
   int procs = options.procs;
   const char* origin = "RuntimeOptions::procs";
   if (procs == 0) {
-    if (const char* text = getenv("MILLRACE_PROCS"); text != nullptr && *text != '\0') {
-      char* end = nullptr;
-      long value = strtol(text, &end, 10);
-      procs = *end == '\0' && value >= 1 && value <= kMaxProcs ? static_cast<int>(value) : -1;
-      origin = "MILLRACE_PROCS";
-    } else {
-      return std::clamp(CpuLimit(), 1, kMaxProcs);
-    }
+    const char* text = getenv("MILLRACE_PROCS");
+    if (text == nullptr || *text == '\0') return 0;
+    char* end = nullptr;
+    long value = strtol(text, &end, 10);
+    procs = *end == '\0' && value >= 1 && value <= kMaxProcs ? static_cast<int>(value) : -1;
+    origin = "MILLRACE_PROCS";
   }
   MR_CHECK(procs >= 1 && procs <= kMaxProcs, "%s must be a whole number from 1 to %d", origin, kMaxProcs);
   return procs;
@@ -54,13 +57,21 @@ int ProcsFrom(const RuntimeOptions& options) {
 Scheduler::Scheduler(const RuntimeOptions& options)
     : seed_(options.seed != 0 ? options.seed : static_cast<uint64_t>(NowNs()) | 1),
       slice_ticks_(static_cast<uint64_t>(kTimeSliceNs * GetTickScale().ticks_per_ns)),
+      parked_machines_max_(options.parked_machines_max),
+      machines_max_(options.machines_max),
       stacks_(options.stack_bytes) {
   sanitizers::LeaveSingleThreadedMode();
-  int procs = ProcsFrom(options);
+  MR_CHECK(parked_machines_max_ >= 1 && machines_max_ >= 2,
+           "RuntimeOptions::parked_machines_max must be at least 1 and machines_max at least 2");
+  int asked = ProcsAskedFor(options);
+  follow_cpu_limit_.store(asked == 0, std::memory_order_relaxed);
+  int procs = asked != 0 ? asked : std::clamp(CpuLimit(), 1, kMaxProcs);
   for (int i = 0; i < procs; ++i) {
-    processors_.push_back(std::make_unique<Processor>());
-    processors_.back()->index = i;
+    processors_[static_cast<size_t>(i)] = std::make_unique<Processor>();
+    processors_[static_cast<size_t>(i)]->index = i;
   }
+  procs_.store(procs, std::memory_order_relaxed);
+  created_.store(procs, std::memory_order_release);
 }
 
 Scheduler::~Scheduler() {
@@ -68,56 +79,55 @@ Scheduler::~Scheduler() {
   while (outside_calls_.load(std::memory_order_acquire) != 0) sched_yield();
 }
 
-// ---- A machine's life ---------------------------------------------------------------------------------------------------------
-
-void Scheduler::RunMain(Fiber* main) {
-  MR_CHECK(main_ == nullptr, "Runtime::Run was called twice; make a Runtime for each run");
-  MR_CHECK(CurrentMachine() == nullptr, "Runtime::Run was called on a fiber; call it from a plain thread");
-  main_ = main;
-  pthread_sigmask(SIG_SETMASK, nullptr, &signal_mask_);
+// False: enough machines, out of threads, or the runtime stops. The others go on with fewer then.
+bool Scheduler::MakeMachine() {
+  std::lock_guard guard(machines_mutex_);
+  if (stopping_.load(std::memory_order_seq_cst) || machine_count_.load(std::memory_order_relaxed) >= machines_max_)
+    return false;
   auto owned = std::make_unique<Machine>(*this);
-  Machine& machine = *owned;
-  machine.random_state = seed_;
-  {
-    std::lock_guard guard(machines_mutex_);
-    machines_.push_back(std::move(owned));
-  }
-  {
-    // Not earlier: with an idle processor at hand, a fiber started before Run would start a machine.
-    LockGuard guard(lock_);
-    for (int i = procs() - 1; i > 0; --i) PushIdleProcessor(processors_[i].get());
-    machine.processor = processors_[0].get();
-    ++machine_count_;
-  }
-  SetCurrentMachine(&machine);
-  Start(main);
-  Loop(machine);
-  SetCurrentMachine(nullptr);
-  // Machines end at their next search for work; nobody makes new ones once stopping_ is set (WakeOne, under machines_mutex_).
-  for (size_t i = 0;; ++i) {
-    Machine* other;
-    {
-      std::lock_guard guard(machines_mutex_);
-      if (i == machines_.size()) break;
-      other = machines_[i].get();
-    }
-    if (other->thread.joinable()) other->thread.join();
-  }
+  owned->random_state = seed_ + 0x9E3779B97F4A7C15u * (machines_.size() + 1);
+  machines_.reserve(machines_.size() + 1);
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, kMachineStackBytes);
+  int error = pthread_create(&owned->thread, &attributes, MachineThread, owned.get());
+  pthread_attr_destroy(&attributes);
+  if (error != 0) return false;
+  machines_.push_back(std::move(owned));
+  machine_count_.fetch_add(1, std::memory_order_relaxed);
+  return true;
 }
 
-void Scheduler::MachineThread(Machine& machine) {
-  // Whichever thread had the work that this one was made for: it must not lend its name and signal mask.
+void* Scheduler::MachineThread(void* argument) {
+  Machine& machine = *static_cast<Machine*>(argument);
+  Scheduler& scheduler = machine.scheduler;
   pthread_setname_np(pthread_self(), "millrace-m");
-  pthread_sigmask(SIG_SETMASK, &signal_mask_, nullptr);
-  SetCurrentMachine(&machine);
-  Loop(machine);
-  SetCurrentMachine(nullptr);
+  {
+    SignalStack signal_stack;
+    machine.preempt_word = reinterpret_cast<std::atomic<uint32_t>*>(&internal::preempt_word);
+    Pin();  // This stack is pinned for ever; a fiber's is not (context.cc).
+    SetCurrentMachine(&machine);
+    machine.tid.store(gettid(), std::memory_order_release);
+    // Whichever thread asked for this one must not lend its signal mask.
+    pthread_sigmask(SIG_SETMASK, &scheduler.signal_mask_, nullptr);
+    scheduler.Loop(machine);
+    SetCurrentMachine(nullptr);
+    Unpin();
+  }
+  machine.life.store(Machine::Life::kEnded, std::memory_order_release);
+  return nullptr;
 }
 
 void Scheduler::Loop(Machine& machine) {
   BindThreadState(machine);
   bool inherits = false;
-  while (Fiber* fiber = FindRunnable(machine, &inherits)) Execute(machine, fiber, inherits);
+  while (Fiber* fiber = FindRunnable(machine, &inherits)) {
+    if (fiber->bound != nullptr) {
+      HandToBound(machine, *machine.processor, fiber);
+    } else {
+      Execute(machine, fiber, inherits);
+    }
+  }
 }
 
 MR_NO_TSAN void Scheduler::Execute(Machine& machine, Fiber* fiber, bool inherits) {
@@ -137,110 +147,156 @@ MR_NO_TSAN void Scheduler::Execute(Machine& machine, Fiber* fiber, bool inherits
     processor.counters.wait_ticks.Add(waited);
     processor.counters.wait_log2[64 - std::countl_zero(waited)].Add(1);
     if (!inherits) {
-      ++processor.tick;
-      processor.slice_start = now;
+      processor.tick.Add(1);
+      processor.slice_start.Set(now);
     }
   }
-  for (bool parked = false; !parked;) {
-    fiber->since = now;
-    fiber->state.store(FiberState::kRunning, std::memory_order_relaxed);
-    machine.current = fiber;
+  fiber->started = true;
+  fiber->since = now;
+  fiber->state.store(FiberState::kRunning, std::memory_order_relaxed);
+  machine.current = fiber;
+  for (;;) {
     SwitchToFiber(machine, fiber);
-    machine.current = nullptr;
     now = NowTicks();
+    Processor* processor = machine.processor.Get();
+    if (processor == nullptr) [[unlikely]] {
+      LeftWithoutProcessor(machine, fiber, now);
+      return;
+    }
     fiber->running += TicksBetween(fiber->since, now);
     fiber->since = now;
     machine.left_at = now;
-    machine.processor->counters.switches_voluntary.Add(1);
-
-    parked = true;
+    processor->counters.switches_voluntary.Add(1);
     switch (machine.after_switch) {
       case AfterSwitch::kYield:
+        machine.current = nullptr;
         fiber->state.store(FiberState::kReady, std::memory_order_relaxed);
-        PushLocal(*machine.processor, fiber);
-        break;
+        PushLocal(*processor, fiber);
+        return;
       case AfterSwitch::kPark:
+        machine.current = nullptr;
         fiber->state.store(FiberState::kParked, std::memory_order_relaxed);
         // From here on the fiber may be running elsewhere, unless commit says no.
-        if (machine.park_commit != nullptr) parked = machine.park_commit(fiber, machine.park_argument);
-        if (!parked) sanitizers::Release(fiber);
+        if (machine.park_commit == nullptr || machine.park_commit(fiber, machine.park_argument)) return;
+        sanitizers::Release(fiber);
+        fiber->state.store(FiberState::kRunning, std::memory_order_relaxed);
+        machine.current = fiber;
         break;
       case AfterSwitch::kFinish:
-        FinishFiber(machine, fiber);
-        break;
+        machine.current = nullptr;
+        FinishFiber(processor, fiber);
+        return;
       case AfterSwitch::kNone:
         MR_FATAL("fiber %lu left its stack without a reason", static_cast<unsigned long>(fiber->id));
     }
   }
 }
 
-Fiber* Scheduler::FindLocal(Machine& machine, bool* inherits) {
-  Processor& processor = *machine.processor;
+Fiber* Scheduler::FindLocal(Machine& machine, Processor& processor, bool* inherits) {
   *inherits = false;
   uint64_t now = machine.left_at != 0 ? machine.left_at : NowTicks();
   if (processor.timers.earliest_ticks() <= now) processor.counters.timers_fired.Add(processor.timers.FireDue(NowNs()));
   // A pair that readies each other lives in the next slot and off one slice; when that is used up, both queue like the others.
-  bool slice_over = TicksBetween(processor.slice_start, now) > slice_ticks_;
+  bool slice_over = TicksBetween(processor.slice_start.Get(), now) > slice_ticks_;
   if (slice_over) {
     if (Fiber* fiber = processor.run_queue.TakeNext()) PushLocal(processor, fiber);
   }
-  if ((slice_over || processor.tick % kGlobalQueueInterval == 0) && global_count_.load(std::memory_order_relaxed) > 0) {
+  if ((slice_over || processor.tick.Get() % kGlobalQueueInterval == 0) && SharedWork()) {
     LockGuard guard(lock_);
-    if (Fiber* fiber = PopGlobal(processor, 1)) return fiber;
+    if (Fiber* fiber = PopShared(processor, 1)) return fiber;
   }
   if (Fiber* fiber = processor.run_queue.Pop(inherits)) return fiber;
-  if (global_count_.load(std::memory_order_relaxed) > 0) {
+  if (SharedWork()) {
     LockGuard guard(lock_);
-    if (Fiber* fiber = PopGlobal(processor, RunQueue::kCapacity / 2)) return fiber;
+    if (Fiber* fiber = PopShared(processor, RunQueue::kCapacity / 2)) return fiber;
   }
   return nullptr;
 }
 
-// Returns a fiber to run with machine.processor held, or nullptr when the runtime stops.
+// Returns a fiber to run with a processor held, or nullptr when the runtime stops.
 Fiber* Scheduler::FindRunnable(Machine& machine, bool* inherits) {
   for (;;) {
     if (stopping_.load(std::memory_order_relaxed)) return nullptr;
-    Fiber* fiber = FindLocal(machine, inherits);
+    Processor* processor = machine.processor.Get();
+    if (processor == nullptr) {
+      if (!AcquireProcessor(machine)) return nullptr;
+      continue;
+    }
+    if (processor->index >= procs()) {
+      Retire(machine, *processor);
+      continue;
+    }
+    Fiber* fiber = FindLocal(machine, *processor, inherits);
     if (fiber == nullptr) {
       machine.left_at = 0;
       // At most half of the busy processors' machines search at a time: more would only fight over the same queues.
       int busy = procs() - idle_processor_count_.load(std::memory_order_relaxed);
       if (machine.spinning || 2 * spinning_.load(std::memory_order_relaxed) < busy) {
         if (!machine.spinning) BecomeSpinning(machine);
-        fiber = Steal(machine);
+        fiber = Steal(machine, *processor);
       }
     }
     if (fiber != nullptr) {
+      if (!fiber->started && TooManyParked()) [[unlikely]] {
+        Defer(fiber);
+        continue;
+      }
       if (machine.spinning) {
         StopSpinning(machine);
         WakeSuccessor();
       }
       return fiber;
     }
-
-    {
-      LockGuard guard(lock_);
-      if (stopping_.load(std::memory_order_relaxed)) return nullptr;
-      if (global_count_.load(std::memory_order_relaxed) > 0) continue;
-      if (!machine.spinning && need_spinning_.load(std::memory_order_relaxed)) {  // Rule 3.
-        BecomeSpinning(machine);
-        continue;
-      }
-      PushIdleProcessor(machine.processor);
-      machine.processor = nullptr;
-    }
-    if (machine.spinning) StopSpinning(machine);
-    // Rule 1. The processor is in the idle list and spinning_ is lowered; partner: the fence in WakeIfIdle. Acquire and release
-    // would let both sides miss each other.
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    if (AnyWork() && TryTakeProcessor(machine)) continue;
-    if (!SleepUntilAssigned(machine)) return nullptr;
+    GiveUpProcessor(machine, *processor);
   }
 }
 
-Fiber* Scheduler::Steal(Machine& machine) {
-  Processor& mine = *machine.processor;
-  size_t count = processors_.size();
+void Scheduler::GiveUpProcessor(Machine& machine, Processor& processor) {
+  {
+    LockGuard guard(lock_);
+    if (stopping_.load(std::memory_order_relaxed) || SharedWork()) return;
+    if (!machine.spinning && need_spinning_.load(std::memory_order_relaxed)) {  // Rule 3.
+      BecomeSpinning(machine);
+      return;
+    }
+    LetGo(machine, processor);
+    PushIdleProcessor(processor);
+  }
+  if (machine.spinning) StopSpinning(machine);
+  // Rule 1. The processor is in the idle list and spinning_ is lowered; partner: the fence in WakeIfIdle. Acquire and release
+  // would let both sides miss each other.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
+// False: the runtime stops. True: the machine holds a processor and should search.
+bool Scheduler::AcquireProcessor(Machine& machine) {
+  machine.left_at = 0;
+  for (;;) {
+    if (stopping_.load(std::memory_order_seq_cst)) return false;
+    if (AnyWork() && TryTakeProcessor(machine)) return true;
+    if (PollUntilWork(machine)) return true;
+    {
+      LockGuard guard(lock_);
+      if (stopping_.load(std::memory_order_relaxed)) return false;
+      machine.idle_next = idle_machines_;
+      idle_machines_ = &machine;
+      idle_machine_count_.fetch_add(1, std::memory_order_seq_cst);
+    }
+    // acquire: pairs with the release in Assign; `assigned` is visible.
+    while (machine.wake.load(std::memory_order_acquire) == 0) FutexWait(machine.wake, 0);
+    machine.wake.store(0, std::memory_order_relaxed);
+    if (stopping_.load(std::memory_order_relaxed)) return false;
+    if (machine.assigned != nullptr) {
+      Hold(machine, *machine.assigned);
+      machine.spinning = machine.assigned_spinning;
+      return true;
+    }
+    // Woken for the poller role (WakePoller).
+  }
+}
+
+Fiber* Scheduler::Steal(Machine& machine, Processor& mine) {
+  size_t count = static_cast<size_t>(created_.load(std::memory_order_acquire));
   for (int round = 0; round < kStealRounds; ++round) {
     bool last_round = round == kStealRounds - 1;
     size_t start = NextRandom(machine.random_state) % count;
@@ -270,161 +326,6 @@ Fiber* Scheduler::Steal(Machine& machine) {
     }
   }
   return nullptr;
-}
-
-// False: the runtime stops. True: the machine holds a processor and should search.
-bool Scheduler::SleepUntilAssigned(Machine& machine) {
-  if (PollUntilWork(machine)) return true;
-  {
-    LockGuard guard(lock_);
-    if (stopping_.load(std::memory_order_relaxed)) return false;
-    machine.idle_next = idle_machines_;
-    idle_machines_ = &machine;
-    ++idle_machine_count_;
-  }
-  // acquire: pairs with the release in WakeOne; `assigned` is visible.
-  while (machine.wake.load(std::memory_order_acquire) == 0) FutexWait(machine.wake, 0);
-  machine.wake.store(0, std::memory_order_relaxed);
-  if (stopping_.load(std::memory_order_relaxed)) return false;
-  machine.processor = machine.assigned;
-  machine.spinning = machine.assigned_spinning;
-  return true;
-}
-
-// Takes the poller role if it is free and sleeps until a timer is due. True: the machine got a processor. False: somebody else
-// has the role, every processor is busy, or the runtime stops.
-bool Scheduler::PollUntilWork(Machine& machine) {
-  while (!poller_taken_.exchange(true, std::memory_order_seq_cst)) {
-    bool took_processor = false;
-    while (!stopping_.load(std::memory_order_seq_cst)) {
-      int64_t until = EarliestTimer();
-      // Published, then looked again: partner is StartTimer, which publishes its timer and then reads poll_until_.
-      poll_until_.store(until, std::memory_order_seq_cst);
-      if (EarliestTimer() < until) continue;
-      poller_.load(std::memory_order_seq_cst)->Wait(until);
-      poll_until_.store(kNobodyPolls, std::memory_order_seq_cst);
-      if (!AnyWork()) continue;  // Interrupted for the sake of an earlier timer.
-      took_processor = TryTakeProcessor(machine);
-      break;  // Without an idle processor each one has a machine that looks after its timers.
-    }
-    poll_until_.store(kNobodyPolls, std::memory_order_seq_cst);
-    poller_taken_.store(false, std::memory_order_seq_cst);
-    if (took_processor) return true;
-    // Rule 4: a machine that went idle after TryTakeProcessor failed may have found the role taken and gone to sleep.
-    bool again = idle_processor_count_.load(std::memory_order_seq_cst) > 0 && EarliestTimer() != TimerHeap::kNever;
-    if (!again || stopping_.load(std::memory_order_seq_cst)) return false;
-  }
-  return false;
-}
-
-void Scheduler::Stop() {
-  stopping_.store(true, std::memory_order_seq_cst);
-  LockGuard guard(lock_);
-  while (idle_machines_ != nullptr) {
-    Machine* machine = idle_machines_;
-    idle_machines_ = machine->idle_next;
-    machine->wake.store(1, std::memory_order_release);
-    FutexWake(machine->wake, 1);
-  }
-  idle_machine_count_ = 0;
-  InterruptPoller();
-}
-
-// ---- Queues ---------------------------------------------------------------------------------------------------------------------
-
-void Scheduler::PushLocal(Processor& processor, Fiber* fiber) {
-  while (!processor.run_queue.Push(fiber)) {
-    std::array<Fiber*, RunQueue::kCapacity / 2> half;
-    uint32_t count = processor.run_queue.TakeHalf(half);
-    if (count == 0) continue;
-    LockGuard guard(lock_);
-    for (uint32_t i = 0; i < count; ++i) PushGlobal(half[i]);
-  }
-}
-
-// Hands a ready fiber over; `machine` is the calling thread's, or nullptr.
-MR_NO_TSAN void Scheduler::Submit(Machine* machine, Fiber* fiber) {
-  sanitizers::Release(fiber);
-  if (machine != nullptr && machine->processor != nullptr && &machine->scheduler == this) {
-    if (Fiber* displaced = machine->processor->run_queue.PushNext(fiber)) PushLocal(*machine->processor, displaced);
-    WakeIfIdle();
-    return;
-  }
-  SubmitFromOutside(fiber);
-}
-
-void Scheduler::SubmitFromOutside(Fiber* fiber) {
-  outside_calls_.fetch_add(1, std::memory_order_relaxed);
-  {
-    LockGuard guard(lock_);
-    PushGlobal(fiber);
-  }
-  WakeIfIdle();
-  // release: pairs with ~Scheduler. Nothing of the scheduler is touched after this.
-  outside_calls_.fetch_sub(1, std::memory_order_release);
-}
-
-void Scheduler::PushGlobal(Fiber* fiber) {
-  fiber->next = nullptr;
-  (global_tail_ != nullptr ? global_tail_->next : global_head_) = fiber;
-  global_tail_ = fiber;
-  global_count_.fetch_add(1, std::memory_order_seq_cst);
-}
-
-// A fair share for the processor: one to run now, the others into its ring.
-Fiber* Scheduler::PopGlobal(Processor& processor, int64_t max) {
-  int64_t count = global_count_.load(std::memory_order_relaxed);
-  if (count == 0) return nullptr;
-  int64_t take = std::min({count, count / procs() + 1, max});
-  Fiber* first = nullptr;
-  for (int64_t i = 0; i < take; ++i) {
-    Fiber* fiber = global_head_;
-    if (i > 0 && !processor.run_queue.Push(fiber)) {
-      take = i;
-      break;
-    }
-    global_head_ = fiber->next;
-    if (global_head_ == nullptr) global_tail_ = nullptr;
-    if (i == 0) first = fiber;
-  }
-  global_count_.fetch_sub(take, std::memory_order_seq_cst);
-  return first;
-}
-
-bool Scheduler::AnyWork() const {
-  if (global_count_.load(std::memory_order_seq_cst) > 0) return true;
-  for (const auto& processor : processors_) {
-    if (!processor->run_queue.Empty()) return true;
-  }
-  int64_t earliest = EarliestTimer();
-  return earliest != TimerHeap::kNever && earliest <= NowNs();
-}
-
-int64_t Scheduler::EarliestTimer() const {
-  int64_t earliest = TimerHeap::kNever;
-  for (const auto& processor : processors_) earliest = std::min(earliest, processor->timers.earliest_ns());
-  return earliest;
-}
-
-MR_NO_TSAN void Scheduler::StartTimer(Timer* timer, int64_t deadline_ns, Timer::Fire fire) {
-  Machine* machine = CurrentMachine();
-  MR_CHECK(machine != nullptr && machine->processor != nullptr, "a timer was started outside a fiber");
-  if (!machine->processor->timers.Insert(timer, deadline_ns, fire)) return;
-  // Partner: PollUntilWork.
-  if (deadline_ns < poll_until_.load(std::memory_order_seq_cst)) InterruptPoller();
-}
-
-void Scheduler::InterruptPoller() { poller_.load(std::memory_order_seq_cst)->Interrupt(); }
-
-Netpoller& Scheduler::UseNetpoller(std::unique_ptr<Netpoller> (*make)()) {
-  std::lock_guard guard(machines_mutex_);
-  if (netpoller_ == nullptr) {
-    netpoller_ = make();
-    poller_.store(netpoller_.get(), std::memory_order_seq_cst);
-    // Whoever is asleep in the old one goes over to the new one.
-    sleep_poller_.Interrupt();
-  }
-  return *netpoller_;
 }
 
 }  // namespace millrace::rt

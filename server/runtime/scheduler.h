@@ -8,14 +8,22 @@
 //   2. A machine is woken spinning, at most one at a time. A spinner that finds work stops spinning and wakes the next one if
 //      there is more to do.
 //   3. WakeOne that finds no idle processor leaves need_spinning_ behind, under lock_: the next machine to give up its processor
-//      looks again first (golang/go#45867).
-//   4. While a processor is idle and timers are armed, one machine holds the poller role and sleeps no longer than the earliest
-//      timer. It is dropped only for running with a processor (then rule 2 finds a successor) or when no processor is idle, and
-//      then it looks again (DropPollerRole).
+//      looks again first (golang/go#45867). One that finds no idle machine asks the housekeeper for one, which looks again when it
+//      has made it.
+//   4. While a processor is idle and timers are armed, or while fibers wait for I/O, one machine holds the poller role and sleeps
+//      no longer than the earliest timer. It is dropped only for running with a processor (then rule 2 finds a successor, or
+//      sysmon does), or when no processor is idle and no I/O is awaited, and then it looks again (PollUntilWork).
+//   5. A fiber that a signal has stopped goes on on the thread that it was stopped on. Who finds it in the queue hands the
+//      processor to that thread (HandToBound).
+//
+// Memory and locks: nothing here allocates or takes a lock that user code can hold, once a machine runs. A fiber may have been
+// stopped inside malloc; whoever waited for it there with the only processor would wait for ever. Threads are made by the
+// housekeeper, which holds no processor.
 #pragma once
 
 #include <signal.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -23,6 +31,8 @@
 #include <vector>
 
 #include "runtime/fiber.h"
+#include "runtime/fiber_list.h"
+#include "runtime/housekeeper.h"
 #include "runtime/lock.h"
 #include "runtime/machine.h"
 #include "runtime/netpoll.h"
@@ -38,58 +48,115 @@ class Scheduler {
   explicit Scheduler(const RuntimeOptions& options);
   ~Scheduler();
 
-  // The calling thread becomes the first machine until `main` has returned; then all machines have stopped.
-  void RunMain(Fiber* main);
+  // The calling thread watches (Sysmon) until `main` has returned; then all machines have stopped. False: some are stopped for
+  // good in the middle of a fiber, and the scheduler must not be destroyed.
+  bool RunMain(Fiber* main);
 
-  // Any thread.
+  // ---- Any thread.
   Fiber* Allocate(FiberOptions options);
   void Release(Fiber* unstarted);
   void Start(Fiber* fiber);
   void MakeReady(Fiber* fiber);
   Netpoller& UseNetpoller(std::unique_ptr<Netpoller> (*make)());
   RuntimeStats Stats() const;
-  int procs() const { return static_cast<int>(processors_.size()); }
+  int procs() const { return procs_.load(std::memory_order_relaxed); }
+  int SetProcs(int procs);  // Returns how many there were.
 
-  // On a fiber, or in a ParkCommit.
+  // ---- On a fiber, or in a ParkCommit.
   void StartTimer(Timer* timer, int64_t deadline_ns, Timer::Fire fire);
 
+  // ---- On a fiber: around a call that blocks the thread.
+  void EnterBlocking(Machine& machine);
+  void LeaveBlocking(Machine& machine);
+
+  // On the machine's thread, in the signal handler.
+  void OnPreemptSignal(Machine& machine, const Interrupted& interrupted);
+
  private:
-  // ---- A machine's life
-  void MachineThread(Machine& machine);
+  friend class Housekeeper;
+  friend class Sysmon;
+
+  // ---- A machine's life (scheduler.cc)
+  bool MakeMachine();
+  static void* MachineThread(void* machine);
   void Loop(Machine& machine);
   void Execute(Machine& machine, Fiber* fiber, bool inherits);
   Fiber* FindRunnable(Machine& machine, bool* inherits);
-  Fiber* FindLocal(Machine& machine, bool* inherits);
-  Fiber* Steal(Machine& machine);
-  bool SleepUntilAssigned(Machine& machine);
+  Fiber* FindLocal(Machine& machine, Processor& processor, bool* inherits);
+  Fiber* Steal(Machine& machine, Processor& mine);
+  void GiveUpProcessor(Machine& machine, Processor& processor);
+  bool AcquireProcessor(Machine& machine);
 
-  // ---- Queues
+  // ---- The end (scheduler_stop.cc)
+  void Stop();
+  bool AwaitMachines();
+  void StopInHandler(Machine& machine, const Interrupted& interrupted);
+  [[noreturn]] void Abandon(Machine& machine);
+
+  // ---- Queues (scheduler_queues.cc)
   void PushLocal(Processor& processor, Fiber* fiber);
   void Submit(Machine* machine, Fiber* fiber);
   void SubmitFromOutside(Fiber* fiber);
-  Fiber* PopGlobal(Processor& processor, int64_t max);  // lock_ held
-  void PushGlobal(Fiber* fiber);                        // lock_ held
+  Fiber* PopShared(Processor& processor, int64_t max);  // lock_ held, as for the next three
+  Fiber* PopBound();
+  void PushShared(FiberList& list, Fiber* fiber);
+  void AppendShared(FiberList& fibers);
+  bool SharedWork() const { return shared_count_.load(std::memory_order_seq_cst) > 0; }
   bool AnyWork() const;
+  bool TooManyParked() const { return parked_count_.load(std::memory_order_relaxed) >= parked_machines_max_; }
+  void Defer(Fiber* fiber);
   int64_t EarliestTimer() const;
+  template <typename F>
+  void ForEachProcessor(F&& fn) const {  // Also retired ones.
+    // acquire: pairs with the release in SetProcs.
+    for (int i = 0, n = created_.load(std::memory_order_acquire); i < n; ++i) fn(*processors_[static_cast<size_t>(i)]);
+  }
 
-  // ---- Waking
+  // ---- Waking (scheduler_wake.cc)
   void WakeIfIdle();
   void WakeSuccessor();
   void WakeOne();
+  void Assign(Machine& machine, Processor* processor, bool spinning);
   void BecomeSpinning(Machine& machine);
   void StopSpinning(Machine& machine);
   Processor* PopIdleProcessor();  // lock_ held
-  void PushIdleProcessor(Processor* processor);
+  void PushIdleProcessor(Processor& processor);
+  Machine* PopIdleMachine();  // lock_ held
   bool TryTakeProcessor(Machine& machine);
   bool PollUntilWork(Machine& machine);
+  void WakePoller();
   void InterruptPoller();
-  void Stop();
+  void RouseSysmon();
+  Netpoller& poller() const { return *poller_.load(std::memory_order_seq_cst); }
+  static void Hold(Machine& machine, Processor& processor);
+  static void LetGo(Machine& machine, Processor& processor);
 
-  void FinishFiber(Machine& machine, Fiber* fiber);
+  // ---- Preemption and blocking (scheduler_preempt.cc)
+  enum class Resumed : uint8_t { kYes, kStopping };
+  void HandToBound(Machine& machine, Processor& processor, Fiber* fiber);
+  void Requeue(Machine& machine, Fiber* fiber, uint64_t now);  // lock_ held
+  Resumed SleepBound(Machine& machine);
+  bool TakeProcessorToGoOn(Machine& machine);
+  void GoOn(Machine& machine, Processor& processor);
+  bool Retake(Processor& processor);
+  void Disown(Processor& processor);
+  void CloseDetachedAccount(Machine& machine, Fiber* fiber, uint64_t now);
+  void LeftWithoutProcessor(Machine& machine, Fiber* fiber, uint64_t now);
+
+  // ---- The number of processors (scheduler_resize.cc)
+  int Resize(int procs);
+  void Retire(Machine& machine, Processor& processor);
+  void EmptyIfRetired(Processor& processor);  // lock_ held
+
+  // ---- A fiber's way (scheduler_fibers.cc)
+  void FinishFiber(Processor* processor, Fiber* fiber);
 
   const uint64_t seed_;
   const uint64_t slice_ticks_;
-  std::vector<std::unique_ptr<Processor>> processors_;
+  const int parked_machines_max_;
+  const int machines_max_;
+  std::array<std::unique_ptr<Processor>, kMaxProcs> processors_;
+  std::atomic<int> created_{0};
   StackPool stacks_;
   SleepPoller sleep_poller_;
   std::unique_ptr<Netpoller> netpoller_;  // Set once, under machines_mutex_.
@@ -98,32 +165,44 @@ class Scheduler {
 
   alignas(64) std::atomic<int> spinning_{0};
   std::atomic<int> idle_processor_count_{0};
+  std::atomic<int> procs_{0};
   std::atomic<bool> need_spinning_{false};
   std::atomic<bool> stopping_{false};
+  // Sysmon naps until a given time, or sleeps until somebody takes a processor (RouseSysmon).
+  static constexpr uint32_t kSysmonAwake = 0, kSysmonNaps = 1, kSysmonSleeps = 2;
+  std::atomic<uint32_t> sysmon_word_{kSysmonAwake};
 
-  alignas(64) std::atomic<int64_t> global_count_{0};
+  alignas(64) std::atomic<int64_t> shared_count_{0};  // Fibers in the three lists below.
+  std::atomic<int64_t> parked_count_{0};              // In bound_.
   std::atomic<bool> poller_taken_{false};
   // Until when the machine with the poller role sleeps; kNobodyPolls while there is none.
   static constexpr int64_t kNobodyPolls = INT64_MIN;
   std::atomic<int64_t> poll_until_{kNobodyPolls};
 
   alignas(64) Lock lock_;  // Guards the lists below.
-  Fiber* global_head_ = nullptr;
-  Fiber* global_tail_ = nullptr;
+  // What no processor has to itself. The next fiber is the one that has waited longest, whichever list it is in.
+  FiberList global_;
+  FiberList bound_;     // Ready fibers that can only go on on their own thread.
+  FiberList deferred_;  // New fibers that wait until fewer machines are parked.
   Processor* idle_processors_ = nullptr;
   Machine* idle_machines_ = nullptr;
-  int idle_machine_count_ = 0;
-  int machine_count_ = 0;
+  std::atomic<int> idle_machine_count_{0};
+  std::atomic<int> machine_count_{0};
 
+  std::mutex resize_mutex_;    // One SetProcs at a time; never taken by a machine's own stack.
   std::mutex machines_mutex_;  // Guards machines_; taken while a thread is made, never by the search for work.
   std::vector<std::unique_ptr<Machine>> machines_;
+  Housekeeper housekeeper_{*this};
+  std::atomic<bool> follow_cpu_limit_{false};
 
   sigset_t signal_mask_{};                 // Of the thread that called Run; machines get the same.
   std::atomic<int64_t> outside_calls_{0};  // Plain threads inside Submit.
 
   std::atomic<uint64_t> next_fiber_id_{1};
-  std::atomic<uint64_t> external_started_{0};
+  std::atomic<uint64_t> outside_started_{0};  // Counted where no processor was at hand.
+  std::atomic<uint64_t> outside_finished_{0};
   std::atomic<uint64_t> machine_wakeups_{0};
+  std::atomic<uint64_t> handoffs_{0};
 };
 
 }  // namespace millrace::rt

@@ -13,31 +13,35 @@ MR_NO_TSAN Fiber* Scheduler::Allocate(FiberOptions options) {
   constexpr uint64_t kIdBatch = 64;
   Machine* machine = CurrentMachine();
   Fiber* fiber;
-  if (machine != nullptr && machine->processor != nullptr && &machine->scheduler == this) {
-    Processor& processor = *machine->processor;
-    if (processor.free_fibers == nullptr) {
-      processor.free_fibers = stacks_.Take(kRefill);
-      processor.free_fiber_count = 0;
-      for (Fiber* f = processor.free_fibers; f != nullptr; f = f->next) ++processor.free_fiber_count;
+  Pin();
+  Processor* processor = machine != nullptr && &machine->scheduler == this ? machine->processor.Get() : nullptr;
+  if (processor != nullptr) {
+    if (processor->free_fibers == nullptr) {
+      processor->free_fibers = stacks_.Take(kRefill);
+      processor->free_fiber_count = 0;
+      for (Fiber* f = processor->free_fibers; f != nullptr; f = f->next) ++processor->free_fiber_count;
     }
-    fiber = processor.free_fibers;
-    processor.free_fibers = fiber->next;
-    --processor.free_fiber_count;
-    if (processor.next_fiber_id == processor.last_fiber_id) {
-      processor.next_fiber_id = next_fiber_id_.fetch_add(kIdBatch, std::memory_order_relaxed);
-      processor.last_fiber_id = processor.next_fiber_id + kIdBatch;
+    fiber = processor->free_fibers;
+    processor->free_fibers = fiber->next;
+    --processor->free_fiber_count;
+    if (processor->next_fiber_id == processor->last_fiber_id) {
+      processor->next_fiber_id = next_fiber_id_.fetch_add(kIdBatch, std::memory_order_relaxed);
+      processor->last_fiber_id = processor->next_fiber_id + kIdBatch;
     }
-    fiber->id = processor.next_fiber_id++;
-    processor.counters.fibers_started.Add(1);
+    fiber->id = processor->next_fiber_id++;
+    processor->counters.fibers_started.Add(1);
   } else {
     fiber = stacks_.Take(1);
     fiber->id = next_fiber_id_.fetch_add(1, std::memory_order_relaxed);
-    external_started_.fetch_add(1, std::memory_order_relaxed);
+    outside_started_.fetch_add(1, std::memory_order_relaxed);
   }
+  Unpin();
   sanitizers::Acquire(fiber);  // What the fiber did that had this stack before lies behind us.
   fiber->name = options.name;
   fiber->scheduler = this;
   fiber->wait_reason = WaitReason::kNone;
+  fiber->bound = nullptr;
+  fiber->started = false;
   fiber->saved_errno = 0;
   fiber->exceptions = {};
   // Else every fiber's first select would look at its cases in the same order.
@@ -49,8 +53,8 @@ MR_NO_TSAN Fiber* Scheduler::Allocate(FiberOptions options) {
 }
 
 void Scheduler::Release(Fiber* unstarted) {
-  external_started_.fetch_sub(1,
-                              std::memory_order_relaxed);  // Modulo 2^64; only the sum over all counters has a meaning.
+  // Modulo 2^64; only the sum over all counters has a meaning.
+  outside_started_.fetch_sub(1, std::memory_order_relaxed);
   unstarted->next = nullptr;
   stacks_.Give(unstarted, 1);
 }
@@ -73,23 +77,29 @@ MR_NO_TSAN void Scheduler::MakeReady(Fiber* fiber) {
   Submit(CurrentMachine(), fiber);
 }
 
-MR_NO_TSAN void Scheduler::FinishFiber(Machine& machine, Fiber* fiber) {
+// `processor`: the machine's; nullptr when the fiber has lost it.
+MR_NO_TSAN void Scheduler::FinishFiber(Processor* processor, Fiber* fiber) {
   bool was_main = fiber == main_;
-  Processor& processor = *machine.processor;
   fiber->state.store(FiberState::kFree, std::memory_order_relaxed);
-  processor.counters.fibers_finished.Add(1);
-  if (processor.free_fiber_count == Processor::kFreeFibersMax) {
-    // Half stays: a program that starts and ends fibers in turns must not cross the pool's lock each time.
-    Fiber* give = processor.free_fibers;
-    Fiber* last = give;
-    for (int i = 1; i < Processor::kFreeFibersMax / 2; ++i) last = last->next;
-    processor.free_fibers = last->next;
-    processor.free_fiber_count -= Processor::kFreeFibersMax / 2;
-    stacks_.Give(give, Processor::kFreeFibersMax / 2);
+  if (processor == nullptr) {
+    outside_finished_.fetch_add(1, std::memory_order_relaxed);
+    fiber->next = nullptr;
+    stacks_.Give(fiber, 1);
+  } else {
+    processor->counters.fibers_finished.Add(1);
+    if (processor->free_fiber_count == Processor::kFreeFibersMax) {
+      // Half stays: a program that starts and ends fibers in turns must not cross the pool's lock each time.
+      Fiber* give = processor->free_fibers;
+      Fiber* last = give;
+      for (int i = 1; i < Processor::kFreeFibersMax / 2; ++i) last = last->next;
+      processor->free_fibers = last->next;
+      processor->free_fiber_count -= Processor::kFreeFibersMax / 2;
+      stacks_.Give(give, Processor::kFreeFibersMax / 2);
+    }
+    fiber->next = processor->free_fibers;
+    processor->free_fibers = fiber;
+    ++processor->free_fiber_count;
   }
-  fiber->next = processor.free_fibers;
-  processor.free_fibers = fiber;
-  ++processor.free_fiber_count;
   if (was_main) Stop();
 }
 

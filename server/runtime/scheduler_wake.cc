@@ -1,32 +1,29 @@
-// How the scheduler wakes machines: rules 1 to 3 of scheduler.h from the side of whoever has work to give.
-#include "runtime/scheduler.h"
-
-#include <memory>
+// How the scheduler wakes machines: rules 1 to 4 of scheduler.h from the side of whoever has work to give, and the poller role.
 #include <mutex>
-#include <system_error>
-#include <thread>
 
+#include "runtime/cycles.h"
 #include "runtime/futex.h"
+#include "runtime/scheduler.h"
 
 namespace millrace::rt {
 
 void Scheduler::WakeIfIdle() {
-  // Rule 1: the fiber is in a queue. Partner: the fence in FindRunnable.
+  // Rule 1: the fiber is in a queue. Partner: the fence in GiveUpProcessor.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (idle_processor_count_.load(std::memory_order_relaxed) > 0 && spinning_.load(std::memory_order_relaxed) == 0)
     WakeOne();
 }
 
 // Rule 2. Whoever pushed while we were spinning left it to us; whoever pushes from now on sees that we are not (the same pair of
-// barriers as in rule 1). So a successor is needed only for work that is there, and for timers that nobody watches. Go wakes one in
-// any case, which costs two system calls for each job that a plain thread hands to a runtime at rest.
+// barriers as in rule 1). So a successor is needed only for work that is there, and for timers and I/O that nobody watches. Go
+// wakes one in any case, which costs two system calls for each job that a plain thread hands to a runtime at rest.
 void Scheduler::WakeSuccessor() {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (idle_processor_count_.load(std::memory_order_relaxed) == 0 || spinning_.load(std::memory_order_relaxed) != 0)
     return;
-  bool timers_unwatched =
-      !poller_taken_.load(std::memory_order_seq_cst) && EarliestTimer() != TimerHeap::kNever;  // Rule 4.
-  if (timers_unwatched || AnyWork()) WakeOne();
+  bool unwatched = !poller_taken_.load(std::memory_order_seq_cst) &&
+                   (poller().Watching() || EarliestTimer() != TimerHeap::kNever);  // Rule 4.
+  if (unwatched || AnyWork()) WakeOne();
 }
 
 void Scheduler::WakeOne() {
@@ -34,49 +31,51 @@ void Scheduler::WakeOne() {
   if (!spinning_.compare_exchange_strong(none, 1, std::memory_order_seq_cst)) return;
   Processor* processor = nullptr;
   Machine* machine = nullptr;
+  bool spins = true;
   {
     LockGuard guard(lock_);
     if (!stopping_.load(std::memory_order_relaxed)) processor = PopIdleProcessor();
     if (processor == nullptr) {
       need_spinning_.store(true, std::memory_order_relaxed);  // Rule 3; read under lock_.
-      spinning_.fetch_sub(1, std::memory_order_seq_cst);
-      return;
-    }
-    if (idle_machines_ != nullptr) {
-      machine = idle_machines_;
-      idle_machines_ = machine->idle_next;
-      --idle_machine_count_;
+    } else if (idle_machines_ != nullptr) {
+      machine = PopIdleMachine();
+    } else if (Fiber* bound = PopBound()) {
+      machine = bound->bound;
+      spins = false;
     } else {
-      ++machine_count_;
+      PushIdleProcessor(*processor);
     }
   }
-  machine_wakeups_.fetch_add(1, std::memory_order_relaxed);
+  if (machine == nullptr || !spins) spinning_.fetch_sub(1, std::memory_order_seq_cst);
   if (machine != nullptr) {
-    machine->assigned = processor;
-    machine->assigned_spinning = true;
-    machine->wake.store(1, std::memory_order_release);
-    FutexWake(machine->wake, 1);
-    return;
+    Assign(*machine, processor, spins);
+  } else if (processor != nullptr) {
+    housekeeper_.Ask(Housekeeper::kMachines);
   }
-  std::lock_guard guard(machines_mutex_);
-  if (!stopping_.load(std::memory_order_seq_cst)) {
-    auto owned = std::make_unique<Machine>(*this);
-    machine = owned.get();
-    machine->processor = processor;
-    machine->spinning = true;
-    machine->random_state = seed_ + 0x9E3779B97F4A7C15u * (machines_.size() + 1);
-    try {
-      machine->thread = std::thread([this, machine] { MachineThread(*machine); });
-      machines_.push_back(std::move(owned));
-      return;
-    } catch (const std::system_error&) {
-      // Out of threads: the others go on with fewer processors, and the next wake-up tries again.
-    }
-  }
-  LockGuard lock_guard(lock_);
-  --machine_count_;
-  PushIdleProcessor(processor);
-  spinning_.fetch_sub(1, std::memory_order_seq_cst);
+  if (processor != nullptr) RouseSysmon();
+}
+
+// Wakes a machine that sleeps in AcquireProcessor or SleepBound.
+void Scheduler::Assign(Machine& machine, Processor* processor, bool spinning) {
+  machine_wakeups_.fetch_add(1, std::memory_order_relaxed);
+  machine.assigned = processor;
+  machine.assigned_spinning = spinning;
+  // release: pairs with the acquire there.
+  machine.wake.store(1, std::memory_order_release);
+  FutexWake(machine.wake, 1);
+}
+
+void Scheduler::Hold(Machine& machine, Processor& processor) {
+  machine.detached_at.store(0, std::memory_order_release);
+  // The slice of whoever had it before is over; else the first look for work would prefer the global queue again and again.
+  processor.slice_start.Set(NowTicks());
+  machine.processor.Set(&processor);
+  processor.machine.store(&machine, std::memory_order_release);
+}
+
+void Scheduler::LetGo(Machine& machine, Processor& processor) {
+  processor.machine.store(nullptr, std::memory_order_relaxed);
+  machine.processor.Set(nullptr);
 }
 
 void Scheduler::BecomeSpinning(Machine& machine) {
@@ -91,10 +90,14 @@ void Scheduler::StopSpinning(Machine& machine) {
 }
 
 bool Scheduler::TryTakeProcessor(Machine& machine) {
-  LockGuard guard(lock_);
-  machine.processor = PopIdleProcessor();
-  if (machine.processor == nullptr) return false;
-  BecomeSpinning(machine);
+  {
+    LockGuard guard(lock_);
+    Processor* processor = PopIdleProcessor();
+    if (processor == nullptr) return false;
+    Hold(machine, *processor);
+    BecomeSpinning(machine);
+  }
+  RouseSysmon();
   return true;
 }
 
@@ -106,10 +109,92 @@ Processor* Scheduler::PopIdleProcessor() {
   return processor;
 }
 
-void Scheduler::PushIdleProcessor(Processor* processor) {
-  processor->idle_next = idle_processors_;
-  idle_processors_ = processor;
+void Scheduler::PushIdleProcessor(Processor& processor) {
+  processor.retired = processor.index >= procs();
+  if (processor.retired) return;
+  processor.idle_next = idle_processors_;
+  idle_processors_ = &processor;
   idle_processor_count_.fetch_add(1, std::memory_order_seq_cst);
+}
+
+Machine* Scheduler::PopIdleMachine() {
+  Machine* machine = idle_machines_;
+  if (machine == nullptr) return nullptr;
+  idle_machines_ = machine->idle_next;
+  idle_machine_count_.fetch_sub(1, std::memory_order_seq_cst);
+  return machine;
+}
+
+// Sysmon sleeps without an end only while every processor is idle.
+void Scheduler::RouseSysmon() {
+  // Partner: Sysmon::Sleep, which says that it sleeps and then looks at the idle processors once more.
+  uint32_t sleeps = kSysmonSleeps;
+  if (sysmon_word_.load(std::memory_order_seq_cst) == sleeps &&
+      sysmon_word_.compare_exchange_strong(sleeps, kSysmonAwake, std::memory_order_seq_cst)) {
+    FutexWake(sysmon_word_, 1);
+  }
+}
+
+// Takes the poller role if it is free and sleeps until there is something to do. True: the machine got a processor. False: somebody
+// else has the role, every processor is busy and no I/O awaited, or the runtime stops.
+bool Scheduler::PollUntilWork(Machine& machine) {
+  while (!poller_taken_.exchange(true, std::memory_order_seq_cst)) {
+    bool took_processor = false;
+    while (!stopping_.load(std::memory_order_seq_cst)) {
+      Netpoller& poller = this->poller();
+      int64_t until = EarliestTimer();
+      // Published, then looked again: partner is StartTimer, which publishes its timer and then reads poll_until_.
+      poll_until_.store(until, std::memory_order_seq_cst);
+      if (EarliestTimer() < until) continue;
+      // With all processors busy timers are their machines' concern and sysmon's; this one stays for the I/O.
+      bool all_busy = idle_processor_count_.load(std::memory_order_seq_cst) == 0;
+      machine.collecting = true;
+      poller.Wait(all_busy && poller.Watching() ? std::max(until, NowNs() + kTimeSliceNs) : until);
+      machine.collecting = false;
+      poll_until_.store(kNobodyPolls, std::memory_order_seq_cst);
+      if (!machine.collected.empty()) {
+        LockGuard guard(lock_);
+        AppendShared(machine.collected);
+      }
+      if (!AnyWork()) continue;  // Interrupted for the sake of an earlier timer.
+      took_processor = TryTakeProcessor(machine);
+      // Without an idle processor each one has a machine that looks after its timers and the queues.
+      if (took_processor || !poller.Watching()) break;
+    }
+    poll_until_.store(kNobodyPolls, std::memory_order_seq_cst);
+    poller_taken_.store(false, std::memory_order_seq_cst);
+    if (took_processor) return true;
+    // Rule 4: a machine that went idle after TryTakeProcessor failed may have found the role taken and gone to sleep.
+    bool again = poller().Watching() ||
+                 (idle_processor_count_.load(std::memory_order_seq_cst) > 0 && EarliestTimer() != TimerHeap::kNever);
+    if (!again || stopping_.load(std::memory_order_seq_cst)) return false;
+  }
+  return false;
+}
+
+// For I/O that nobody watches while all processors are busy.
+void Scheduler::WakePoller() {
+  Machine* machine;
+  {
+    LockGuard guard(lock_);
+    machine = PopIdleMachine();
+  }
+  if (machine == nullptr) return housekeeper_.Ask(Housekeeper::kMachines);
+  Assign(*machine, nullptr, false);
+}
+
+void Scheduler::InterruptPoller() { poller().Interrupt(); }
+
+Netpoller& Scheduler::UseNetpoller(std::unique_ptr<Netpoller> (*make)()) {
+  if (Netpoller* present = poller_.load(std::memory_order_acquire); present != &sleep_poller_) return *present;
+  std::lock_guard guard(machines_mutex_);
+  if (netpoller_ == nullptr) {
+    netpoller_ = make();
+    poller_.store(netpoller_.get(), std::memory_order_seq_cst);
+    // Whoever is asleep in the old one goes over to the new one.
+    sleep_poller_.Interrupt();
+  }
+  return *netpoller_;
 }
 
 }  // namespace millrace::rt

@@ -11,11 +11,11 @@ namespace millrace::rt {
 void SpinLock::LockSlow() {
   for (int i = 0; i < 60; ++i) {
     CpuRelax();
-    if (try_lock()) return;
+    if (TryTake()) return;
   }
   // The holder was descheduled in the middle of its section. Should it have a lower priority than this thread, yielding does not
   // help it, so in the end this sleeps.
-  for (int i = 0; !try_lock(); ++i) {
+  for (int i = 0; !TryTake(); ++i) {
     if (i < 100) {
       sched_yield();
     } else {

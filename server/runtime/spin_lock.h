@@ -4,11 +4,13 @@
 // protects may be destroyed by the next holder.
 //
 //   Rules   As for Lock, without exception: no parking, no user code, no allocation, no system call while held.
-//   Next    Preemption will be disabled while one is held, as with Lock.
+//   Whoever holds or waits for one is not stopped by the preemption signal (preempt.h).
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+
+#include "runtime/preempt.h"
 
 namespace millrace::rt {
 
@@ -19,16 +21,26 @@ class SpinLock {
   SpinLock& operator=(const SpinLock&) = delete;
 
   void lock() {
+    DisablePreemption();
     // acquire: pairs with the release in unlock, so the section sees what the last one wrote.
     if (held_.exchange(1, std::memory_order_acquire) != 0) [[unlikely]]
       LockSlow();
   }
   bool try_lock() {
-    return held_.load(std::memory_order_relaxed) == 0 && held_.exchange(1, std::memory_order_acquire) == 0;
+    DisablePreemption();
+    bool taken = TryTake();
+    if (!taken) EnablePreemption();
+    return taken;
   }
-  void unlock() { held_.store(0, std::memory_order_release); }
+  void unlock() {
+    held_.store(0, std::memory_order_release);
+    EnablePreemption();
+  }
 
  private:
+  bool TryTake() {
+    return held_.load(std::memory_order_relaxed) == 0 && held_.exchange(1, std::memory_order_acquire) == 0;
+  }
   void LockSlow();
 
   std::atomic<uint32_t> held_{0};

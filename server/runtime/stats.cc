@@ -16,23 +16,25 @@ RuntimeStats Scheduler::Stats() const {
   stats.machines_spinning = std::max(0, spinning_.load(std::memory_order_relaxed));
   {
     LockGuard guard(const_cast<Lock&>(lock_));
-    stats.machines = machine_count_;
-    stats.machines_idle = idle_machine_count_ + (poll_until_.load(std::memory_order_relaxed) != kNobodyPolls ? 1 : 0);
+    stats.machines = machine_count_.load(std::memory_order_relaxed);
+    stats.machines_idle = idle_machine_count_.load(std::memory_order_relaxed) +
+                          (poll_until_.load(std::memory_order_relaxed) != kNobodyPolls ? 1 : 0);
   }
-  uint64_t started = external_started_.load(std::memory_order_relaxed);
-  uint64_t finished = 0, wait_ticks = 0, switch_ticks = 0;
-  stats.fibers_runnable = global_count_.load(std::memory_order_relaxed);
-  for (const auto& processor : processors_) {
-    const ProcessorCounters& counters = processor->counters;
+  uint64_t started = outside_started_.load(std::memory_order_relaxed);
+  uint64_t finished = outside_finished_.load(std::memory_order_relaxed), wait_ticks = 0, switch_ticks = 0;
+  stats.fibers_runnable = shared_count_.load(std::memory_order_relaxed);
+  ForEachProcessor([&](Processor& processor) {
+    const ProcessorCounters& counters = processor.counters;
     started += counters.fibers_started.Get();
     finished += counters.fibers_finished.Get();
+    stats.switches_preempted += counters.switches_preempted.Get();
     stats.switches_voluntary += counters.switches_voluntary.Get();
     stats.steals += counters.steals.Get();
     stats.fibers_stolen += counters.fibers_stolen.Get();
     stats.timers_fired += counters.timers_fired.Get();
     switch_ticks += counters.switch_ticks.Get();
     wait_ticks += counters.wait_ticks.Get();
-    stats.fibers_runnable += processor->run_queue.Size();
+    stats.fibers_runnable += processor.run_queue.Size();
     for (size_t bits = 0; bits < counters.wait_log2.size(); ++bits) {
       uint64_t count = counters.wait_log2[bits].Get();
       if (count == 0) continue;
@@ -42,7 +44,8 @@ RuntimeStats Scheduler::Stats() const {
       while (bucket < kWaitBucketNanos.size() && static_cast<double>(kWaitBucketNanos[bucket]) < upper_ns) ++bucket;
       stats.wait_buckets[bucket] += count;
     }
-  }
+  });
+  stats.switches_handoff = handoffs_.load(std::memory_order_relaxed);
   stats.fibers_started = started;
   stats.fibers = static_cast<int64_t>(started - finished);
   stats.fibers_running = std::clamp<int64_t>(stats.procs - stats.procs_idle - stats.machines_spinning, 0, stats.fibers);

@@ -61,11 +61,12 @@ TEST(AccountingOnOneProcessor, AReadyFiberBesideABusyOneIsRunnable) {
     });
     Yield();
     SystemClock clock;
-    MonoTime end = clock.Mono() + 20ms;
+    // Less than a slice: the other one gets its turn after that in any case.
+    MonoTime end = clock.Mono() + 5ms;
     while (clock.Mono() < end) {
     }
     while (!done) Yield();
-    EXPECT_GE(spent.runnable, 19ms);
+    EXPECT_GE(spent.runnable, 4ms);
   });
 }
 

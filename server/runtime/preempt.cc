@@ -1,0 +1,124 @@
+#include "runtime/preempt.h"
+
+#include <linux/membarrier.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <mutex>
+
+#include "base/check.h"
+#include "runtime/machine.h"
+#include "runtime/sanitizers.h"
+#include "runtime/scheduler.h"
+
+namespace millrace::rt {
+
+namespace internal {
+
+constinit thread_local uint32_t preempt_word = 0;
+
+#if !defined(__x86_64__)
+#if defined(__clang__)
+__attribute__((noinline))
+#else
+__attribute__((noipa))
+#endif
+void ChangePreemptWord(uint32_t amount) {
+  asm volatile("" ::: "memory");
+  preempt_word += amount;
+  asm volatile("" ::: "memory");
+}
+#endif
+
+}  // namespace internal
+
+namespace {
+
+struct sigaction previous_action;
+
+Interrupted WhereInterrupted(void* context) {
+  const auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext;
+#if defined(__x86_64__)
+  return {.pc = static_cast<uintptr_t>(registers.gregs[REG_RIP]),
+          .sp = static_cast<uintptr_t>(registers.gregs[REG_RSP]),
+          .fp = static_cast<uintptr_t>(registers.gregs[REG_RBP])};
+#elif defined(__aarch64__)
+  return {.pc = registers.pc, .sp = registers.sp, .fp = registers.regs[29]};
+#else
+#error "teach WhereInterrupted this processor's registers"
+#endif
+}
+
+void PassOn(int signal, siginfo_t* info, void* context) {
+  if (previous_action.sa_flags & SA_SIGINFO) {
+    previous_action.sa_sigaction(signal, info, context);
+  } else if (previous_action.sa_handler != SIG_DFL && previous_action.sa_handler != SIG_IGN) {
+    previous_action.sa_handler(signal);
+  }
+}
+
+// Runs on the machine's signal stack, with every other signal blocked: a parked machine must not be the one that a signal for
+// the whole process chooses.
+MR_NO_TSAN void OnSignal(int signal, siginfo_t* info, void* context) {
+  int saved_errno = errno;
+  Machine* machine = CurrentMachine();
+  // acquire: pairs with the release in SendPreemptSignal.
+  if (machine != nullptr && machine->signal_sent.exchange(false, std::memory_order_acquire)) {
+    machine->scheduler.OnPreemptSignal(*machine, WhereInterrupted(context));
+  } else {
+    PassOn(signal, info, context);
+  }
+  errno = saved_errno;
+}
+
+}  // namespace
+
+void InstallPreemptHandler() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    struct sigaction action {};
+    action.sa_sigaction = OnSignal;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+    sigfillset(&action.sa_mask);
+    // Faults in the handler are bugs of ours and must be seen.
+    for (int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) sigdelset(&action.sa_mask, fault);
+    MR_CHECK(sigaction(kPreemptSignal, &action, &previous_action) == 0, "cannot install the preemption handler");
+  });
+}
+
+SignalStack::SignalStack() {
+  // The kernel saves the registers here, up to 12 KiB of them where the processor has AMX; while a preempted fiber is parked
+  // another signal (a fault report) may come on top. Only touched pages cost memory.
+  size_t bytes = static_cast<size_t>(std::max(sysconf(_SC_MINSIGSTKSZ), long{MINSIGSTKSZ})) * 2 + (size_t{64} << 10);
+  bytes = (bytes + 4095) & ~size_t{4095};
+  memory_ = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  MR_CHECK(memory_ != MAP_FAILED, "cannot map a signal stack of %zu bytes; raise the address space limit (ulimit -v)",
+           bytes);
+  stack_t stack{};
+  stack.ss_sp = memory_;
+  stack.ss_size = bytes;
+  MR_CHECK(sigaltstack(&stack, &previous_) == 0, "cannot set a signal stack of %zu bytes", bytes);
+}
+
+SignalStack::~SignalStack() {
+  stack_t mine{};
+  // AddressSanitizer has a signal stack of its own, which it unmaps when the thread ends.
+  sigaltstack(&previous_, &mine);
+  munmap(mine.ss_sp, mine.ss_size);
+}
+
+void SendPreemptSignal(const Machine& machine) {
+  machine.signal_sent.store(true, std::memory_order_release);
+  syscall(SYS_tgkill, getpid(), machine.tid.load(std::memory_order_relaxed), kPreemptSignal);
+}
+
+bool ProcessBarrier() {
+  static const bool registered = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+  return registered && syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
+}  // namespace millrace::rt

@@ -1,0 +1,235 @@
+// Stopping a fiber that does not yield, and taking the processor from one whose thread sleeps in a system call. The rules for user
+// code are in README.md, those for the signal in preempt.h.
+//
+// After KLT switching (Shiina, Iwasaki, Taura, Balaji: "Lightweight Preemptive User-Level Threads", PPoPP 2021): the signal handler
+// parks the whole thread, with the fiber's frames on its stack and malloc's locks in its hands, and the fiber goes on there later.
+// So everything that belongs to the thread (thread-locals, lock owners, half-finished library calls) stays right.
+#include <algorithm>
+#include <bit>
+
+#include "base/check.h"
+#include "runtime/cycles.h"
+#include "runtime/futex.h"
+#include "runtime/preempt.h"
+#include "runtime/sanitizers.h"
+#include "runtime/scheduler.h"
+
+namespace millrace::rt {
+
+MR_NO_TSAN void Scheduler::OnPreemptSignal(Machine& machine, const Interrupted& interrupted) {
+  // The word counts what the interrupted code holds. Not zero: a runtime lock, or it works with its processor.
+  if (machine.preempt_word->load(std::memory_order_relaxed) != 0) return;
+  Pin();
+  Fiber* fiber = machine.current;
+  // A fiber runs and is on its own stack: not in another handler, nor on a stack that a library has made.
+  bool in_fiber = fiber != nullptr && interrupted.sp >= reinterpret_cast<uintptr_t>(fiber->stack_low) &&
+                  interrupted.sp < reinterpret_cast<uintptr_t>(fiber);
+  if (!in_fiber) return Unpin();
+  if (stopping_.load(std::memory_order_seq_cst)) {
+    StopInHandler(machine, interrupted);
+    return Unpin();
+  }
+  if (machine.blocking) return Unpin();
+
+  uint64_t now = NowTicks();
+  Processor* processor = machine.processor.Get();
+  if (processor == nullptr) {
+    // Sysmon took it while the thread slept; now it computes again and needs one.
+    CloseDetachedAccount(machine, fiber, now);
+    if (TakeProcessorToGoOn(machine)) return Unpin();
+    {
+      LockGuard guard(lock_);
+      Requeue(machine, fiber, now);
+    }
+    // A processor may have become idle since, with nobody to look at the queue.
+    WakeIfIdle();
+  } else {
+    // The request was for another slice than the present one: the signal is late.
+    if (processor->stop_tick.load(std::memory_order_relaxed) != processor->tick.Get()) return Unpin();
+    Machine* successor;
+    {
+      LockGuard guard(lock_);
+      successor = PopIdleMachine();
+      // Without a spare one the processor goes straight to the fiber that was stopped longest ago.
+      if (successor == nullptr) {
+        if (Fiber* next = PopBound()) successor = next->bound;
+      }
+      if (successor != nullptr) {
+        fiber->running += TicksBetween(fiber->since, now);
+        processor->counters.switches_preempted.Add(1);
+        LetGo(machine, *processor);
+        Requeue(machine, fiber, now);
+      }
+    }
+    if (idle_machine_count_.load(std::memory_order_relaxed) == 0) housekeeper_.Ask(Housekeeper::kMachines);
+    if (successor == nullptr) return Unpin();
+    Assign(*successor, processor, false);
+  }
+  machine.interrupted = &interrupted;
+  Resumed resumed = SleepBound(machine);
+  machine.interrupted = nullptr;
+  if (resumed == Resumed::kStopping) StopInHandler(machine, interrupted);
+  Unpin();
+}
+
+// lock_ held; the machine has no processor.
+MR_NO_TSAN void Scheduler::Requeue(Machine& machine, Fiber* fiber, uint64_t now) {
+  fiber->since = now;
+  fiber->bound = &machine;
+  fiber->state.store(FiberState::kReady, std::memory_order_relaxed);
+  PushShared(bound_, fiber);
+  parked_count_.fetch_add(1, std::memory_order_relaxed);
+}
+
+// After Requeue: sleeps until somebody hands this thread a processor.
+MR_NO_TSAN Scheduler::Resumed Scheduler::SleepBound(Machine& machine) {
+  // acquire: pairs with the release in Assign.
+  while (machine.wake.load(std::memory_order_acquire) == 0) FutexWait(machine.wake, 0);
+  machine.wake.store(0, std::memory_order_relaxed);
+  if (stopping_.load(std::memory_order_seq_cst)) return Resumed::kStopping;
+  Processor& processor = *machine.assigned;
+  Hold(machine, processor);
+  GoOn(machine, processor);
+  return Resumed::kYes;
+}
+
+// The machine's fiber runs again, with a slice of its own.
+MR_NO_TSAN void Scheduler::GoOn(Machine& machine, Processor& processor) {
+  Fiber* fiber = machine.current;
+  uint64_t now = NowTicks();
+  uint64_t waited = TicksBetween(fiber->since, now);
+  fiber->bound = nullptr;
+  fiber->runnable += waited;
+  fiber->since = now;
+  fiber->state.store(FiberState::kRunning, std::memory_order_relaxed);
+  processor.counters.wait_ticks.Add(waited);
+  processor.counters.wait_log2[64 - static_cast<size_t>(std::countl_zero(waited))].Add(1);
+  processor.tick.Add(1);
+  processor.slice_start.Set(now);
+}
+
+// Rule 5: `machine` found a fiber that only another thread can run. It hands its processor over and looks for one again.
+MR_NO_TSAN void Scheduler::HandToBound(Machine& machine, Processor& processor, Fiber* fiber) {
+  machine.left_at = 0;
+  LetGo(machine, processor);
+  Assign(*fiber->bound, &processor, false);
+}
+
+// An idle processor for a fiber that has none and is about to run.
+MR_NO_TSAN bool Scheduler::TakeProcessorToGoOn(Machine& machine) {
+  Processor* processor;
+  {
+    LockGuard guard(lock_);
+    processor = PopIdleProcessor();
+    if (processor == nullptr) return false;
+    Hold(machine, *processor);
+  }
+  RouseSysmon();
+  GoOn(machine, *processor);
+  return true;
+}
+
+// Time without a processor counts as a blocking call, since sysmon found the thread asleep in one.
+MR_NO_TSAN void Scheduler::CloseDetachedAccount(Machine& machine, Fiber* fiber, uint64_t now) {
+  uint64_t detached_at = std::max(machine.detached_at.load(std::memory_order_relaxed), fiber->since);
+  fiber->running += TicksBetween(fiber->since, detached_at);
+  fiber->blocked[static_cast<size_t>(WaitReason::kBlocking)] += TicksBetween(detached_at, now);
+  fiber->since = now;
+  // release: pairs with Sysmon::LookAtDetached.
+  machine.detached_at.store(0, std::memory_order_release);
+}
+
+// Execute's second half for a fiber that has lost its processor on the way.
+MR_NO_TSAN void Scheduler::LeftWithoutProcessor(Machine& machine, Fiber* fiber, uint64_t now) {
+  CloseDetachedAccount(machine, fiber, now);
+  machine.blocking = false;
+  machine.current = nullptr;
+  machine.left_at = 0;
+  switch (machine.after_switch) {
+    case AfterSwitch::kYield:
+      fiber->state.store(FiberState::kReady, std::memory_order_relaxed);
+      SubmitFromOutside(fiber);
+      return;
+    case AfterSwitch::kPark:
+      fiber->state.store(FiberState::kParked, std::memory_order_relaxed);
+      if (machine.park_commit == nullptr || machine.park_commit(fiber, machine.park_argument)) return;
+      sanitizers::Release(fiber);
+      fiber->state.store(FiberState::kReady, std::memory_order_relaxed);
+      SubmitFromOutside(fiber);
+      return;
+    case AfterSwitch::kFinish:
+      FinishFiber(nullptr, fiber);
+      return;
+    case AfterSwitch::kNone:
+      MR_FATAL("fiber %lu left its stack without a reason", static_cast<unsigned long>(fiber->id));
+  }
+}
+
+// ---- Calls that block --------------------------------------------------------------------------------------------------------
+
+MR_NO_TSAN void Scheduler::EnterBlocking(Machine& machine) {
+  Pin();
+  Fiber* fiber = machine.current;
+  uint64_t now = NowTicks();
+  if (Processor* processor = machine.processor.Get()) {
+    fiber->running += TicksBetween(fiber->since, now);
+    LetGo(machine, *processor);
+    handoffs_.fetch_add(1, std::memory_order_relaxed);
+    Disown(*processor);
+  } else {
+    CloseDetachedAccount(machine, fiber, now);
+  }
+  fiber->since = now;
+  fiber->wait_reason = WaitReason::kBlocking;
+  fiber->state.store(FiberState::kParked, std::memory_order_relaxed);
+  machine.blocking = true;
+  Unpin();
+}
+
+MR_NO_TSAN void Scheduler::LeaveBlocking(Machine& machine) {
+  Pin();
+  // The call may have parked the fiber, which then goes on with a processor like any other.
+  if (machine.blocking) {
+    machine.blocking = false;
+    Fiber* fiber = machine.current;
+    uint64_t now = NowTicks();
+    fiber->blocked[static_cast<size_t>(WaitReason::kBlocking)] += TicksBetween(fiber->since, now);
+    fiber->since = now;
+    if (stopping_.load(std::memory_order_seq_cst)) Abandon(machine);
+    if (!TakeProcessorToGoOn(machine)) {
+      {
+        LockGuard guard(lock_);
+        Requeue(machine, fiber, now);
+      }
+      // A processor may have become idle since, with nobody to look at the queue.
+      WakeIfIdle();
+      if (SleepBound(machine) == Resumed::kStopping) Abandon(machine);
+    }
+  }
+  Unpin();
+}
+
+// Gives a processor that its machine has let go to whoever needs one. Any thread.
+void Scheduler::Disown(Processor& processor) {
+  {
+    LockGuard guard(lock_);
+    EmptyIfRetired(processor);
+    PushIdleProcessor(processor);
+  }
+  WakeSuccessor();
+}
+
+// Sysmon: from a machine whose thread sleeps in a system call that nobody has announced.
+bool Scheduler::Retake(Processor& processor) {
+  Machine* machine = processor.machine.load(std::memory_order_acquire);
+  if (machine == nullptr) return false;
+  uint64_t detached_at = NowTicks();
+  machine->detached_at.store(detached_at, std::memory_order_relaxed);
+  if (!machine->processor.Retake(&processor, *machine->preempt_word)) return false;
+  processor.machine.store(nullptr, std::memory_order_relaxed);
+  handoffs_.fetch_add(1, std::memory_order_relaxed);
+  Disown(processor);
+  return true;
+}
+
+}  // namespace millrace::rt

@@ -1,0 +1,77 @@
+// Changing the number of processors while they run. Nothing stops the world: a processor too many is retired by the machine that
+// holds it, at its next search for work, which sysmon brings about within a slice. What is in its ring goes to the global queue; its
+// timers stay, fired by others (Go moves both with the world stopped, procresize).
+#include <algorithm>
+
+#include "base/check.h"
+#include "runtime/scheduler.h"
+
+namespace millrace::rt {
+
+int Scheduler::SetProcs(int procs) {
+  MR_CHECK(procs >= 1 && procs <= kMaxProcs, "SetProcs(%d): the number of processors must be 1 to %d", procs,
+           kMaxProcs);
+  follow_cpu_limit_.store(false, std::memory_order_relaxed);
+  return Resize(procs);
+}
+
+int Scheduler::Resize(int procs) {
+  std::lock_guard guard(resize_mutex_);
+  int before = this->procs();
+  for (int i = created_.load(std::memory_order_relaxed); i < procs; ++i) {
+    processors_[static_cast<size_t>(i)] = std::make_unique<Processor>();
+    processors_[static_cast<size_t>(i)]->index = i;
+    // release: pairs with the acquire in ForEachProcessor.
+    created_.store(i + 1, std::memory_order_release);
+  }
+  {
+    LockGuard lock_guard(lock_);
+    procs_.store(procs, std::memory_order_seq_cst);
+    if (main_ != nullptr) {  // Else RunMain puts them there.
+      Processor** link = &idle_processors_;
+      while (Processor* processor = *link) {
+        if (processor->index < procs) {
+          link = &processor->idle_next;
+          continue;
+        }
+        *link = processor->idle_next;
+        processor->retired = true;
+        idle_processor_count_.fetch_sub(1, std::memory_order_seq_cst);
+      }
+      for (int i = before; i < procs; ++i) {
+        // One that was retired and is still held has just not noticed; it stays.
+        Processor& processor = *processors_[static_cast<size_t>(i)];
+        if (processor.retired) PushIdleProcessor(processor);
+      }
+    }
+  }
+  housekeeper_.Ask(Housekeeper::kMachines);
+  WakeSuccessor();
+  RouseSysmon();
+  return before;
+}
+
+// The machine's own, on finding that its processor is one too many.
+void Scheduler::Retire(Machine& machine, Processor& processor) {
+  {
+    LockGuard guard(lock_);
+    if (processor.index < procs()) return;
+    EmptyIfRetired(processor);
+    LetGo(machine, processor);
+    PushIdleProcessor(processor);
+  }
+  if (machine.spinning) StopSpinning(machine);
+  WakeSuccessor();
+}
+
+// lock_ held, by whoever owns the processor at the moment.
+void Scheduler::EmptyIfRetired(Processor& processor) {
+  if (processor.index < procs()) return;
+  bool inherits;
+  while (Fiber* fiber = processor.run_queue.Pop(&inherits)) PushShared(global_, fiber);
+  if (processor.free_fibers != nullptr) stacks_.Give(processor.free_fibers, processor.free_fiber_count);
+  processor.free_fibers = nullptr;
+  processor.free_fiber_count = 0;
+}
+
+}  // namespace millrace::rt

@@ -1,0 +1,122 @@
+// From the first machine to the last.
+#include <pthread.h>
+
+#include <ctime>
+
+#include "base/check.h"
+#include "runtime/cycles.h"
+#include "runtime/futex.h"
+#include "runtime/preempt.h"
+#include "runtime/sanitizers.h"
+#include "runtime/scheduler.h"
+#include "runtime/sysmon.h"
+#include "runtime/thread_state.h"
+
+// The program's own code, as the linker lays it out.
+extern "C" const char __executable_start[];
+extern "C" const char etext[];
+
+namespace millrace::rt {
+
+namespace {
+
+// A fiber that runs when main returns gets this long to reach its next switch before its thread is stopped where it is, and so much
+// until that is done wherever it is.
+constexpr int64_t kPatienceNs = 20'000'000;
+constexpr int64_t kEndOfPatienceNs = 1'000'000'000;
+
+// Stopped for ever here, does the thread take a lock of the C library with it (malloc's, stdio's)? The fiber's caller might, but a
+// program's own code is not called back from inside those.
+bool InOwnCode(uintptr_t pc) {
+  return pc >= reinterpret_cast<uintptr_t>(__executable_start) && pc < reinterpret_cast<uintptr_t>(etext);
+}
+
+}  // namespace
+
+bool Scheduler::RunMain(Fiber* main) {
+  MR_CHECK(main_ == nullptr, "Runtime::Run was called twice; make a Runtime for each run");
+  MR_CHECK(CurrentMachine() == nullptr, "Runtime::Run was called on a fiber; call it from a plain thread");
+  pthread_sigmask(SIG_SETMASK, nullptr, &signal_mask_);
+  sigdelset(&signal_mask_, kPreemptSignal);
+  if constexpr (kPreemptionWorks) InstallPreemptHandler();
+  {
+    // Not earlier: with an idle processor at hand, a fiber started before Run would want a machine.
+    LockGuard guard(lock_);
+    main_ = main;
+    for (int i = procs() - 1; i >= 0; --i) PushIdleProcessor(*processors_[static_cast<size_t>(i)]);
+  }
+  Start(main);
+  MR_CHECK(MakeMachine(), "cannot make a single thread for the runtime; raise the limit of threads (ulimit -u)");
+  housekeeper_.Start();
+  Sysmon(*this).Run();
+  housekeeper_.Stop();
+  return AwaitMachines();
+}
+
+// On the machine whose fiber was main.
+void Scheduler::Stop() {
+  stopping_.store(true, std::memory_order_seq_cst);
+  {
+    LockGuard guard(lock_);
+    while (Machine* machine = PopIdleMachine()) {
+      machine->wake.store(1, std::memory_order_release);
+      FutexWake(machine->wake, 1);
+    }
+  }
+  InterruptPoller();
+  sysmon_word_.store(kSysmonAwake, std::memory_order_seq_cst);
+  FutexWake(sysmon_word_, 1);
+}
+
+// Machines end at their next search for work. Those that do not get there are stopped where they are. True: all have ended.
+bool Scheduler::AwaitMachines() {
+  std::lock_guard guard(machines_mutex_);  // Nobody makes new ones (MakeMachine).
+  int64_t begin = NowNs();
+  bool abandoned = false;
+  for (auto& machine : machines_) {
+    for (;;) {
+      Machine::Life life = machine->life.load(std::memory_order_acquire);
+      if (life == Machine::Life::kEnded) {
+        pthread_join(machine->thread, nullptr);
+        break;
+      }
+      if (life == Machine::Life::kAbandoned) {
+        pthread_detach(machine->thread);
+        abandoned = true;
+        break;
+      }
+      // It may sleep for the poller or for a processor.
+      InterruptPoller();
+      machine->wake.store(1, std::memory_order_release);
+      FutexWake(machine->wake, 1);
+      int64_t waited = NowNs() - begin;
+      if (waited > kEndOfPatienceNs) machine->stop_anywhere.store(true, std::memory_order_relaxed);
+      pid_t tid = machine->tid.load(std::memory_order_acquire);
+      if (kPreemptionWorks && waited > kPatienceNs && tid != 0) {
+        // One that sleeps for somebody in a system call will not get any further.
+        if (ThreadSleeps(tid)) machine->stop_anywhere.store(true, std::memory_order_relaxed);
+        SendPreemptSignal(*machine);
+      }
+      timespec pause{.tv_sec = 0, .tv_nsec = waited < 1'000'000 ? 20'000 : 1'000'000};
+      nanosleep(&pause, nullptr);
+    }
+  }
+  return !abandoned;
+}
+
+// In the signal handler, or coming out of a blocking call, after Stop.
+MR_NO_TSAN void Scheduler::StopInHandler(Machine& machine, const Interrupted& interrupted) {
+  if (InOwnCode(interrupted.pc) || machine.stop_anywhere.load(std::memory_order_relaxed)) Abandon(machine);
+}
+
+// Nothing of this thread is touched again. Its fiber may own anything, so nothing is released either.
+MR_NO_TSAN void Scheduler::Abandon(Machine& machine) {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, nullptr);
+  machine.life.store(Machine::Life::kAbandoned, std::memory_order_release);
+  static std::atomic<uint32_t> never{0};
+  for (;;) FutexWait(never, 0);
+}
+
+}  // namespace millrace::rt

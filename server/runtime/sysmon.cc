@@ -1,0 +1,141 @@
+#include "runtime/sysmon.h"
+
+#include <algorithm>
+#include <ctime>
+
+#include "runtime/cycles.h"
+#include "runtime/futex.h"
+#include "runtime/preempt.h"
+#include "runtime/scheduler.h"
+#include "runtime/thread_state.h"
+
+namespace millrace::rt {
+
+namespace {
+
+// Between two looks: at a runtime where nobody waits, and the range for one where somebody does. The shorter end matters when many
+// threads go to sleep in system calls one after the other; a look costs about 3 us for each busy processor.
+constexpr int64_t kQuietNs = 10'000'000;
+constexpr int64_t kShortestNs = 50'000;
+constexpr int64_t kLongestNs = 2'000'000;
+// A timer this late will not be fired by its own machine soon.
+constexpr int64_t kLateNs = 300'000;
+// Looks at an idle runtime before sleeping until somebody takes a processor: waking this thread costs whoever does.
+constexpr int kIdleLooks = 5;
+constexpr int kDetachedLooks = 64;
+
+}  // namespace
+
+void Sysmon::Run() {
+  Scheduler& s = scheduler_;
+  int64_t delay = kShortestNs;
+  while (!s.stopping_.load(std::memory_order_seq_cst)) {
+    Sleep(Scheduler::kSysmonNaps, NowNs() + delay);
+    bool idle = s.idle_processor_count_.load(std::memory_order_seq_cst) >= s.procs();
+    idle_looks_ = idle ? idle_looks_ + 1 : 0;
+    if (idle_looks_ > kIdleLooks) {
+      Sleep(Scheduler::kSysmonSleeps, TimerHeap::kNever);
+      idle_looks_ = 0;
+    }
+    delay = idle ? kQuietNs : Look(NowNs());
+  }
+}
+
+void Sysmon::Sleep(uint32_t how, int64_t until_ns) {
+  Scheduler& s = scheduler_;
+  s.sysmon_word_.store(how, std::memory_order_seq_cst);
+  // Partners: Stop and RouseSysmon, which change what is looked at here and then the word.
+  bool stay = !s.stopping_.load(std::memory_order_seq_cst);
+  if (how == Scheduler::kSysmonSleeps) {
+    stay = stay && s.idle_processor_count_.load(std::memory_order_seq_cst) >= s.procs();
+    while (stay && s.sysmon_word_.load(std::memory_order_seq_cst) == how) FutexWait(s.sysmon_word_, how);
+  } else if (stay) {
+    FutexWaitUntil(s.sysmon_word_, how, until_ns);
+  }
+  s.sysmon_word_.store(Scheduler::kSysmonAwake, std::memory_order_seq_cst);
+}
+
+// Returns after how many nanoseconds to look again.
+int64_t Sysmon::Look(int64_t now) {
+  Scheduler& s = scheduler_;
+  int64_t next = kQuietNs;
+  bool all_busy = s.idle_processor_count_.load(std::memory_order_seq_cst) == 0;
+
+  s.ForEachProcessor([&](Processor& processor) {
+    int64_t late_at = processor.timers.earliest_ns();
+    if (late_at == TimerHeap::kNever) return;
+    late_at += kLateNs;
+    if (late_at <= now) {
+      fired_late_ += static_cast<uint64_t>(processor.timers.FireDue(now));
+    } else {
+      next = std::min(next, late_at - now);
+    }
+  });
+
+  bool work_waits = all_busy && s.SharedWork();
+  if (all_busy) s.ForEachProcessor([&](Processor& processor) { work_waits |= !processor.run_queue.Empty(); });
+  bool retook = false;
+  uint64_t now_ticks = NowTicks();
+  s.ForEachProcessor([&](Processor& processor) {
+    if (work_waits || processor.index >= s.procs()) {
+      retook |= LookAt(processor, now_ticks);
+      next = std::min(next, backoff_ns_);
+    }
+  });
+  backoff_ns_ = retook || !work_waits ? kShortestNs : std::min(2 * backoff_ns_, kLongestNs);
+
+  LookAtDetached();
+  if (all_busy && !s.poller_taken_.load(std::memory_order_seq_cst) && s.poller().Watching()) s.WakePoller();
+  return std::max(next, kShortestNs);
+}
+
+// Others wait for this processor. True: it was taken from a thread that sleeps.
+bool Sysmon::LookAt(Processor& processor, uint64_t now_ticks) {
+  Scheduler& s = scheduler_;
+  Machine* machine = processor.machine.load(std::memory_order_acquire);
+  if (machine == nullptr || machine->preempt_word->load(std::memory_order_relaxed) >= internal::kPinned) return false;
+  // One that has just begun its slice gets the benefit of the doubt.
+  uint64_t tick = processor.tick.Get();
+  uint64_t age = TicksBetween(processor.slice_start.Get(), now_ticks);
+  if (static_cast<int64_t>(age) < static_cast<int64_t>(s.slice_ticks_ / 500)) return false;
+  if (ThreadSleeps(machine->tid.load(std::memory_order_relaxed)) && processor.tick.Get() == tick &&
+      s.Retake(processor)) {
+    Watch(*machine);
+    return true;
+  }
+  if (kPreemptionWorks && (age >= s.slice_ticks_ || processor.index >= s.procs()) &&
+      !machine->signal_sent.load(std::memory_order_relaxed)) {
+    processor.stop_tick.store(tick, std::memory_order_relaxed);
+    SendPreemptSignal(*machine);
+  }
+  return false;
+}
+
+void Sysmon::Watch(Machine& machine) {
+  machine.detached_cpu_ns = ThreadCpuNs(machine.tid.load(std::memory_order_relaxed));
+  if (machine.watched) return;
+  machine.watched = true;
+  machine.detached_next = detached_;
+  detached_ = &machine;
+}
+
+// Threads that have lost their processor: those that compute again are asked to get one. Some at a time, in turn.
+void Sysmon::LookAtDetached() {
+  if (cursor_ == nullptr) cursor_ = &detached_;
+  for (int i = 0; i < kDetachedLooks && *cursor_ != nullptr; ++i) {
+    Machine& machine = **cursor_;
+    // acquire: pairs with the release where a machine gets a processor again, or leaves its fiber.
+    if (machine.detached_at.load(std::memory_order_acquire) == 0) {
+      *cursor_ = machine.detached_next;
+      machine.watched = false;
+      continue;
+    }
+    int64_t cpu_ns = ThreadCpuNs(machine.tid.load(std::memory_order_relaxed));
+    if (cpu_ns != machine.detached_cpu_ns && kPreemptionWorks) SendPreemptSignal(machine);
+    machine.detached_cpu_ns = cpu_ns;
+    cursor_ = &machine.detached_next;
+  }
+  if (*cursor_ == nullptr) cursor_ = nullptr;
+}
+
+}  // namespace millrace::rt

@@ -1,0 +1,192 @@
+// Calls that block the thread, announced and not.
+#include "runtime/blocking.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <thread>
+#include <vector>
+
+#include "runtime/runtime.h"
+#include "sync/channel.h"
+#include "sync/wait_group.h"
+#include "tests/support/fibers.h"
+#include "tests/support/parked.h"
+
+namespace millrace::rt {
+namespace {
+
+struct Pipe {
+  Pipe() { EXPECT_EQ(pipe2(ends.data(), O_CLOEXEC), 0); }
+  ~Pipe() {
+    close(ends[0]);
+    close(ends[1]);
+  }
+  void Write() { EXPECT_EQ(write(ends[1], "x", 1), 1); }
+  ssize_t Read() {
+    char byte;
+    return read(ends[0], &byte, 1);
+  }
+  std::array<int, 2> ends{};
+};
+
+class BlockingCall : public test::OnAnyProcs {};
+INSTANTIATE_TEST_SUITE_P(Procs, BlockingCall, test::kAnyProcs);
+
+TEST_P(BlockingCall, LetsOtherFibersRunMeanwhile) {
+  Run([] {
+    Pipe pipe;
+    ssize_t bytes = 0;
+    sync::WaitGroup reader;
+    reader.Go([&] { bytes = Blocking([&] { return pipe.Read(); }); });
+    for (int i = 0; i < 100; ++i) Yield();
+    pipe.Write();
+    reader.Wait();
+    EXPECT_EQ(bytes, 1);
+  });
+}
+
+TEST_P(BlockingCall, KeepsErrno) {
+  Run([] {
+    char byte;
+    ssize_t bytes = Blocking([&] { return read(-1, &byte, 1); });
+    EXPECT_EQ(bytes, -1);
+    EXPECT_EQ(errno, EBADF);
+  });
+}
+
+TEST_P(BlockingCall, MayWaitLikeAnyFiber) {
+  Run([] {
+    sync::Channel<int> channel;
+    Go([&] { channel.Send(7); });
+    std::optional<int> value = Blocking([&] { return channel.Receive(); });
+    EXPECT_EQ(value, 7);
+    Blocking([] { Yield(); });
+    Blocking([] { Blocking([] {}); });
+  });
+}
+
+TEST(BlockingCallOnAPlainThread, IsSimplyMade) {
+  EXPECT_EQ(Blocking([] { return 3; }), 3);
+}
+
+TEST_P(BlockingCall, IsAccountedAsBlockedAndAsAHandOff) {
+  Runtime runtime({.procs = GetParam()});
+  runtime.Run([&] {
+    Pipe pipe;
+    sync::WaitGroup reader;
+    FiberTimes times;
+    reader.Go([&] {
+      Blocking([&] { pipe.Read(); });
+      times = CurrentFiberTimes();
+    });
+    while (runtime.Stats().switches_handoff < 1) Yield();
+    pipe.Write();
+    reader.Wait();
+    EXPECT_GT(times.blocked[static_cast<size_t>(WaitReason::kBlocking)].count(), 0);
+  });
+}
+
+// The founding promise: code that knows nothing of fibers may block.
+TEST_P(BlockingCall, UnannouncedDoesNotStopTheOthers) {
+  Run([this] {
+    const int count = GetParam() + 3;
+    std::vector<Pipe> pipes(static_cast<size_t>(count));
+    std::atomic<int> begun{0};
+    sync::WaitGroup readers;
+    for (Pipe& pipe : pipes) {
+      readers.Go([&] {
+        begun.fetch_add(1);
+        EXPECT_EQ(pipe.Read(), 1);
+      });
+    }
+    // More readers than processors: this fiber goes on only because theirs are taken from them.
+    while (begun.load() < count) Yield();
+    for (int i = 0; i < 10; ++i) Yield();
+    for (Pipe& pipe : pipes) pipe.Write();
+    readers.Wait();
+  });
+}
+
+TEST_P(BlockingCall, AFiberThatComputesAfterwardsStillSharesTheProcessors) {
+  Run([this] {
+    std::atomic<bool> stop{false};
+    const int count = GetParam() + 1;
+    std::vector<Pipe> pipes(static_cast<size_t>(count));
+    std::atomic<int> begun{0}, back{0};
+    sync::WaitGroup readers;
+    for (Pipe& pipe : pipes) {
+      readers.Go([&] {
+        begun.fetch_add(1);
+        pipe.Read();
+        back.fetch_add(1);
+        while (!stop.load(std::memory_order_relaxed)) {
+          if (!kPreemptionWorks) Yield();
+        }
+      });
+    }
+    while (begun.load() < count) Yield();
+    for (Pipe& pipe : pipes) pipe.Write();
+    while (back.load() < count) Yield();
+    for (int i = 0; i < 10; ++i) Yield();
+    stop = true;
+    readers.Wait();
+  });
+}
+
+TEST(BlockingCalls, AThousandReadersOfEmptyPipesLeaveTwoProcessorsToTheOthers) {
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = std::min<rlim_t>(files.rlim_max, 4096);
+  setrlimit(RLIMIT_NOFILE, &files);
+  const int count = files.rlim_cur >= 2200 && !test::kSlowBuild ? 1000 : 200;
+  test::OnProcs(2, [&] {
+    std::vector<Pipe> pipes(static_cast<size_t>(count));
+    std::atomic<int> begun{0};
+    sync::WaitGroup readers;
+    for (Pipe& pipe : pipes) {
+      readers.Go([&] {
+        begun.fetch_add(1);
+        EXPECT_EQ(pipe.Read(), 1);
+      });
+    }
+    while (begun.load() < count) Yield();
+    sync::Channel<int> ping, pong;
+    Go([&] {
+      for (int value : ping) pong.Send(value + 1);
+    });
+    for (int i = 0; i < 1000; ++i) {
+      ping.Send(i);
+      EXPECT_EQ(pong.Receive(), i + 1);
+    }
+    ping.Close();
+    for (Pipe& pipe : pipes) pipe.Write();
+    readers.Wait();
+  });
+}
+
+TEST_P(BlockingCall, ProgramsThatEndBesideBlockedFibersEnd) {
+  if (!kPreemptionWorks) GTEST_SKIP() << "a thread asleep in a call is woken by the preemption signal";
+  static Pipe announced, unannounced;
+  std::atomic<int> begun{0};
+  Run([&] {
+    Go([&] {
+      begun.fetch_add(1);
+      Blocking([] { announced.Read(); });
+    });
+    Go([&] {
+      begun.fetch_add(1);
+      unannounced.Read();
+    });
+    while (begun.load() < 2) Yield();
+  });
+  EXPECT_EQ(begun.load(), 2);
+}
+
+}  // namespace
+}  // namespace millrace::rt
