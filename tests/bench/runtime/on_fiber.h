@@ -11,8 +11,8 @@ namespace millrace::bench {
 template <typename Body>
 void OnFiber(benchmark::State& state, Body&& body) {
   rt::Runtime runtime;
-  runtime.Run([&] { body(state); });
   state.counters["procs"] = runtime.procs();
+  runtime.Run([&] { body(state); });
 }
 
 }  // namespace millrace::bench
