@@ -81,6 +81,14 @@ struct Machine {
   pthread_t thread{};
 };
 
+// For choices that must differ but need not be secret. xorshift64* (Vigna).
+inline uint64_t NextRandom(uint64_t& state) {
+  state ^= state >> 12;
+  state ^= state << 25;
+  state ^= state >> 27;
+  return state * 0x2545F4914F6CDD1Du;
+}
+
 // The calling thread's machine; nullptr on a plain thread. A fiber must not keep it across a switch: the compiler may not either,
 // so this is never inlined and nothing is assumed of it (thread-locals on migrating fibers: runtime/README.md).
 Machine* CurrentMachine();

@@ -45,6 +45,11 @@ Fiber* AllocateFiber(Scheduler& scheduler, FiberOptions options) { return schedu
 void ReleaseUnstartedFiber(Fiber* fiber) { fiber->scheduler->Release(fiber); }
 void StartFiber(Fiber* fiber) { fiber->scheduler->Start(fiber); }
 
+MR_NO_TSAN MonoTime Now() {
+  Machine* machine = CurrentMachine();
+  return MonoTime(Nanos(machine != nullptr ? machine->scheduler.ClockNs() : NowNs()));
+}
+
 int Procs() { return CurrentScheduler().procs(); }
 int SetProcs(int procs) { return CurrentScheduler().SetProcs(procs); }
 
@@ -58,7 +63,7 @@ void Yield() {
 
 void SleepFor(Nanos duration) {
   if (duration <= Nanos(0)) return Yield();
-  SleepUntil(MonoTime(Nanos(NowNs()) + duration));
+  SleepUntil(Now() + duration);
 }
 
 void SleepUntil(MonoTime deadline) {

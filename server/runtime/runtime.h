@@ -38,6 +38,10 @@ struct RuntimeOptions {
   int parked_machines_max = 256;
   // Threads at most, blocked ones included (Go's limit as well).
   int machines_max = 10'000;
+  // For tests: one processor and no signals, every choice of who runs next made by `seed`, and a clock of its own (rt::Now) that
+  // jumps to the next timer when no fiber is ready. A program that asks nothing of the outside then runs the same way each time,
+  // and an hour of waiting takes no time. `procs` must be 0 or 1.
+  bool simulate = false;
   // Seeds the order of victims when stealing and of select cases. 0: taken from the clock.
   uint64_t seed = 0;
 };
@@ -106,6 +110,9 @@ template <typename F>
 void Go(F&& fn) {
   Go(FiberOptions{}, std::forward<F>(fn));
 }
+
+// The clock that the calling fiber's timers go by: the monotonic one, or the simulation's. On a plain thread the monotonic one.
+MonoTime Now();
 
 // The processors of the calling fiber's runtime; SetProcs returns how many there were.
 int Procs();

@@ -29,13 +29,6 @@ constexpr uint32_t kSwitchSample = 64;
 // Of a machine's own stack: the search for work is shallow, an I/O poller's handlers are what needs room.
 constexpr size_t kMachineStackBytes = size_t{512} << 10;
 
-uint64_t NextRandom(uint64_t& state) {  // xorshift64* (Vigna)
-  state ^= state >> 12;
-  state ^= state << 25;
-  state ^= state >> 27;
-  return state * 0x2545F4914F6CDD1Du;
-}
-
 // 0: nobody has said; the CPU limit decides, and is followed.
 int ProcsAskedFor(const RuntimeOptions& options) {
   int procs = options.procs;
@@ -59,11 +52,14 @@ Scheduler::Scheduler(const RuntimeOptions& options)
       slice_ticks_(static_cast<uint64_t>(kTimeSliceNs * GetTickScale().ticks_per_ns)),
       parked_machines_max_(options.parked_machines_max),
       machines_max_(options.machines_max),
+      simulate_(options.simulate),
+      simulated_random_(seed_),
       stacks_(options.stack_bytes) {
   sanitizers::LeaveSingleThreadedMode();
   MR_CHECK(parked_machines_max_ >= 1 && machines_max_ >= 2,
            "RuntimeOptions::parked_machines_max must be at least 1 and machines_max at least 2");
-  int asked = ProcsAskedFor(options);
+  MR_CHECK(!simulate_ || options.procs <= 1, "RuntimeOptions::simulate needs procs 0 or 1");
+  int asked = simulate_ ? 1 : ProcsAskedFor(options);
   follow_cpu_limit_.store(asked == 0, std::memory_order_relaxed);
   int procs = asked != 0 ? asked : std::clamp(CpuLimit(), 1, kMaxProcs);
   for (int i = 0; i < procs; ++i) {
@@ -194,6 +190,8 @@ MR_NO_TSAN void Scheduler::Execute(Machine& machine, Fiber* fiber, bool inherits
 
 Fiber* Scheduler::FindLocal(Machine& machine, Processor& processor, bool* inherits) {
   *inherits = false;
+  if (simulate_) [[unlikely]]
+    return SimulateLocal(processor);
   uint64_t now = machine.left_at != 0 ? machine.left_at : NowTicks();
   if (processor.timers.earliest_ticks() <= now) processor.counters.timers_fired.Add(processor.timers.FireDue(NowNs()));
   // A pair that readies each other lives in the next slot and off one slice; when that is used up, both queue like the others.

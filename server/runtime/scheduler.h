@@ -30,6 +30,7 @@
 #include <mutex>
 #include <vector>
 
+#include "runtime/cycles.h"
 #include "runtime/fiber.h"
 #include "runtime/fiber_list.h"
 #include "runtime/housekeeper.h"
@@ -59,6 +60,8 @@ class Scheduler {
   void MakeReady(Fiber* fiber);
   Netpoller& UseNetpoller(std::unique_ptr<Netpoller> (*make)());
   RuntimeStats Stats() const;
+  // The clock of its timers.
+  int64_t ClockNs() const { return simulate_ ? simulated_ns_.load(std::memory_order_relaxed) : NowNs(); }
   int procs() const { return procs_.load(std::memory_order_relaxed); }
   int SetProcs(int procs);  // Returns how many there were.
 
@@ -86,6 +89,9 @@ class Scheduler {
   Fiber* Steal(Machine& machine, Processor& mine);
   void GiveUpProcessor(Machine& machine, Processor& processor);
   bool AcquireProcessor(Machine& machine);
+
+  // ---- Simulation (scheduler_simulate.cc)
+  Fiber* SimulateLocal(Processor& processor);
 
   // ---- The end (scheduler_stop.cc)
   void Stop();
@@ -155,6 +161,9 @@ class Scheduler {
   const uint64_t slice_ticks_;
   const int parked_machines_max_;
   const int machines_max_;
+  const bool simulate_;
+  std::atomic<int64_t> simulated_ns_{1'000'000'000};
+  uint64_t simulated_random_;  // Of whichever machine has the processor.
   std::array<std::unique_ptr<Processor>, kMaxProcs> processors_;
   std::atomic<int> created_{0};
   StackPool stacks_;

@@ -100,7 +100,7 @@ bool Scheduler::AnyWork() const {
   ForEachProcessor([&](Processor& processor) { work = work || !processor.run_queue.Empty(); });
   if (work) return true;
   int64_t earliest = EarliestTimer();
-  return earliest != TimerHeap::kNever && earliest <= NowNs();
+  return earliest != TimerHeap::kNever && earliest <= ClockNs();
 }
 
 int64_t Scheduler::EarliestTimer() const {

@@ -233,8 +233,6 @@ void CancelSource::CancelAt(MonoTime deadline, Status reason) {
   if (!cancelled()) state_->CancelAt(state_, deadline, std::move(reason));
 }
 
-void CancelSource::CancelAfter(Nanos duration, Status reason) {
-  CancelAt(std::chrono::steady_clock::now() + duration, std::move(reason));
-}
+void CancelSource::CancelAfter(Nanos duration, Status reason) { CancelAt(rt::Now() + duration, std::move(reason)); }
 
 }  // namespace millrace::sync

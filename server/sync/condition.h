@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "runtime/lock.h"
+#include "runtime/runtime.h"
 #include "sync/wait_list.h"
 #include "sync/wake_race.h"
 
@@ -57,7 +58,7 @@ class Condition {
   }
   template <typename L, typename... Predicate>
   bool WaitFor(L& lock, Nanos duration, Predicate... predicate) {
-    return WaitUntil(lock, std::chrono::steady_clock::now() + duration, predicate...);
+    return WaitUntil(lock, rt::Now() + duration, predicate...);
   }
 
   void NotifyOne();

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "runtime/futex.h"
+#include "runtime/runtime.h"
 
 namespace millrace::sync {
 
@@ -20,7 +21,7 @@ constexpr Nanos kStarvation = std::chrono::milliseconds(1);
 // Sections under a mutex are mostly short and the holder mostly runs: about a microsecond of looking is less than a park.
 constexpr int kSpins = 30;
 
-MonoTime Now() { return std::chrono::steady_clock::now(); }
+MonoTime Now() { return rt::Now(); }
 
 }  // namespace
 
