@@ -217,7 +217,8 @@ TEST_P(SelectRaceTest, ALoopOfSelectsAllocatesNothing) {
     size_t before = mallinfo2().uordblks;
     exchange(test::kSlowBuild ? 1'000 : 100'000);
     size_t after = mallinfo2().uordblks;
-    EXPECT_LT(after, before + 10'000);
+    // Half a byte a select; what the runtime spends on a thread that it makes meanwhile is less.
+    EXPECT_LT(after, before + 50'000);
   });
 }
 
