@@ -6,6 +6,7 @@ BEGIN {
   library("gRPC and Protobuf", "grpcpp/ grpc/ google/protobuf/ google/rpc/ millrace/v1/", "rpc client cli examples")
   library("Asio", "asio.hpp asio/", "io")
   library("Boost", "boost/", "runtime")
+  library("elfutils", "elfutils/", "runtime")
   library("prometheus-cpp", "prometheus/", "metrics")
   library("CivetWeb", "civetweb.h CivetServer.h", "web")
   library("toml++", "toml.hpp toml++/", "config")

@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "runtime/accounting.h"
+#include "runtime/backtrace.h"
 
 namespace millrace::rt {
 
@@ -66,6 +67,9 @@ struct alignas(64) Fiber {
   void* closure = nullptr;
   char* stack_low = nullptr;  // First usable byte, above the guard.
   char* stack_top = nullptr;  // Where the stack starts: below the closure.
+
+  // ---- For dumps (dump.h). Where a signal stopped it; pc is 0 unless it is stopped so. By value: what it describes may end any time.
+  SavedFrame preempted_at;
 
   // ---- Accounting, in ticks (cycles.h). `since` is when it entered its present state.
   uint64_t since = 0;

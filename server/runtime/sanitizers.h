@@ -26,6 +26,9 @@
 #define MR_NO_TSAN
 #endif
 
+// For functions that look at memory which others write and which may be poisoned: other fibers' stacks and control blocks.
+#define MR_NO_SANITIZE __attribute__((no_sanitize("address", "thread", "undefined"), noinline))
+
 namespace millrace::rt::sanitizers {
 
 // Before leaving a stack for good or for a while. `save` null: the stack being left is not used again.
