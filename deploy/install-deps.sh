@@ -13,7 +13,7 @@ set -euo pipefail
 build=(
   g++ cmake ninja-build ccache pkg-config
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
-  libasio-dev libboost-context-dev libdw-dev
+  libasio-dev libboost-context-dev libdw-dev valgrind
   prometheus-cpp-dev libcivetweb-dev
   libspdlog-dev libcli11-dev libtomlplusplus-dev libssl-dev
 )

@@ -7,6 +7,7 @@ BEGIN {
   library("Asio", "asio.hpp asio/", "io")
   library("Boost", "boost/", "runtime")
   library("elfutils", "elfutils/", "runtime")
+  library("Valgrind", "valgrind/", "runtime")
   library("prometheus-cpp", "prometheus/", "metrics")
   library("CivetWeb", "civetweb.h CivetServer.h", "web")
   library("toml++", "toml.hpp toml++/", "config")

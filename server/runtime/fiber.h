@@ -23,6 +23,7 @@
 namespace millrace::rt {
 
 class Scheduler;
+class StackPool;
 struct Machine;
 
 //   kFree ──MakeFiber──▶ kReady ──Execute──▶ kRunning ──Park──▶ kParked
@@ -34,6 +35,8 @@ enum class FiberState : uint32_t { kFree, kReady, kRunning, kParked };
 struct FiberOptions {
   // For dumps; the text must outlive the fiber (a literal).
   const char* name = "";
+  // Address space of its stack, 16 KiB to 1 GiB; rounded up to a power of two. 0: the runtime's usual size.
+  size_t stack_bytes = 0;
 };
 
 // The part of a thread's state that the C++ runtime keeps for exceptions in flight (__cxa_get_globals of the Itanium ABI).
@@ -65,6 +68,7 @@ struct alignas(64) Fiber {
   // ---- What it runs
   void (*entry)(void* closure) = nullptr;
   void* closure = nullptr;
+  StackPool* pool = nullptr;  // Where its stack comes from and goes.
   char* stack_low = nullptr;  // First usable byte, above the guard.
   char* stack_top = nullptr;  // Where the stack starts: below the closure.
 
@@ -80,6 +84,7 @@ struct alignas(64) Fiber {
   // ---- Tools
   void* tsan_fiber = nullptr;
   void* asan_fake_stack = nullptr;
+  unsigned valgrind_stack = 0;
 };
 
 // Closures up to this size live on the fiber's stack, larger ones on the heap.

@@ -4,11 +4,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 
 #include "base/check.h"
+#include "runtime/cycles.h"
 #include "runtime/sanitizers.h"
+#include "runtime/valgrind.h"
 
 // Linux 6.13; older C libraries lack the name.
 #ifndef MADV_GUARD_INSTALL
@@ -21,41 +25,62 @@ namespace {
 
 size_t RoundUp(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
-}  // namespace
-
-StackPool::StackPool(size_t stack_bytes)
-    : page_bytes_(static_cast<size_t>(sysconf(_SC_PAGESIZE))), stack_bytes_(RoundUp(stack_bytes, page_bytes_)) {
-  MR_CHECK(stack_bytes >= kStackBytesMin && stack_bytes <= kStackBytesMax,
-           "a fiber stack of %zu bytes was asked for; RuntimeOptions::stack_bytes must be %zu to %zu", stack_bytes,
-           kStackBytesMin, kStackBytesMax);
-  // 64 MiB a slab keeps the count of mappings small for a million fibers; adjacent slabs merge into one mapping anyway.
-  stacks_per_slab_ = std::max<size_t>(1, (size_t{64} << 20) / stack_bytes_);
+size_t Checked(size_t bytes, const char* options) {
+  MR_CHECK(bytes >= StackPool::kStackBytesMin && bytes <= StackPool::kStackBytesMax,
+           "a fiber stack of %zu bytes was asked for; %s::stack_bytes must be %zu to %zu", bytes, options,
+           StackPool::kStackBytesMin, StackPool::kStackBytesMax);
+  return bytes;
 }
 
+}  // namespace
+
+StackPool::StackPool(size_t stack_bytes, size_t warm_bytes)
+    : page_bytes_(static_cast<size_t>(sysconf(_SC_PAGESIZE))),
+      stack_bytes_(RoundUp(stack_bytes, page_bytes_)),
+      warm_max_(warm_bytes / stack_bytes_) {}
+
 StackPool::~StackPool() {
-  for (Slab& slab : slabs_) {
-    for (size_t i = 0; i < slab.used; ++i) {
-      Fiber* fiber = reinterpret_cast<Fiber*>(slab.base + (i + 1) * stack_bytes_ - sizeof(Fiber));
-      sanitizers::DestroyFiber(fiber->tsan_fiber);
+  while (slabs_ != nullptr) {
+    Slab* slab = slabs_;
+    slabs_ = slab->next_of_pool;
+    for (size_t i = 0; i < slab->used.load(std::memory_order_relaxed); ++i) {
+      sanitizers::DestroyFiber(slab->At(i)->tsan_fiber);
+      valgrind::ForgetStack(slab->At(i)->valgrind_stack);
     }
     // Fibers that were dropped in the middle of a function left their frames poisoned.
-    sanitizers::Unpoison(slab.base, slab.bytes);
-    munmap(slab.base, slab.bytes);
+    sanitizers::Unpoison(slab->base, slab->mapped_bytes);
+    RetireSlab(slab);
   }
 }
 
 void StackPool::AddSlab() {
-  size_t bytes = stacks_per_slab_ * stack_bytes_;
-  // NORESERVE: address space is not memory, and the default overcommit heuristic would count it as such.
-  void* base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  MR_CHECK(base != MAP_FAILED,
-           "cannot map %zu bytes for fiber stacks (%zu slabs so far): %s; raise the address space limit (ulimit -v) or "
-           "lower "
-           "RuntimeOptions::stack_bytes",
-           bytes, slabs_.size(), strerror(errno));
+  // 64 MiB a slab keeps the count of mappings small for a million fibers; adjacent slabs merge into one mapping anyway. Where address
+  // space is short, smaller ones do as well.
+  size_t count = std::max<size_t>(1, (size_t{64} << 20) / stack_bytes_);
+  size_t bytes;
+  void* base;
+  for (;; count /= 2) {
+    bytes = count * stack_bytes_ + page_bytes_;
+    // NORESERVE: address space is not memory, and the default overcommit heuristic would count it as such.
+    base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base != MAP_FAILED) break;
+    MR_CHECK(
+        count > 1,
+        "out of address space: cannot map a fiber stack of %zu bytes: %s; start fewer fibers, ask for smaller stacks "
+        "(RuntimeOptions::stack_bytes, FiberOptions::stack_bytes) or raise the limits (ulimit -v, vm.max_map_count)",
+        stack_bytes_, strerror(errno));
+  }
   // One huge page would commit eight stacks at once.
   madvise(base, bytes, MADV_NOHUGEPAGE);
-  slabs_.push_back({static_cast<char*>(base), bytes, 0});
+  char* low = static_cast<char*>(base);
+  Slab* slab = new (low + count * stack_bytes_) Slab;
+  slab->base = low;
+  slab->stack_bytes = stack_bytes_;
+  slab->count = count;
+  slab->mapped_bytes = bytes;
+  slab->next_of_pool = slabs_;
+  slabs_ = slab;
+  PublishSlab(slab);
 }
 
 void StackPool::InstallGuard(char* low) {
@@ -68,15 +93,19 @@ void StackPool::InstallGuard(char* low) {
 }
 
 Fiber* StackPool::NewFiber() {
-  if (slabs_.empty() || slabs_.back().used == stacks_per_slab_) AddSlab();
-  Slab& slab = slabs_.back();
-  char* low = slab.base + slab.used * stack_bytes_;
-  ++slab.used;
+  if (slabs_ == nullptr || slabs_->used.load(std::memory_order_relaxed) == slabs_->count) AddSlab();
+  Slab& slab = *slabs_;
+  size_t index = slab.used.load(std::memory_order_relaxed);
+  char* low = slab.base + index * stack_bytes_;
   InstallGuard(low);
   // The stack size is a multiple of the page size and Fiber's of its alignment, so the block ends the top page exactly.
-  Fiber* fiber = new (low + stack_bytes_ - sizeof(Fiber)) Fiber;
+  Fiber* fiber = new (slab.At(index)) Fiber;
+  fiber->pool = this;
   fiber->stack_low = low + page_bytes_;
   fiber->tsan_fiber = sanitizers::CreateFiber();
+  fiber->valgrind_stack = valgrind::AnnounceStack(fiber->stack_low, fiber);
+  // release: pairs with FiberWalk::Next.
+  slab.used.store(index + 1, std::memory_order_release);
   return fiber;
 }
 
@@ -108,7 +137,7 @@ void StackPool::Give(Fiber* first, int count) {
   for (int i = 0; i < count; ++i) {
     Fiber* fiber = first;
     first = fiber->next;
-    if (warm_count_ < kWarmStacks) {
+    if (warm_count_ < warm_max_) {
       fiber->next = warm_;
       warm_ = fiber;
       ++warm_count_;
@@ -121,6 +150,24 @@ void StackPool::Give(Fiber* first, int count) {
       cold_ = fiber;
     }
   }
+}
+
+template <size_t... kClass>
+auto Stacks::MakeClasses(std::index_sequence<kClass...>) -> std::array<StackPool, kClasses> {
+  return {{StackPool(StackPool::kStackBytesMin << kClass, kOddWarmBytes)...}};
+}
+
+Stacks::Stacks(size_t usual_bytes)
+    : usual_(Checked(usual_bytes, "RuntimeOptions")), classes_(MakeClasses(std::make_index_sequence<kClasses>())) {
+  static std::once_flag once;
+  std::call_once(once, [] { TellDebuggers(GetTickScale().ticks_per_ns); });
+}
+
+StackPool& Stacks::For(size_t bytes) {
+  if (bytes == 0 || bytes == usual_.stack_bytes()) return usual_;
+  size_t size_class = std::bit_ceil(Checked(bytes, "FiberOptions"));
+  if (size_class == usual_.stack_bytes()) return usual_;
+  return classes_[static_cast<size_t>(std::countr_zero(size_class / StackPool::kStackBytesMin))];
 }
 
 }  // namespace millrace::rt

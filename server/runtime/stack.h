@@ -1,21 +1,29 @@
-// StackPool: where fibers and their stacks come from.
+// StackPool: where fibers and their stacks come from. Stacks: the pools of one runtime, one for the usual size and one for each power
+// of two that a fiber may ask for instead.
 //
-// One slab (one mapping) holds many stacks; pages are committed when they are touched. Each stack has a guard at its low end, by
+// One slab (slab.h) holds many stacks; pages are committed when they are touched. Each stack has a guard at its low end, by
 // MADV_GUARD_INSTALL where the kernel has it (6.13+, no extra mappings), else by mprotect, which costs two mappings a stack: beyond
 // some 30,000 of those (vm.max_map_count) new stacks go without a guard rather than fail.
 //
-//   Ownership  A fiber is handed out by Take and comes back by Give; slabs live as long as the pool.
-//   Threads    Any. One short lock; processors keep small caches of their own in front of it (processor.h).
-//   Reuse      A used stack keeps the pages it has touched while it is in a processor's cache, and here up to kWarmStacks; beyond
-//              that its pages go back to the kernel (MADV_DONTNEED: with MADV_FREE the memory would look leaked, golang/go#42330).
+//   Ownership  A fiber is handed out by Take and comes back to the same pool (Fiber::pool) by Give; slabs live as long as the pool.
+//   Threads    Any. One short lock for each pool; processors keep small caches of stacks of the usual size in front (processor.h).
+//   Memory     Nothing comes from malloc, whose locks a preempted fiber may hold.
+//   Reuse      A used stack keeps the pages it has touched while it is in a processor's cache, and here up to kWarmBytes of address
+//              space (kOddWarmBytes for sizes other than the usual one, whose users may leave megabytes behind); beyond that its pages go back to the kernel (MADV_DONTNEED: with MADV_FREE the memory would look leaked,
+//              golang/go#42330).
+//   Sizes      kStackBytesMin to kStackBytesMax. Anything else is fatal with a message that names the option and the range: a size
+//              that was rounded up in silence would hide the mistake, 1 byte as well as 1 TiB. So is running out of address space
+//              (ulimit -v): there is no way on for code that has said Go(fn).
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <utility>
 
 #include "runtime/fiber.h"
 #include "runtime/lock.h"
+#include "runtime/slab.h"
 
 namespace millrace::rt {
 
@@ -23,15 +31,15 @@ class StackPool {
  public:
   static constexpr size_t kStackBytesMin = size_t{16} << 10;
   static constexpr size_t kStackBytesMax = size_t{1} << 30;
-  static constexpr size_t kWarmStacks = 4096;
+  static constexpr size_t kWarmBytes = size_t{1} << 30;  // 4096 stacks of the default size.
 
-  explicit StackPool(size_t stack_bytes);
+  // `stack_bytes` is rounded up to pages. Used stacks up to `warm_bytes` of address space keep their memory.
+  explicit StackPool(size_t stack_bytes, size_t warm_bytes = kWarmBytes);
   ~StackPool();
   StackPool(const StackPool&) = delete;
   StackPool& operator=(const StackPool&) = delete;
 
-  // Up to `count` fibers, linked by Fiber::next, in state kFree; at least one. Out of address space is fatal: there is no way on
-  // for code that has said Go(fn).
+  // Up to `count` fibers, linked by Fiber::next, in state kFree; at least one.
   Fiber* Take(int count);
   // Gives back a list of `count` fibers linked by Fiber::next.
   void Give(Fiber* first, int count);
@@ -39,26 +47,40 @@ class StackPool {
   size_t stack_bytes() const { return stack_bytes_; }
 
  private:
-  struct Slab {
-    char* base;
-    size_t bytes;
-    size_t used;  // Stacks handed out at least once, from the low end.
-  };
   Fiber* NewFiber();
   void AddSlab();
   void InstallGuard(char* low);
 
   const size_t page_bytes_;
   const size_t stack_bytes_;  // With guard; a multiple of the page size.
-  size_t stacks_per_slab_;
+  const size_t warm_max_;     // Stacks kept with their pages.
 
-  Lock lock_;  // Guards all below.
-  std::vector<Slab> slabs_;
+  Lock lock_;              // Guards all below.
+  Slab* slabs_ = nullptr;  // Linked by next_of_pool; new stacks come from the first one.
   Fiber* warm_ = nullptr;
   size_t warm_count_ = 0;
   Fiber* cold_ = nullptr;  // Without memory but for the page of the control block.
   bool guard_install_ = true;
   bool guards_ = true;
+};
+
+class Stacks {
+ public:
+  explicit Stacks(size_t usual_bytes);
+
+  // For stacks of at least `bytes`; 0: of the usual size. Fatal if no stack may be that large or that small.
+  StackPool& For(size_t bytes);
+  StackPool& usual() { return usual_; }
+
+ private:
+  static constexpr size_t kOddWarmBytes = size_t{64} << 20;
+  static constexpr size_t kClasses = 17;  // 16 KiB << 0 ... 16 KiB << 16 = 1 GiB.
+  template <size_t... kClass>
+  static auto MakeClasses(std::index_sequence<kClass...> classes) -> std::array<StackPool, kClasses>;
+
+  StackPool usual_;
+  // All of them: an empty pool is a few numbers, and making one later would have to allocate.
+  std::array<StackPool, kClasses> classes_;
 };
 
 }  // namespace millrace::rt
