@@ -166,7 +166,7 @@ class Scheduler {
   uint64_t simulated_random_;  // Of whichever machine has the processor.
   std::array<std::unique_ptr<Processor>, kMaxProcs> processors_;
   std::atomic<int> created_{0};
-  StackPool stacks_;
+  Stacks stacks_;
   SleepPoller sleep_poller_;
   std::unique_ptr<Netpoller> netpoller_;  // Set once, under machines_mutex_.
   std::atomic<Netpoller*> poller_{&sleep_poller_};

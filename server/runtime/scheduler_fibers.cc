@@ -12,18 +12,23 @@ MR_NO_TSAN Fiber* Scheduler::Allocate(FiberOptions options) {
   constexpr int kRefill = 32;
   constexpr uint64_t kIdBatch = 64;
   Machine* machine = CurrentMachine();
+  StackPool& pool = stacks_.For(options.stack_bytes);
   Fiber* fiber;
   Pin();
   Processor* processor = machine != nullptr && &machine->scheduler == this ? machine->processor.Get() : nullptr;
   if (processor != nullptr) {
-    if (processor->free_fibers == nullptr) {
-      processor->free_fibers = stacks_.Take(kRefill);
-      processor->free_fiber_count = 0;
-      for (Fiber* f = processor->free_fibers; f != nullptr; f = f->next) ++processor->free_fiber_count;
+    if (&pool != &stacks_.usual()) {
+      fiber = pool.Take(1);
+    } else {
+      if (processor->free_fibers == nullptr) {
+        processor->free_fibers = pool.Take(kRefill);
+        processor->free_fiber_count = 0;
+        for (Fiber* f = processor->free_fibers; f != nullptr; f = f->next) ++processor->free_fiber_count;
+      }
+      fiber = processor->free_fibers;
+      processor->free_fibers = fiber->next;
+      --processor->free_fiber_count;
     }
-    fiber = processor->free_fibers;
-    processor->free_fibers = fiber->next;
-    --processor->free_fiber_count;
     if (processor->next_fiber_id == processor->last_fiber_id) {
       processor->next_fiber_id = next_fiber_id_.fetch_add(kIdBatch, std::memory_order_relaxed);
       processor->last_fiber_id = processor->next_fiber_id + kIdBatch;
@@ -31,7 +36,7 @@ MR_NO_TSAN Fiber* Scheduler::Allocate(FiberOptions options) {
     fiber->id = processor->next_fiber_id++;
     processor->counters.fibers_started.Add(1);
   } else {
-    fiber = stacks_.Take(1);
+    fiber = pool.Take(1);
     fiber->id = next_fiber_id_.fetch_add(1, std::memory_order_relaxed);
     outside_started_.fetch_add(1, std::memory_order_relaxed);
   }
@@ -56,7 +61,7 @@ void Scheduler::Release(Fiber* unstarted) {
   // Modulo 2^64; only the sum over all counters has a meaning.
   outside_started_.fetch_sub(1, std::memory_order_relaxed);
   unstarted->next = nullptr;
-  stacks_.Give(unstarted, 1);
+  unstarted->pool->Give(unstarted, 1);
 }
 
 MR_NO_TSAN void Scheduler::Start(Fiber* fiber) {
@@ -81,12 +86,12 @@ MR_NO_TSAN void Scheduler::MakeReady(Fiber* fiber) {
 MR_NO_TSAN void Scheduler::FinishFiber(Processor* processor, Fiber* fiber) {
   bool was_main = fiber == main_;
   fiber->state.store(FiberState::kFree, std::memory_order_relaxed);
-  if (processor == nullptr) {
-    outside_finished_.fetch_add(1, std::memory_order_relaxed);
+  (processor != nullptr ? processor->counters.fibers_finished.Add(1)
+                        : void(outside_finished_.fetch_add(1, std::memory_order_relaxed)));
+  if (processor == nullptr || fiber->pool != &stacks_.usual()) {
     fiber->next = nullptr;
-    stacks_.Give(fiber, 1);
+    fiber->pool->Give(fiber, 1);
   } else {
-    processor->counters.fibers_finished.Add(1);
     if (processor->free_fiber_count == Processor::kFreeFibersMax) {
       // Half stays: a program that starts and ends fibers in turns must not cross the pool's lock each time.
       Fiber* give = processor->free_fibers;
@@ -94,7 +99,7 @@ MR_NO_TSAN void Scheduler::FinishFiber(Processor* processor, Fiber* fiber) {
       for (int i = 1; i < Processor::kFreeFibersMax / 2; ++i) last = last->next;
       processor->free_fibers = last->next;
       processor->free_fiber_count -= Processor::kFreeFibersMax / 2;
-      stacks_.Give(give, Processor::kFreeFibersMax / 2);
+      stacks_.usual().Give(give, Processor::kFreeFibersMax / 2);
     }
     fiber->next = processor->free_fibers;
     processor->free_fibers = fiber;

@@ -69,7 +69,7 @@ void Scheduler::EmptyIfRetired(Processor& processor) {
   if (processor.index < procs()) return;
   bool inherits;
   while (Fiber* fiber = processor.run_queue.Pop(&inherits)) PushShared(global_, fiber);
-  if (processor.free_fibers != nullptr) stacks_.Give(processor.free_fibers, processor.free_fiber_count);
+  if (processor.free_fibers != nullptr) stacks_.usual().Give(processor.free_fibers, processor.free_fiber_count);
   processor.free_fibers = nullptr;
   processor.free_fiber_count = 0;
 }

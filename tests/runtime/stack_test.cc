@@ -1,6 +1,8 @@
 #include "runtime/stack.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstring>
@@ -9,7 +11,9 @@
 #include <string>
 
 #include "runtime/park.h"
+#include "runtime/processor.h"
 #include "runtime/runtime.h"
+#include "runtime/scheduler.h"
 #include "tests/support/fibers.h"
 
 namespace millrace::rt {
@@ -94,15 +98,144 @@ TEST(Stack, AParkedShallowFiberCommitsOnePage) {
 }
 #endif
 
-#if !defined(__SANITIZE_ADDRESS__)  // Its own handler reports the overflow in other words.
-TEST(StackDeathTest, OverflowHitsTheGuardInsteadOfTheNeighbour) {
+// ---- Sizes ----------------------------------------------------------------------------------------------------------------------
+
+TEST(Stacks, AreOfTheNextPowerOfTwo) {
+  Stacks stacks(256 << 10);
+  EXPECT_EQ(&stacks.For(0), &stacks.usual());
+  EXPECT_EQ(&stacks.For(256 << 10), &stacks.usual());
+  EXPECT_EQ(&stacks.For(200'000), &stacks.usual());
+  EXPECT_EQ(stacks.For(StackPool::kStackBytesMin).stack_bytes(), 16u << 10);
+  EXPECT_EQ(stacks.For((16 << 10) + 1).stack_bytes(), 32u << 10);
+  EXPECT_EQ(stacks.For(1'000'000).stack_bytes(), 1u << 20);
+  EXPECT_EQ(stacks.For(StackPool::kStackBytesMax).stack_bytes(), 1u << 30);
+  Stacks odd(100'000);
+  EXPECT_EQ(&odd.For(100'000 / 4096 * 4096 + 4096), &odd.usual());
+  EXPECT_EQ(odd.For(100'000).stack_bytes(), 128u << 10) << "a size by the page is only the usual one's";
+}
+
+template <size_t kFrame>
+__attribute__((noinline)) int DescendTo(const char* low) {
+  volatile char frame[kFrame];
+  frame[0] = 1;
+  if (const_cast<const char*>(frame) < low) return frame[0];
+  return DescendTo<kFrame>(low) + frame[0];
+}
+
+TEST(Stack, OfAFiberHasTheSizeThatWasAskedFor) {
+  test::OnProcs(2, [] {
+    std::atomic<int> left{3};
+    for (size_t bytes : {size_t{16} << 10, size_t{1} << 20, size_t{64} << 20}) {
+      Go({.stack_bytes = bytes}, [&left, bytes] {
+        Fiber* fiber = CurrentFiber();
+        // The rest are the guard, the control block and the closure.
+        EXPECT_GT(fiber->stack_top - fiber->stack_low, static_cast<ptrdiff_t>(bytes - (6 << 10)));
+        if (bytes < (64 << 10)) {
+          EXPECT_GT(DescendTo<512>(fiber->stack_low + (4 << 10)), 0);
+        } else {  // ThreadSanitizer knows 65,536 frames.
+          EXPECT_GT(DescendTo<16'384>(fiber->stack_low + (40 << 10)), 0);
+        }
+        --left;
+      });
+    }
+    while (left > 0) Yield();
+  });
+}
+
+TEST(Stack, OfAnOddSizeGoesBackToItsOwnPool) {
+  test::OnProcs(1, [] {
+    std::set<Fiber*> used;
+    std::atomic<Fiber*> fiber{nullptr};
+    for (int i = 0; i < 500; ++i) {
+      std::atomic<bool> ran{false};
+      Go({.stack_bytes = size_t{16 << 10} << (i % 5)}, [&] {
+        EXPECT_EQ(CurrentFiber()->pool->stack_bytes(), size_t{16 << 10} << (i % 5));
+        fiber = CurrentFiber();
+        ran = true;
+      });
+      while (!ran) Yield();
+      used.insert(fiber);
+    }
+    // 256 KiB, the usual size, is among them and goes through the processor's cache.
+    EXPECT_LE(used.size(), 5u + Processor::kFreeFibersMax);
+  });
+}
+
+TEST(Stack, OfMainMayBeGivenBackUnused) {
+  struct Refuses {
+    Refuses() = default;
+    Refuses(const Refuses&) { throw 1; }
+    void operator()() const {}
+  } refuses;
+  test::OnProcs(1, [&] {
+    for (int i = 0; i < 100; ++i) EXPECT_THROW(Go({.stack_bytes = 1 << 20}, refuses), int);
+    EXPECT_EQ(CurrentScheduler().Stats().fibers, 1);
+  });
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+int64_t MeminfoKib(const std::string& key) {
+  std::ifstream meminfo("/proc/meminfo");
+  for (std::string word; meminfo >> word;) {
+    int64_t value = 0;
+    if (word == key && meminfo >> value) return value;
+  }
+  return -1;
+}
+
+TEST(Stack, AMillionFibersParkUnderTheDefaultLimits) {
+  if (MeminfoKib("MemAvailable:") < (8 << 20)) GTEST_SKIP() << "needs 8 GiB of memory";
+  constexpr int kFibers = 1'000'000;
+  test::OnProcs(2, [] {
+    std::atomic<int> parked{0};
+    int64_t before = StatusKib("VmRSS:");
+    for (int i = 0; i < kFibers; ++i) {
+      Go([&] {
+        parked.fetch_add(1, std::memory_order_relaxed);
+        Park(WaitReason::kExternal, nullptr, nullptr);
+      });
+      if (i % 1000 == 999) Yield();
+    }
+    while (parked < kFibers) Yield();
+    EXPECT_LE((StatusKib("VmRSS:") - before) * 1024 / kFibers, 4608);
+    EXPECT_LT(StatusKib("VmPTE:") * 1024 / kFibers, 4608) << "page tables, which are memory as well";
+  });
+}
+
+void LimitAddressSpaceTo(int64_t more_bytes) {
+  auto bytes = static_cast<rlim_t>((StatusKib("VmSize:") << 10) + more_bytes);
+  rlimit limit{.rlim_cur = bytes, .rlim_max = bytes};
+  setrlimit(RLIMIT_AS, &limit);
+}
+
+TEST(StackDeathTest, OutOfAddressSpaceIsFatalWithTheWayOut) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(
       {
-        Runtime runtime({.procs = 1, .stack_bytes = 64 << 10});
-        runtime.Run([] { Descend(80 << 10); });
+        LimitAddressSpaceTo(512 << 20);
+        test::OnProcs(1, [] {
+          for (;;) Go({.stack_bytes = 64 << 20}, [] {});
+        });
       },
-      "");
+      "out of address space: cannot map a fiber stack of 67108864 bytes: Cannot allocate memory; start fewer fibers, "
+      "ask for "
+      "smaller stacks \\(RuntimeOptions::stack_bytes, FiberOptions::stack_bytes\\) or raise the limits \\(ulimit -v");
+}
+
+TEST(StackDeathTest, ALittleAddressSpaceIsEnoughForAFewFibers) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        LimitAddressSpaceTo(40 << 20);  // Less than one slab of the usual length.
+        Runtime runtime({.procs = 1});
+        _exit(runtime.Run([] {
+          std::atomic<int> ran{0};
+          for (int i = 0; i < 20; ++i) Go([&] { ++ran; });
+          while (ran < 20) Yield();
+          return 3;
+        }));
+      },
+      ::testing::ExitedWithCode(3), "");
 }
 #endif
 
@@ -110,6 +243,12 @@ TEST(StackDeathTest, AbsurdSizesAreRefusedWithTheRange) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(Runtime({.procs = 1, .stack_bytes = 1}), "stack_bytes must be 16384 to 1073741824");
   EXPECT_DEATH(Runtime({.procs = 1, .stack_bytes = size_t{1} << 40}), "stack_bytes must be");
+  auto go = [](size_t bytes) { test::OnProcs(1, [bytes] { Go({.stack_bytes = bytes}, [] {}); }); };
+  EXPECT_DEATH(go(1), "a fiber stack of 1 bytes was asked for; FiberOptions::stack_bytes must be 16384 to 1073741824");
+  EXPECT_DEATH(go(StackPool::kStackBytesMin - 1), "FiberOptions::stack_bytes must be");
+  EXPECT_DEATH(go(StackPool::kStackBytesMax + 1), "FiberOptions::stack_bytes must be");
+  EXPECT_DEATH(go(size_t{1} << 40),
+               "a fiber stack of 1099511627776 bytes was asked for; FiberOptions::stack_bytes must be");
 }
 
 }  // namespace
