@@ -10,18 +10,21 @@
 #include "runtime/context.h"
 #include "runtime/cycles.h"
 #include "runtime/park.h"
+#include "runtime/reporter.h"
 #include "runtime/sanitizers.h"
 #include "runtime/scheduler.h"
 #include "runtime/timer.h"
 
 namespace millrace::rt {
 
-Runtime::Runtime(RuntimeOptions options) : scheduler_(std::make_unique<Scheduler>(options)) {}
+Runtime::Runtime(RuntimeOptions options)
+    : dump_on_sigquit_(options.dump_on_sigquit), scheduler_(std::make_unique<Scheduler>(options)) {}
 Runtime::~Runtime() {
   if (keep_) static_cast<void>(scheduler_.release());
 }
 
 void Runtime::RunMain(Fiber* main) {
+  if (dump_on_sigquit_) DumpOnSignal(SIGQUIT);
   if (scheduler_->RunMain(main)) return;
   // Threads are stopped for good in the middle of its fibers and look at it. Kept where leak checkers see that it is meant.
   static std::mutex mutex;

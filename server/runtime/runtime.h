@@ -44,6 +44,9 @@ struct RuntimeOptions {
   bool simulate = false;
   // Seeds the order of victims when stealing and of select cases. 0: taken from the clock.
   uint64_t seed = 0;
+  // SIGQUIT (Ctrl-\) prints all fibers with their backtraces to stderr and the program goes on (dump.h), unless the program has a
+  // handler of its own for it.
+  bool dump_on_sigquit = true;
 };
 
 inline constexpr int kMaxProcs = 256;
@@ -94,6 +97,7 @@ class Runtime {
 
  private:
   void RunMain(Fiber* main);
+  const bool dump_on_sigquit_;
   std::unique_ptr<Scheduler> scheduler_;
   bool keep_ = false;  // Run left threads behind.
 };

@@ -1,0 +1,80 @@
+// A program with fibers of all kinds, for tests that look at a process from outside: SIGQUIT, gdb, a core, Valgrind.
+//
+//   fiber_zoo          says "open" when all its animals are in their places, and ends with 0 at the end of its input
+//   fiber_zoo abort    aborts instead of saying anything
+//   fiber_zoo walk     starts and ends many fibers of several sizes and needs no input
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "runtime/park.h"
+#include "runtime/runtime.h"
+
+namespace {
+
+using namespace millrace;
+
+std::atomic<int> in_place{0};
+
+__attribute__((noinline)) void LieInTheCave() {
+  ++in_place;
+  rt::Park(rt::WaitReason::kChannelReceive, nullptr, nullptr);
+  asm volatile("");  // No tail call: the frame is to be seen.
+}
+__attribute__((noinline)) void GoIntoTheCave() {
+  LieInTheCave();
+  asm volatile("");
+}
+__attribute__((noinline)) void Hibernate() {
+  ++in_place;
+  rt::SleepFor(std::chrono::hours(1));
+  asm volatile("");
+}
+
+void WalkAbout() {
+  std::atomic<int> left{0};
+  for (int i = 0; i < 300; ++i) {
+    left += 3;
+    rt::Go([&] { --left; });
+    rt::Go({.name = "large", .stack_bytes = 1 << 20}, [&] {
+      char footprints[512 << 10];
+      memset(footprints, i, sizeof footprints);
+      rt::Yield();
+      if (footprints[i] == static_cast<char>(i)) --left;
+    });
+    rt::Go({.name = "small", .stack_bytes = 16 << 10}, [&] {
+      rt::SleepFor(std::chrono::microseconds(10));
+      --left;
+    });
+    if (i % 10 == 0) {
+      while (left > 0) rt::Yield();
+    }
+  }
+  while (left > 0) rt::Yield();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const char* mode = argc > 1 ? argv[1] : "";
+  rt::Runtime runtime({.procs = 2});
+  return runtime.Run([mode] {
+    if (strcmp(mode, "walk") == 0) {
+      WalkAbout();
+      return 0;
+    }
+    for (int i = 0; i < 3; ++i) rt::Go({.name = "lion"}, GoIntoTheCave);
+    rt::Go({.name = "bear", .stack_bytes = 64 << 10}, Hibernate);
+    while (in_place < 4) rt::Yield();
+    if (strcmp(mode, "abort") == 0) abort();
+    puts("open");
+    fflush(stdout);
+    char byte;
+    while (read(STDIN_FILENO, &byte, 1) == 1) {
+    }
+    return 0;
+  });
+}
