@@ -13,6 +13,7 @@
 #include "runtime/reporter.h"
 #include "runtime/sanitizers.h"
 #include "runtime/scheduler.h"
+#include "runtime/stack_overflow.h"
 #include "runtime/timer.h"
 
 namespace millrace::rt {
@@ -24,6 +25,7 @@ Runtime::~Runtime() {
 }
 
 void Runtime::RunMain(Fiber* main) {
+  ReportStackOverflows();
   if (dump_on_sigquit_) DumpOnSignal(SIGQUIT);
   if (scheduler_->RunMain(main)) return;
   // Threads are stopped for good in the middle of its fibers and look at it. Kept where leak checkers see that it is meant.

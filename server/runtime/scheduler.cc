@@ -16,6 +16,7 @@
 #include "runtime/futex.h"
 #include "runtime/preempt.h"
 #include "runtime/sanitizers.h"
+#include "runtime/stack_overflow.h"
 
 namespace millrace::rt {
 
@@ -116,6 +117,7 @@ void* Scheduler::MachineThread(void* argument) {
 
 void Scheduler::Loop(Machine& machine) {
   BindThreadState(machine);
+  SignalStack signal_stack;
   bool inherits = false;
   while (Fiber* fiber = FindRunnable(machine, &inherits)) {
     if (fiber->bound != nullptr) {
