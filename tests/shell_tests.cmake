@@ -20,3 +20,8 @@ if(MILLRACE_DAEMON)
     endif()
   endforeach()
 endif()
+
+if(NOT MILLRACE_SANITIZE)
+  millrace_shell_test(runtime.gdb 300 tests/runtime/gdb_test.sh)
+  millrace_shell_test(runtime.valgrind 300 tests/runtime/valgrind_test.sh)
+endif()
