@@ -13,13 +13,13 @@ set -euo pipefail
 build=(
   g++ cmake ninja-build ccache pkg-config
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
-  libasio-dev libboost-context-dev libdw-dev valgrind
+  libasio-dev libboost-context-dev libdw-dev
   prometheus-cpp-dev libcivetweb-dev
   libspdlog-dev libcli11-dev libtomlplusplus-dev libssl-dev
 )
 demo=(curl jq)
 # The formatter is pinned: two releases of it lay out the same line differently.
-tests=("${build[@]}" "${demo[@]}" git libgtest-dev libgmock-dev libbenchmark-dev clang-format-14 clang-tidy-14 shellcheck)
+tests=("${build[@]}" "${demo[@]}" git libgtest-dev libgmock-dev libbenchmark-dev clang-format-14 clang-tidy-14 shellcheck gdb valgrind)
 
 die() {
   echo "install-deps: $*" >&2

@@ -71,7 +71,7 @@ zoo=''
 
 cd "$scratch"
 ulimit -c unlimited 2>/dev/null || true
-bash -c '"$1" abort' _ "$bin/fiber_zoo" 2>/dev/null || true
+bash -c '"$1" abort; true' _ "$bin/fiber_zoo" 2>/dev/null || true
 core=$(find "$scratch" -name 'core*' | head -n 1)
 if [[ -z $core ]]; then
   [[ $live == yes ]] || skip "neither ptrace nor a core file here ($(cat /proc/sys/kernel/core_pattern))"
