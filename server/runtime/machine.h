@@ -23,11 +23,6 @@ class Scheduler;
 
 enum class AfterSwitch : uint8_t { kNone, kYield, kPark, kFinish };
 
-// Registers of a fiber that a signal has stopped.
-struct Interrupted {
-  uintptr_t pc = 0, sp = 0, fp = 0;
-};
-
 struct Machine {
   explicit Machine(Scheduler& owner) : scheduler(owner) {}
 
@@ -55,7 +50,7 @@ struct Machine {
   std::atomic<pid_t> tid{0};
   std::atomic<uint32_t>* preempt_word = nullptr;  // preempt.h; this thread's.
   mutable std::atomic<bool> signal_sent{false};
-  const Interrupted* interrupted = nullptr;  // While the fiber is stopped by a signal; for dumps.
+  std::atomic<bool> trace_wanted{false};  // trace_running.h
   // Sysmon's: when it took the processor, the CPU time of the thread then, and its list of such machines.
   std::atomic<uint64_t> detached_at{0};
   int64_t detached_cpu_ns = 0;

@@ -1,19 +1,19 @@
 #include "runtime/preempt.h"
 
 #include <linux/membarrier.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <mutex>
 
 #include "base/check.h"
+#include "runtime/backtrace.h"
 #include "runtime/machine.h"
 #include "runtime/sanitizers.h"
 #include "runtime/scheduler.h"
+#include "runtime/trace_running.h"
 
 namespace millrace::rt {
 
@@ -40,14 +40,14 @@ namespace {
 
 struct sigaction previous_action;
 
-Interrupted WhereInterrupted(void* context) {
+SavedFrame WhereInterrupted(void* context) {
   const auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext;
 #if defined(__x86_64__)
   return {.pc = static_cast<uintptr_t>(registers.gregs[REG_RIP]),
-          .sp = static_cast<uintptr_t>(registers.gregs[REG_RSP]),
-          .fp = static_cast<uintptr_t>(registers.gregs[REG_RBP])};
+          .fp = static_cast<uintptr_t>(registers.gregs[REG_RBP]),
+          .sp = static_cast<uintptr_t>(registers.gregs[REG_RSP])};
 #elif defined(__aarch64__)
-  return {.pc = registers.pc, .sp = registers.sp, .fp = registers.regs[29]};
+  return {.pc = registers.pc, .fp = registers.regs[29], .sp = registers.sp};
 #else
 #error "teach WhereInterrupted this processor's registers"
 #endif
@@ -68,7 +68,9 @@ MR_NO_TSAN void OnSignal(int signal, siginfo_t* info, void* context) {
   Machine* machine = CurrentMachine();
   // acquire: pairs with the release in SendPreemptSignal.
   if (machine != nullptr && machine->signal_sent.exchange(false, std::memory_order_acquire)) {
-    machine->scheduler.OnPreemptSignal(*machine, WhereInterrupted(context));
+    SavedFrame interrupted = WhereInterrupted(context);
+    AnswerTrace(*machine, interrupted);
+    machine->scheduler.OnPreemptSignal(*machine, interrupted);
   } else {
     PassOn(signal, info, context);
   }
@@ -88,27 +90,6 @@ void InstallPreemptHandler() {
     for (int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) sigdelset(&action.sa_mask, fault);
     MR_CHECK(sigaction(kPreemptSignal, &action, &previous_action) == 0, "cannot install the preemption handler");
   });
-}
-
-SignalStack::SignalStack() {
-  // The kernel saves the registers here, up to 12 KiB of them where the processor has AMX; while a preempted fiber is parked
-  // another signal (a fault report) may come on top. Only touched pages cost memory.
-  size_t bytes = static_cast<size_t>(std::max(sysconf(_SC_MINSIGSTKSZ), long{MINSIGSTKSZ})) * 2 + (size_t{64} << 10);
-  bytes = (bytes + 4095) & ~size_t{4095};
-  memory_ = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  MR_CHECK(memory_ != MAP_FAILED, "cannot map a signal stack of %zu bytes; raise the address space limit (ulimit -v)",
-           bytes);
-  stack_t stack{};
-  stack.ss_sp = memory_;
-  stack.ss_size = bytes;
-  MR_CHECK(sigaltstack(&stack, &previous_) == 0, "cannot set a signal stack of %zu bytes", bytes);
-}
-
-SignalStack::~SignalStack() {
-  stack_t mine{};
-  // AddressSanitizer has a signal stack of its own, which it unmaps when the thread ends.
-  sigaltstack(&previous_, &mine);
-  munmap(mine.ss_sp, mine.ss_size);
 }
 
 void SendPreemptSignal(const Machine& machine) {

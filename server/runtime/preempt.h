@@ -77,21 +77,7 @@ inline constexpr bool kPreemptionWorks = true;
 // Once for the process. A SIGURG that does not come from the runtime goes on to the handler that was there before.
 void InstallPreemptHandler();
 
-// On a machine's own thread, before it runs fibers: an alternate stack for signal handlers, so that a handler needs no room on a
-// fiber's stack, and a fiber that has run out of stack can still be reported. Removed before the thread ends.
-class SignalStack {
- public:
-  SignalStack();
-  ~SignalStack();
-  SignalStack(const SignalStack&) = delete;
-  SignalStack& operator=(const SignalStack&) = delete;
-
- private:
-  void* memory_;
-  stack_t previous_{};
-};
-
-// Asks the thread to stop its fiber; it decides itself whether it may (Scheduler::OnPreemptSignal). Any thread.
+// Asks the thread to stop its fiber, or to answer a TraceRequest (trace_running.h). It decides itself whether it may (Scheduler::OnPreemptSignal). Any thread.
 void SendPreemptSignal(const Machine& machine);
 
 // Makes every running thread of the process pass a full memory barrier. False: the kernel cannot (or must not) do that.

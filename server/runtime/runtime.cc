@@ -9,12 +9,14 @@
 #include "base/check.h"
 #include "runtime/context.h"
 #include "runtime/cycles.h"
+#include "runtime/dump.h"
 #include "runtime/park.h"
 #include "runtime/reporter.h"
 #include "runtime/sanitizers.h"
 #include "runtime/scheduler.h"
 #include "runtime/stack_overflow.h"
 #include "runtime/timer.h"
+#include "runtime/trace_running.h"
 
 namespace millrace::rt {
 
@@ -26,6 +28,7 @@ Runtime::~Runtime() {
 
 void Runtime::RunMain(Fiber* main) {
   ReportStackOverflows();
+  SetTraceRunning(TraceRunningFiber);
   if (dump_on_sigquit_) DumpOnSignal(SIGQUIT);
   if (scheduler_->RunMain(main)) return;
   // Threads are stopped for good in the middle of its fibers and look at it. Kept where leak checkers see that it is meant.

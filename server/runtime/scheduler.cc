@@ -16,7 +16,7 @@
 #include "runtime/futex.h"
 #include "runtime/preempt.h"
 #include "runtime/sanitizers.h"
-#include "runtime/stack_overflow.h"
+#include "runtime/signal_stack.h"
 
 namespace millrace::rt {
 
@@ -117,7 +117,6 @@ void* Scheduler::MachineThread(void* argument) {
 
 void Scheduler::Loop(Machine& machine) {
   BindThreadState(machine);
-  SignalStack signal_stack;
   bool inherits = false;
   while (Fiber* fiber = FindRunnable(machine, &inherits)) {
     if (fiber->bound != nullptr) {

@@ -72,8 +72,11 @@ class Scheduler {
   void EnterBlocking(Machine& machine);
   void LeaveBlocking(Machine& machine);
 
+  // Signals the machine that runs the fiber. False: none does.
+  bool AskForTrace(Fiber* fiber);
+
   // On the machine's thread, in the signal handler.
-  void OnPreemptSignal(Machine& machine, const Interrupted& interrupted);
+  void OnPreemptSignal(Machine& machine, const SavedFrame& interrupted);
 
  private:
   friend class Housekeeper;
@@ -96,7 +99,7 @@ class Scheduler {
   // ---- The end (scheduler_stop.cc)
   void Stop();
   bool AwaitMachines();
-  void StopInHandler(Machine& machine, const Interrupted& interrupted);
+  void StopInHandler(Machine& machine, const SavedFrame& interrupted);
   [[noreturn]] void Abandon(Machine& machine);
 
   // ---- Queues (scheduler_queues.cc)

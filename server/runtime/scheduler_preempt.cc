@@ -16,7 +16,7 @@
 
 namespace millrace::rt {
 
-MR_NO_TSAN void Scheduler::OnPreemptSignal(Machine& machine, const Interrupted& interrupted) {
+MR_NO_TSAN void Scheduler::OnPreemptSignal(Machine& machine, const SavedFrame& interrupted) {
   // The word counts what the interrupted code holds. Not zero: a runtime lock, or it works with its processor.
   if (machine.preempt_word->load(std::memory_order_relaxed) != 0) return;
   Pin();
@@ -65,9 +65,9 @@ MR_NO_TSAN void Scheduler::OnPreemptSignal(Machine& machine, const Interrupted& 
     if (successor == nullptr) return Unpin();
     Assign(*successor, processor, false);
   }
-  machine.interrupted = &interrupted;
+  fiber->preempted_at = interrupted;
   Resumed resumed = SleepBound(machine);
-  machine.interrupted = nullptr;
+  fiber->preempted_at = SavedFrame();
   if (resumed == Resumed::kStopping) StopInHandler(machine, interrupted);
   Unpin();
 }
@@ -163,6 +163,17 @@ MR_NO_TSAN void Scheduler::LeftWithoutProcessor(Machine& machine, Fiber* fiber, 
     case AfterSwitch::kNone:
       MR_FATAL("fiber %lu left its stack without a reason", static_cast<unsigned long>(fiber->id));
   }
+}
+
+MR_NO_TSAN bool Scheduler::AskForTrace(Fiber* fiber) {
+  std::lock_guard guard(machines_mutex_);
+  for (auto& machine : machines_) {
+    if (machine->current != fiber || machine->life.load(std::memory_order_acquire) != Machine::Life::kRuns) continue;
+    machine->trace_wanted.store(true, std::memory_order_release);
+    SendPreemptSignal(*machine);
+    return true;
+  }
+  return false;
 }
 
 // ---- Calls that block --------------------------------------------------------------------------------------------------------

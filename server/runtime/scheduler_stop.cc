@@ -105,7 +105,7 @@ bool Scheduler::AwaitMachines() {
 }
 
 // In the signal handler, or coming out of a blocking call, after Stop.
-MR_NO_TSAN void Scheduler::StopInHandler(Machine& machine, const Interrupted& interrupted) {
+MR_NO_TSAN void Scheduler::StopInHandler(Machine& machine, const SavedFrame& interrupted) {
   if (InOwnCode(interrupted.pc) || machine.stop_anywhere.load(std::memory_order_relaxed)) Abandon(machine);
 }
 

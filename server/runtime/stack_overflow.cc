@@ -1,7 +1,6 @@
 #include "runtime/stack_overflow.h"
 
 #include <signal.h>
-#include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -174,29 +173,6 @@ void ReportStackOverflows() {
     sigaction(SIGSEGV, &action, nullptr);
     sigaction(SIGBUS, &action, nullptr);
   });
-}
-
-SignalStack::SignalStack() {
-  stack_t present{};
-  if (sigaltstack(nullptr, &present) != 0 || (present.ss_flags & SS_DISABLE) == 0) return;
-  auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  void* mapping = mmap(nullptr, kBytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-  if (mapping == MAP_FAILED) return;  // Then an overflow ends the process without a word.
-  mapping_ = static_cast<char*>(mapping);
-  mapped_bytes_ = kBytes + page;
-  mprotect(mapping_, page, PROT_NONE);
-  stack_t stack{};
-  stack.ss_sp = mapping_ + page;
-  stack.ss_size = kBytes;
-  sigaltstack(&stack, nullptr);
-}
-
-SignalStack::~SignalStack() {
-  if (mapping_ == nullptr) return;
-  stack_t none{};
-  none.ss_flags = SS_DISABLE;
-  sigaltstack(&none, nullptr);
-  munmap(mapping_, mapped_bytes_);
 }
 
 }  // namespace millrace::rt

@@ -8,27 +8,9 @@
 // All other faults go straight to that handler, or to the default.
 #pragma once
 
-#include <cstddef>
-
 namespace millrace::rt {
 
 // Installs the handler for SIGSEGV and SIGBUS, once in the life of the process, and starts the reporter. Runtime::Run calls it.
 void ReportStackOverflows();
-
-// An alternate signal stack for the calling thread, without which the handler has no stack to run on; none if the thread has one already.
-// For the life of a machine's thread.
-class SignalStack {
- public:
-  SignalStack();
-  ~SignalStack();
-  SignalStack(const SignalStack&) = delete;
-  SignalStack& operator=(const SignalStack&) = delete;
-
- private:
-  static constexpr size_t kBytes = size_t{64}
-                                   << 10;  // Handlers of others may want some; touched pages only cost memory.
-  char* mapping_ = nullptr;
-  size_t mapped_bytes_ = 0;
-};
 
 }  // namespace millrace::rt

@@ -226,7 +226,7 @@ TEST(StackDeathTest, ALittleAddressSpaceIsEnoughForAFewFibers) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(
       {
-        LimitAddressSpaceTo(40 << 20);  // Less than one slab of the usual length.
+        LimitAddressSpaceTo(60 << 20);  // Less than one slab of the usual length.
         Runtime runtime({.procs = 1});
         _exit(runtime.Run([] {
           std::atomic<int> ran{0};

@@ -1,0 +1,20 @@
+// Where a running fiber is: its thread is sent the preemption signal, and the handler writes the backtrace down before it goes on.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "runtime/backtrace.h"
+
+namespace millrace::rt {
+
+struct Fiber;
+struct Machine;
+
+// For SetTraceRunning of dump.h.
+size_t TraceRunningFiber(Fiber* fiber, uintptr_t* pcs, size_t max);
+
+// In the signal handler. Async-signal-safe.
+void AnswerTrace(Machine& machine, const SavedFrame& interrupted);
+
+}  // namespace millrace::rt
