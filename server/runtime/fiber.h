@@ -72,6 +72,9 @@ struct alignas(64) Fiber {
   char* stack_low = nullptr;  // First usable byte, above the guard.
   char* stack_top = nullptr;  // Where the stack starts: below the closure.
 
+  // Where the mutex it waits for keeps its owner (a Fiber*); for deadlock.h.
+  std::atomic<const void*> waits_for_owner_at{nullptr};
+
   // ---- For dumps (dump.h). Where a signal stopped it; pc is 0 unless it is stopped so. By value: what it describes may end any time.
   SavedFrame preempted_at;
 

@@ -1,11 +1,16 @@
 #include "runtime/housekeeper.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 
+#include "base/log.h"
 #include "runtime/cpu_limit.h"
 #include "runtime/cycles.h"
+#include "runtime/deadlock.h"
+#include "runtime/dump.h"
 #include "runtime/futex.h"
 #include "runtime/scheduler.h"
 
@@ -35,15 +40,25 @@ void Housekeeper::Ask(Task task) {
 
 void Housekeeper::Run() {
   pthread_setname_np(pthread_self(), "millrace-keeper");
+  bool deadlocks = false;
   for (;;) {
     MakeMachines();
-    if (scheduler_.follow_cpu_limit_.load(std::memory_order_relaxed)) {
-      FutexWaitUntil(tasks_, 0, NowNs() + kCpuLimitEveryNs);
-      FollowCpuLimit();
-    } else {
+    int64_t until = TimerHeap::kNever;
+    if (scheduler_.follow_cpu_limit_.load(std::memory_order_relaxed)) until = NowNs() + kCpuLimitEveryNs;
+    if (deadlocks) until = std::min(until, deadlocks_after_ns_);
+    if (until == TimerHeap::kNever) {
       FutexWait(tasks_, 0);
+    } else {
+      FutexWaitUntil(tasks_, 0, until);
     }
-    if (tasks_.exchange(0, std::memory_order_acq_rel) & kStop) return;
+    uint32_t tasks = tasks_.exchange(0, std::memory_order_acq_rel);
+    if (tasks & kStop) return;
+    if (scheduler_.follow_cpu_limit_.load(std::memory_order_relaxed)) FollowCpuLimit();
+    deadlocks = deadlocks || (tasks & kDeadlocks) != 0;
+    if (deadlocks && NowNs() >= deadlocks_after_ns_) {
+      deadlocks = false;
+      LookForDeadlocks();
+    }
   }
 }
 
@@ -62,6 +77,26 @@ void Housekeeper::FollowCpuLimit() {
   int limit = std::clamp(CpuLimit(), 1, kMaxProcs);
   if (limit != scheduler_.procs() && scheduler_.follow_cpu_limit_.load(std::memory_order_relaxed))
     scheduler_.Resize(limit);
+}
+
+void Housekeeper::LookForDeadlocks() {
+  int64_t begin = NowNs();
+  if (scheduler_.EverythingSleeps() && AllWaitForEachOther(scheduler_) && scheduler_.EverythingSleeps()) {
+    fflush(stdout);  // What the program has said so far comes before.
+    std::string text = "fatal error: all fibers are asleep - deadlock!\n\n" + FiberDump();
+    (void)!write(STDERR_FILENO, text.data(), text.size());
+    _exit(2);
+  }
+  ReportLockCycles();
+  // At most a hundredth of a core.
+  deadlocks_after_ns_ = NowNs() + 100 * (NowNs() - begin);
+}
+
+void Housekeeper::ReportLockCycles() {
+  for (const std::vector<WaitingFiber>& cycle : LockCycles()) {
+    std::string text = DescribeCycle(cycle);
+    if (reported_.size() < 1000 && reported_.insert(text).second) LogError("deadlock: %s", text.c_str());
+  }
 }
 
 }  // namespace millrace::rt

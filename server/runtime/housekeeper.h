@@ -1,9 +1,11 @@
 // Housekeeper: the thread of a runtime that may allocate, lock and wait, because it holds no processor and nobody waits for it. It makes
-// machines ahead of need and follows the CPU limit.
+// machines ahead of need, follows the CPU limit and looks for deadlocks.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <set>
+#include <string>
 #include <thread>
 
 namespace millrace::rt {
@@ -12,7 +14,7 @@ class Scheduler;
 
 class Housekeeper {
  public:
-  enum Task : uint32_t { kMachines = 1, kStop = 2 };
+  enum Task : uint32_t { kMachines = 1, kStop = 2, kDeadlocks = 4 };
 
   explicit Housekeeper(Scheduler& scheduler) : scheduler_(scheduler) {}
 
@@ -25,8 +27,12 @@ class Housekeeper {
   void Run();
   void MakeMachines();
   void FollowCpuLimit();
+  void LookForDeadlocks();
+  void ReportLockCycles();
 
   Scheduler& scheduler_;
+  int64_t deadlocks_after_ns_ = 0;  // When it may look again: looking takes time on its own with a million fibers.
+  std::set<std::string> reported_;
   std::atomic<uint32_t> tasks_{0};
   std::thread thread_;
 };

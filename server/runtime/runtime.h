@@ -44,6 +44,8 @@ struct RuntimeOptions {
   bool simulate = false;
   // Seeds the order of victims when stealing and of select cases. 0: taken from the clock.
   uint64_t seed = 0;
+  // The program ends with exit code 2 when all its fibers wait for each other (deadlock.h).
+  bool report_deadlock = true;
   // SIGQUIT (Ctrl-\) prints all fibers with their backtraces to stderr and the program goes on (dump.h), unless the program has a
   // handler of its own for it.
   bool dump_on_sigquit = true;

@@ -53,6 +53,7 @@ Scheduler::Scheduler(const RuntimeOptions& options)
       slice_ticks_(static_cast<uint64_t>(kTimeSliceNs * GetTickScale().ticks_per_ns)),
       parked_machines_max_(options.parked_machines_max),
       machines_max_(options.machines_max),
+      report_deadlock_(options.report_deadlock),
       simulate_(options.simulate),
       simulated_random_(seed_),
       stacks_(options.stack_bytes) {

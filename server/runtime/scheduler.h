@@ -93,6 +93,9 @@ class Scheduler {
   void GiveUpProcessor(Machine& machine, Processor& processor);
   bool AcquireProcessor(Machine& machine);
 
+  // For the report of deadlocks (scheduler_stop.cc): no fiber runs or is ready, no timer, nobody outside this runtime.
+  bool EverythingSleeps() const;
+
   // ---- Simulation (scheduler_simulate.cc)
   Fiber* SimulateLocal(Processor& processor);
 
@@ -164,6 +167,7 @@ class Scheduler {
   const uint64_t slice_ticks_;
   const int parked_machines_max_;
   const int machines_max_;
+  const bool report_deadlock_;
   const bool simulate_;
   std::atomic<int64_t> simulated_ns_{1'000'000'000};
   uint64_t simulated_random_;  // Of whichever machine has the processor.

@@ -104,6 +104,16 @@ bool Scheduler::AwaitMachines() {
   return !abandoned;
 }
 
+bool Scheduler::EverythingSleeps() const {
+  if (!report_deadlock_ || stopping_.load(std::memory_order_seq_cst)) return false;
+  if (idle_processor_count_.load(std::memory_order_seq_cst) < procs() || SharedWork()) return false;
+  if (EarliestTimer() != TimerHeap::kNever || poller().Watching()) return false;
+  // The thread that called Run, the housekeeper, the reporter and the machines; in a TSan build one of TSan's own. Any other may be
+  // about to wake somebody.
+  int ours = 3 + machine_count_.load(std::memory_order_seq_cst) + (kPreemptionWorks ? 0 : 1);
+  return ThreadCount() <= ours;
+}
+
 // In the signal handler, or coming out of a blocking call, after Stop.
 MR_NO_TSAN void Scheduler::StopInHandler(Machine& machine, const SavedFrame& interrupted) {
   if (InOwnCode(interrupted.pc) || machine.stop_anywhere.load(std::memory_order_relaxed)) Abandon(machine);

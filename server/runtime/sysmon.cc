@@ -23,16 +23,23 @@ constexpr int64_t kLateNs = 300'000;
 // Looks at an idle runtime before sleeping until somebody takes a processor: waking this thread costs whoever does.
 constexpr int kIdleLooks = 5;
 constexpr int kDetachedLooks = 64;
+constexpr int64_t kDeadlocksEveryNs = 1'000'000'000;
 
 }  // namespace
 
 void Sysmon::Run() {
   Scheduler& s = scheduler_;
   int64_t delay = kShortestNs;
+  deadlocks_at_ns_ = NowNs() + kDeadlocksEveryNs;
   while (!s.stopping_.load(std::memory_order_seq_cst)) {
     Sleep(Scheduler::kSysmonNaps, NowNs() + delay);
     bool idle = s.idle_processor_count_.load(std::memory_order_seq_cst) >= s.procs();
     idle_looks_ = idle ? idle_looks_ + 1 : 0;
+    // Once when everything has come to rest, and now and then while it has not.
+    if (idle_looks_ == 2 || (!idle && NowNs() > deadlocks_at_ns_)) {
+      s.housekeeper_.Ask(Housekeeper::kDeadlocks);
+      deadlocks_at_ns_ = NowNs() + kDeadlocksEveryNs;
+    }
     if (idle_looks_ > kIdleLooks) {
       Sleep(Scheduler::kSysmonSleeps, TimerHeap::kNever);
       idle_looks_ = 0;

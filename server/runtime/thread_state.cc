@@ -3,6 +3,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <climits>
+#include <cstdlib>
+#include <cstring>
 #include <ctime>
 
 namespace millrace::rt {
@@ -28,6 +31,20 @@ bool ThreadSleeps(pid_t tid) {
     if (text[i] == ')') return text[i + 2] == 'S' || text[i + 2] == 'D';
   }
   return false;
+}
+
+int ThreadCount() {
+  // num_threads is field 20 of /proc/self/stat; the name in field 2 may hold anything, so fields are counted from its ')'.
+  char text[512];
+  int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return INT_MAX;
+  ssize_t bytes = read(fd, text, sizeof text - 1);
+  close(fd);
+  if (bytes <= 0) return INT_MAX;
+  text[bytes] = '\0';
+  const char* at = strrchr(text, ')');
+  for (int field = 2; at != nullptr && field < 20; ++field) at = strchr(at + 1, ' ');
+  return at != nullptr ? atoi(at + 1) : INT_MAX;
 }
 
 int64_t ThreadCpuNs(pid_t tid) {

@@ -11,6 +11,9 @@ namespace millrace::rt {
 // not even stdio, which may be locked by a stopped fiber. False as well when there is no /proc.
 bool ThreadSleeps(pid_t tid);
 
+// How many threads the process has. INT_MAX when there is no /proc.
+int ThreadCount();
+
 // Its CPU time so far.
 int64_t ThreadCpuNs(pid_t tid);
 

@@ -72,7 +72,9 @@ void Mutex::LockSlow(rt::Fiber* fiber) {
       waiters_.PushBack(&waiter);
       has_waited = true;
     }
+    fiber->waits_for_owner_at.store(&owner_, std::memory_order_release);
     rt::ParkAndUnlock(reason_, queue_lock_);
+    fiber->waits_for_owner_at.store(nullptr, std::memory_order_relaxed);
     if (waiter.handed) return;
     mine = kWoken;
   }

@@ -169,9 +169,10 @@ TEST(Dump, ShowsAPreemptedFiberFromWhereItWasStopped) {
 
 TEST(Dump, ShowsARunningFiberAsFarAsItIsToldHow) {
   test::OnProcs(1, [] {
-    EXPECT_THAT(DumpFromOutside(),
-                ContainsRegex(kPreemptionWorks ? "'main' \\[running, .*\\]:\n  #0 0x[0-9a-f]+ "
-                                               : "'main' \\[running, .*\\]:\n  on a machine; its stack cannot be seen"));
+    EXPECT_THAT(
+        DumpFromOutside(),
+        ContainsRegex(kPreemptionWorks ? "'main' \\[running, .*\\]:\n  #0 0x[0-9a-f]+ "
+                                       : "'main' \\[running, .*\\]:\n  on a machine; its stack cannot be seen"));
     SetTraceRunning([](Fiber* fiber, uintptr_t* pcs, size_t max) -> size_t {
       EXPECT_STREQ(fiber->name, "main");
       EXPECT_EQ(max, static_cast<size_t>(kFramesShown));
