@@ -64,6 +64,9 @@ class Zoo {
   pid_t pid_ = -1;
 };
 
+// ThreadSanitizer keeps a signal back until the thread it came to calls into the C library next; an idle machine, asleep in a futex of
+// ours, does not.
+#if !defined(__SANITIZE_THREAD__)
 TEST(SigQuit, PrintsAllFibersAndTheProgramGoesOn) {
   Zoo zoo;
   for (int i = 0; i < 3; ++i) {
@@ -82,6 +85,7 @@ TEST(SigQuit, PrintsThemAlsoInTheBackgroundOfAShell) {
   EXPECT_THAT(zoo.AwaitDump(), HasSubstr("runtime: fiber dump: 5 fibers"));
   EXPECT_EQ(zoo.Close(), 0);
 }
+#endif
 
 void Exchange(int signal, void (*handler)(int)) {
   struct sigaction action {};
