@@ -9,15 +9,20 @@
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstdint>
 
 #include "runtime/fiber.h"
 
 namespace millrace::rt {
 
-class RunQueue {
+// The model checker runs rings of four, so that all orders around a full one can be tried.
+template <uint32_t kSlots>
+class RunQueueOf {
  public:
-  static constexpr uint32_t kCapacity = 256;
+  static constexpr uint32_t kCapacity = kSlots;
+  static_assert(std::has_single_bit(kSlots),
+                "head and tail wrap around at 2^32, the ring must then go on where it was");
 
   // Owner. False: full; move half away with TakeHalf first.
   bool Push(Fiber* fiber) {
@@ -39,8 +44,9 @@ class RunQueue {
     *inherits = false;
     // Only the owner fills the slot, so an empty one stays empty; a thief may still take a full one.
     Fiber* next = next_.load(std::memory_order_relaxed);
+    // release: who sees the slot empty in Empty sees what went from it to the ring before.
     if (next != nullptr &&
-        next_.compare_exchange_strong(next, nullptr, std::memory_order_acquire, std::memory_order_relaxed)) {
+        next_.compare_exchange_strong(next, nullptr, std::memory_order_acq_rel, std::memory_order_relaxed)) {
       *inherits = true;
       return next;
     }
@@ -73,7 +79,7 @@ class RunQueue {
 
   // Thief, owner of `mine`, whose ring must be empty. Moves half of the victim's ring (rounded up) and returns one of them to
   // run; nullptr: nothing there. With `take_next` the slot is taken too when the ring is empty.
-  Fiber* StealInto(RunQueue& mine, bool take_next, uint32_t* stolen) {
+  Fiber* StealInto(RunQueueOf& mine, bool take_next, uint32_t* stolen) {
     *stolen = 0;
     for (;;) {
       uint32_t head = head_.load(std::memory_order_acquire);
@@ -133,5 +139,7 @@ class RunQueue {
   std::atomic<Fiber*> next_{nullptr};
   alignas(64) std::array<std::atomic<Fiber*>, kCapacity> slots_{};
 };
+
+using RunQueue = RunQueueOf<256>;  // Go's size.
 
 }  // namespace millrace::rt
