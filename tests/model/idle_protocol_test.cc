@@ -1,6 +1,7 @@
 // server/runtime/idle_protocol.h with real rings and locks: work is never left in a queue while a processor is idle and everybody
-// sleeps. Machines go through the steps of Scheduler::FindRunnable and WakeOne (scheduler.cc, scheduler_wake.cc) one by one, without
-// timers, the poller and new threads; whoever changes the order of steps there changes it here.
+// sleeps. Machines go through the steps of the scheduler (FindRunnable, GiveUpProcessor, AcquireProcessor, WakeOne) one by one, without
+// timers, the poller and preemption; a machine that has to be made is there at once. Whoever changes the order of steps there changes it
+// here.
 //
 // An item of work may wait for another to have run, as a fiber that computes until it is told to stop. Then a wake-up that comes only
 // when some machine is through with its work is too late, and shows as a deadlock.

@@ -241,6 +241,11 @@ bool Execution::TakeEarlyReturn() {
   return true;
 }
 
+int Execution::TellTime() {
+  if (seconds_ < options_.clock_jumps && Choose(2) == 1) ++seconds_;
+  return seconds_;
+}
+
 bool Execution::SpinsOut() {
   constexpr int kVainSpins = 100;  // More than any bounded loop of ours makes.
   int& left = threads_[self_]->spins_left;
@@ -372,7 +377,7 @@ void Execution::RunOnce(const std::function<void(Scene&)>& body) {
   self_ = 0;
   depth_ = 0;
   asleep_ = 0;
-  preemptions_ = early_returns_ = spin_outs_ = 0;
+  preemptions_ = early_returns_ = spin_outs_ = seconds_ = 0;
   steps_ = 0;
   pruned_ = running_ = false;
   schedule_.clear();

@@ -81,6 +81,8 @@ class Execution {
   [[noreturn]] void Fail(const std::string& what);
 
   bool TakeEarlyReturn();
+  // Seconds since the run began, after perhaps one more.
+  int TellTime();
   // At a relax: does the thread from here on spin in vain?
   bool SpinsOut();
   // The calling thread waits for `location`, in a FutexWait.
@@ -140,6 +142,7 @@ class Execution {
   int preemptions_ = 0;
   int early_returns_ = 0;
   int spin_outs_ = 0;
+  int seconds_ = 0;
   uint32_t steps_ = 0;
   bool pruned_ = false;
   std::string schedule_;  // Of this run.

@@ -63,6 +63,7 @@ struct Options {
   size_t outdated_reads = 2;  // In a row, of one value. 0: sequential consistency.
   int early_returns = 0;      // Of FutexWait, in one execution.
   int spin_outs = 0;          // How often a thread spins in vain until it does something else.
+  int clock_jumps = 0;        // How often rt::Now may find that a second has passed.
   uint32_t steps_max = 2000;
   uint64_t executions_max = 5'000'000;  // A search that needs more has failed: it must be cut smaller.
   std::vector<Mutation> mutations;

@@ -1,6 +1,7 @@
 // The runtime below Park and Ready, as the model has it: a fiber is a thread of the model, and what its machine does after the fiber
 // has left its stack (ParkCommit) is another, so that a fiber may be resumed while its commit still runs. Everything above, from
 // park.cc on, is the real code.
+#include <chrono>
 #include <cstdarg>
 #include <cstdio>
 #include <memory>
@@ -69,7 +70,7 @@ void LeaveFiber(AfterSwitch reason, ParkCommit commit, void* argument) {
 
 void Scheduler::MakeReady(Fiber* fiber) { model::Execution::Current().Resume(fiber); }
 
-MonoTime Now() { return MonoTime(); }  // Time is not modelled.
+MonoTime Now() { return MonoTime(std::chrono::seconds(model::Execution::Current().TellTime())); }
 
 // A timer is a thread that fires it at any time, under a lock that Cancel takes as well, like that of a TimerHeap.
 void Timer::Start(MonoTime, Fire fire) {
