@@ -16,11 +16,11 @@ import gdb
 import gdb.unwinder
 
 # The words of millrace_layout in server/runtime/slab.cc.
-VERSION = 1
+VERSION = 2
 LAYOUT = {"version": 0, "first_slab": 1, "ticks_per_ns": 2, "states": 3, "wait_reasons": 7, "slab": 23, "fiber_bytes": 28,
-          "fiber": 29}
-STATES, WAIT_REASONS, WORDS = 4, 16, 39
-SLAB_FIELDS = ("base", "stack_bytes", "count", "used", "next")
+          "fiber": 29, "colors": 39}
+STATES, WAIT_REASONS, WORDS = 4, 16, 41
+SLAB_FIELDS = ("base", "stride", "count", "used", "next")
 FIBER_FIELDS = ("context", "state", "wait_reason", "id", "name", "since", "entry", "stack_low", "stack_top", "preempted_at")
 FREE, RUNNING, PARKED = 0, 2, 3
 
@@ -142,7 +142,8 @@ def live_fibers():
             gdb.write("the slab at 0x%x and those behind it are not in this core; was it made by gcore?\n" % slab)
             break
         for i in range(header["used"]):
-            address = header["base"] + (i + 1) * header["stack_bytes"] - layout.at("fiber_bytes")
+            colors, color_bytes = layout.at("colors", 2)
+            address = header["base"] + (i + 1) * header["stride"] - layout.at("fiber_bytes") - i % colors * color_bytes
             try:
                 fiber = Fiber(layout, address, memory(address, layout.at("fiber_bytes")))
             except gdb.MemoryError:

@@ -69,6 +69,7 @@ Scheduler::Scheduler(const RuntimeOptions& options)
     processors_[static_cast<size_t>(i)]->index = i;
   }
   procs_.store(procs, std::memory_order_relaxed);
+  alone_.store(procs == 1 && ProcessBarrier(), std::memory_order_relaxed);
   created_.store(procs, std::memory_order_release);
 }
 
@@ -229,9 +230,7 @@ Fiber* Scheduler::FindRunnable(Machine& machine, bool* inherits) {
     Fiber* fiber = FindLocal(machine, *processor, inherits);
     if (fiber == nullptr) {
       machine.left_at = 0;
-      // At most half of the busy processors' machines search at a time: more would only fight over the same queues.
-      int busy = procs() - idle_processor_count_.load(std::memory_order_relaxed);
-      if (machine.spinning || 2 * spinning_.load(std::memory_order_relaxed) < busy) {
+      if (machine.spinning || idle_.MaySpin(procs())) {
         if (!machine.spinning) BecomeSpinning(machine);
         fiber = Steal(machine, *processor);
       }
@@ -255,7 +254,7 @@ void Scheduler::GiveUpProcessor(Machine& machine, Processor& processor) {
   {
     LockGuard guard(lock_);
     if (stopping_.load(std::memory_order_relaxed) || SharedWork()) return;
-    if (!machine.spinning && need_spinning_.load(std::memory_order_relaxed)) {  // Rule 3.
+    if (!machine.spinning && idle_.MustSpin()) {  // Rule 3.
       BecomeSpinning(machine);
       return;
     }
@@ -263,9 +262,7 @@ void Scheduler::GiveUpProcessor(Machine& machine, Processor& processor) {
     PushIdleProcessor(processor);
   }
   if (machine.spinning) StopSpinning(machine);
-  // Rule 1. The processor is in the idle list and spinning_ is lowered; partner: the fence in WakeIfIdle. Acquire and release
-  // would let both sides miss each other.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  idle_.BeforeLastLook();  // AcquireProcessor looks.
 }
 
 // False: the runtime stops. True: the machine holds a processor and should search.

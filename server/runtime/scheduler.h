@@ -7,9 +7,10 @@
 //      Whoever comes second sees the other.
 //   2. A machine is woken spinning, at most one at a time. A spinner that finds work stops spinning and wakes the next one if
 //      there is more to do.
-//   3. WakeOne that finds no idle processor leaves need_spinning_ behind, under lock_: the next machine to give up its processor
+//   3. WakeOne that finds no idle processor leaves a mark behind, under lock_: the next machine to give up its processor
 //      looks again first (golang/go#45867). One that finds no idle machine asks the housekeeper for one, which looks again when it
 //      has made it.
+//      Rules 1 to 3 are IdleProtocol's (idle_protocol.h), where every order of small cases is tried.
 //   4. While a processor is idle and timers are armed, or while fibers wait for I/O, one machine holds the poller role and sleeps
 //      no longer than the earliest timer. It is dropped only for running with a processor (then rule 2 finds a successor, or
 //      sysmon does), or when no processor is idle and no I/O is awaited, and then it looks again (PollUntilWork).
@@ -34,6 +35,7 @@
 #include "runtime/fiber.h"
 #include "runtime/fiber_list.h"
 #include "runtime/housekeeper.h"
+#include "runtime/idle_protocol.h"
 #include "runtime/lock.h"
 #include "runtime/machine.h"
 #include "runtime/netpoll.h"
@@ -125,7 +127,10 @@ class Scheduler {
   }
 
   // ---- Waking (scheduler_wake.cc)
-  void WakeIfIdle();
+  // Rule 1: the work is in a queue.
+  void WakeIfIdle() {
+    if (idle_.MustWake()) WakeOne();
+  }
   void WakeSuccessor();
   void WakeOne();
   void Assign(Machine& machine, Processor* processor, bool spinning);
@@ -179,10 +184,9 @@ class Scheduler {
   std::atomic<Netpoller*> poller_{&sleep_poller_};
   Fiber* main_ = nullptr;
 
-  alignas(64) std::atomic<int> spinning_{0};
-  std::atomic<int> idle_processor_count_{0};
+  alignas(64) IdleProtocol idle_;
   std::atomic<int> procs_{0};
-  std::atomic<bool> need_spinning_{false};
+  std::atomic<bool> alone_{false};  // There is one processor: who has it need not look whether another one is idle.
   std::atomic<bool> stopping_{false};
   // Sysmon naps until a given time, or sleeps until somebody takes a processor (RouseSysmon).
   static constexpr uint32_t kSysmonAwake = 0, kSysmonNaps = 1, kSysmonSleeps = 2;

@@ -23,7 +23,7 @@ MR_NO_TSAN void Scheduler::Submit(Machine* machine, Fiber* fiber) {
     Pin();
     if (Processor* processor = machine->processor.Get()) [[likely]] {
       if (Fiber* displaced = processor->run_queue.PushNext(fiber)) PushLocal(*processor, displaced);
-      WakeIfIdle();
+      if (!alone_.load(std::memory_order_relaxed)) WakeIfIdle();  // Partner: the barrier in Resize.
       Unpin();
       return;
     }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "runtime/preempt.h"
 #include "runtime/scheduler.h"
 
 namespace millrace::rt {
@@ -24,6 +25,10 @@ int Scheduler::Resize(int procs) {
     // release: pairs with the acquire in ForEachProcessor.
     created_.store(i + 1, std::memory_order_release);
   }
+  if (alone_.exchange(false, std::memory_order_seq_cst)) {
+    // Who pushed without looking for an idle processor has done so before this, and WakeSuccessor below sees it.
+    MR_CHECK(ProcessBarrier(), "membarrier(2) worked and does not any more");
+  }
   {
     LockGuard lock_guard(lock_);
     procs_.store(procs, std::memory_order_seq_cst);
@@ -36,7 +41,7 @@ int Scheduler::Resize(int procs) {
         }
         *link = processor->idle_next;
         processor->retired = true;
-        idle_processor_count_.fetch_sub(1, std::memory_order_seq_cst);
+        idle_.ProcessorTaken();
       }
       for (int i = before; i < procs; ++i) {
         // One that was retired and is still held has just not noticed; it stays.
@@ -45,6 +50,7 @@ int Scheduler::Resize(int procs) {
       }
     }
   }
+  alone_.store(procs == 1 && ProcessBarrier(), std::memory_order_relaxed);
   housekeeper_.Ask(Housekeeper::kMachines);
   WakeSuccessor();
   RouseSysmon();

@@ -106,7 +106,7 @@ bool Scheduler::AwaitMachines() {
 
 bool Scheduler::EverythingSleeps() const {
   if (!report_deadlock_ || stopping_.load(std::memory_order_seq_cst)) return false;
-  if (idle_processor_count_.load(std::memory_order_seq_cst) < procs() || SharedWork()) return false;
+  if (idle_.idle_processors() < procs() || SharedWork()) return false;
   if (EarliestTimer() != TimerHeap::kNever || poller().Watching()) return false;
   // The thread that called Run, the housekeeper, the reporter and the machines; in a TSan build one of TSan's own. Any other may be
   // about to wake somebody.

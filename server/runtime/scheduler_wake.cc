@@ -7,28 +7,17 @@
 
 namespace millrace::rt {
 
-void Scheduler::WakeIfIdle() {
-  // Rule 1: the fiber is in a queue. Partner: the fence in GiveUpProcessor.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (idle_processor_count_.load(std::memory_order_relaxed) > 0 && spinning_.load(std::memory_order_relaxed) == 0)
-    WakeOne();
-}
-
-// Rule 2. Whoever pushed while we were spinning left it to us; whoever pushes from now on sees that we are not (the same pair of
-// barriers as in rule 1). So a successor is needed only for work that is there, and for timers and I/O that nobody watches. Go
-// wakes one in any case, which costs two system calls for each job that a plain thread hands to a runtime at rest.
+// Rule 2. A successor is needed only for work that is there, and for timers and I/O that nobody watches. Go wakes one in any case,
+// which costs two system calls for each job that a plain thread hands to a runtime at rest.
 void Scheduler::WakeSuccessor() {
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (idle_processor_count_.load(std::memory_order_relaxed) == 0 || spinning_.load(std::memory_order_relaxed) != 0)
-    return;
+  if (!idle_.MayNeedSuccessor()) return;
   bool unwatched = !poller_taken_.load(std::memory_order_seq_cst) &&
                    (poller().Watching() || EarliestTimer() != TimerHeap::kNever);  // Rule 4.
   if (unwatched || AnyWork()) WakeOne();
 }
 
 void Scheduler::WakeOne() {
-  int none = 0;
-  if (!spinning_.compare_exchange_strong(none, 1, std::memory_order_seq_cst)) return;
+  if (!idle_.TryBecomeWaker()) return;
   Processor* processor = nullptr;
   Machine* machine = nullptr;
   bool spins = true;
@@ -36,7 +25,7 @@ void Scheduler::WakeOne() {
     LockGuard guard(lock_);
     if (!stopping_.load(std::memory_order_relaxed)) processor = PopIdleProcessor();
     if (processor == nullptr) {
-      need_spinning_.store(true, std::memory_order_relaxed);  // Rule 3; read under lock_.
+      idle_.CouldNotWake();
     } else if (idle_machines_ != nullptr) {
       machine = PopIdleMachine();
     } else if (Fiber* bound = PopBound()) {
@@ -46,7 +35,7 @@ void Scheduler::WakeOne() {
       PushIdleProcessor(*processor);
     }
   }
-  if (machine == nullptr || !spins) spinning_.fetch_sub(1, std::memory_order_seq_cst);
+  if (processor != nullptr && (machine == nullptr || !spins)) idle_.StopSpinning();
   if (machine != nullptr) {
     Assign(*machine, processor, spins);
   } else if (processor != nullptr) {
@@ -80,13 +69,12 @@ void Scheduler::LetGo(Machine& machine, Processor& processor) {
 
 void Scheduler::BecomeSpinning(Machine& machine) {
   machine.spinning = true;
-  need_spinning_.store(false, std::memory_order_relaxed);
-  spinning_.fetch_add(1, std::memory_order_seq_cst);
+  idle_.StartSpinning();
 }
 
 void Scheduler::StopSpinning(Machine& machine) {
   machine.spinning = false;
-  spinning_.fetch_sub(1, std::memory_order_seq_cst);
+  idle_.StopSpinning();
 }
 
 bool Scheduler::TryTakeProcessor(Machine& machine) {
@@ -105,7 +93,7 @@ Processor* Scheduler::PopIdleProcessor() {
   Processor* processor = idle_processors_;
   if (processor == nullptr) return nullptr;
   idle_processors_ = processor->idle_next;
-  idle_processor_count_.fetch_sub(1, std::memory_order_seq_cst);
+  idle_.ProcessorTaken();
   return processor;
 }
 
@@ -114,7 +102,7 @@ void Scheduler::PushIdleProcessor(Processor& processor) {
   if (processor.retired) return;
   processor.idle_next = idle_processors_;
   idle_processors_ = &processor;
-  idle_processor_count_.fetch_add(1, std::memory_order_seq_cst);
+  idle_.ProcessorIdle();
 }
 
 Machine* Scheduler::PopIdleMachine() {
@@ -147,7 +135,7 @@ bool Scheduler::PollUntilWork(Machine& machine) {
       poll_until_.store(until, std::memory_order_seq_cst);
       if (EarliestTimer() < until) continue;
       // With all processors busy timers are their machines' concern and sysmon's; this one stays for the I/O.
-      bool all_busy = idle_processor_count_.load(std::memory_order_seq_cst) == 0;
+      bool all_busy = idle_.idle_processors() == 0;
       machine.collecting = true;
       poller.Wait(all_busy && poller.Watching() ? std::max(until, NowNs() + kTimeSliceNs) : until);
       machine.collecting = false;
@@ -165,8 +153,7 @@ bool Scheduler::PollUntilWork(Machine& machine) {
     poller_taken_.store(false, std::memory_order_seq_cst);
     if (took_processor) return true;
     // Rule 4: a machine that went idle after TryTakeProcessor failed may have found the role taken and gone to sleep.
-    bool again = poller().Watching() ||
-                 (idle_processor_count_.load(std::memory_order_seq_cst) > 0 && EarliestTimer() != TimerHeap::kNever);
+    bool again = poller().Watching() || (idle_.idle_processors() > 0 && EarliestTimer() != TimerHeap::kNever);
     if (!again || stopping_.load(std::memory_order_seq_cst)) return false;
   }
   return false;

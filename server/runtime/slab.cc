@@ -35,12 +35,12 @@ void Unmap(Slab* list) {
 }  // namespace
 
 Fiber* Slab::At(size_t index) const {
-  return reinterpret_cast<Fiber*>(base + (index + 1) * stack_bytes - sizeof(Fiber));
+  return reinterpret_cast<Fiber*>(base + (index + 1) * stride - sizeof(Fiber) - index % kColors * kColorBytes);
 }
 
 size_t Slab::IndexOf(const void* address) const {
   auto offset = reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(base);
-  return offset < count * stack_bytes ? offset / stack_bytes : count;
+  return offset < count * stride ? offset / stride : count;
 }
 
 void PublishSlab(Slab* slab) {
@@ -113,18 +113,19 @@ const Slab* FiberWalk::Find(const void* address) const {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Winvalid-offsetof"  // They are plain enough for every compiler that we build with.
 constinit struct {
-  uint64_t version = 1;
+  uint64_t version = 2;
   std::atomic<Slab*>* first_slab = &internal::first_slab;
   double ticks_per_ns = 0;
   const char* states[4] = {"free", "ready", "running", "parked"};
   const char* wait_reasons[16] = {};
-  uint64_t slab[5] = {offsetof(Slab, base), offsetof(Slab, stack_bytes), offsetof(Slab, count), offsetof(Slab, used),
+  uint64_t slab[5] = {offsetof(Slab, base), offsetof(Slab, stride), offsetof(Slab, count), offsetof(Slab, used),
                       offsetof(Slab, next)};
   uint64_t fiber_bytes = sizeof(Fiber);
   uint64_t fiber[10] = {offsetof(Fiber, context),     offsetof(Fiber, state),     offsetof(Fiber, wait_reason),
                         offsetof(Fiber, id),          offsetof(Fiber, name),      offsetof(Fiber, since),
                         offsetof(Fiber, entry),       offsetof(Fiber, stack_low), offsetof(Fiber, stack_top),
                         offsetof(Fiber, preempted_at)};
+  uint64_t colors[2] = {Slab::kColors, Slab::kColorBytes};
 } millrace_layout __asm__("millrace_layout") __attribute__((used));
 #pragma GCC diagnostic pop
 

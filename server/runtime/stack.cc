@@ -37,6 +37,7 @@ size_t Checked(size_t bytes, const char* options) {
 StackPool::StackPool(size_t stack_bytes, size_t warm_bytes)
     : page_bytes_(static_cast<size_t>(sysconf(_SC_PAGESIZE))),
       stack_bytes_(RoundUp(stack_bytes, page_bytes_)),
+      stride_(stack_bytes_ + page_bytes_),
       warm_max_(warm_bytes / stack_bytes_) {}
 
 StackPool::~StackPool() {
@@ -56,11 +57,11 @@ StackPool::~StackPool() {
 void StackPool::AddSlab() {
   // 64 MiB a slab keeps the count of mappings small for a million fibers; adjacent slabs merge into one mapping anyway. Where address
   // space is short, smaller ones do as well.
-  size_t count = std::max<size_t>(1, (size_t{64} << 20) / stack_bytes_);
+  size_t count = std::max<size_t>(1, (size_t{64} << 20) / stride_);
   size_t bytes;
   void* base;
   for (;; count /= 2) {
-    bytes = count * stack_bytes_ + page_bytes_;
+    bytes = count * stride_ + page_bytes_;
     // NORESERVE: address space is not memory, and the default overcommit heuristic would count it as such.
     base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base != MAP_FAILED) break;
@@ -73,9 +74,9 @@ void StackPool::AddSlab() {
   // One huge page would commit eight stacks at once.
   madvise(base, bytes, MADV_NOHUGEPAGE);
   char* low = static_cast<char*>(base);
-  Slab* slab = new (low + count * stack_bytes_) Slab;
+  Slab* slab = new (low + count * stride_) Slab;
   slab->base = low;
-  slab->stack_bytes = stack_bytes_;
+  slab->stride = stride_;
   slab->count = count;
   slab->mapped_bytes = bytes;
   slab->next_of_pool = slabs_;
@@ -96,9 +97,8 @@ Fiber* StackPool::NewFiber() {
   if (slabs_ == nullptr || slabs_->used.load(std::memory_order_relaxed) == slabs_->count) AddSlab();
   Slab& slab = *slabs_;
   size_t index = slab.used.load(std::memory_order_relaxed);
-  char* low = slab.base + index * stack_bytes_;
+  char* low = slab.base + index * stride_;
   InstallGuard(low);
-  // The stack size is a multiple of the page size and Fiber's of its alignment, so the block ends the top page exactly.
   Fiber* fiber = new (slab.At(index)) Fiber;
   fiber->pool = this;
   fiber->stack_low = low + page_bytes_;

@@ -52,8 +52,9 @@ class StackPool {
   void InstallGuard(char* low);
 
   const size_t page_bytes_;
-  const size_t stack_bytes_;  // With guard; a multiple of the page size.
-  const size_t warm_max_;     // Stacks kept with their pages.
+  const size_t stack_bytes_;  // Without guard; a multiple of the page size.
+  const size_t stride_;
+  const size_t warm_max_;  // Stacks kept with their pages.
 
   Lock lock_;              // Guards all below.
   Slab* slabs_ = nullptr;  // Linked by next_of_pool; new stacks come from the first one.

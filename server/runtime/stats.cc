@@ -12,8 +12,8 @@ namespace millrace::rt {
 RuntimeStats Scheduler::Stats() const {
   RuntimeStats stats;
   stats.procs = procs();
-  stats.procs_idle = idle_processor_count_.load(std::memory_order_relaxed);
-  stats.machines_spinning = std::max(0, spinning_.load(std::memory_order_relaxed));
+  stats.procs_idle = idle_.idle_processors();
+  stats.machines_spinning = std::max(0, idle_.spinning());
   {
     LockGuard guard(const_cast<Lock&>(lock_));
     stats.machines = machine_count_.load(std::memory_order_relaxed);

@@ -33,7 +33,7 @@ void Sysmon::Run() {
   deadlocks_at_ns_ = NowNs() + kDeadlocksEveryNs;
   while (!s.stopping_.load(std::memory_order_seq_cst)) {
     Sleep(Scheduler::kSysmonNaps, NowNs() + delay);
-    bool idle = s.idle_processor_count_.load(std::memory_order_seq_cst) >= s.procs();
+    bool idle = s.idle_.idle_processors() >= s.procs();
     idle_looks_ = idle ? idle_looks_ + 1 : 0;
     // Once when everything has come to rest, and now and then while it has not.
     if (idle_looks_ == 2 || (!idle && NowNs() > deadlocks_at_ns_)) {
@@ -55,7 +55,7 @@ void Sysmon::Sleep(uint32_t how, int64_t until_ns) {
   // Partners: Stop and RouseSysmon, which change what is looked at here and then the word.
   bool stay = !s.stopping_.load(std::memory_order_seq_cst);
   if (how == Scheduler::kSysmonSleeps) {
-    stay = stay && s.idle_processor_count_.load(std::memory_order_seq_cst) >= s.procs();
+    stay = stay && s.idle_.idle_processors() >= s.procs();
     while (stay && s.sysmon_word_.load(std::memory_order_seq_cst) == how) FutexWait(s.sysmon_word_, how);
   } else if (stay) {
     FutexWaitUntil(s.sysmon_word_, how, until_ns);
@@ -67,7 +67,7 @@ void Sysmon::Sleep(uint32_t how, int64_t until_ns) {
 int64_t Sysmon::Look(int64_t now) {
   Scheduler& s = scheduler_;
   int64_t next = kQuietNs;
-  bool all_busy = s.idle_processor_count_.load(std::memory_order_seq_cst) == 0;
+  bool all_busy = s.idle_.idle_processors() == 0;
 
   s.ForEachProcessor([&](Processor& processor) {
     int64_t late_at = processor.timers.earliest_ns();

@@ -172,20 +172,26 @@ TEST(BlockingCalls, AThousandReadersOfEmptyPipesLeaveTwoProcessorsToTheOthers) {
 
 TEST_P(BlockingCall, ProgramsThatEndBesideBlockedFibersEnd) {
   if (!kPreemptionWorks) GTEST_SKIP() << "a thread asleep in a call is woken by the preemption signal";
-  static Pipe announced, unannounced;
-  std::atomic<int> begun{0};
-  Run([&] {
-    Go([&] {
-      begun.fetch_add(1);
-      Blocking([] { announced.Read(); });
-    });
-    Go([&] {
-      begun.fetch_add(1);
-      unannounced.Read();
-    });
-    while (begun.load() < 2) Yield();
-  });
-  EXPECT_EQ(begun.load(), 2);
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // The threads stay behind.
+  EXPECT_EXIT(
+      {
+        Pipe announced;
+        Pipe unannounced;
+        std::atomic<int> begun{0};
+        Run([&] {
+          Go([&] {
+            begun.fetch_add(1);
+            Blocking([&] { announced.Read(); });
+          });
+          Go([&] {
+            begun.fetch_add(1);
+            unannounced.Read();
+          });
+          while (begun.load() < 2) Yield();
+        });
+        exit(7);
+      },
+      ::testing::ExitedWithCode(7), "");
 }
 
 }  // namespace

@@ -98,20 +98,26 @@ TEST_P(Preemption, AStoppedFiberGoesOnWhereItWasWithItsRegistersAndErrno) {
   });
 }
 
+// In a process of its own, since the threads of the hogs stay behind.
 TEST_P(Preemption, ProgramsThatEndBesideHogsEnd) {
-  std::atomic<bool> never{false};
-  std::atomic<int> begun{0};
-  Run([&] {
-    for (int i = 0; i < GetParam() + 2; ++i) {
-      Go([&] {
-        begun.fetch_add(1);
-        while (!never.load(std::memory_order_relaxed)) {
-        }
-      });
-    }
-    while (begun.load() < GetParam() + 2) Yield();
-  });
-  SUCCEED();
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        std::atomic<bool> never{false};
+        std::atomic<int> begun{0};
+        Run([&] {
+          for (int i = 0; i < GetParam() + 2; ++i) {
+            Go([&] {
+              begun.fetch_add(1);
+              while (!never.load(std::memory_order_relaxed)) {
+              }
+            });
+          }
+          while (begun.load() < GetParam() + 2) Yield();
+        });
+        exit(7);
+      },
+      ::testing::ExitedWithCode(7), "");
 }
 
 TEST_P(Preemption, FibersThatAreStoppedAreCounted) {
