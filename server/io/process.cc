@@ -10,13 +10,11 @@
 #include <sys/eventfd.h>
 #include <sys/wait.h>
 
-#define ASIO_STANDALONE
-#define ASIO_NO_DEPRECATED
-#include <asio.hpp>
 #include <mutex>
 #include <thread>
 #include <unordered_map>
 
+#include "io/asio.h"
 #include "io/spawn.h"
 #include "runtime/park.h"
 

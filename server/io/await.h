@@ -1,0 +1,127 @@
+// io::await: any operation of Asio as straight-line code on a fiber.
+//
+//   asio::steady_timer timer(io::Context(), 10ms);
+//   timer.async_wait(io::await);                                         // parks; throws std::system_error
+//   size_t n = socket.async_read_some(buffer, io::await[error]);         // the error as a value
+//   size_t n = socket.async_read_some(buffer, io::await(io::Within(5s)));  // std::errc::timed_out after five seconds
+//
+//   Result    What the completion signature has after the error: nothing, a value, or a tuple.
+//   Stopping  A deadline or a cancelled token cancels the operation and waits for its end. If it ends well nevertheless, its result
+//             counts; else the error is timed_out or operation_canceled. What Asio cannot cancel (a name look-up) is waited for.
+//   Objects   Of io::Context(), on a fiber. As ever with Asio one object is used by one at a time; the sockets of io/socket.h are
+//             the ones that two fibers can share.
+//   The end   Do not read again from a socket of Asio's that has said eof: Asio 1.22 may wait for ever then.
+//   Cost      The operation lives on the fiber's stack; nothing is allocated unless it has a deadline or a token.
+#pragma once
+
+#include <optional>
+#include <system_error>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "io/operation.h"
+
+namespace millrace::io {
+
+class Await {
+ public:
+  constexpr Await() = default;
+  // `until` and `error` must live until the operation has ended; a temporary in the call does.
+  constexpr Await operator()(const Until& until) const { return Await(&until, error_); }
+  constexpr Await operator[](std::error_code& error) const { return Await(until_, &error); }
+
+  const Until* until() const { return until_; }
+  std::error_code* error() const { return error_; }
+
+ private:
+  constexpr Await(const Until* until, std::error_code* error) : until_(until), error_(error) {}
+
+  const Until* until_ = nullptr;
+  std::error_code* error_ = nullptr;
+};
+
+inline constexpr Await await;
+
+namespace internal {
+
+template <typename... Values>
+struct AwaitValues {
+  using Type = std::tuple<Values...>;
+  static Type Take(std::tuple<Values...>&& values) { return std::move(values); }
+};
+template <typename Value>
+struct AwaitValues<Value> {
+  using Type = Value;
+  static Type Take(std::tuple<Value>&& values) { return std::get<0>(std::move(values)); }
+};
+template <>
+struct AwaitValues<> {
+  using Type = void;
+  static void Take(std::tuple<>&&) {}
+};
+
+template <typename... Values>
+struct AwaitFrame {
+  explicit AwaitFrame(AsioNetpoller& poller) : operation(poller) {}
+
+  template <typename... Arguments>
+  void Store(Arguments&&... arguments) {
+    if constexpr (sizeof...(Arguments) == sizeof...(Values)) {
+      values.emplace(std::forward<Arguments>(arguments)...);
+    } else {
+      StoreError(std::forward<Arguments>(arguments)...);
+    }
+  }
+  template <typename... Arguments>
+  void StoreError(const std::error_code& e, Arguments&&... arguments) {
+    error = e;
+    values.emplace(std::forward<Arguments>(arguments)...);
+  }
+
+  Operation operation;
+  std::error_code error;
+  std::optional<std::tuple<Values...>> values;
+};
+
+template <typename... Values>
+class AwaitResult {
+ public:
+  using return_type = typename AwaitValues<Values...>::Type;
+
+  template <typename Initiation, typename... Arguments>
+  static return_type initiate(Initiation&& initiation, Await token, Arguments&&... arguments) {
+    static const Until for_ever;
+    const Until& until = token.until() != nullptr ? *token.until() : for_ever;
+    AwaitFrame<Values...> frame(AsioNetpoller::Current());
+    try {
+      std::forward<Initiation>(initiation)(Handler(&frame, token.until() != nullptr),
+                                           std::forward<Arguments>(arguments)...);
+    } catch (...) {
+      frame.operation.NotStarted();
+      throw;
+    }
+    if (!frame.operation.Wait(until, rt::WaitReason::kIo)) {
+      frame.operation.CancelAndAwaitEnd(rt::WaitReason::kIo);
+      if (frame.error == asio::error::operation_aborted && !frame.operation.cancelled()) {
+        frame.error = make_error_code(std::errc::timed_out);
+      }
+    }
+    if (token.error() != nullptr) {
+      *token.error() = frame.error;
+    } else if (frame.error) {
+      throw std::system_error(frame.error);
+    }
+    return AwaitValues<Values...>::Take(std::move(*frame.values));
+  }
+};
+
+template <typename... Values>
+class AwaitResult<std::error_code, Values...> : public AwaitResult<Values...> {};
+
+}  // namespace internal
+}  // namespace millrace::io
+
+template <typename Return, typename... Arguments>
+class asio::async_result<millrace::io::Await, Return(Arguments...)>
+    : public millrace::io::internal::AwaitResult<std::decay_t<Arguments>...> {};
