@@ -9,6 +9,7 @@
 #include "io/await.h"
 #include "io/io_error.h"
 #include "io/process.h"
+#include "runtime/preempt.h"
 
 namespace millrace::io {
 
@@ -24,6 +25,8 @@ Signals& Signals::operator=(Signals&&) noexcept = default;
 Result<Signals> Signals::Catch(std::initializer_list<int> signals) {
   auto state = std::make_unique<State>();
   for (int each : signals) {
+    if (each == rt::kPreemptSignal)
+      return InvalidArgument("BAD_SIGNAL", "cannot catch " + SignalName(each) + ": the runtime stops fibers with it");
     std::error_code error;
     state->set.add(each, error);
     if (error) return InvalidArgument("BAD_SIGNAL", "cannot catch " + SignalName(each) + ": " + error.message());

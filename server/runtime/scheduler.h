@@ -180,7 +180,8 @@ class Scheduler {
   std::atomic<int> created_{0};
   Stacks stacks_;
   SleepPoller sleep_poller_;
-  std::unique_ptr<Netpoller> netpoller_;  // Set once, under machines_mutex_.
+  std::mutex netpoller_mutex_;            // Of its making, on a fiber.
+  std::unique_ptr<Netpoller> netpoller_;  // Operations of dropped fibers lie on their stacks: it goes before those.
   std::atomic<Netpoller*> poller_{&sleep_poller_};
   Fiber* main_ = nullptr;
 

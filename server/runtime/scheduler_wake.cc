@@ -174,7 +174,7 @@ void Scheduler::InterruptPoller() { poller().Interrupt(); }
 
 Netpoller& Scheduler::UseNetpoller(std::unique_ptr<Netpoller> (*make)()) {
   if (Netpoller* present = poller_.load(std::memory_order_acquire); present != &sleep_poller_) return *present;
-  std::lock_guard guard(machines_mutex_);
+  std::lock_guard guard(netpoller_mutex_);
   if (netpoller_ == nullptr) {
     netpoller_ = make();
     poller_.store(netpoller_.get(), std::memory_order_seq_cst);

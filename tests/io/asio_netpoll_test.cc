@@ -103,7 +103,6 @@ TEST_P(AsioNetpollerTest, ItWatchesAsLongAsAFiberWaits) {
 
 // I/O goes on while other fibers keep all processors busy.
 TEST_P(AsioNetpollerTest, ItIsNotLostWhenAllProcessorsAreBusy) {
-  GTEST_SKIP() << "the runtime does not keep a machine polling yet while all processors are busy";
   Run([this] {
     SocketPair pair;
     std::atomic<bool> stop{false};

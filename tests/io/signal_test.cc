@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "io/await.h"
+#include "runtime/preempt.h"
 #include "tests/io/io_fixture.h"
 
 namespace millrace::io {
@@ -79,9 +80,11 @@ TEST_P(SignalTest, WaitingForASignalCanBeStopped) {
 
 TEST_P(SignalTest, WhatCannotBeCaughtIsTold) {
   Run([] {
-    auto signals = Signals::Catch({SIGKILL});
-    ASSERT_FALSE(signals.ok());
-    EXPECT_EQ(signals.status().reason(), "BAD_SIGNAL");
+    for (int taken : {SIGKILL, rt::kPreemptSignal}) {
+      auto signals = Signals::Catch({taken});
+      ASSERT_FALSE(signals.ok());
+      EXPECT_EQ(signals.status().reason(), "BAD_SIGNAL");
+    }
   });
 }
 
