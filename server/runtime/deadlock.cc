@@ -30,7 +30,8 @@ bool ReadWord(const void* address, const Fiber** value) {
   return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == sizeof *value;
 }
 
-MR_NO_SANITIZE bool ReadWait(const Fiber& fiber, Wait* wait) {
+// `now`: one for all, so that they compare.
+MR_NO_SANITIZE bool ReadWait(const Fiber& fiber, uint64_t now_ticks, Wait* wait) {
   const auto& now = reinterpret_cast<const volatile Fiber&>(fiber);
   if (fiber.state.load(std::memory_order_acquire) != FiberState::kParked) return false;
   wait->place = &fiber;
@@ -38,7 +39,7 @@ MR_NO_SANITIZE bool ReadWait(const Fiber& fiber, Wait* wait) {
   wait->fiber.id = now.id;
   wait->fiber.name = const_cast<const char*>(now.name);
   wait->fiber.reason = now.wait_reason;
-  wait->fiber.since = Nanos(TicksToNs(TicksBetween(wait->since_ticks, NowTicks())));
+  wait->fiber.since = Nanos(TicksToNs(TicksBetween(wait->since_ticks, now_ticks)));
   wait->owner = nullptr;
   if (const void* word = fiber.waits_for_owner_at.load(std::memory_order_acquire); word != nullptr)
     ReadWord(word, &wait->owner);
@@ -50,10 +51,11 @@ MR_NO_SANITIZE bool ReadWait(const Fiber& fiber, Wait* wait) {
 // By where the fiber is, those that wait for a mutex with an owner.
 std::unordered_map<const Fiber*, Wait> MutexWaits() {
   std::unordered_map<const Fiber*, Wait> waits;
+  uint64_t now_ticks = NowTicks();
   for (FiberWalk walk; const Fiber* fiber = walk.Next();) {
     if (fiber->waits_for_owner_at.load(std::memory_order_relaxed) == nullptr) continue;
     Wait wait;
-    if (ReadWait(*fiber, &wait) && wait.owner != nullptr) waits.emplace(fiber, wait);
+    if (ReadWait(*fiber, now_ticks, &wait) && wait.owner != nullptr) waits.emplace(fiber, wait);
   }
   return waits;
 }
@@ -95,9 +97,10 @@ bool Same(const Ring& a, const Ring& b) {
 
 std::vector<WaitingFiber> FibersBlockedLonger(Nanos limit, size_t max) {
   std::vector<WaitingFiber> found;
+  uint64_t now_ticks = NowTicks();
   for (FiberWalk walk; const Fiber* fiber = walk.Next();) {
     Wait wait;
-    if (ReadWait(*fiber, &wait) && IsLost(wait.fiber.reason) && wait.fiber.since > limit)
+    if (ReadWait(*fiber, now_ticks, &wait) && IsLost(wait.fiber.reason) && wait.fiber.since > limit)
       found.push_back(std::move(wait.fiber));
   }
   std::sort(found.begin(), found.end(), [](const WaitingFiber& a, const WaitingFiber& b) { return a.since > b.since; });

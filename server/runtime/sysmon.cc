@@ -70,9 +70,9 @@ int64_t Sysmon::Look(int64_t now) {
   bool all_busy = s.idle_.idle_processors() == 0;
 
   s.ForEachProcessor([&](Processor& processor) {
-    int64_t late_at = processor.timers.earliest_ns();
-    if (late_at == TimerHeap::kNever) return;
-    late_at += kLateNs;
+    int64_t earliest = processor.timers.earliest_ns();
+    if (earliest >= TimerHeap::kNever - kLateNs) return;
+    int64_t late_at = earliest + kLateNs;
     if (late_at <= now) {
       fired_late_ += static_cast<uint64_t>(processor.timers.FireDue(now));
     } else {

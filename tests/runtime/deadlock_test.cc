@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -134,9 +136,11 @@ INSTANTIATE_TEST_SUITE_P(Procs, LockCycle, test::kAnyProcs);
 
 TEST_P(LockCycle, OfThreeFibersIsFoundWhileOthersRun) {
   Run([] {
-    // On the heap for ever: the fibers are dropped with it when main returns.
-    auto* mutexes = new std::array<sync::Mutex, 3>;
-    auto* all_have_one = new sync::WaitGroup;
+    // Not in this frame: the fibers are dropped only after main has returned.
+    static std::deque<std::array<sync::Mutex, 3>> tables;
+    static std::deque<sync::WaitGroup> groups;
+    auto* mutexes = &tables.emplace_back();
+    auto* all_have_one = &groups.emplace_back();
     all_have_one->Add(3);
     static const char* const kNames[] = {"philosopher 0", "philosopher 1", "philosopher 2"};
     for (size_t i = 0; i < 3; ++i) {
