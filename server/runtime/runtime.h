@@ -98,6 +98,7 @@ class Runtime {
   RuntimeStats Stats() const;
 
  private:
+  friend struct TestDoor;  // tests/support/tormentor.h
   void RunMain(Fiber* main);
   const bool dump_on_sigquit_;
   std::unique_ptr<Scheduler> scheduler_;

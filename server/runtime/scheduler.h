@@ -83,6 +83,7 @@ class Scheduler {
  private:
   friend class Housekeeper;
   friend class Sysmon;
+  friend struct TestDoor;  // tests/support/tormentor.h
 
   // ---- A machine's life (scheduler.cc)
   bool MakeMachine();
