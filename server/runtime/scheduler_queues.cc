@@ -38,6 +38,9 @@ MR_NO_TSAN void Scheduler::Submit(Machine* machine, Fiber* fiber) {
 }
 
 void Scheduler::SubmitFromOutside(Fiber* fiber) {
+  // Also called on a fiber that has lost its processor. Stopped in WakeOne it would take with it a processor, an idle machine and
+  // the right to wake others, and everybody might sleep for ever.
+  PinScope pin;
   outside_calls_.fetch_add(1, std::memory_order_relaxed);
   {
     LockGuard guard(lock_);

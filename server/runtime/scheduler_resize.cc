@@ -29,6 +29,7 @@ int Scheduler::Resize(int procs) {
     // Who pushed without looking for an idle processor has done so before this, and WakeSuccessor below sees it.
     MR_CHECK(ProcessBarrier(), "membarrier(2) worked and does not any more");
   }
+  PinScope pin;  // As in SubmitFromOutside.
   {
     LockGuard lock_guard(lock_);
     procs_.store(procs, std::memory_order_seq_cst);
