@@ -42,6 +42,8 @@ void Scheduler::WakeOne() {
     housekeeper_.Ask(Housekeeper::kMachines);
   }
   if (processor != nullptr) RouseSysmon();
+  // The thread of a stopped fiber does not search, so it finds no successor when there is more to do (rule 2).
+  if (machine != nullptr && !spins) WakeSuccessor();
 }
 
 // Wakes a machine that sleeps in AcquireProcessor or SleepBound.
