@@ -20,6 +20,8 @@ namespace {
 
 // Idle machines at hand, so that a fiber can be stopped or a processor handed on at once.
 constexpr int kSpareMachinesMax = 4;
+// After the system, or machines_max, has refused a thread.
+constexpr int64_t kNextTryNs = 10'000'000;
 constexpr int64_t kCpuLimitEveryNs = 1'000'000'000;
 
 }  // namespace
@@ -42,7 +44,8 @@ void Housekeeper::Run() {
   pthread_setname_np(pthread_self(), "millrace-keeper");
   bool deadlocks = false;
   for (;;) {
-    MakeMachines();
+    // Without this, whoever finds no machine to wake would ask, and this would try in vain, all the time.
+    if (!MakeMachines()) WaitBeforeNextTry();
     int64_t until = TimerHeap::kNever;
     if (scheduler_.follow_cpu_limit_.load(std::memory_order_relaxed)) until = NowNs() + kCpuLimitEveryNs;
     if (deadlocks) until = std::min(until, deadlocks_after_ns_);
@@ -62,15 +65,27 @@ void Housekeeper::Run() {
   }
 }
 
-void Housekeeper::MakeMachines() {
+void Housekeeper::WaitBeforeNextTry() {
+  int64_t until = NowNs() + kNextTryNs;
+  for (;;) {
+    uint32_t tasks = tasks_.load(std::memory_order_acquire);
+    if ((tasks & kStop) != 0 || NowNs() >= until) return;
+    FutexWaitUntil(tasks_, tasks, until);
+  }
+}
+
+// False: more are needed than there can be.
+bool Housekeeper::MakeMachines() {
   Scheduler& s = scheduler_;
   int wanted = std::min(s.procs(), kSpareMachinesMax);
   // One that has just been made counts as idle before it is: else this would make more than are needed.
-  for (int spare = s.idle_machine_count_.load(std::memory_order_seq_cst); spare < wanted; ++spare) {
-    if (s.stopping_.load(std::memory_order_relaxed) || !s.MakeMachine()) break;
+  bool made = true;
+  for (int spare = s.idle_machine_count_.load(std::memory_order_seq_cst); made && spare < wanted; ++spare) {
+    made = s.MakeMachine();
   }
   // Rule 3 of scheduler.h: for whoever found no machine to wake.
   s.WakeSuccessor();
+  return made;
 }
 
 void Housekeeper::FollowCpuLimit() {

@@ -25,7 +25,8 @@ class Housekeeper {
 
  private:
   void Run();
-  void MakeMachines();
+  bool MakeMachines();
+  void WaitBeforeNextTry();
   void FollowCpuLimit();
   void LookForDeadlocks();
   void ReportLockCycles();
