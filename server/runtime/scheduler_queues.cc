@@ -70,7 +70,9 @@ Fiber* Scheduler::PopBound() {
   return fiber;
 }
 
-// The fiber that has waited longest. Of those that any machine can run, the processor also gets its fair share into its ring.
+// The fiber that has waited longest. Of those that any machine can run, the processor also gets its fair share into its ring; not
+// while many are parked, since fibers that have not begun are sent back then, one by one (FindRunnable), and those that have must not
+// be kept behind hogs that perhaps wait for them.
 Fiber* Scheduler::PopShared(Processor& processor, int64_t max) {
   bool crowded = TooManyParked();
   FiberList* oldest = &global_;
@@ -79,11 +81,11 @@ Fiber* Scheduler::PopShared(Processor& processor, int64_t max) {
   };
   if (!crowded) consider(deferred_);
   consider(bound_);
-  if (crowded || oldest == &bound_) return PopBound();
+  if (oldest == &bound_) return PopBound();
   Fiber* first = oldest->PopFront();
   if (first == nullptr) return nullptr;
   int64_t taken = 1;
-  if (oldest == &global_) {
+  if (oldest == &global_ && !crowded) {
     int64_t share = std::min((global_.count() + 1) / procs() + 1, max);
     for (; taken < share && !global_.empty() && processor.run_queue.Push(global_.front()); ++taken) global_.PopFront();
   }
