@@ -123,6 +123,11 @@ MR_NO_TSAN void Scheduler::StartTimer(Timer* timer, int64_t deadline_ns, Timer::
   // Any heap will do for a fiber that has lost its processor. The insertion itself may allocate and is not pinned.
   TimerHeap& heap = processor != nullptr ? processor->timers : processors_[0]->timers;
   if (!heap.Insert(timer, deadline_ns, fire)) return;
+  if (processor == nullptr) {
+    // All processors may be idle with nobody asleep for timers, of which there were none (rule 4).
+    PinScope pin;
+    WakeSuccessor();
+  }
   // Partner: PollUntilWork.
   if (deadline_ns < poll_until_.load(std::memory_order_seq_cst)) InterruptPoller();
 }
