@@ -32,7 +32,7 @@ namespace millrace::rt {
 
 struct TestDoor {
   // Of `one_in` running fibers about one is stopped or loses its processor.
-  static void Strike(Runtime& runtime, std::mt19937_64& random, unsigned one_in) {
+  static void Strike(Runtime& runtime, std::mt19937_64& random, unsigned one_in, bool takes) {
     Scheduler& s = *runtime.scheduler_;
     // A thread is joined under this lock, so one that lives now lives until the end of this function.
     std::lock_guard guard(s.machines_mutex_);
@@ -41,7 +41,7 @@ struct TestDoor {
       if (machine == nullptr || machine->life.load(std::memory_order_acquire) != Machine::Life::kRuns) return;
       switch (random() % (2 * one_in)) {
         case 0:
-          s.Retake(processor);
+          if (takes) s.Retake(processor);
           break;
         case 1:
           if (!kPreemptionWorks) break;
@@ -78,7 +78,8 @@ class Tormentor {
   struct Options {
     unsigned one_in = 1;
     std::chrono::microseconds pause_max{200};
-    uint64_t enough = 60;  // Stops and takes, until WantsMore says no.
+    bool takes = true;     // Processors; else it only stops.
+    uint64_t enough = 40;  // Stops and takes, until WantsMore says no.
   };
 
   explicit Tormentor(rt::Runtime& runtime) : Tormentor(runtime, Options{}) {}
@@ -102,7 +103,7 @@ class Tormentor {
   void Torment() {
     std::mt19937_64 random(TestSeed());
     while (!stop_.load()) {
-      rt::TestDoor::Strike(runtime_, random, options_.one_in);
+      rt::TestDoor::Strike(runtime_, random, options_.one_in, options_.takes);
       std::this_thread::sleep_for(
           std::chrono::nanoseconds(random() % static_cast<uint64_t>(options_.pause_max.count() * 1000 + 1)));
     }
