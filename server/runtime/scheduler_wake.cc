@@ -3,6 +3,7 @@
 
 #include "runtime/cycles.h"
 #include "runtime/futex.h"
+#include "runtime/sanitizers.h"
 #include "runtime/scheduler.h"
 
 namespace millrace::rt {
@@ -46,11 +47,20 @@ void Scheduler::WakeOne() {
   if (machine != nullptr && !spins) WakeSuccessor();
 }
 
+namespace {
+
+// SleepBound, on a fiber's stack, is not seen by TSan, and neither is what it makes happen before the next assignment.
+MR_NO_TSAN void SetAssignment(Machine& machine, Processor* processor, bool spinning) {
+  machine.assigned = processor;
+  machine.assigned_spinning = spinning;
+}
+
+}  // namespace
+
 // Wakes a machine that sleeps in AcquireProcessor or SleepBound.
 void Scheduler::Assign(Machine& machine, Processor* processor, bool spinning) {
   machine_wakeups_.fetch_add(1, std::memory_order_relaxed);
-  machine.assigned = processor;
-  machine.assigned_spinning = spinning;
+  SetAssignment(machine, processor, spinning);
   // release: pairs with the acquire there.
   machine.wake.store(1, std::memory_order_release);
   FutexWake(machine.wake, 1);
