@@ -108,6 +108,7 @@ __attribute__((noipa)) void SetErrno(int value) { errno = value; }
 __attribute__((noipa)) int GetErrno() { return errno; }
 
 TEST_P(StateUnderTorment, ErrnoStaysWithItsFiber) {
+  if (!rt::kPreemptionWorks) GTEST_SKIP() << "for ThreadSanitizer fibers are threads, and may not share a thread-local";
   Torment(12, [](int index, int round) {
     const int mine = 500 + index;
     bool good = true;
@@ -127,6 +128,7 @@ __attribute__((noipa)) int64_t* SlotOfThisThread() { return &slot; }
 
 // A fiber changes its thread only where it waits. Go: TestGetgThreadSwitch for what the runtime itself knows.
 TEST_P(StateUnderTorment, BetweenTwoWaitsAFiberStaysOnItsThreadAndKnowsWhoItIs) {
+  if (!rt::kPreemptionWorks) GTEST_SKIP() << "for ThreadSanitizer fibers are threads, and may not share a thread-local";
   Torment(12, [](int index, int round) {
     const rt::Fiber* self = rt::CurrentFiber();
     const uint64_t id = rt::CurrentFiberId();
