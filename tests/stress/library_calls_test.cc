@@ -247,6 +247,7 @@ TEST_P(LibraryCallsUnderTorment, StdConditionVariablesPassATokenBetweenFibers) {
 }
 
 TEST_P(LibraryCallsUnderTorment, LibrariesAreLoadedAndUnloaded) {
+  if (!rt::kPreemptionWorks) GTEST_SKIP() << "ThreadSanitizer does not see the locks of the dynamic linker";
   Torment(4, [](int, int) {
     // A small one that nothing else here needs.
     void* library = dlopen("libutil.so.1", RTLD_NOW | RTLD_LOCAL);
