@@ -41,7 +41,7 @@ MR_NO_SANITIZE bool ReadWait(const Fiber& fiber, uint64_t now_ticks, Wait* wait)
   wait->fiber.reason = now.wait_reason;
   wait->fiber.since = Nanos(TicksToNs(TicksBetween(wait->since_ticks, now_ticks)));
   wait->owner = nullptr;
-  if (const void* word = fiber.waits_for_owner_at.load(std::memory_order_acquire); word != nullptr)
+  if (const void* word = fiber.waits_for_owner_at.load(std::memory_order_relaxed); word != nullptr)
     ReadWord(word, &wait->owner);
   // The same wait still?
   return fiber.state.load(std::memory_order_acquire) == FiberState::kParked && now.since == wait->since_ticks &&

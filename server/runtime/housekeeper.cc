@@ -78,9 +78,10 @@ void Housekeeper::WaitBeforeNextTry() {
 bool Housekeeper::MakeMachines() {
   Scheduler& s = scheduler_;
   int wanted = std::min(s.procs(), kSpareMachinesMax);
-  // One that has just been made counts as idle before it is: else this would make more than are needed.
   bool made = true;
-  for (int spare = s.idle_machine_count_.load(std::memory_order_seq_cst); made && spare < wanted; ++spare) {
+  while (made &&
+         s.idle_machine_count_.load(std::memory_order_seq_cst) + s.starting_count_.load(std::memory_order_relaxed) <
+             wanted) {
     made = s.MakeMachine();
   }
   // Rule 3 of scheduler.h: for whoever found no machine to wake.

@@ -28,9 +28,9 @@ struct Machine {
 
   Scheduler& scheduler;
   ProcessorSlot processor;
-  Fiber* current = nullptr;  // Also while the fiber is stopped by a signal or in a blocking call.
-  bool spinning = false;     // Looks for work and is counted in Scheduler::spinning_.
-  bool blocking = false;     // In rt::Blocking, without a processor.
+  Fiber* current = nullptr;           // Also while the fiber is stopped by a signal or in a blocking call.
+  bool spinning = false;              // Looks for work and is counted in Scheduler::spinning_.
+  std::atomic<bool> blocking{false};  // In rt::Blocking, without a processor.
 
   // ---- Switching
   void* native_context = nullptr;  // Of this thread's own stack, while a fiber runs on it.

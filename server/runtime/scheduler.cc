@@ -94,6 +94,7 @@ bool Scheduler::MakeMachine() {
   if (error != 0) return false;
   machines_.push_back(std::move(owned));
   machine_count_.fetch_add(1, std::memory_order_relaxed);
+  starting_count_.fetch_add(1, std::memory_order_relaxed);
   return true;
 }
 
@@ -109,6 +110,7 @@ void* Scheduler::MachineThread(void* argument) {
     machine.tid.store(gettid(), std::memory_order_release);
     // Whichever thread asked for this one must not lend its signal mask.
     pthread_sigmask(SIG_SETMASK, &scheduler.signal_mask_, nullptr);
+    scheduler.starting_count_.fetch_sub(1, std::memory_order_relaxed);
     scheduler.Loop(machine);
     SetCurrentMachine(nullptr);
     Unpin();

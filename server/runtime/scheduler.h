@@ -105,6 +105,7 @@ class Scheduler {
   // ---- The end (scheduler_stop.cc)
   void Stop();
   bool AwaitMachines();
+  void HurryToItsEnd(Machine& machine, int64_t waited_ns);
   void StopInHandler(Machine& machine, const SavedFrame& interrupted);
   [[noreturn]] void Abandon(Machine& machine);
 
@@ -210,6 +211,7 @@ class Scheduler {
   Machine* idle_machines_ = nullptr;
   std::atomic<int> idle_machine_count_{0};
   std::atomic<int> machine_count_{0};
+  std::atomic<int> starting_count_{0};  // Made, but their threads have not begun.
 
   std::mutex resize_mutex_;    // One SetProcs at a time; never taken by a machine's own stack.
   std::mutex machines_mutex_;  // Guards machines_; taken while a thread is made, never by the search for work.

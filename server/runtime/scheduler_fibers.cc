@@ -89,6 +89,7 @@ MR_NO_TSAN void Scheduler::FinishFiber(Processor* processor, Fiber* fiber) {
   (processor != nullptr ? processor->counters.fibers_finished.Add(1)
                         : void(outside_finished_.fetch_add(1, std::memory_order_relaxed)));
   if (processor == nullptr || fiber->pool != &stacks_.usual()) {
+    sanitizers::Acquire(fiber);
     fiber->next = nullptr;
     fiber->pool->Give(fiber, 1);
   } else {

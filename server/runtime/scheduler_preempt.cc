@@ -29,7 +29,7 @@ MR_NO_TSAN void Scheduler::OnPreemptSignal(Machine& machine, const SavedFrame& i
     StopInHandler(machine, interrupted);
     return Unpin();
   }
-  if (machine.blocking) return Unpin();
+  if (machine.blocking.load(std::memory_order_relaxed)) return Unpin();
 
   uint64_t now = NowTicks();
   Processor* processor = machine.processor.Get();
@@ -77,6 +77,7 @@ MR_NO_TSAN void Scheduler::Requeue(Machine& machine, Fiber* fiber, uint64_t now)
   fiber->since = now;
   fiber->bound = &machine;
   fiber->state.store(FiberState::kReady, std::memory_order_relaxed);
+  sanitizers::Release(fiber);
   PushShared(bound_, fiber);
   parked_count_.fetch_add(1, std::memory_order_relaxed);
 }
@@ -142,7 +143,7 @@ MR_NO_TSAN void Scheduler::CloseDetachedAccount(Machine& machine, Fiber* fiber, 
 // Execute's second half for a fiber that has lost its processor on the way.
 MR_NO_TSAN void Scheduler::LeftWithoutProcessor(Machine& machine, Fiber* fiber, uint64_t now) {
   CloseDetachedAccount(machine, fiber, now);
-  machine.blocking = false;
+  machine.blocking.store(false, std::memory_order_relaxed);
   machine.current = nullptr;
   machine.left_at = 0;
   switch (machine.after_switch) {
@@ -193,15 +194,15 @@ MR_NO_TSAN void Scheduler::EnterBlocking(Machine& machine) {
   fiber->since = now;
   fiber->wait_reason = WaitReason::kBlocking;
   fiber->state.store(FiberState::kParked, std::memory_order_relaxed);
-  machine.blocking = true;
+  machine.blocking.store(true, std::memory_order_relaxed);
   Unpin();
 }
 
 MR_NO_TSAN void Scheduler::LeaveBlocking(Machine& machine) {
   Pin();
   // The call may have parked the fiber, which then goes on with a processor like any other.
-  if (machine.blocking) {
-    machine.blocking = false;
+  if (machine.blocking.load(std::memory_order_relaxed)) {
+    machine.blocking.store(false, std::memory_order_relaxed);
     Fiber* fiber = machine.current;
     uint64_t now = NowTicks();
     fiber->blocked[static_cast<size_t>(WaitReason::kBlocking)] += TicksBetween(fiber->since, now);

@@ -20,10 +20,11 @@ namespace millrace::rt {
 
 namespace {
 
-// A fiber that runs when main returns gets this long to reach its next switch before its thread is stopped where it is, and so much
-// until that is done wherever it is.
+// A fiber that runs when main returns gets this long to reach its next switch before its thread is stopped in the program's own code, or
+// where it waits for the outside; this long one that sleeps for a lock, whose holder may still come free of it; and this long any.
 constexpr int64_t kPatienceNs = 20'000'000;
-constexpr int64_t kEndOfPatienceNs = 1'000'000'000;
+constexpr int64_t kLockPatienceNs = 200'000'000;
+constexpr int64_t kEndOfPatienceNs = 10'000'000'000;
 
 // Stopped for ever here, does the thread take a lock of the C library with it (malloc's, stdio's)? The fiber's caller might, but a
 // program's own code is not called back from inside those.
@@ -72,36 +73,44 @@ void Scheduler::Stop() {
 bool Scheduler::AwaitMachines() {
   std::lock_guard guard(machines_mutex_);  // Nobody makes new ones (MakeMachine).
   int64_t begin = NowNs();
+  size_t settled = 0;
+  // All in each round: one may sleep for a lock that another one, stopped by a signal further down the list, holds.
+  while (settled < machines_.size()) {
+    int64_t waited = NowNs() - begin;
+    InterruptPoller();
+    settled = 0;
+    for (auto& machine : machines_) {
+      if (machine->life.load(std::memory_order_acquire) == Machine::Life::kRuns) {
+        HurryToItsEnd(*machine, waited);
+      } else {
+        ++settled;
+      }
+    }
+    timespec pause{.tv_sec = 0, .tv_nsec = waited < 1'000'000 ? 20'000 : 1'000'000};
+    if (settled < machines_.size()) nanosleep(&pause, nullptr);
+  }
   bool abandoned = false;
   for (auto& machine : machines_) {
-    for (;;) {
-      Machine::Life life = machine->life.load(std::memory_order_acquire);
-      if (life == Machine::Life::kEnded) {
-        pthread_join(machine->thread, nullptr);
-        break;
-      }
-      if (life == Machine::Life::kAbandoned) {
-        pthread_detach(machine->thread);
-        abandoned = true;
-        break;
-      }
-      // It may sleep for the poller or for a processor.
-      InterruptPoller();
-      machine->wake.store(1, std::memory_order_release);
-      FutexWake(machine->wake, 1);
-      int64_t waited = NowNs() - begin;
-      if (waited > kEndOfPatienceNs) machine->stop_anywhere.store(true, std::memory_order_relaxed);
-      pid_t tid = machine->tid.load(std::memory_order_acquire);
-      if (kPreemptionWorks && waited > kPatienceNs && tid != 0) {
-        // One that sleeps for somebody in a system call will not get any further.
-        if (ThreadSleeps(tid)) machine->stop_anywhere.store(true, std::memory_order_relaxed);
-        SendPreemptSignal(*machine);
-      }
-      timespec pause{.tv_sec = 0, .tv_nsec = waited < 1'000'000 ? 20'000 : 1'000'000};
-      nanosleep(&pause, nullptr);
+    if (machine->life.load(std::memory_order_relaxed) == Machine::Life::kAbandoned) {
+      pthread_detach(machine->thread);
+      abandoned = true;
+    } else {
+      pthread_join(machine->thread, nullptr);
     }
   }
   return !abandoned;
+}
+
+void Scheduler::HurryToItsEnd(Machine& machine, int64_t waited_ns) {
+  // It may sleep for work or for a processor.
+  machine.wake.store(1, std::memory_order_release);
+  FutexWake(machine.wake, 1);
+  pid_t tid = machine.tid.load(std::memory_order_acquire);
+  if (!kPreemptionWorks || tid == 0 || waited_ns < kPatienceNs) return;
+  bool anywhere = waited_ns > kEndOfPatienceNs || machine.blocking.load(std::memory_order_relaxed) ||
+                  (waited_ns > kLockPatienceNs ? ThreadSleeps(tid) : ThreadSleepsOutside(tid));
+  if (anywhere) machine.stop_anywhere.store(true, std::memory_order_relaxed);
+  SendPreemptSignal(machine);
 }
 
 bool Scheduler::EverythingSleeps() const {

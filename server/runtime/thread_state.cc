@@ -1,6 +1,7 @@
 #include "runtime/thread_state.h"
 
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <climits>
@@ -10,27 +11,45 @@
 
 namespace millrace::rt {
 
-// State S or D in /proc/self/task/TID/stat.
-bool ThreadSleeps(pid_t tid) {
-  char path[40] = "/proc/self/task/";
+namespace {
+
+// Reads /proc/self/task/TID/`name`. Negative when that cannot be.
+ssize_t ReadTaskFile(pid_t tid, const char* name, char* text, size_t size) {
+  char path[48] = "/proc/self/task/";
   char digits[12];
   int count = 0;
   do digits[count++] = static_cast<char>('0' + tid % 10);
   while ((tid /= 10) > 0);
   char* end = path + 16;
   while (count > 0) *end++ = digits[--count];
-  for (const char* rest = "/stat"; *rest != '\0';) *end++ = *rest++;
+  *end++ = '/';
+  while (*name != '\0') *end++ = *name++;
   *end = '\0';
   int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return false;
-  char text[96];
-  ssize_t bytes = read(fd, text, sizeof text);
+  if (fd < 0) return -1;
+  ssize_t bytes = read(fd, text, size);
   close(fd);
-  // "123 (name) S ...": the name has 15 characters at most and may hold anything.
-  for (ssize_t i = bytes - 3; i > 0; --i) {
+  return bytes;
+}
+
+}  // namespace
+
+// State S or D in the file stat, "123 (name) S ...": the name has 15 characters at most and may hold anything.
+bool ThreadSleeps(pid_t tid) {
+  char text[96];
+  for (ssize_t i = ReadTaskFile(tid, "stat", text, sizeof text) - 3; i > 0; --i) {
     if (text[i] == ')') return text[i + 2] == 'S' || text[i + 2] == 'D';
   }
   return false;
+}
+
+// The file syscall: "running", or the number of the call and more; "-1" for a page that is being read.
+bool ThreadSleepsOutside(pid_t tid) {
+  char text[96];
+  ssize_t bytes = ReadTaskFile(tid, "syscall", text, sizeof text - 1);
+  if (bytes <= 0 || text[0] < '0' || text[0] > '9') return false;
+  text[bytes] = '\0';
+  return atol(text) != SYS_futex;
 }
 
 int ThreadCount() {

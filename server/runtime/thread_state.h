@@ -11,6 +11,9 @@ namespace millrace::rt {
 // not even stdio, which may be locked by a stopped fiber. False as well when there is no /proc.
 bool ThreadSleeps(pid_t tid);
 
+// It sleeps, and in a system call other than futex(2): it waits for the outside, not for a lock. False as well when unknown.
+bool ThreadSleepsOutside(pid_t tid);
+
 // How many threads the process has. INT_MAX when there is no /proc.
 int ThreadCount();
 

@@ -72,7 +72,7 @@ void Mutex::LockSlow(rt::Fiber* fiber) {
       waiters_.PushBack(&waiter);
       has_waited = true;
     }
-    fiber->waits_for_owner_at.store(&owner_, std::memory_order_release);
+    fiber->waits_for_owner_at.store(&owner_, std::memory_order_relaxed);  // Whoever reads it expects anything.
     rt::ParkAndUnlock(reason_, queue_lock_);
     fiber->waits_for_owner_at.store(nullptr, std::memory_order_relaxed);
     if (waiter.handed) return;
