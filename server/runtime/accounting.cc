@@ -2,6 +2,7 @@
 
 #include "runtime/cycles.h"
 #include "runtime/park.h"
+#include "runtime/preempt.h"
 #include "runtime/sanitizers.h"
 
 namespace millrace::rt {
@@ -91,9 +92,15 @@ MR_NO_TSAN FiberTimes CurrentFiberTimes() {
   FiberTimes times;
   Fiber* fiber = CurrentFiber();
   if (fiber == nullptr) return times;
-  times.running = Nanos(TicksToNs(fiber->running + TicksBetween(fiber->since, NowTicks())));
-  times.runnable = Nanos(TicksToNs(fiber->runnable));
-  for (size_t i = 0; i < times.blocked.size(); ++i) times.blocked[i] = Nanos(TicksToNs(fiber->blocked[i]));
+  // Stopped in the middle of this, the fiber would find parts of before and of after.
+  Pin();
+  uint64_t running = fiber->running + TicksBetween(fiber->since, NowTicks());
+  uint64_t runnable = fiber->runnable;
+  auto blocked = fiber->blocked;
+  Unpin();
+  times.running = Nanos(TicksToNs(running));
+  times.runnable = Nanos(TicksToNs(runnable));
+  for (size_t i = 0; i < times.blocked.size(); ++i) times.blocked[i] = Nanos(TicksToNs(blocked[i]));
   return times;
 }
 

@@ -143,7 +143,9 @@ MR_NO_TSAN void Scheduler::Execute(Machine& machine, Fiber* fiber, bool inherits
       now = NowTicks();
       processor.counters.switch_ticks.Add(kSwitchSample * TicksBetween(machine.left_at, now));
     }
-    uint64_t waited = TicksBetween(fiber->since, now);
+    // Readied after the last fiber was left: taken as that moment, what lies before would be counted twice.
+    now = std::max(now, fiber->since);
+    uint64_t waited = now - fiber->since;
     fiber->runnable += waited;
     processor.counters.wait_ticks.Add(waited);
     processor.counters.wait_log2[64 - std::countl_zero(waited)].Add(1);
