@@ -98,13 +98,13 @@ double CgroupCpuQuota(const std::string& root) {
   return quota;
 }
 
-int CpuLimit() {
+int CpuLimit(const std::string& root) {
   cpu_set_t affinity;
   CPU_ZERO(&affinity);
   int cpus = sched_getaffinity(0, sizeof affinity, &affinity) == 0
                  ? CPU_COUNT(&affinity)
                  : static_cast<int>(std::thread::hardware_concurrency());
-  double quota = CgroupCpuQuota();
+  double quota = CgroupCpuQuota(root);
   if (quota > 0) cpus = std::min(cpus, static_cast<int>(std::ceil(quota)));
   return std::max(1, cpus);
 }

@@ -10,9 +10,10 @@
 
 namespace millrace::rt {
 
-int CpuLimit();
+// `root` stands for "/" in tests; it holds proc/self/cgroup, proc/self/mountinfo and sys/fs/cgroup.
+int CpuLimit(const std::string& root = "");
 
-// The quota in CPUs; 0: none. `root` stands for "/" in tests; it holds proc/self/cgroup, proc/self/mountinfo and sys/fs/cgroup.
+// The quota in CPUs; 0: none.
 double CgroupCpuQuota(const std::string& root = "");
 
 }  // namespace millrace::rt

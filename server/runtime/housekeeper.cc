@@ -5,7 +5,10 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <ctime>
+#include <system_error>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "runtime/cpu_limit.h"
 #include "runtime/cycles.h"
@@ -27,7 +30,14 @@ constexpr int64_t kCpuLimitEveryNs = 1'000'000'000;
 }  // namespace
 
 void Housekeeper::Start() {
-  thread_ = std::thread([this] { Run(); });
+  try {
+    thread_ = std::thread([this] { Run(); });
+  } catch (const std::system_error& error) {
+    MR_FATAL(
+        "cannot make a second thread for the runtime: %s; raise the limits of threads and address space (ulimit -u, "
+        "-v)",
+        error.what());
+  }
 }
 
 void Housekeeper::Stop() {
@@ -43,11 +53,12 @@ void Housekeeper::Ask(Task task) {
 void Housekeeper::Run() {
   pthread_setname_np(pthread_self(), "millrace-keeper");
   bool deadlocks = false;
+  int64_t cpu_limit_at_ns = NowNs() + kCpuLimitEveryNs;
   for (;;) {
     // Without this, whoever finds no machine to wake would ask, and this would try in vain, all the time.
     if (!MakeMachines()) WaitBeforeNextTry();
     int64_t until = TimerHeap::kNever;
-    if (scheduler_.follow_cpu_limit_.load(std::memory_order_relaxed)) until = NowNs() + kCpuLimitEveryNs;
+    if (scheduler_.follow_cpu_limit_.load(std::memory_order_relaxed)) until = cpu_limit_at_ns;
     if (deadlocks) until = std::min(until, deadlocks_after_ns_);
     if (until == TimerHeap::kNever) {
       FutexWait(tasks_, 0);
@@ -56,7 +67,11 @@ void Housekeeper::Run() {
     }
     uint32_t tasks = tasks_.exchange(0, std::memory_order_acq_rel);
     if (tasks & kStop) return;
-    if (scheduler_.follow_cpu_limit_.load(std::memory_order_relaxed)) FollowCpuLimit();
+    // Not whenever machines are asked for: it reads some files.
+    if (NowNs() >= cpu_limit_at_ns && scheduler_.follow_cpu_limit_.load(std::memory_order_relaxed)) {
+      FollowCpuLimit();
+      cpu_limit_at_ns = NowNs() + kCpuLimitEveryNs;
+    }
     deadlocks = deadlocks || (tasks & kDeadlocks) != 0;
     if (deadlocks && NowNs() >= deadlocks_after_ns_) {
       deadlocks = false;
@@ -84,15 +99,28 @@ bool Housekeeper::MakeMachines() {
              wanted) {
     made = s.MakeMachine();
   }
+  if (!made) SayWithoutMachines();
   // Rule 3 of scheduler.h: for whoever found no machine to wake.
   s.WakeSuccessor();
   return made;
 }
 
+// Once: whoever comes back from a call takes an idle processor by itself and lets the others run.
+void Housekeeper::SayWithoutMachines() {
+  Scheduler& s = scheduler_;
+  if (said_without_machines_ || s.stopping_.load(std::memory_order_relaxed)) return;
+  if (s.idle_machine_count_.load(std::memory_order_seq_cst) > 0 || s.idle_.idle_processors() == 0 || !s.AnyWork()) return;
+  said_without_machines_ = true;
+  int machines = s.machine_count_.load(std::memory_order_relaxed);
+  LogError("runtime: fibers are ready and a processor is idle, but all %d threads, the most %s, are in blocking calls; %s",
+           machines, machines >= s.machines_max_ ? "there may be" : "the system gives",
+           machines >= s.machines_max_ ? "raise RuntimeOptions::machines_max"
+                                       : "raise the limits of threads and address space (ulimit -u, -v)");
+}
+
 void Housekeeper::FollowCpuLimit() {
-  int limit = std::clamp(CpuLimit(), 1, kMaxProcs);
-  if (limit != scheduler_.procs() && scheduler_.follow_cpu_limit_.load(std::memory_order_relaxed))
-    scheduler_.Resize(limit);
+  int limit = std::clamp(CpuLimit(scheduler_.cgroup_root_), 1, kMaxProcs);
+  if (limit != scheduler_.procs()) scheduler_.Resize(limit, Scheduler::ResizedBy::kCpuLimit);
 }
 
 void Housekeeper::LookForDeadlocks() {

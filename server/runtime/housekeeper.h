@@ -27,6 +27,7 @@ class Housekeeper {
   void Run();
   bool MakeMachines();
   void WaitBeforeNextTry();
+  void SayWithoutMachines();
   void FollowCpuLimit();
   void LookForDeadlocks();
   void ReportLockCycles();
@@ -34,6 +35,7 @@ class Housekeeper {
   Scheduler& scheduler_;
   int64_t deadlocks_after_ns_ = 0;  // When it may look again: looking takes time on its own with a million fibers.
   std::set<std::string> reported_;
+  bool said_without_machines_ = false;
   std::atomic<uint32_t> tasks_{0};
   std::thread thread_;
 };

@@ -29,7 +29,8 @@ __attribute__((noipa))
 #endif
 void ChangePreemptWord(uint32_t amount) {
   asm volatile("" ::: "memory");
-  preempt_word += amount;
+  // release: pairs with Retake. Who sees the pin gone sees what was done under it (x86 keeps stores in order anyway).
+  __atomic_store_n(&preempt_word, preempt_word + amount, __ATOMIC_RELEASE);
   asm volatile("" ::: "memory");
 }
 #endif

@@ -42,6 +42,8 @@ struct RuntimeOptions {
   // jumps to the next timer when no fiber is ready. A program that asks nothing of the outside then runs the same way each time,
   // and an hour of waiting takes no time. `procs` must be 0 or 1.
   bool simulate = false;
+  // For tests: the folder whose proc/self and sys/fs/cgroup tell the CPU limit, instead of "/".
+  const char* cgroup_root = "";
   // Seeds the order of victims when stealing and of select cases. 0: taken from the clock.
   uint64_t seed = 0;
   // The program ends with exit code 2 when all its fibers wait for each other (deadlock.h).

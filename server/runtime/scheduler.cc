@@ -55,6 +55,7 @@ Scheduler::Scheduler(const RuntimeOptions& options)
       machines_max_(options.machines_max),
       report_deadlock_(options.report_deadlock),
       simulate_(options.simulate),
+      cgroup_root_(options.cgroup_root),
       simulated_random_(seed_),
       stacks_(options.stack_bytes) {
   sanitizers::LeaveSingleThreadedMode();
@@ -63,7 +64,7 @@ Scheduler::Scheduler(const RuntimeOptions& options)
   MR_CHECK(!simulate_ || options.procs <= 1, "RuntimeOptions::simulate needs procs 0 or 1");
   int asked = simulate_ ? 1 : ProcsAskedFor(options);
   follow_cpu_limit_.store(asked == 0, std::memory_order_relaxed);
-  int procs = asked != 0 ? asked : std::clamp(CpuLimit(), 1, kMaxProcs);
+  int procs = asked != 0 ? asked : std::clamp(CpuLimit(cgroup_root_), 1, kMaxProcs);
   for (int i = 0; i < procs; ++i) {
     processors_[static_cast<size_t>(i)] = std::make_unique<Processor>();
     processors_[static_cast<size_t>(i)]->index = i;

@@ -22,6 +22,7 @@
 // housekeeper, which holds no processor.
 #pragma once
 
+#include <sched.h>
 #include <signal.h>
 
 #include <array>
@@ -29,6 +30,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "runtime/cycles.h"
@@ -45,6 +47,28 @@
 #include "runtime/stats.h"
 
 namespace millrace::rt {
+
+// A mutex in the hands of a fiber that the end of the run, which waits for the mutex as well, must not stop for good.
+class UnstoppableGuard {
+ public:
+  explicit UnstoppableGuard(std::mutex& mutex) : mutex_(mutex) {
+    // It may be stopped while it waits: the holder may be waiting for its processor.
+    for (;; sched_yield()) {
+      DisablePreemption();
+      if (mutex_.try_lock()) return;
+      EnablePreemption();
+    }
+  }
+  ~UnstoppableGuard() {
+    mutex_.unlock();
+    EnablePreemption();
+  }
+  UnstoppableGuard(const UnstoppableGuard&) = delete;
+  UnstoppableGuard& operator=(const UnstoppableGuard&) = delete;
+
+ private:
+  std::mutex& mutex_;
+};
 
 class Scheduler {
  public:
@@ -163,7 +187,8 @@ class Scheduler {
   void LeftWithoutProcessor(Machine& machine, Fiber* fiber, uint64_t now);
 
   // ---- The number of processors (scheduler_resize.cc)
-  int Resize(int procs);
+  enum class ResizedBy : uint8_t { kProgram, kCpuLimit };
+  int Resize(int procs, ResizedBy by);
   void Retire(Machine& machine, Processor& processor);
   void EmptyIfRetired(Processor& processor);  // lock_ held
 
@@ -176,6 +201,7 @@ class Scheduler {
   const int machines_max_;
   const bool report_deadlock_;
   const bool simulate_;
+  const std::string cgroup_root_;
   std::atomic<int64_t> simulated_ns_{1'000'000'000};
   uint64_t simulated_random_;  // Of whichever machine has the processor.
   std::array<std::unique_ptr<Processor>, kMaxProcs> processors_;
@@ -213,7 +239,8 @@ class Scheduler {
   std::atomic<int> machine_count_{0};
   std::atomic<int> starting_count_{0};  // Made, but their threads have not begun.
 
-  std::mutex resize_mutex_;    // One SetProcs at a time; never taken by a machine's own stack.
+  std::mutex
+      resize_mutex_;  // One SetProcs at a time; never taken by a machine's own stack. UnstoppableGuard, for this and the next.
   std::mutex machines_mutex_;  // Guards machines_; taken while a thread is made, never by the search for work.
   std::vector<std::unique_ptr<Machine>> machines_;
   Housekeeper housekeeper_{*this};

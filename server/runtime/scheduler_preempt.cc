@@ -72,8 +72,9 @@ MR_NO_TSAN void Scheduler::OnPreemptSignal(Machine& machine, const SavedFrame& i
   Unpin();
 }
 
-// lock_ held; the machine has no processor.
+// lock_ held; the machine has no processor. After Stop nobody would wake it: SleepBound then returns at once.
 MR_NO_TSAN void Scheduler::Requeue(Machine& machine, Fiber* fiber, uint64_t now) {
+  if (stopping_.load(std::memory_order_relaxed)) return;
   fiber->since = now;
   fiber->bound = &machine;
   fiber->state.store(FiberState::kReady, std::memory_order_relaxed);
@@ -85,7 +86,10 @@ MR_NO_TSAN void Scheduler::Requeue(Machine& machine, Fiber* fiber, uint64_t now)
 // After Requeue: sleeps until somebody hands this thread a processor.
 MR_NO_TSAN Scheduler::Resumed Scheduler::SleepBound(Machine& machine) {
   // acquire: pairs with the release in Assign.
-  while (machine.wake.load(std::memory_order_acquire) == 0) FutexWait(machine.wake, 0);
+  while (machine.wake.load(std::memory_order_acquire) == 0) {
+    if (stopping_.load(std::memory_order_seq_cst)) return Resumed::kStopping;
+    FutexWait(machine.wake, 0);
+  }
   machine.wake.store(0, std::memory_order_relaxed);
   if (stopping_.load(std::memory_order_seq_cst)) return Resumed::kStopping;
   Processor& processor = *machine.assigned;
@@ -167,7 +171,7 @@ MR_NO_TSAN void Scheduler::LeftWithoutProcessor(Machine& machine, Fiber* fiber, 
 }
 
 MR_NO_TSAN bool Scheduler::AskForTrace(Fiber* fiber) {
-  std::lock_guard guard(machines_mutex_);
+  UnstoppableGuard guard(machines_mutex_);
   for (auto& machine : machines_) {
     if (machine->current != fiber || machine->life.load(std::memory_order_acquire) != Machine::Life::kRuns) continue;
     machine->trace_wanted.store(true, std::memory_order_release);

@@ -12,13 +12,15 @@ namespace millrace::rt {
 int Scheduler::SetProcs(int procs) {
   MR_CHECK(procs >= 1 && procs <= kMaxProcs, "SetProcs(%d): the number of processors must be 1 to %d", procs,
            kMaxProcs);
-  follow_cpu_limit_.store(false, std::memory_order_relaxed);
-  return Resize(procs);
+  return Resize(procs, ResizedBy::kProgram);
 }
 
-int Scheduler::Resize(int procs) {
-  std::lock_guard guard(resize_mutex_);
+int Scheduler::Resize(int procs, ResizedBy by) {
+  UnstoppableGuard guard(resize_mutex_);
   int before = this->procs();
+  // What the program has said goes before the limit, also when that was read earlier.
+  if (by == ResizedBy::kProgram) follow_cpu_limit_.store(false, std::memory_order_relaxed);
+  if (by == ResizedBy::kCpuLimit && !follow_cpu_limit_.load(std::memory_order_relaxed)) return before;
   for (int i = created_.load(std::memory_order_relaxed); i < procs; ++i) {
     processors_[static_cast<size_t>(i)] = std::make_unique<Processor>();
     processors_[static_cast<size_t>(i)]->index = i;

@@ -59,10 +59,14 @@ void Scheduler::Stop() {
   stopping_.store(true, std::memory_order_seq_cst);
   {
     LockGuard guard(lock_);
-    while (Machine* machine = PopIdleMachine()) {
-      machine->wake.store(1, std::memory_order_release);
-      FutexWake(machine->wake, 1);
-    }
+    auto wake = [](Machine& machine) {
+      machine.wake.store(1, std::memory_order_release);
+      FutexWake(machine.wake, 1);
+    };
+    while (Machine* machine = PopIdleMachine()) wake(*machine);
+    // Those that a signal has stopped in the middle of the C library go on and leave it: the housekeeper, which ends first, may be
+    // waiting for a lock of malloc's that one of them holds.
+    while (Fiber* fiber = PopBound()) wake(*fiber->bound);
   }
   InterruptPoller();
   sysmon_word_.store(kSysmonAwake, std::memory_order_seq_cst);

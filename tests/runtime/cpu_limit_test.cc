@@ -4,8 +4,14 @@
 
 #include <unistd.h>
 
+#include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <string>
+#include <thread>
+
+#include "runtime/runtime.h"
 
 namespace millrace::rt {
 namespace {
@@ -79,6 +85,70 @@ TEST_F(CgroupQuota, InAContainerThePathFromOutsideIsCutAtTheMountsRoot) {
   Write("sys/fs/cgroup/cpu/cpu.cfs_quota_us", "100000\n");
   Write("sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
   EXPECT_DOUBLE_EQ(Quota(), 1.0);
+}
+
+TEST_F(CgroupQuota, TightensTheLimitRoundedUp) {
+  Write("proc/self/cgroup", "0::/\n");
+  Write("proc/self/mountinfo", kMountV2);
+  Write("sys/fs/cgroup/cpu.max", "10000 100000\n");
+  EXPECT_EQ(CpuLimit(root_.string()), 1);
+}
+
+// A runtime that nobody has told a number of processors.
+class FollowedQuota : public CgroupQuota, public ::testing::WithParamInterface<int> {
+ protected:
+  void SetUp() override {
+    CgroupQuota::SetUp();
+    if (CpuLimit((root_ / "nothing").string()) < 2) GTEST_SKIP() << "with one CPU the limit is always 1";
+    unsetenv("MILLRACE_PROCS");
+    bool v2 = GetParam() == 2;
+    Write("proc/self/cgroup", v2 ? "0::/app\n" : "3:cpu,cpuacct:/app\n");
+    Write("proc/self/mountinfo", v2 ? kMountV2 : kMountV1);
+    Write("sys/fs/cgroup/cpu,cpuacct/app/cpu.cfs_period_us", "100000\n");
+  }
+  // Renamed into its place: whoever reads it meanwhile sees the old or the new one.
+  void SetQuota(int percent) {
+    std::string quota = std::to_string(percent * 1000);
+    std::string path = GetParam() == 2 ? "sys/fs/cgroup/app/cpu.max" : "sys/fs/cgroup/cpu,cpuacct/app/cpu.cfs_quota_us";
+    Write(path + ".new", GetParam() == 2 ? quota + " 100000\n" : quota + "\n");
+    fs::rename(root_ / (path + ".new"), root_ / path);
+  }
+  static void AwaitProcs(int procs) {
+    while (Procs() != procs) SleepFor(std::chrono::milliseconds(1));
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Version, FollowedQuota, ::testing::Values(1, 2));
+
+TEST_P(FollowedQuota, ChangesTheProcessorsWhileTheyRun) {
+  SetQuota(100);
+  std::string root = root_.string();
+  Runtime runtime({.cgroup_root = root.c_str()});
+  EXPECT_EQ(runtime.procs(), 1);
+  runtime.Run([&] {
+    SetQuota(150);
+    AwaitProcs(2);
+    SetQuota(30);
+    AwaitProcs(1);
+  });
+}
+
+TEST_P(FollowedQuota, IsNoLongerFollowedOnceTheProgramHasSaidANumber) {
+  SetQuota(100);
+  std::string root = root_.string();
+  Runtime stubborn({.cgroup_root = root.c_str()}), follower({.cgroup_root = root.c_str()});
+  stubborn.Run([&] {
+    SetProcs(3);
+    // By the time the other one has seen two changes, this one would have seen one.
+    std::thread([&] {
+      follower.Run([&] {
+        SetQuota(200);
+        AwaitProcs(2);
+        SetQuota(100);
+        AwaitProcs(1);
+      });
+    }).join();
+    EXPECT_EQ(Procs(), 3);
+  });
 }
 
 TEST(CpuLimit, IsAtLeastOne) { EXPECT_GE(CpuLimit(), 1); }
