@@ -32,18 +32,19 @@ constexpr size_t kMachineStackBytes = size_t{512} << 10;
 
 // 0: nobody has said; the CPU limit decides, and is followed.
 int ProcsAskedFor(const RuntimeOptions& options) {
-  int procs = options.procs;
-  const char* origin = "RuntimeOptions::procs";
-  if (procs == 0) {
-    const char* text = getenv("MILLRACE_PROCS");
-    if (text == nullptr || *text == '\0') return 0;
-    char* end = nullptr;
-    long value = strtol(text, &end, 10);
-    procs = *end == '\0' && value >= 1 && value <= kMaxProcs ? static_cast<int>(value) : -1;
-    origin = "MILLRACE_PROCS";
+  if (options.procs != 0) {
+    MR_CHECK(options.procs >= 1 && options.procs <= kMaxProcs,
+             "RuntimeOptions::procs is %d; it must be a whole number from 1 to %d, or 0 for the CPU limit",
+             options.procs, kMaxProcs);
+    return options.procs;
   }
-  MR_CHECK(procs >= 1 && procs <= kMaxProcs, "%s must be a whole number from 1 to %d", origin, kMaxProcs);
-  return procs;
+  const char* text = getenv("MILLRACE_PROCS");
+  if (text == nullptr || *text == '\0') return 0;
+  char* end = nullptr;
+  long value = strtol(text, &end, 10);
+  MR_CHECK(*end == '\0' && value >= 1 && value <= kMaxProcs,
+           "MILLRACE_PROCS is '%s'; it must be a whole number from 1 to %d", text, kMaxProcs);
+  return static_cast<int>(value);
 }
 
 }  // namespace

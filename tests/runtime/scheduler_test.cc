@@ -384,8 +384,8 @@ TEST(SchedulerDeathTest, AnExceptionThatLeavesAFiberEndsTheProcess) {
 
 TEST(SchedulerDeathTest, ProcessorsOutOfRangeAreRefusedWithTheRange) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
-  EXPECT_DEATH(Runtime({.procs = -1}), "procs must be a whole number from 1 to 256");
-  EXPECT_DEATH(Runtime({.procs = 10'000}), "procs must be a whole number from 1 to 256");
+  EXPECT_DEATH(Runtime({.procs = -1}), "RuntimeOptions::procs is -1; it must be a whole number from 1 to 256");
+  EXPECT_DEATH(Runtime({.procs = 10'000}), "RuntimeOptions::procs is 10000; it must be a whole number from 1 to 256");
 }
 
 TEST(SchedulerDeathTest, GoOutsideAFiberNamesTheWayOut) {
