@@ -171,6 +171,8 @@ MR_NO_TSAN void Scheduler::LeftWithoutProcessor(Machine& machine, Fiber* fiber, 
 }
 
 MR_NO_TSAN bool Scheduler::AskForTrace(Fiber* fiber) {
+  // AwaitMachines has the mutex then.
+  if (stopping_.load(std::memory_order_seq_cst)) return false;
   UnstoppableGuard guard(machines_mutex_);
   for (auto& machine : machines_) {
     if (machine->current != fiber || machine->life.load(std::memory_order_acquire) != Machine::Life::kRuns) continue;
