@@ -43,7 +43,7 @@ struct Config {
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
 
-  rt::RuntimeOptions runtime;
+  rt::RuntimeOptions runtime{.report_deadlock = false};  // Its clients may always come.
   dispatch::DispatcherOptions jobs;
   std::vector<dispatch::PoolOptions> pools;  // One at least; one is named "default".
   std::vector<ExecKind> kinds;
