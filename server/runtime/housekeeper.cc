@@ -25,6 +25,7 @@ namespace {
 constexpr int kSpareMachinesMax = 4;
 // After the system, or machines_max, has refused a thread.
 constexpr int64_t kNextTryNs = 10'000'000;
+constexpr int64_t kOtherThreadsEveryNs = 500'000'000;
 constexpr int64_t kCpuLimitEveryNs = 1'000'000'000;
 
 }  // namespace
@@ -74,8 +75,7 @@ void Housekeeper::Run() {
     }
     deadlocks = deadlocks || (tasks & kDeadlocks) != 0;
     if (deadlocks && NowNs() >= deadlocks_after_ns_) {
-      deadlocks = false;
-      LookForDeadlocks();
+      deadlocks = LookForDeadlocks();
     }
   }
 }
@@ -109,13 +109,15 @@ bool Housekeeper::MakeMachines() {
 void Housekeeper::SayWithoutMachines() {
   Scheduler& s = scheduler_;
   if (said_without_machines_ || s.stopping_.load(std::memory_order_relaxed)) return;
-  if (s.idle_machine_count_.load(std::memory_order_seq_cst) > 0 || s.idle_.idle_processors() == 0 || !s.AnyWork()) return;
+  if (s.idle_machine_count_.load(std::memory_order_seq_cst) > 0 || s.idle_.idle_processors() == 0 || !s.AnyWork())
+    return;
   said_without_machines_ = true;
   int machines = s.machine_count_.load(std::memory_order_relaxed);
-  LogError("runtime: fibers are ready and a processor is idle, but all %d threads, the most %s, are in blocking calls; %s",
-           machines, machines >= s.machines_max_ ? "there may be" : "the system gives",
-           machines >= s.machines_max_ ? "raise RuntimeOptions::machines_max"
-                                       : "raise the limits of threads and address space (ulimit -u, -v)");
+  LogError(
+      "runtime: fibers are ready and a processor is idle, but all %d threads, the most %s, are in blocking calls; %s",
+      machines, machines >= s.machines_max_ ? "there may be" : "the system gives",
+      machines >= s.machines_max_ ? "raise RuntimeOptions::machines_max"
+                                  : "raise the limits of threads and address space (ulimit -u, -v)");
 }
 
 void Housekeeper::FollowCpuLimit() {
@@ -123,17 +125,20 @@ void Housekeeper::FollowCpuLimit() {
   if (limit != scheduler_.procs()) scheduler_.Resize(limit, Scheduler::ResizedBy::kCpuLimit);
 }
 
-void Housekeeper::LookForDeadlocks() {
+// True: it must look again, though nothing may happen meanwhile.
+bool Housekeeper::LookForDeadlocks() {
   int64_t begin = NowNs();
-  if (scheduler_.EverythingSleeps() && AllWaitForEachOther(scheduler_) && scheduler_.EverythingSleeps()) {
+  bool all_wait = scheduler_.EverythingSleeps() && AllWaitForEachOther(scheduler_) && scheduler_.EverythingSleeps();
+  if (all_wait && !scheduler_.OtherThreads()) {
     fflush(stdout);  // What the program has said so far comes before.
     std::string text = "fatal error: all fibers are asleep - deadlock!\n\n" + FiberDump();
     (void)!write(STDERR_FILENO, text.data(), text.size());
     _exit(2);
   }
   ReportLockCycles();
-  // At most a hundredth of a core.
-  deadlocks_after_ns_ = NowNs() + 100 * (NowNs() - begin);
+  // At most a hundredth of a core. The last thread that could have woken somebody may end without a word.
+  deadlocks_after_ns_ = NowNs() + std::max(100 * (NowNs() - begin), all_wait ? kOtherThreadsEveryNs : 0);
+  return all_wait;
 }
 
 void Housekeeper::ReportLockCycles() {

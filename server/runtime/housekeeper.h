@@ -29,7 +29,7 @@ class Housekeeper {
   void WaitBeforeNextTry();
   void SayWithoutMachines();
   void FollowCpuLimit();
-  void LookForDeadlocks();
+  bool LookForDeadlocks();
   void ReportLockCycles();
 
   Scheduler& scheduler_;

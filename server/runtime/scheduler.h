@@ -120,8 +120,10 @@ class Scheduler {
   void GiveUpProcessor(Machine& machine, Processor& processor);
   bool AcquireProcessor(Machine& machine);
 
-  // For the report of deadlocks (scheduler_stop.cc): no fiber runs or is ready, no timer, nobody outside this runtime.
+  // For the report of deadlocks (scheduler_stop.cc): no fiber runs or is ready, there is no timer and no I/O.
   bool EverythingSleeps() const;
+  // Threads that are not of this runtime: each may be about to wake somebody.
+  bool OtherThreads() const;
 
   // ---- Simulation (scheduler_simulate.cc)
   Fiber* SimulateLocal(Processor& processor);

@@ -11,6 +11,7 @@
 #include "runtime/scheduler.h"
 #include "runtime/sysmon.h"
 #include "runtime/thread_state.h"
+#include "runtime/trace_running.h"
 
 // The program's own code, as the linker lays it out.
 extern "C" const char __executable_start[];
@@ -49,7 +50,9 @@ bool Scheduler::RunMain(Fiber* main) {
   Start(main);
   MR_CHECK(MakeMachine(), "cannot make a single thread for the runtime; raise the limit of threads (ulimit -u)");
   housekeeper_.Start();
+  AllowTraces(this);
   Sysmon(*this).Run();
+  ForbidTraces(this);
   housekeeper_.Stop();
   return AwaitMachines();
 }
@@ -120,11 +123,13 @@ void Scheduler::HurryToItsEnd(Machine& machine, int64_t waited_ns) {
 bool Scheduler::EverythingSleeps() const {
   if (!report_deadlock_ || stopping_.load(std::memory_order_seq_cst)) return false;
   if (idle_.idle_processors() < procs() || SharedWork()) return false;
-  if (EarliestTimer() != TimerHeap::kNever || poller().Watching()) return false;
-  // The thread that called Run, the housekeeper, the reporter and the machines; in a TSan build one of TSan's own. Any other may be
-  // about to wake somebody.
+  return EarliestTimer() == TimerHeap::kNever && !poller().Watching();
+}
+
+bool Scheduler::OtherThreads() const {
+  // The thread that called Run, the housekeeper, the reporter and the machines; in a TSan build one of TSan's own.
   int ours = 3 + machine_count_.load(std::memory_order_seq_cst) + (kPreemptionWorks ? 0 : 1);
-  return ThreadCount() <= ours;
+  return ThreadCount() > ours;
 }
 
 // In the signal handler, or coming out of a blocking call, after Stop.

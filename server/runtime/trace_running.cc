@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <mutex>
+#include <vector>
 
 #include "runtime/cycles.h"
 #include "runtime/futex.h"
@@ -28,15 +29,30 @@ struct Answer {
 };
 constinit Answer answer;
 
+std::mutex one_at_a_time;
+// Whose machines may be asked: a walk sees the fibers of a runtime for a moment longer than the runtime is there.
+std::vector<Scheduler*> allowed;
+
 }  // namespace
 
+void AllowTraces(Scheduler* scheduler) {
+  UnstoppableGuard guard(one_at_a_time);
+  allowed.push_back(scheduler);
+}
+
+void ForbidTraces(Scheduler* scheduler) {
+  UnstoppableGuard guard(one_at_a_time);
+  std::erase(allowed, scheduler);
+}
+
 size_t TraceRunningFiber(Fiber* fiber, uintptr_t* pcs, size_t max) {
-  static std::mutex one_at_a_time;
   if (!kPreemptionWorks) return 0;
-  std::lock_guard guard(one_at_a_time);
+  UnstoppableGuard guard(one_at_a_time);
+  Scheduler* scheduler = fiber->scheduler;
+  if (std::find(allowed.begin(), allowed.end(), scheduler) == allowed.end()) return 0;
   answer.ready.store(0, std::memory_order_relaxed);
   answer.fiber.store(fiber, std::memory_order_release);
-  if (!fiber->scheduler->AskForTrace(fiber)) return 0;
+  if (!scheduler->AskForTrace(fiber)) return 0;
   int64_t deadline = NowNs() + kPatienceNs;
   while (answer.ready.load(std::memory_order_acquire) == 0 && NowNs() < deadline)
     FutexWaitUntil(answer.ready, 0, deadline);

@@ -10,9 +10,14 @@ namespace millrace::rt {
 
 struct Fiber;
 struct Machine;
+class Scheduler;
 
 // For SetTraceRunning of dump.h.
 size_t TraceRunningFiber(Fiber* fiber, uintptr_t* pcs, size_t max);
+
+// For the time of a run, in which its machines may be asked.
+void AllowTraces(Scheduler* scheduler);
+void ForbidTraces(Scheduler* scheduler);
 
 // In the signal handler. Async-signal-safe.
 void AnswerTrace(Machine& machine, const SavedFrame& interrupted);

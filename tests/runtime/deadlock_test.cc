@@ -112,6 +112,15 @@ TEST_P(DeadlockDeathTest, AnotherThreadMayWakeSomebody) {
               ExitedWithCode(0), "^$");
 }
 
+TEST_P(DeadlockDeathTest, TheLastOtherThreadMayEndWithoutWakingAnybody) {
+  EXPECT_EXIT(RunAndExit(GetParam(),
+                         [] {
+                           std::thread([] { std::this_thread::sleep_for(300ms); }).detach();
+                           sync::Channel<int>().Receive();
+                         }),
+              ExitedWithCode(2), kFatal);
+}
+
 TEST_P(DeadlockDeathTest, CanBeSwitchedOff) {
   EXPECT_EXIT(
       {
