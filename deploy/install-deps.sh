@@ -14,7 +14,7 @@ build=(
   g++ cmake ninja-build ccache pkg-config
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   libasio-dev libboost-context-dev libdw-dev
-  prometheus-cpp-dev libcivetweb-dev
+  prometheus-cpp-dev libcivetweb-dev librocksdb-dev libxxhash-dev
   libspdlog-dev libcli11-dev libtomlplusplus-dev libssl-dev
 )
 demo=(curl jq)

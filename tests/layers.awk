@@ -13,6 +13,8 @@ BEGIN {
   library("toml++", "toml.hpp toml++/", "config")
   library("CLI11", "CLI/", "config cli")
   library("OpenSSL", "openssl/", "runners")
+  library("RocksDB", "rocksdb/", "store")
+  library("xxHash", "xxhash.h", "store")
   library("spdlog", "spdlog/ fmt/", "base")
 
   while ((getline line < "CMakeLists.txt") > 0)

@@ -47,6 +47,16 @@ struct JobRecord {
   int64_t log_bytes = 0;
 };
 
+// A request id that outlives its job for a while, so that a late repeat does not become a second job.
+struct SpentRequest {
+  std::string request_id;
+  JobId job;
+  uint64_t fingerprint = 0;  // Of the spec.
+  JobState final_state = JobState::kSucceeded;
+  WallTime until{};
+  bool operator==(const SpentRequest&) const = default;
+};
+
 class Journal {
  public:
   virtual ~Journal() = default;
