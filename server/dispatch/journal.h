@@ -69,7 +69,7 @@ class Journal {
   class Waiter {
    public:
     virtual ~Waiter() = default;
-    // On any thread, with no lock of the journal held, in the order of the calls.
+    // On any thread, with no lock of the journal held, in the order of the calls; only a failure may be told early.
     virtual void OnCommitted(const Status& status) = 0;
   };
 

@@ -1,0 +1,67 @@
+// Disk: the ordered map that RocksJournal keeps its records in: several shelves, batches that are written as a whole, reading in id
+// order. rocks_disk.h is the real one; a test has one that fails on demand.
+//   Threads   One at a time; every call may take as long as the disk takes.
+//   Errors    Of Write and Sync: what was being written is on the disk, or not, or in part. Nothing but Reopen may follow, and
+//             then what is not known to be there is written once more.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "job/job.h"
+
+namespace millrace::store {
+
+// Keys are job ids (KeyOf), on the last one request ids. A job that was retried may have an old record among the finished: the
+// one among the live counts.
+enum class Shelf : uint8_t { kSpec, kLive, kFinished, kRequests };
+inline constexpr size_t kShelves = 4;
+
+struct Change {
+  enum class Kind : uint8_t { kPut, kErase };
+  Kind kind;
+  Shelf shelf;
+  std::string key;
+  std::string value;  // kPut
+};
+
+enum class Synced : bool { kNo, kYes };
+
+// A job as it lies there.
+struct RawJob {
+  JobId id;
+  std::string spec;
+  std::string state;
+};
+struct RawRequest {
+  std::string request_id;
+  std::string record;
+};
+
+class Disk {
+ public:
+  virtual ~Disk() = default;
+
+  // In order, all or nothing. kYes: when it returns they survive a loss of power; kNo: the end of the process only.
+  virtual Status Write(std::span<const Change> changes, Synced synced) = 0;
+  // Everything written so far survives a loss of power.
+  virtual Status Sync() = 0;
+  // After an error: begins anew with what is on the disk.
+  virtual Status Reopen() = 0;
+
+  // Moves over all jobs in id order, some at a time; none: that was all. INTERNAL STORE_DAMAGED: the disk cannot be trusted.
+  class JobReader {
+   public:
+    virtual ~JobReader() = default;
+    virtual Result<std::vector<RawJob>> Next() = 0;
+  };
+  virtual std::unique_ptr<JobReader> ReadJobs() = 0;
+  virtual Result<std::vector<RawRequest>> ReadRequests() = 0;
+};
+
+}  // namespace millrace::store

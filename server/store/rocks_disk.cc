@@ -1,0 +1,241 @@
+#include "store/rocks_disk.h"
+
+#include <rocksdb/db.h>
+#include <rocksdb/options.h>
+#include <rocksdb/table.h>
+#include <rocksdb/utilities/table_properties_collectors.h>
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include "store/record.h"
+
+namespace millrace::store {
+
+namespace {
+
+constexpr std::array<const char*, kShelves> kShelfNames = {"spec", "live", "finished", "requests"};
+constexpr const char* kFormatKey = "format";
+// What one step of reading holds in memory at most, but for one job more.
+constexpr size_t kReadBytes = size_t{4} << 20;
+constexpr size_t kReadJobs = 1000;
+
+Status FromRocks(const rocksdb::Status& status, const std::string& folder) {
+  if (status.ok()) return OkStatus();
+  const std::string said = status.ToString();
+  if (status.IsCorruption()) {
+    return Internal("STORE_DAMAGED", "the store in " + folder + " is damaged: " + said +
+                                         "; restore the folder from a copy, or move it away to begin with none");
+  }
+  if (status.IsNoSpace()) {
+    return Unavailable("DISK_FULL", "the disk of the store in " + folder + " is full: " + said + "; make room");
+  }
+  if (status.IsIOError() &&
+      (said.find("lock hold by") != std::string::npos || said.find("While lock file") != std::string::npos)) {
+    return FailedPrecondition("STORE_IN_USE", "the store in " + folder +
+                                                  " is used by another millraced; stop it, or choose another data "
+                                                  "folder");
+  }
+  return Unavailable("STORE_FAILED", "the store in " + folder + " cannot be used: " + said);
+}
+
+rocksdb::DBOptions DatabaseOptions() {
+  rocksdb::DBOptions options;
+  options.create_if_missing = true;
+  options.create_missing_column_families = true;
+  // A record that was cut short at the end of the log was never acknowledged. Anything else that does not check out is damage,
+  // and must not make what follows it disappear.
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  options.track_and_verify_wals_in_manifest = true;
+  // A shelf that is seldom written must not keep the log of the busy ones.
+  options.max_total_wal_size = uint64_t{128} << 20;
+  options.db_write_buffer_size = size_t{64} << 20;
+  options.max_background_jobs = 2;
+  options.max_open_files = 256;
+  options.bytes_per_sync = uint64_t{1} << 20;  // Instead of one long fsync that group commits would wait behind.
+  options.keep_log_file_num = 4;
+  options.max_log_file_size = size_t{1} << 20;
+  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+  return options;
+}
+
+rocksdb::ColumnFamilyOptions ShelfOptions(const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::ColumnFamilyOptions options;
+  options.write_buffer_size = size_t{32} << 20;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = cache;  // Blocks are read at start only.
+  table.format_version = 5;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  // Jobs come and go: files that are mostly gravestones are compacted, so that reading does not walk over the dead.
+  options.table_properties_collector_factories = {rocksdb::NewCompactOnDeletionCollectorFactory(8192, 4096)};
+  return options;
+}
+
+class RocksReader final : public Disk::JobReader {
+ public:
+  RocksReader(std::unique_ptr<rocksdb::Iterator> spec, std::unique_ptr<rocksdb::Iterator> live,
+              std::unique_ptr<rocksdb::Iterator> finished, std::string folder)
+      : spec_(std::move(spec)), live_(std::move(live)), finished_(std::move(finished)), folder_(std::move(folder)) {
+    for (rocksdb::Iterator* each : {spec_.get(), live_.get(), finished_.get()}) each->SeekToFirst();
+  }
+
+  Result<std::vector<RawJob>> Next() override {
+    std::vector<RawJob> jobs;
+    size_t bytes = 0;
+    // Each job has a spec and one state at least, so the three move on together.
+    for (; spec_->Valid() && jobs.size() < kReadJobs && bytes < kReadBytes; spec_->Next()) {
+      const rocksdb::Slice key = spec_->key();
+      const bool live = live_->Valid() && live_->key() == key;
+      const bool finished = finished_->Valid() && finished_->key() == key;
+      const std::optional<JobId> id = IdOf(key.ToStringView());
+      // An iterator that failed is at no key; its own word comes first.
+      MR_RETURN_IF_ERROR(Check());
+      if (!id) return Damaged("a key is no job id");
+      if (!live && !finished) return Damaged("job " + id->ToString() + " has no state");
+      RawJob& job = jobs.emplace_back(RawJob{.id = *id, .spec = spec_->value().ToString()});
+      job.state = (live ? live_ : finished_)->value().ToString();
+      bytes += job.spec.size() + job.state.size();
+      if (live) live_->Next();
+      if (finished) finished_->Next();
+    }
+    MR_RETURN_IF_ERROR(Check());
+    if (jobs.empty() && (live_->Valid() || finished_->Valid())) return Damaged("a state belongs to no job");
+    return jobs;
+  }
+
+ private:
+  Status Damaged(const std::string& what) const { return FromRocks(rocksdb::Status::Corruption(what), folder_); }
+  Status Check() const {
+    for (rocksdb::Iterator* each : {spec_.get(), live_.get(), finished_.get()}) {
+      if (!each->status().ok()) return FromRocks(each->status(), folder_);
+    }
+    return OkStatus();
+  }
+
+  std::unique_ptr<rocksdb::Iterator> spec_, live_, finished_;
+  const std::string folder_;
+};
+
+class RocksDisk final : public Disk {
+ public:
+  explicit RocksDisk(std::string folder) : folder_(std::move(folder)), cache_(rocksdb::NewLRUCache(size_t{8} << 20)) {}
+  ~RocksDisk() override { Close(); }
+
+  Status Open() {
+    // Shelves of a later version have to be opened as well; they are left alone.
+    std::vector<std::string> names;
+    if (!rocksdb::DB::ListColumnFamilies(DatabaseOptions(), folder_, &names).ok()) names.clear();  // There is none yet.
+    std::erase_if(names, [](const std::string& name) {
+      return name == rocksdb::kDefaultColumnFamilyName ||
+             std::find(kShelfNames.begin(), kShelfNames.end(), name) != kShelfNames.end();
+    });
+    names.insert(names.begin(), kShelfNames.begin(), kShelfNames.end());
+    names.emplace_back(rocksdb::kDefaultColumnFamilyName);
+    std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+    for (const std::string& name : names) descriptors.emplace_back(name, ShelfOptions(cache_));
+    rocksdb::DB* db = nullptr;
+    MR_RETURN_IF_ERROR(FromRocks(rocksdb::DB::Open(DatabaseOptions(), folder_, descriptors, &shelves_, &db), folder_));
+    db_.reset(db);
+    return CheckFormat();
+  }
+
+  Status Write(std::span<const Change> changes, Synced synced) override {
+    if (!db_) return NotOpen();
+    batch_.Clear();
+    for (const Change& change : changes) {
+      rocksdb::ColumnFamilyHandle* shelf = shelves_[static_cast<size_t>(change.shelf)];
+      rocksdb::Status status = change.kind == Change::Kind::kPut ? batch_.Put(shelf, change.key, change.value)
+                                                                 : batch_.Delete(shelf, change.key);
+      if (!status.ok()) return FromRocks(status, folder_);
+    }
+    rocksdb::WriteOptions options;
+    options.sync = synced == Synced::kYes;
+    Status status = FromRocks(db_->Write(options, &batch_), folder_);
+    if (batch_.GetDataSize() > (size_t{1} << 20))
+      batch_ = rocksdb::WriteBatch();  // Does not keep the largest one for ever.
+    return status;
+  }
+
+  Status Sync() override { return db_ ? FromRocks(db_->FlushWAL(/*sync=*/true), folder_) : NotOpen(); }
+
+  Status Reopen() override {
+    Close();
+    return Open();
+  }
+
+  std::unique_ptr<JobReader> ReadJobs() override {
+    return std::make_unique<RocksReader>(Iterate(Shelf::kSpec), Iterate(Shelf::kLive), Iterate(Shelf::kFinished),
+                                         folder_);
+  }
+
+  Result<std::vector<RawRequest>> ReadRequests() override {
+    std::vector<RawRequest> requests;
+    std::unique_ptr<rocksdb::Iterator> each = Iterate(Shelf::kRequests);
+    for (each->SeekToFirst(); each->Valid(); each->Next()) {
+      requests.push_back({each->key().ToString(), each->value().ToString()});
+    }
+    if (!each->status().ok()) return FromRocks(each->status(), folder_);
+    return requests;
+  }
+
+ private:
+  Status NotOpen() const { return Unavailable("STORE_FAILED", "the store in " + folder_ + " is not open"); }
+
+  std::unique_ptr<rocksdb::Iterator> Iterate(Shelf shelf) {
+    MR_CHECK(db_ != nullptr, "a store that is not open was read");
+    rocksdb::ReadOptions options;
+    options.fill_cache = false;
+    options.readahead_size = size_t{1} << 20;
+    return std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options, shelves_[static_cast<size_t>(shelf)]));
+  }
+
+  // A folder without a format was made just now: nothing is written before it.
+  Status CheckFormat() {
+    rocksdb::ColumnFamilyHandle* meta = shelves_[kShelves];
+    std::string value;
+    rocksdb::Status read = db_->Get(rocksdb::ReadOptions(), meta, kFormatKey, &value);
+    if (read.IsNotFound()) {
+      rocksdb::WriteOptions options;
+      options.sync = true;
+      return FromRocks(db_->Put(options, meta, kFormatKey, std::to_string(kFormat)), folder_);
+    }
+    if (!read.ok()) return FromRocks(read, folder_);
+    int format = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), format);
+    if (error != std::errc() || end != value.data() + value.size() || format < 1) {
+      return FromRocks(rocksdb::Status::Corruption("its format is '" + value + "'"), folder_);
+    }
+    // An older one is migrated here, one step at a time; there is none yet.
+    if (format == kFormat) return OkStatus();
+    return FailedPrecondition("STORE_TOO_NEW", "the store in " + folder_ + " has format " + std::to_string(format) +
+                                                   ", this daemon reads up to " + std::to_string(kFormat) +
+                                                   "; run a newer daemon");
+  }
+
+  void Close() {
+    for (rocksdb::ColumnFamilyHandle* shelf : shelves_) db_->DestroyColumnFamilyHandle(shelf);
+    shelves_.clear();
+    db_.reset();
+  }
+
+  const std::string folder_;
+  const std::shared_ptr<rocksdb::Cache> cache_;
+  std::unique_ptr<rocksdb::DB> db_;
+  std::vector<rocksdb::ColumnFamilyHandle*> shelves_;  // By Shelf; then the one of the format, then unknown ones.
+  rocksdb::WriteBatch batch_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Disk>> OpenRocksDisk(const std::string& folder) {
+  auto disk = std::make_unique<RocksDisk>(folder);
+  if (Status status = disk->Open(); !status.ok()) return status;
+  return std::unique_ptr<Disk>(std::move(disk));
+}
+
+}  // namespace millrace::store

@@ -1,0 +1,379 @@
+#include "store/rocks_journal.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "runtime/blocking.h"
+#include "runtime/futex.h"
+#include "runtime/park.h"
+#include "store/rocks_disk.h"
+
+namespace millrace::store {
+
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+// A batch is closed when it weighs this much: what comes after it is answered that much later, and it is copied once in memory.
+constexpr size_t kBatchBytes = size_t{8} << 20;
+
+int64_t OnMonotonic(SteadyClock::time_point time) {
+  return std::chrono::duration_cast<Nanos>(time.time_since_epoch()).count();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RocksJournal>> RocksJournal::Open(const std::string& folder, RocksJournalOptions options) {
+  Result<std::unique_ptr<Disk>> disk = OpenRocksDisk(folder);
+  if (!disk.ok()) return disk.status();
+  return std::make_unique<RocksJournal>(*std::move(disk), options);
+}
+
+RocksJournal::RocksJournal(std::unique_ptr<Disk> disk, RocksJournalOptions options)
+    : options_(options),
+      disk_(std::move(disk)),
+      write_seconds_(Histogram::SecondsBounds()),
+      batch_records_(Histogram::ExponentialBounds(1, 2, 16)),
+      commit_thread_([this] { CommitLoop(); }),
+      answer_thread_([this] { AnswerLoop(); }) {
+  pthread_setname_np(commit_thread_.native_handle(), "store");
+  pthread_setname_np(answer_thread_.native_handle(), "store-answers");
+}
+
+RocksJournal::~RocksJournal() { Stop(); }
+
+// ---- Any thread ------------------------------------------------------------------------------------------------------------
+
+std::optional<Status> RocksJournal::Append(std::span<const dispatch::JobRecord* const> records, Accepting accepting,
+                                           Waiter* waiter) {
+  auto note = [&](const dispatch::JobRecord& record) {
+    Note made{.id = record.id,
+              .accepting = accepting == Accepting::kYes,
+              .last_of_call = &record == records.back(),
+              .state = PrepareState(record),
+              .ended = IsTerminal(record.life.state)};
+    if (made.last_of_call) made.waiter = waiter;
+    if (made.accepting) made.spec = {record.spec, record.request_id, record.created};
+    return made;
+  };
+  Status refusal;
+  if (records.size() == 1) {
+    Note one = note(*records[0]);
+    refusal = Push(std::span(&one, 1));
+  } else {
+    Notes many;
+    many.reserve(records.size());
+    for (const dispatch::JobRecord* record : records) many.push_back(note(*record));
+    refusal = Push(many);
+  }
+  if (!refusal.ok()) return refusal;
+  return std::nullopt;
+}
+
+void RocksJournal::Erase(std::span<const JobId> ids) {
+  Notes notes;
+  for (const JobId& id : ids) notes.push_back({.id = id, .erase = true, .last_of_call = &id == &ids.back()});
+  Status noted = Push(notes);
+  MR_CHECK(noted.ok(), "an erasure was refused: %s", noted.ToString().c_str());
+}
+
+Status RocksJournal::Push(std::span<Note> notes) {
+  bool wake;
+  {
+    rt::LockGuard guard(lock_);
+    if (!health_.ok() && !notes.empty() && notes[0].accepting) return health_;
+    // Whole calls only: the commit thread takes all there is.
+    for (Note& note : notes) notes_.push_back(std::move(note));
+    wake = std::exchange(sleeping_, false);
+    if (wake) woken_.fetch_add(1, std::memory_order_relaxed);
+  }
+  if (wake) rt::FutexWake(woken_, 1);
+  return OkStatus();
+}
+
+Status RocksJournal::Health() const {
+  rt::LockGuard guard(lock_);
+  return health_;
+}
+
+StoreStats RocksJournal::Stats() const {
+  return {write_seconds_.Snapshot(), batch_records_.Snapshot(), errors_.load(std::memory_order_relaxed)};
+}
+
+void RocksJournal::Stop() {
+  if (!commit_thread_.joinable()) return;
+  {
+    rt::LockGuard guard(lock_);
+    stopping_ = true;
+    sleeping_ = false;
+    woken_.fetch_add(1, std::memory_order_relaxed);
+  }
+  rt::FutexWake(woken_, 1);
+  rt::Blocking([this] { commit_thread_.join(); });
+  {
+    rt::LockGuard guard(answer_lock_);
+    no_more_answers_ = true;
+    answered_.fetch_add(1, std::memory_order_relaxed);
+  }
+  rt::FutexWake(answered_, 1);
+  rt::Blocking([this] { answer_thread_.join(); });
+}
+
+// ---- The commit thread -----------------------------------------------------------------------------------------------------
+
+void RocksJournal::CommitLoop() {
+  Notes notes;
+  while (AwaitNotes(&notes)) {
+    size_t tried = 0;
+    Status status = Commit(notes, &tried);
+    if (status.ok()) status = SyncIfDue(/*now=*/false);
+    if (!status.ok()) WorkThroughFailure(std::move(status), std::move(notes), tried);
+    notes.clear();
+  }
+  if (Status status = SyncIfDue(/*now=*/true); !status.ok()) {
+    errors_.fetch_add(1, std::memory_order_relaxed);
+    LogError("%s", status.message().c_str());
+  }
+}
+
+bool RocksJournal::AwaitNotes(Notes* notes) {
+  for (;;) {
+    uint32_t before;
+    const std::function<void()>* errand;
+    {
+      rt::LockGuard guard(lock_);
+      errand = std::exchange(errand_, nullptr);
+      if (errand == nullptr && !notes_.empty()) {
+        notes->swap(notes_);
+        return true;
+      }
+      if (errand == nullptr && stopping_) return false;
+      before = woken_.load(std::memory_order_relaxed);
+      sleeping_ = errand == nullptr;
+    }
+    if (errand != nullptr) {
+      (*errand)();
+    } else if (unsynced_ && options_.durability == Durability::kInterval) {
+      rt::FutexWaitUntil(woken_, before, OnMonotonic(synced_at_ + options_.interval));
+      if (Status status = SyncIfDue(/*now=*/false); !status.ok()) WorkThroughFailure(std::move(status), {}, 0);
+    } else {
+      rt::FutexWait(woken_, before);
+    }
+  }
+}
+
+Status RocksJournal::Commit(Notes& notes, size_t* tried) {
+  const Synced synced = options_.durability == Durability::kFsync ? Synced::kYes : Synced::kNo;
+  size_t begin = 0;
+  Status status;
+  while (begin < notes.size()) {
+    changes_.clear();
+    size_t end = begin, bytes = 0;
+    do {
+      const size_t first = changes_.size();
+      AddChanges(notes[end], &changes_);
+      for (size_t i = first; i < changes_.size(); ++i) bytes += changes_[i].value.size();
+    } while (!notes[end++].last_of_call || (end < notes.size() && bytes < kBatchBytes));
+    const auto start = SteadyClock::now();
+    status = disk_->Write(changes_, synced);
+    if (!status.ok()) {
+      *tried = end - begin;
+      break;
+    }
+    write_seconds_.Observe(std::chrono::duration<double>(SteadyClock::now() - start).count());
+    batch_records_.Observe(static_cast<double>(end - begin));
+    if (!std::exchange(unsynced_, synced == Synced::kNo)) synced_at_ = start;
+    std::vector<Answer> answers;
+    for (; begin < end; ++begin) {
+      if (notes[begin].waiter != nullptr) answers.push_back({notes[begin].waiter, OkStatus()});
+    }
+    Tell(std::move(answers));
+  }
+  notes.erase(notes.begin(), notes.begin() + static_cast<ptrdiff_t>(begin));
+  return status;
+}
+
+void RocksJournal::AddChanges(const Note& note, std::vector<Change>* changes) {
+  using enum Change::Kind;
+  std::string key = KeyOf(note.id);
+  if (note.erase) {
+    for (Shelf shelf : {Shelf::kSpec, Shelf::kLive, Shelf::kFinished}) changes->push_back({kErase, shelf, key, {}});
+    return;
+  }
+  if (note.spec.spec) changes->push_back({kPut, Shelf::kSpec, key, EncodeSpec(note.id, note.spec)});
+  if (note.ended) changes->push_back({kErase, Shelf::kLive, key, {}});
+  // A job that is retried keeps its old record among the finished until it ends again; the live one counts.
+  const Shelf shelf = note.ended ? Shelf::kFinished : Shelf::kLive;
+  changes->push_back({kPut, shelf, std::move(key), EncodeState(note.id, note.state)});
+}
+
+Status RocksJournal::SyncIfDue(bool now) {
+  if (!unsynced_) return OkStatus();
+  if (!now && (options_.durability != Durability::kInterval || SteadyClock::now() < synced_at_ + options_.interval)) {
+    return OkStatus();
+  }
+  Status status = disk_->Sync();
+  unsynced_ = false;
+  return status;
+}
+
+// ---- A disk that fails -----------------------------------------------------------------------------------------------------
+
+void RocksJournal::WorkThroughFailure(Status status, Notes notes, size_t tried) {
+  errors_.fetch_add(1, std::memory_order_relaxed);
+  LogError("no new jobs are accepted: %s", status.message().c_str());
+  {
+    rt::LockGuard guard(lock_);
+    health_ = status;
+  }
+  // From here on no submit is noted any more.
+  TakeMore(notes);
+  RefuseSubmits(status, notes, tried);
+  for (;;) {
+    AwaitRetry();
+    TakeMore(notes);
+    status = disk_->Reopen();
+    if (status.ok()) status = Commit(notes, &tried);
+    if (status.ok()) break;
+    errors_.fetch_add(1, std::memory_order_relaxed);
+    bool give_up;
+    {
+      rt::LockGuard guard(lock_);
+      health_ = status;
+      give_up = stopping_;
+    }
+    if (!give_up) continue;
+    LogError("%zu changes of jobs could not be written: %s", notes.size(), status.message().c_str());
+    return;
+  }
+  {
+    rt::LockGuard guard(lock_);
+    health_ = OkStatus();
+  }
+  LogInfo("the store can be written again, and new jobs are accepted");
+}
+
+void RocksJournal::RefuseSubmits(const Status& status, Notes& notes, size_t tried) {
+  std::vector<Answer> answers;
+  Notes rest;
+  for (size_t i = 0; i < notes.size(); ++i) {
+    Note& note = notes[i];
+    if (!note.accepting) {
+      rest.push_back(std::move(note));
+      continue;
+    }
+    if (note.waiter != nullptr) answers.push_back({note.waiter, status});
+    // It may be on the disk nevertheless, and nobody may find it there later.
+    if (i < tried) rest.push_back({.id = note.id, .erase = true, .last_of_call = note.last_of_call});
+  }
+  notes = std::move(rest);
+  Tell(std::move(answers));
+}
+
+// Of each job its newest record is enough, so that a disk that is full for days does not fill the memory as well.
+void RocksJournal::TakeMore(Notes& notes) {
+  {
+    rt::LockGuard guard(lock_);
+    std::move(notes_.begin(), notes_.end(), std::back_inserter(notes));
+    notes_.clear();
+  }
+  std::unordered_map<JobId, size_t> newest;
+  for (size_t i = 0; i < notes.size(); ++i) newest[notes[i].id] = i;
+  size_t i = 0;
+  std::erase_if(notes, [&](const Note& note) {
+    const size_t at = i++;
+    return newest[note.id] != at && note.waiter == nullptr && note.last_of_call && !note.spec.spec;
+  });
+}
+
+void RocksJournal::AwaitRetry() {
+  const auto until = SteadyClock::now() + options_.retry_delay;
+  uint32_t before = woken_.load(std::memory_order_relaxed);
+  while (SteadyClock::now() < until) {
+    {
+      rt::LockGuard guard(lock_);
+      if (stopping_) return;
+      before = woken_.load(std::memory_order_relaxed);
+    }
+    rt::FutexWaitUntil(woken_, before, OnMonotonic(until));
+  }
+}
+
+// ---- Answers ---------------------------------------------------------------------------------------------------------------
+
+void RocksJournal::Tell(std::vector<Answer>&& answers) {
+  if (answers.empty()) return;
+  {
+    rt::LockGuard guard(answer_lock_);
+    std::move(answers.begin(), answers.end(), std::back_inserter(answers_));
+    answered_.fetch_add(1, std::memory_order_relaxed);
+  }
+  rt::FutexWake(answered_, 1);
+}
+
+void RocksJournal::AnswerLoop() {
+  std::vector<Answer> answers;
+  for (;;) {
+    uint32_t before;
+    bool end;
+    {
+      rt::LockGuard guard(answer_lock_);
+      answers.swap(answers_);
+      end = no_more_answers_;
+      before = answered_.load(std::memory_order_relaxed);
+    }
+    for (Answer& answer : answers) answer.waiter->OnCommitted(answer.status);
+    if (answers.empty() && end) return;
+    if (answers.empty()) rt::FutexWait(answered_, before);
+    answers.clear();
+  }
+}
+
+// ---- At start --------------------------------------------------------------------------------------------------------------
+
+void RocksJournal::OnCommitThread(const std::function<void()>& errand) {
+  rt::Parker done;
+  const std::function<void()> whole = [&] {
+    errand();
+    done.Wake();
+  };
+  {
+    rt::LockGuard guard(lock_);
+    errand_ = &whole;
+    sleeping_ = false;
+    woken_.fetch_add(1, std::memory_order_relaxed);
+  }
+  rt::FutexWake(woken_, 1);
+  done.Wait(rt::WaitReason::kIo);
+}
+
+Status RocksJournal::Load(const std::function<void(dispatch::JobRecord)>& each) {
+  std::unique_ptr<Disk::JobReader> reader;
+  std::vector<dispatch::JobRecord> records;
+  Status status;
+  do {
+    records.clear();
+    // What reads and decodes is that thread; what is done with the jobs, the caller.
+    OnCommitThread([&] {
+      if (!reader) reader = disk_->ReadJobs();
+      Result<std::vector<RawJob>> jobs = reader->Next();
+      if (!jobs.ok()) status = jobs.status();
+      for (size_t i = 0; status.ok() && i < jobs->size(); ++i) {
+        const RawJob& job = (*jobs)[i];
+        Result<dispatch::JobRecord> record = DecodeJob(job.id, job.spec, job.state);
+        status = record.status();
+        if (status.ok()) records.push_back(*std::move(record));
+      }
+      if (!status.ok() || records.empty()) reader.reset();
+    });
+    if (!status.ok()) return status;
+    for (dispatch::JobRecord& record : records) each(std::move(record));
+  } while (!records.empty());
+  return OkStatus();
+}
+
+}  // namespace millrace::store

@@ -1,0 +1,309 @@
+// The journal on a disk that does what the test says. rocks_disk_test.cc has the real one.
+#include "store/rocks_journal.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <condition_variable>
+#include <mutex>
+
+#include "tests/support/journal_calls.h"
+
+namespace millrace::store {
+namespace {
+
+using dispatch::JobRecord;
+using dispatch::Journal;
+using test::Accept;
+using test::CommitCall;
+using test::Print;
+using test::RandomRecords;
+using test::Remembered;
+
+// What lies on the disk, and when it answers. Outlives the journal.
+struct Platter {
+  std::array<std::map<std::string, std::string>, kShelves> shelves;
+  std::mutex lock;
+  std::condition_variable changed;
+  bool held = false;  // Writes wait.
+  int waiting = 0;    // Writes that do.
+  int failures = 0;   // So many writes or syncs from now on fail,
+  bool half = false;  // after they were made nevertheless.
+  int reopen_failures = 0;
+  int writes = 0, synced_writes = 0, syncs = 0, reopens = 0;
+  bool broken = false;  // A failure that no Reopen has followed.
+
+  void Hold(bool on) {
+    std::lock_guard guard(lock);
+    held = on;
+    changed.notify_all();
+  }
+  void AwaitWrite() {
+    std::unique_lock guard(lock);
+    changed.wait(guard, [&] { return waiting > 0; });
+  }
+  void FailNext(int count, bool after_writing = false) {
+    std::lock_guard guard(lock);
+    failures = count;
+    half = after_writing;
+  }
+  int Count(int Platter::*which) {
+    std::lock_guard guard(lock);
+    return this->*which;
+  }
+};
+
+class FakeDisk final : public Disk {
+ public:
+  explicit FakeDisk(Platter& platter) : platter_(platter) {}
+
+  Status Write(std::span<const Change> changes, Synced synced) override {
+    std::unique_lock guard(platter_.lock);
+    ++platter_.waiting;
+    platter_.changed.notify_all();
+    platter_.changed.wait(guard, [&] { return !platter_.held; });
+    --platter_.waiting;
+    EXPECT_FALSE(platter_.broken) << "written without Reopen after a failure";
+    ++platter_.writes;
+    if (synced == Synced::kYes) ++platter_.synced_writes;
+    const bool fails = platter_.failures > 0 && platter_.failures-- > 0;
+    if (!fails || platter_.half) {
+      for (const Change& change : changes) {
+        auto& shelf = platter_.shelves[static_cast<size_t>(change.shelf)];
+        if (change.kind == Change::Kind::kPut) {
+          shelf[change.key] = change.value;
+        } else {
+          shelf.erase(change.key);
+        }
+      }
+    }
+    platter_.broken = fails;
+    return fails ? Unavailable("DISK_FULL", "no space left") : OkStatus();
+  }
+  Status Sync() override {
+    std::lock_guard guard(platter_.lock);
+    ++platter_.syncs;
+    platter_.changed.notify_all();
+    platter_.broken = platter_.failures > 0 && platter_.failures-- > 0;
+    return platter_.broken ? Unavailable("STORE_FAILED", "fsync failed") : OkStatus();
+  }
+  Status Reopen() override {
+    std::lock_guard guard(platter_.lock);
+    ++platter_.reopens;
+    if (platter_.reopen_failures > 0 && platter_.reopen_failures-- > 0) return Unavailable("DISK_FULL", "still full");
+    platter_.broken = false;
+    return OkStatus();
+  }
+
+  std::unique_ptr<JobReader> ReadJobs() override {
+    class Reader final : public JobReader {
+     public:
+      explicit Reader(Platter& platter) : platter_(platter) {}
+      Result<std::vector<RawJob>> Next() override {
+        std::vector<RawJob> jobs;
+        const auto& [spec, live, finished, requests] = platter_.shelves;
+        for (const auto& [key, value] : spec) {
+          if (last_ < key && jobs.size() < 2) {
+            jobs.push_back({*IdOf(key), value, live.contains(key) ? live.at(key) : finished.at(key)});
+            last_ = key;
+          }
+        }
+        return jobs;
+      }
+
+     private:
+      Platter& platter_;
+      std::string last_;
+    };
+    return std::make_unique<Reader>(platter_);
+  }
+  Result<std::vector<RawRequest>> ReadRequests() override { return std::vector<RawRequest>(); }
+
+ private:
+  Platter& platter_;
+};
+
+constexpr auto kSoon = std::chrono::milliseconds(1);
+
+class RocksJournalTest : public testing::Test {
+ protected:
+  RocksJournal& Open(RocksJournalOptions options = {.retry_delay = kSoon}) {
+    journal_.reset();
+    journal_ = std::make_unique<RocksJournal>(std::make_unique<FakeDisk>(platter), options);
+    return *journal_;
+  }
+  // After all is written.
+  std::map<JobId, std::string> OnDisk() {
+    journal_.reset();
+    return Remembered(Open());
+  }
+  void Note(const JobRecord& record, Journal::Waiter* waiter, Journal::Accepting accepting = Journal::Accepting::kYes) {
+    const JobRecord* one = &record;
+    EXPECT_FALSE(journal_->Append(std::span(&one, 1), accepting, waiter).has_value());
+  }
+
+  RandomRecords random{1};
+  Platter platter;
+  std::unique_ptr<RocksJournal> journal_;
+};
+
+TEST_F(RocksJournalTest, WhatComesWhileTheDiskIsBusySharesOneFsync) {
+  Open();
+  platter.Hold(true);
+  std::vector<JobRecord> records;
+  for (int i = 0; i < 101; ++i) records.push_back(random.New());
+  std::vector<CommitCall> calls(records.size());
+  Note(records[0], &calls[0]);
+  platter.AwaitWrite();
+  for (size_t i = 1; i < records.size(); ++i) Note(records[i], &calls[i]);
+  platter.Hold(false);
+  for (CommitCall& call : calls) EXPECT_TRUE(call.Await().ok());
+  EXPECT_EQ(platter.Count(&Platter::writes), 2);
+  EXPECT_EQ(platter.Count(&Platter::synced_writes), 2);
+  EXPECT_EQ(OnDisk().size(), records.size());
+}
+
+TEST_F(RocksJournalTest, AnswersComeInTheOrderOfTheCalls) {
+  struct Numbered final : Journal::Waiter {
+    Numbered(std::vector<int>& out, int n) : order(out), number(n) {}
+    void OnCommitted(const Status&) override { order.push_back(number); }
+    std::vector<int>& order;
+    const int number;
+  };
+  Open();
+  std::vector<int> order;
+  std::vector<std::unique_ptr<Numbered>> waiters;
+  for (int i = 0; i < 500; ++i) {
+    waiters.push_back(std::make_unique<Numbered>(order, i));
+    Note(random.New(), waiters.back().get());
+  }
+  journal_->Stop();
+  ASSERT_EQ(order.size(), 500u);
+  EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
+}
+
+TEST_F(RocksJournalTest, ABatchOfMoreThanTheDiskTakesAtOnceIsNotTorn) {
+  Open();
+  // One call of 12 MiB, more than one write is meant to have.
+  std::vector<JobRecord> records;
+  for (int i = 0; i < 12; ++i) {
+    JobSpec spec;
+    spec.payload = MakeBytes(std::string(size_t{1} << 20, 'x'));
+    records.push_back({.id = {1, static_cast<uint64_t>(i)}, .spec = std::make_shared<const JobSpec>(spec)});
+  }
+  std::vector<const JobRecord*> pointers;
+  for (const JobRecord& record : records) pointers.push_back(&record);
+  platter.FailNext(1);
+  EXPECT_EQ(test::Append(*journal_, pointers, Journal::Accepting::kYes).reason(), "DISK_FULL");
+  EXPECT_EQ(OnDisk().size(), 0u);
+  while (!journal_->Health().ok()) std::this_thread::yield();
+  EXPECT_TRUE(test::Append(*journal_, pointers, Journal::Accepting::kYes).ok());
+  EXPECT_EQ(OnDisk().size(), 12u);
+}
+
+TEST_F(RocksJournalTest, AFailedSubmitIsNowhereAlsoWhenItReachedTheDisk) {
+  Open();
+  const JobRecord first = random.New(), second = random.New();
+  ASSERT_TRUE(Accept(*journal_, first).ok());
+  platter.FailNext(1, /*after_writing=*/true);
+  EXPECT_EQ(Accept(*journal_, second).reason(), "DISK_FULL");
+  const auto jobs = OnDisk();
+  EXPECT_EQ(jobs.size(), 1u);
+  EXPECT_TRUE(jobs.contains(first.id));
+}
+
+TEST_F(RocksJournalTest, AFullDiskStopsNewJobsAndLosesNone) {
+  Open();
+  JobRecord job = random.New();
+  ASSERT_TRUE(Accept(*journal_, job).ok());
+  platter.FailNext(3);
+  {
+    std::lock_guard guard(platter.lock);
+    platter.reopen_failures = 3;
+  }
+  platter.Hold(true);
+  random.Ended(&job);
+  CommitCall ended;
+  Note(job, &ended, Journal::Accepting::kNo);
+  platter.AwaitWrite();
+  CommitCall refused;
+  Note(random.New(), &refused);
+  platter.Hold(false);
+  EXPECT_EQ(refused.Await().reason(), "DISK_FULL");
+  EXPECT_TRUE(ended.Await().ok()) << "it waited until the disk had room";
+  while (!journal_->Health().ok()) std::this_thread::yield();
+  EXPECT_EQ(journal_->Stats().errors, 6u);
+  EXPECT_TRUE(Accept(*journal_, random.New()).ok());
+  const auto jobs = OnDisk();
+  EXPECT_EQ(jobs.size(), 2u);
+  EXPECT_EQ(jobs.at(job.id), Print(job));
+}
+
+TEST_F(RocksJournalTest, WhileTheDiskFailsASubmitIsRefusedAtOnceAndTheNewestStateIsKept) {
+  Open({.retry_delay = std::chrono::hours(1)});
+  JobRecord job = random.New();
+  ASSERT_TRUE(Accept(*journal_, job).ok());
+  platter.FailNext(1);
+  EXPECT_FALSE(Accept(*journal_, random.New()).ok());
+  const JobRecord late = random.New();
+  const JobRecord* one = &late;
+  std::optional<Status> answer = journal_->Append(std::span(&one, 1), Journal::Accepting::kYes, nullptr);
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->reason(), "DISK_FULL");
+  EXPECT_EQ(journal_->Health().reason(), "DISK_FULL");
+  const JobRecord gone = random.New();
+  for (int i = 0; i < 100; ++i) {
+    random.Live(&job);
+    Note(job, nullptr, Journal::Accepting::kNo);
+  }
+  // Stop tries once more instead of waiting for the hour to pass.
+  const int before = platter.Count(&Platter::writes);
+  const auto jobs = OnDisk();
+  EXPECT_EQ(platter.Count(&Platter::writes), before + 1);
+  EXPECT_EQ(jobs.size(), 1u);
+  EXPECT_EQ(jobs.at(job.id), Print(job));
+}
+
+TEST_F(RocksJournalTest, StopGivesUpOnADiskThatStaysBroken) {
+  Open({.retry_delay = std::chrono::hours(1)});
+  platter.FailNext(1'000'000);
+  EXPECT_FALSE(Accept(*journal_, random.New()).ok());
+  journal_->Stop();
+  EXPECT_FALSE(journal_->Health().ok());
+}
+
+TEST_F(RocksJournalTest, AnIntervalAnswersWithoutAnFsyncAndSyncsByItself) {
+  Open({.durability = Durability::kInterval, .interval = kSoon, .retry_delay = kSoon});
+  EXPECT_EQ(journal_->durability(), Durability::kInterval);
+  ASSERT_TRUE(Accept(*journal_, random.New()).ok());
+  {
+    std::unique_lock guard(platter.lock);
+    platter.changed.wait(guard, [&] { return platter.syncs > 0; });
+  }
+  EXPECT_EQ(platter.Count(&Platter::synced_writes), 0);
+  platter.FailNext(1);
+  JobRecord job = random.New();
+  while (!Accept(*journal_, job).ok() || journal_->Stats().errors == 0) job = random.New();
+  journal_->Stop();
+  EXPECT_GE(platter.Count(&Platter::reopens), 1);
+}
+
+TEST_F(RocksJournalTest, ModeNoneNeverAsksForAnFsyncUntilTheEnd) {
+  Open({.durability = Durability::kNone});
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(Accept(*journal_, random.New()).ok());
+  EXPECT_EQ(platter.Count(&Platter::syncs) + platter.Count(&Platter::synced_writes), 0);
+  journal_->Stop();
+  EXPECT_EQ(platter.Count(&Platter::syncs), 1);
+}
+
+TEST_F(RocksJournalTest, DamageIsToldAtLoad) {
+  Open();
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(Accept(*journal_, random.New()).ok());
+  journal_->Stop();
+  platter.shelves[static_cast<size_t>(Shelf::kLive)].begin()->second.back() ^= 1;
+  Open();
+  EXPECT_EQ(journal_->Load([](JobRecord) {}).reason(), "STORE_DAMAGED");
+}
+
+}  // namespace
+}  // namespace millrace::store
