@@ -165,7 +165,7 @@ const KindOptions* Core::KindFor(const JobRecord& record, Pool& pool) {
   return &unknown_kinds_.try_emplace(record.spec->kind, KindOptions{.name = record.spec->kind}).first->second;
 }
 
-Status Core::Recover(JobRecord record, Turn& turn) {
+Status Core::Recover(JobRecord record, std::vector<JobEntry*>* ended, Turn& turn) {
   auto job = std::make_shared<JobEntry>();
   job->pool = FindPool(record.spec->pool);
   if (job->pool == nullptr) {
@@ -185,8 +185,9 @@ Status Core::Recover(JobRecord record, Turn& turn) {
   table.Insert(job);
   ++jobs[static_cast<size_t>(job->state())];
   if (job->state() == JobState::kScheduled) ++job->pool->scheduled_jobs;
+  last_token_ = std::max(last_token_, job->record.life.claim.token);
   if (IsTerminal(job->state())) {
-    retention.Add(job.get(), turn.mono() - (turn.wall() - job->record.finished.value_or(turn.wall())));
+    ended->push_back(job.get());
     return OkStatus();
   }
   admission.TakeBytes(*job);
@@ -201,12 +202,33 @@ Status Core::Recover(JobRecord record, Turn& turn) {
   } else if (job->state() == JobState::kQueued) {
     Enqueue(*job, turn);
   } else {
-    // It was running when the daemon died.
-    Conclude(*job, job->record.life.claim,
-             {.result = AttemptResult::kLost, .error = "the daemon ended while the attempt was running"}, nullptr,
-             turn);
+    // It was running when the daemon died. Whoever had asked for its cancellation was told that it would come.
+    AttemptFacts facts{.result = AttemptResult::kLost, .error = "the daemon ended while the attempt was running"};
+    if (job->record.cancel_requested) {
+      facts.stopped = kStopCancel;
+      facts.stop_reason = "cancelled; the daemon ended before the attempt did";
+    }
+    Conclude(*job, job->record.life.claim, std::move(facts), nullptr, turn);
   }
   return OkStatus();
+}
+
+void Core::RecoverEnded(std::vector<JobEntry*> ended, Turn& turn) {
+  auto finished = [&](const JobEntry* job) { return job->record.finished.value_or(turn.wall()); };
+  std::stable_sort(ended.begin(), ended.end(),
+                   [&](const JobEntry* a, const JobEntry* b) { return finished(a) < finished(b); });
+  for (JobEntry* job : ended) retention.Add(job, turn.mono() - (turn.wall() - finished(job)));
+}
+
+void Core::RecoverRequests(std::vector<SpentRequest> requests, Turn& turn) {
+  std::stable_sort(requests.begin(), requests.end(),
+                   [](const SpentRequest& a, const SpentRequest& b) { return a.until < b.until; });
+  for (const SpentRequest& request : requests) {
+    request_ids.AddForgotten(
+        request.request_id,
+        {.job = request.job, .fingerprint = request.fingerprint, .forgotten = true, .final_state = request.final_state},
+        turn.mono() + (request.until - turn.wall()));
+  }
 }
 
 // ---- Ready and running -----------------------------------------------------------------------------------------------------
@@ -371,8 +393,16 @@ void Core::CompleteEnd(JobEntry& job, Turn& turn) {
 
 void Core::Forget(JobEntry& job, Turn& turn) {
   --jobs[static_cast<size_t>(job.state())];
-  if (!job.record.request_id.empty()) request_ids.JobForgotten(job.record.request_id, job.state(), turn.mono());
   const JobId id = job.record.id;
+  const std::string& request_id = job.record.request_id;
+  if (!request_id.empty()) {
+    request_ids.JobForgotten(request_id, job.state(), turn.mono());
+    journal.KeepRequest({.request_id = request_id,
+                         .job = id,
+                         .fingerprint = request_ids.Find(request_id)->fingerprint,
+                         .final_state = job.state(),
+                         .until = turn.wall() + RequestIds::kKeptAfter});
+  }
   journal.Erase(std::span(&id, 1));
   turn.Free(table.Erase(id));
   WakeBy(request_ids.Next(), turn);

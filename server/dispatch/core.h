@@ -76,7 +76,10 @@ class Core {
   // The journal could not write it down: it was never there.
   void Unborn(JobEntry& job, Turn& turn);
   // A job read from the journal at start.
-  Status Recover(JobRecord record, Turn& turn);
+  Status Recover(JobRecord record, std::vector<JobEntry*>* ended, Turn& turn);
+  // All of those that Recover found ended; the oldest leave first again.
+  void RecoverEnded(std::vector<JobEntry*> ended, Turn& turn);
+  void RecoverRequests(std::vector<SpentRequest> requests, Turn& turn);
 
   // QUEUED already: to an idle worker, else into the channel.
   void Enqueue(JobEntry& job, Turn& turn);

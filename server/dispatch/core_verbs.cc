@@ -94,7 +94,7 @@ Status Core::Delete(JobEntry& job, Turn& turn) {
 bool Core::RunOneDue(Turn& turn) {
   Alarm* alarm = schedule.PopDue(turn.mono(), turn.wall());
   if (alarm == nullptr) {
-    request_ids.Expire(turn.mono());
+    while (std::optional<std::string> expired = request_ids.PopExpired(turn.mono())) journal.DropRequest(*expired);
     JobEntry* old = retention.PopTrimmed(turn.mono());
     if (old != nullptr) Forget(*old, turn);
     return old != nullptr;

@@ -92,11 +92,20 @@ Status Dispatcher::AddPool(PoolOptions options) {
 
 Status Dispatcher::Start(bool run_timekeeper) {
   Status recovered;
+  std::vector<JobEntry*> ended;
   MR_RETURN_IF_ERROR(core_->journal.Load([&](JobRecord record) {
     Turn turn(*core_);
-    if (recovered.ok()) recovered = core_->Recover(std::move(record), turn);
+    if (recovered.ok()) recovered = core_->Recover(std::move(record), &ended, turn);
   }));
   MR_RETURN_IF_ERROR(recovered);
+  std::vector<SpentRequest> requests;
+  MR_RETURN_IF_ERROR(
+      core_->journal.LoadRequests([&](SpentRequest request) { requests.push_back(std::move(request)); }));
+  {
+    Turn turn(*core_);
+    core_->RecoverEnded(std::move(ended), turn);
+    core_->RecoverRequests(std::move(requests), turn);
+  }
   for (auto& [name, pool] : core_->pools) {
     Turn turn(*core_);
     core_->SetWorkers(*pool, pool->workers_wanted, turn);

@@ -3,7 +3,7 @@
 //   Records    A record is the whole state of one job, lease and attempt included, and replaces the one before it. So recovery
 //              reads live jobs only, and no old job pins anything.
 //   Order      Records of one job take effect in the order of the calls; those of one call together or not at all.
-//   Threads    Append and Erase are called with the dispatcher's lock held: they only take note and never wait for a disk. A
+//   Threads    Append and Erase (KeepRequest, DropRequest) are called with the dispatcher's lock held: they only take note and never wait for a disk. A
 //              record and what it points to by reference are valid during the call; `spec` and `result` are immutable and shared,
 //              so a journal may hold on to them and encode later.
 //   Failure    Only a call that accepts new jobs may fail, and then none of them exists. What was accepted is kept: a journal that
@@ -84,6 +84,12 @@ class Journal {
                                        Waiter* waiter) = 0;
 
   virtual void Erase(std::span<const JobId> ids) = 0;
+
+  // Request ids whose jobs were erased. Called as Erase is; what is kept before a job is erased is there when the job is not.
+  virtual void KeepRequest(const SpentRequest& request) = 0;
+  virtual void DropRequest(const std::string& request_id) = 0;
+  // At start, after Load.
+  virtual Status LoadRequests(const std::function<void(SpentRequest)>& each) = 0;
 };
 
 }  // namespace millrace::dispatch

@@ -1,5 +1,7 @@
 #include "dispatch/request_ids.h"
 
+#include <utility>
+
 namespace millrace::dispatch {
 
 const RequestIds::Entry* RequestIds::Find(const std::string& request_id) const {
@@ -21,9 +23,16 @@ void RequestIds::JobForgotten(const std::string& request_id, JobState final_stat
   leaving_.push_back({now + kKeptAfter, request_id});
 }
 
-void RequestIds::Expire(MonoTime now) {
-  for (; !leaving_.empty() && leaving_.front().when <= now; leaving_.pop_front())
-    entries_.erase(leaving_.front().request_id);
+void RequestIds::AddForgotten(const std::string& request_id, const Entry& entry, MonoTime leaves) {
+  if (entries_.try_emplace(request_id, entry).second) leaving_.push_back({leaves, request_id});
+}
+
+std::optional<std::string> RequestIds::PopExpired(MonoTime now) {
+  if (leaving_.empty() || leaving_.front().when > now) return std::nullopt;
+  std::string request_id = std::move(leaving_.front().request_id);
+  leaving_.pop_front();
+  entries_.erase(request_id);
+  return request_id;
 }
 
 MonoTime RequestIds::Next() const { return leaving_.empty() ? MonoTime::max() : leaving_.front().when; }

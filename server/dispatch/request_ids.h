@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -32,8 +33,11 @@ class RequestIds {
 
   // The job is being forgotten, but not its request id yet.
   void JobForgotten(const std::string& request_id, JobState final_state, MonoTime now);
-  void Expire(MonoTime now);
-  MonoTime Next() const;  // When Expire has something to do.
+  // As JobForgotten, of an earlier run of the daemon; in the order of `leaves`.
+  void AddForgotten(const std::string& request_id, const Entry& entry, MonoTime leaves);
+  // Takes out and returns one whose time is over; nullopt: none is.
+  std::optional<std::string> PopExpired(MonoTime now);
+  MonoTime Next() const;  // When PopExpired has something to do.
 
   size_t size() const { return entries_.size(); }
 

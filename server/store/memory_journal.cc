@@ -18,4 +18,13 @@ void MemoryJournal::Erase(std::span<const JobId> ids) {
   for (const JobId& id : ids) records_.erase(id);
 }
 
+void MemoryJournal::KeepRequest(const dispatch::SpentRequest& request) {
+  if (keep_ == Keep::kRecords) requests_.insert_or_assign(request.request_id, request);
+}
+
+Status MemoryJournal::LoadRequests(const std::function<void(dispatch::SpentRequest)>& each) {
+  for (const auto& [request_id, request] : requests_) each(request);
+  return OkStatus();
+}
+
 }  // namespace millrace::store

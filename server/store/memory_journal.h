@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <string>
 
 #include "dispatch/journal.h"
 
@@ -21,12 +22,16 @@ class MemoryJournal final : public dispatch::Journal {
   std::optional<Status> Append(std::span<const dispatch::JobRecord* const> records, Accepting accepting,
                                Waiter* waiter) override;
   void Erase(std::span<const JobId> ids) override;
+  void KeepRequest(const dispatch::SpentRequest& request) override;
+  void DropRequest(const std::string& request_id) override { requests_.erase(request_id); }
+  Status LoadRequests(const std::function<void(dispatch::SpentRequest)>& each) override;
 
   size_t size() const { return records_.size(); }
 
  private:
   const Keep keep_;
   std::map<JobId, dispatch::JobRecord> records_;
+  std::map<std::string, dispatch::SpentRequest> requests_;
 };
 
 }  // namespace millrace::store

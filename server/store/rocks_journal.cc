@@ -77,8 +77,23 @@ std::optional<Status> RocksJournal::Append(std::span<const dispatch::JobRecord* 
 void RocksJournal::Erase(std::span<const JobId> ids) {
   Notes notes;
   for (const JobId& id : ids) notes.push_back({.id = id, .erase = true, .last_of_call = &id == &ids.back()});
+  PushOurs(notes);
+}
+
+void RocksJournal::KeepRequest(const dispatch::SpentRequest& request) {
+  Note note{.request = std::make_unique<const dispatch::SpentRequest>(request)};
+  PushOurs(std::span(&note, 1));
+}
+
+void RocksJournal::DropRequest(const std::string& request_id) {
+  Note note{.request = std::make_unique<const dispatch::SpentRequest>(dispatch::SpentRequest{.request_id = request_id}),
+            .erase = true};
+  PushOurs(std::span(&note, 1));
+}
+
+void RocksJournal::PushOurs(std::span<Note> notes) {
   Status noted = Push(notes);
-  MR_CHECK(noted.ok(), "an erasure was refused: %s", noted.ToString().c_str());
+  MR_CHECK(noted.ok(), "a change of what was accepted was refused: %s", noted.ToString().c_str());
 }
 
 Status RocksJournal::Push(std::span<Note> notes) {
@@ -199,6 +214,12 @@ Status RocksJournal::Commit(Notes& notes, size_t* tried) {
 
 void RocksJournal::AddChanges(const Note& note, std::vector<Change>* changes) {
   using enum Change::Kind;
+  if (note.request) {
+    const std::string& request_id = note.request->request_id;
+    changes->push_back({note.erase ? kErase : kPut, Shelf::kRequests, request_id,
+                        note.erase ? std::string() : EncodeRequest(*note.request)});
+    return;
+  }
   std::string key = KeyOf(note.id);
   if (note.erase) {
     for (Shelf shelf : {Shelf::kSpec, Shelf::kLive, Shelf::kFinished}) changes->push_back({kErase, shelf, key, {}});
@@ -282,11 +303,13 @@ void RocksJournal::TakeMore(Notes& notes) {
     notes_.clear();
   }
   std::unordered_map<JobId, size_t> newest;
-  for (size_t i = 0; i < notes.size(); ++i) newest[notes[i].id] = i;
+  for (size_t i = 0; i < notes.size(); ++i) {
+    if (!notes[i].request) newest[notes[i].id] = i;
+  }
   size_t i = 0;
   std::erase_if(notes, [&](const Note& note) {
     const size_t at = i++;
-    return newest[note.id] != at && note.waiter == nullptr && note.last_of_call && !note.spec.spec;
+    return !note.request && newest[note.id] != at && note.waiter == nullptr && note.last_of_call && !note.spec.spec;
   });
 }
 
@@ -373,6 +396,23 @@ Status RocksJournal::Load(const std::function<void(dispatch::JobRecord)>& each) 
     if (!status.ok()) return status;
     for (dispatch::JobRecord& record : records) each(std::move(record));
   } while (!records.empty());
+  return OkStatus();
+}
+
+Status RocksJournal::LoadRequests(const std::function<void(dispatch::SpentRequest)>& each) {
+  std::vector<dispatch::SpentRequest> requests;
+  Status status;
+  OnCommitThread([&] {
+    Result<std::vector<RawRequest>> raw = disk_->ReadRequests();
+    status = raw.status();
+    for (size_t i = 0; status.ok() && i < raw->size(); ++i) {
+      Result<dispatch::SpentRequest> request = DecodeRequest((*raw)[i].request_id, (*raw)[i].record);
+      status = request.status();
+      if (status.ok()) requests.push_back(*std::move(request));
+    }
+  });
+  if (!status.ok()) return status;
+  for (dispatch::SpentRequest& request : requests) each(std::move(request));
   return OkStatus();
 }
 

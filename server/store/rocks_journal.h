@@ -57,6 +57,9 @@ class RocksJournal final : public dispatch::Journal {
   std::optional<Status> Append(std::span<const dispatch::JobRecord* const> records, Accepting accepting,
                                Waiter* waiter) override;
   void Erase(std::span<const JobId> ids) override;
+  void KeepRequest(const dispatch::SpentRequest& request) override;
+  void DropRequest(const std::string& request_id) override;
+  Status LoadRequests(const std::function<void(dispatch::SpentRequest)>& each) override;
 
   // Writes what was noted, has everybody answered, ends the threads. After the dispatcher's Stop and before its end. Where the
   // disk fails it is tried once more; what cannot be written then is logged, and who waits for it is not answered. Repeatable.
@@ -70,6 +73,8 @@ class RocksJournal final : public dispatch::Journal {
   // One record, or one that is to go.
   struct Note {
     JobId id;
+    // Of a request id, not of a job; to be kept until then, or to go.
+    std::unique_ptr<const dispatch::SpentRequest> request;
     bool erase = false;
     bool accepting = false;
     bool last_of_call = true;
@@ -87,6 +92,8 @@ class RocksJournal final : public dispatch::Journal {
   // ---- Any thread
   // One call. Its refusal: submits are not accepted.
   Status Push(std::span<Note> notes);
+  // One that cannot be refused.
+  void PushOurs(std::span<Note> notes);
   // ---- The commit thread
   void CommitLoop();
   // Takes what was noted, or waits for it. False: the end.

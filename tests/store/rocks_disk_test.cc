@@ -55,7 +55,7 @@ TEST(RocksDisk, IsWhatAPlainMapIsAlsoWhenReopenedAtEveryStep) {
   RandomRecords random(seed);
   std::map<JobId, JobRecord> model;
   auto journal = Open(folder.path());
-  for (int step = 0; step < 120; ++step) {
+  for (int step = 0; step < 60; ++step) {
     for (uint64_t operation = 1 + random.Below(8); operation > 0; --operation) {
       auto picked = model.begin();
       if (!model.empty()) std::advance(picked, random.Below(model.size()));
@@ -90,6 +90,28 @@ TEST(RocksDisk, IsWhatAPlainMapIsAlsoWhenReopenedAtEveryStep) {
     std::map<JobId, std::string> expected;
     for (const auto& [id, record] : model) expected[id] = Print(record);
     ASSERT_EQ(Remembered(*journal), expected) << "after step " << step;
+  }
+}
+
+TEST(RocksDisk, RequestIdsOutliveTheirJobsUntilTheyAreDropped) {
+  TempFolder folder;
+  RandomRecords random(3);
+  std::map<std::string, dispatch::SpentRequest> expected;
+  for (int round = 0; round < 3; ++round) {
+    auto journal = Open(folder.path());
+    std::map<std::string, dispatch::SpentRequest> found;
+    ASSERT_TRUE(journal->LoadRequests([&](dispatch::SpentRequest each) { found[each.request_id] = each; }).ok());
+    EXPECT_EQ(found, expected);
+    if (!expected.empty()) {
+      journal->DropRequest(expected.begin()->first);
+      expected.erase(expected.begin());
+    }
+    for (int i = 0; i < 3; ++i) {
+      const dispatch::SpentRequest request{
+          "id " + random.Text(10), {random.Number(), 1}, random.Number(), JobState::kFailed, random.Wall()};
+      journal->KeepRequest(request);
+      expected[request.request_id] = request;
+    }
   }
 }
 

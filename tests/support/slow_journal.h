@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <map>
+#include <string>
 #include <utility>
 
 #include "dispatch/journal.h"
@@ -24,6 +25,9 @@ class SlowJournal final : public dispatch::Journal {
     return std::nullopt;
   }
   void Erase(std::span<const JobId>) override {}
+  void KeepRequest(const dispatch::SpentRequest&) override {}
+  void DropRequest(const std::string&) override {}
+  Status LoadRequests(const std::function<void(dispatch::SpentRequest)>&) override { return OkStatus(); }
 
   // Commits everything appended so far, or fails it; returns how many waited for it.
   size_t Commit(Status status = OkStatus()) {

@@ -1,0 +1,222 @@
+// A dispatcher on the durable store, and the next one on what it left behind.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "store/rocks_journal.h"
+#include "tests/support/dispatch_fixture.h"
+#include "tests/support/temp_folder.h"
+
+namespace millrace::test {
+namespace {
+
+using namespace std::chrono_literals;  // NOLINT: literals are made for this
+using dispatch::DispatcherOptions;
+using store::RocksJournal;
+
+class Recovery : public testing::Test {
+ protected:
+  // A daemon's life on the store. It ends in order; Crash() inside it makes the next one see the store as it was then.
+  void Life(const std::function<void(DispatchFixture&)>& body) {
+    if (crashed_) {
+      std::filesystem::remove_all(Store());
+      std::filesystem::rename(Copy(), Store());
+      crashed_ = false;
+    }
+    auto journal = RocksJournal::Open(Store(), {});
+    ASSERT_TRUE(journal.ok()) << journal.status().ToString();
+    setup.journal = journal->get();
+    WithDispatcher(setup, [&](DispatchFixture& d) {
+      // The fixture's clock begins anew with each life; time goes on.
+      body(d);
+      d.runner.LetGo();
+      d.Stop(Nanos(0));
+      (*journal)->Stop();
+    });
+  }
+  // Everything that was acknowledged is in the files, so their copy is what kill -9 would leave.
+  void Crash() {
+    std::filesystem::copy(Store(), Copy());
+    crashed_ = true;
+  }
+  std::string Store() const { return folder / "store"; }
+  std::string Copy() const { return folder / "copy"; }
+
+  TempFolder folder;
+  DispatchSetup setup;
+
+ private:
+  bool crashed_ = false;
+};
+
+TEST_F(Recovery, FinishedJobsKeepTheirResultsAndAreNotRunAgain) {
+  JobId id;
+  std::string log;
+  Life([&](DispatchFixture& d) {
+    id = d.Submit("hold", "payload");
+    FakeRunner::Held attempt = d.runner.Next();
+    attempt.context().Log("a line");
+    attempt.Succeed("result");
+    EXPECT_EQ(d.Await(id).state, JobState::kSucceeded);
+    Crash();
+  });
+  Life([&](DispatchFixture& d) {
+    const JobSnapshot job = d.Get(id);
+    EXPECT_EQ(job.state, JobState::kSucceeded);
+    EXPECT_EQ(*job.result, "result");
+    EXPECT_EQ(job.log_tail, "a line");
+    EXPECT_EQ(PayloadOf(*job.spec), "payload");
+    EXPECT_EQ(d.History(id), "SUCCEEDED");
+    d.AwaitIdle();
+    EXPECT_EQ(d.runner.begun(), 0u);
+  });
+}
+
+TEST_F(Recovery, QueuedAndScheduledJobsGoOnInTheirOrder) {
+  std::vector<JobId> ids;
+  JobId later;
+  Life([&](DispatchFixture& d) {
+    ASSERT_TRUE(d.dispatcher.Pause("default").ok());
+    for (int i = 0; i < 5; ++i) ids.push_back(d.Submit("hold", std::to_string(i)));
+    JobSpec spec = d.Spec("hold", "later");
+    spec.delay = 10s;
+    later = d.Submit(spec);
+    Crash();
+  });
+  Life([&](DispatchFixture& d) {
+    for (int i = 0; i < 5; ++i) {
+      FakeRunner::Held attempt = d.runner.Next();
+      EXPECT_EQ(attempt.id(), ids[static_cast<size_t>(i)]);
+      EXPECT_EQ(attempt.payload(), std::to_string(i));
+      attempt.Succeed();
+    }
+    EXPECT_EQ(d.State(later), JobState::kScheduled);
+    d.Advance(10s);
+    FakeRunner::Held attempt = d.runner.Next();
+    EXPECT_EQ(attempt.id(), later);
+    attempt.Succeed();
+    EXPECT_EQ(d.Await(later).state, JobState::kSucceeded);
+  });
+}
+
+TEST_F(Recovery, AThirdLossQuarantinesTheJob) {
+  JobId id;
+  Life([&](DispatchFixture& d) {
+    id = d.Submit("hold");
+    d.runner.Next();
+    Crash();
+  });
+  for (int losses = 1; losses <= 2; ++losses) {
+    Life([&](DispatchFixture& d) {
+      FakeRunner::Held attempt = d.runner.Next();
+      EXPECT_EQ(attempt.id(), id);
+      EXPECT_EQ(attempt.number(), losses + 1);
+      const JobSnapshot job = d.Get(id);
+      EXPECT_EQ(job.losses, losses);
+      EXPECT_EQ(job.attempts, 1) << "a loss burns no attempt";
+      Crash();
+    });
+  }
+  Life([&](DispatchFixture& d) {
+    const JobSnapshot job = d.Await(id);
+    EXPECT_EQ(job.state, JobState::kQuarantined);
+    EXPECT_EQ(job.losses, 3);
+    EXPECT_EQ(d.History(id), "LOST, LOST, LOST");
+    EXPECT_EQ(d.runner.begun(), 0u);
+    Crash();
+  });
+  Life([&](DispatchFixture& d) { EXPECT_EQ(d.State(id), JobState::kQuarantined); });
+}
+
+TEST_F(Recovery, ACancelThatWasPromisedIsKept) {
+  JobId id;
+  Life([&](DispatchFixture& d) {
+    id = d.Submit("hold");
+    d.runner.Next();
+    ASSERT_TRUE(d.dispatcher.Cancel(id, "not needed").ok());
+    d.Submit("noop");  // Acknowledged after the cancel was noted, so that is on the disk too.
+    Crash();
+  });
+  Life([&](DispatchFixture& d) {
+    EXPECT_EQ(d.Await(id).state, JobState::kCancelled);
+    EXPECT_EQ(d.Get(id).losses, 0);
+  });
+}
+
+TEST_F(Recovery, ARequestIdIsKnownAfterARestartAlsoWhenItsJobIsForgotten) {
+  dispatch::SubmitAck first, again;
+  setup.options.finished_age_max = 1h;
+  Life([&](DispatchFixture& d) {
+    ASSERT_TRUE(d.TrySubmit(d.Spec("noop", "one"), &first, "r").ok());
+    d.Await(first.id);
+    Crash();
+  });
+  Life([&](DispatchFixture& d) {
+    ASSERT_TRUE(d.TrySubmit(d.Spec("noop", "one"), &again, "r").ok());
+    EXPECT_TRUE(again.existing);
+    EXPECT_EQ(again.id, first.id);
+    EXPECT_EQ(d.TrySubmit(d.Spec("noop", "two"), nullptr, "r").reason(), "REQUEST_ID_REUSED");
+    d.Advance(2h);
+    EXPECT_FALSE(d.dispatcher.Get(first.id).ok()) << "forgotten";
+    d.Submit("noop");  // As above.
+    Crash();
+  });
+  Life([&](DispatchFixture& d) {
+    EXPECT_FALSE(d.dispatcher.Get(first.id).ok());
+    ASSERT_TRUE(d.TrySubmit(d.Spec("noop", "one"), &again, "r").ok());
+    EXPECT_TRUE(again.existing);
+    EXPECT_EQ(again.id, first.id);
+    EXPECT_EQ(d.TrySubmit(d.Spec("noop", "two"), nullptr, "r").reason(), "REQUEST_ID_REUSED");
+    d.Advance(27h);
+    ASSERT_TRUE(d.TrySubmit(d.Spec("noop", "two"), &again, "r").ok()) << "its time is over";
+    EXPECT_FALSE(again.existing);
+    Crash();
+  });
+  Life([&](DispatchFixture& d) {
+    dispatch::SubmitAck second;
+    ASSERT_TRUE(d.TrySubmit(d.Spec("noop", "two"), &second, "r").ok());
+    EXPECT_EQ(second.id, again.id);
+  });
+}
+
+TEST_F(Recovery, FinishedJobsAreForgottenOldestFirstAsBefore) {
+  setup.pools = {{.name = "default", .workers = 2}};
+  JobId slow, quick;
+  Life([&](DispatchFixture& d) {
+    slow = d.Submit("hold", "slow");
+    FakeRunner::Held one = d.runner.Next();
+    quick = d.Submit("hold", "quick");
+    d.runner.Next().Succeed();
+    d.Await(quick);
+    d.clock.Advance(1s);
+    one.Succeed();
+    d.Await(slow);
+    Crash();
+  });
+  setup.options.finished_jobs_max = 1;
+  Life([&](DispatchFixture& d) {
+    d.dispatcher.RunDue();
+    EXPECT_TRUE(d.dispatcher.Get(slow).ok()) << "the younger id, which ended later";
+    EXPECT_FALSE(d.dispatcher.Get(quick).ok());
+  });
+}
+
+TEST_F(Recovery, AStoreWithJobsOfAPoolThatIsGoneIsRefusedWithItsName) {
+  Life([&](DispatchFixture& d) {
+    ASSERT_TRUE(d.dispatcher.Pause("default").ok());
+    d.Submit("noop");
+  });
+  auto journal = RocksJournal::Open(Store(), {});
+  ASSERT_TRUE(journal.ok());
+  rt::Runtime runtime({.procs = 2});
+  runtime.Run([&] {
+    ManualClock clock;
+    FakeRunner runner;
+    dispatch::Dispatcher dispatcher({runtime, clock, **journal, {&runner}}, {});
+    ASSERT_TRUE(dispatcher.AddPool({.name = "other", .workers = 1}).ok());
+    EXPECT_EQ(dispatcher.Start(false).reason(), "POOL_NOT_CONFIGURED");
+  });
+}
+
+}  // namespace
+}  // namespace millrace::test
