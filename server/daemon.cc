@@ -28,6 +28,7 @@
 #include "runtime/park.h"
 #include "runtime/runtime.h"
 #include "store/memory_journal.h"
+#include "store/rocks_journal.h"
 #include "web/pages.h"
 #include "web/server.h"
 
@@ -59,14 +60,44 @@ std::string Fixed(double value) {
   return text;
 }
 
+// The store that the configuration asks for; one of the two.
+struct Store {
+  std::unique_ptr<dispatch::Journal> memory;
+  std::unique_ptr<store::RocksJournal> rocks;
+
+  dispatch::Journal& journal() const { return rocks ? static_cast<dispatch::Journal&>(*rocks) : *memory; }
+  Status Health() const { return rocks ? rocks->Health() : OkStatus(); }
+  std::string Name() const {
+    if (!rocks) return "memory";
+    std::string ack = ToString(rocks->durability());
+    for (char& c : ack) c = static_cast<char>(tolower(c));
+    return "rocksdb (ack " + ack + ")";
+  }
+};
+
+Result<Store> OpenStore(const config::Config& config) {
+  if (!config.data_dir.empty()) MR_RETURN_IF_ERROR(PrepareDataDir(config.data_dir));
+  Store store;
+  if (config.store == config::StoreKind::kMemory) {
+    store.memory = std::make_unique<store::MemoryJournal>();
+    return store;
+  }
+  auto rocks = store::RocksJournal::Open(config.data_dir + "/store",
+                                         {.durability = config.ack, .interval = config.ack_interval});
+  if (!rocks.ok()) return rocks.status();
+  store.rocks = *std::move(rocks);
+  return store;
+}
+
 class Daemon {
  public:
-  Daemon(const config::Config& config, Signals& signals)
+  Daemon(const config::Config& config, Store store, Signals& signals)
       : config_(config),
         signals_(signals),
+        store_(std::move(store)),
         runtime_(config.runtime),
         exec_(process_host_),
-        dispatcher_({runtime_, clock_, journal_, {&native_, &exec_}}, config.jobs),
+        dispatcher_({runtime_, clock_, store_.journal(), {&native_, &exec_}}, config.jobs),
         collector_({.dispatch = [this] { return dispatcher_.Stats(); },
                     .runtime = [this] { return runtime_.Stats(); },
                     .calls = &calls_}) {}
@@ -88,7 +119,6 @@ class Daemon {
 
  private:
   Status Start() {
-    if (!config_.data_dir.empty()) MR_RETURN_IF_ERROR(PrepareDataDir(config_.data_dir));
     MR_RETURN_IF_ERROR(runners::RegisterBuiltins(native_));
     for (const auto& kind : config_.kinds) MR_RETURN_IF_ERROR(exec_.Register(kind.options, kind.exec));
     for (const auto& pool : config_.pools) MR_RETURN_IF_ERROR(dispatcher_.AddPool(pool));
@@ -105,21 +135,24 @@ class Daemon {
     MR_RETURN_IF_ERROR(rpc.status());
     rpc_ = std::move(rpc).value();
 
-    auto web = web::Server::Start(config_.http,
-                                  {{"/", [this] { return StatusPage(); }},
-                                   {"/metrics",
-                                    [this] {
-                                      return web::Response{.content_type = metrics::Collector::kContentType,
-                                                           .body = collector_.Text()};
-                                    }},
-                                   {"/healthz", [] { return web::Response{.body = "alive\n"}; }},
-                                   {"/readyz", [this] {
-                                      return draining_.load() ? web::Response{.status = 503, .body = "draining\n"}
-                                                              : web::Response{.body = "ready\n"};
-                                    }}});
+    auto web =
+        web::Server::Start(config_.http, {{"/", [this] { return StatusPage(); }},
+                                          {"/metrics",
+                                           [this] {
+                                             return web::Response{.content_type = metrics::Collector::kContentType,
+                                                                  .body = collector_.Text()};
+                                           }},
+                                          {"/healthz", [] { return web::Response{.body = "alive\n"}; }},
+                                          {"/readyz", [this] { return Readiness(); }}});
     MR_RETURN_IF_ERROR(web.status());
     web_ = std::move(web).value();
     return OkStatus();
+  }
+
+  web::Response Readiness() {
+    if (draining_.load()) return {.status = 503, .body = "draining\n"};
+    if (Status health = store_.Health(); !health.ok()) return {.status = 503, .body = health.message() + "\n"};
+    return {.body = "ready\n"};
   }
 
   // The fiber whose end ends the runtime. It waits for the other side of the daemon, which is a plain thread.
@@ -140,7 +173,8 @@ class Daemon {
           "other machines can connect, and there is no authentication: whoever reaches this port can submit and see "
           "jobs");
     }
-    LogWarning("the store is memory: jobs are gone when this process ends");
+    if (!store_.rocks) LogWarning("the store is memory: jobs are gone when this process ends");
+    LogRecovered();
     for (const auto& pool : dispatcher_.Pools()) {
       std::string kinds;
       for (const auto& kind : pool.kinds) kinds += (kinds.empty() ? "" : ", ") + kind;
@@ -148,8 +182,21 @@ class Daemon {
               pool.runner.c_str(), pool.workers, pool.capacity_jobs, config::FormatSize(pool.capacity_bytes).c_str(),
               kinds.empty() ? "none" : kinds.c_str());
     }
-    LogInfo("millraced %s is ready: gRPC on %s, HTTP on %s, store memory, %zu pools, %d processors", Version(),
-            rpc_->address().c_str(), web_->address().ToString().c_str(), config_.pools.size(), runtime_.procs());
+    LogInfo("millraced %s is ready: gRPC on %s, HTTP on %s, store %s, %zu pools, %d processors", Version(),
+            rpc_->address().c_str(), web_->address().ToString().c_str(), store_.Name().c_str(), config_.pools.size(),
+            runtime_.procs());
+  }
+
+  void LogRecovered() {
+    if (!store_.rocks) return;
+    const dispatch::DispatchStats stats = dispatcher_.Stats();
+    auto count = [&](JobState state) { return stats.jobs[static_cast<size_t>(state)]; };
+    int64_t ended = 0;
+    for (int state = 0; state < kJobStates; ++state) {
+      if (IsTerminal(static_cast<JobState>(state))) ended += stats.jobs[static_cast<size_t>(state)];
+    }
+    LogInfo("found in the store: %" PRId64 " queued or running, %" PRId64 " scheduled, %" PRId64 " finished jobs",
+            count(JobState::kQueued) + count(JobState::kRunning), count(JobState::kScheduled), ended);
   }
 
   void AwaitSignal() {
@@ -187,8 +234,11 @@ class Daemon {
     process_host_.Stop();
     if (dispatching_) end_.Wake();
     if (fibers_.joinable()) fibers_.join();
+    // Nobody appends any more; whoever still waits for a commit is answered before the dispatcher goes.
+    if (store_.rocks) store_.rocks->Stop();
     if (was_serving) {
-      if (report_.queued > 0) LogWarning("%" PRId64 " jobs are gone with the memory store", report_.queued);
+      if (report_.queued > 0 && !store_.rocks)
+        LogWarning("%" PRId64 " jobs are gone with the memory store", report_.queued);
       LogInfo("drained: %" PRId64 " finished, %" PRId64 " handed back, %" PRId64 " left queued", report_.finished,
               report_.released, report_.queued);
     }
@@ -200,7 +250,7 @@ class Daemon {
                          .facts = {{"version", Version()},
                                    {"gRPC", rpc_->address()},
                                    {"state", draining_.load() ? "draining" : "ready"},
-                                   {"store", "memory"},
+                                   {"store", store_.Name()},
                                    {"processors", std::to_string(runtime_.procs())}},
                          .columns = {"pool", "runner", "state", "workers", "busy", "queued", "capacity", "scheduled",
                                      "speedup", "efficiency", "utilization"},
@@ -220,9 +270,9 @@ class Daemon {
 
   // In the order of the tree; each knows those above it only.
   SystemClock clock_;
+  Store store_;
   rt::Runtime runtime_;
   io::ProcessHost process_host_;
-  store::MemoryJournal journal_;
   runners::NativeRunner native_;
   runners::ExecRunner exec_;
   dispatch::Dispatcher dispatcher_;
@@ -242,6 +292,13 @@ class Daemon {
 
 }  // namespace
 
-int RunDaemon(const config::Config& config, Signals& signals) { return Daemon(config, signals).Run(); }
+int RunDaemon(const config::Config& config, Signals& signals) {
+  Result<Store> store = OpenStore(config);
+  if (!store.ok()) {
+    LogError("cannot start: %s", store.status().message().c_str());
+    return kExitNotStarted;
+  }
+  return Daemon(config, *std::move(store), signals).Run();
+}
 
 }  // namespace millrace

@@ -1,6 +1,8 @@
 #include "config/bindings.h"
 
+#include <algorithm>
 #include <climits>
+#include <iterator>
 
 #include "job/retry.h"
 
@@ -25,6 +27,13 @@ ConfigBinding::ConfigBinding(Config* config) {
       "store", {"memory", "rocksdb"}, [config](size_t i) { config->store = static_cast<StoreKind>(i); },
       [config] { return static_cast<size_t>(config->store); });
   server.Text("data_dir", &config->data_dir);
+  constexpr Durability kAcks[] = {Durability::kFsync, Durability::kInterval, Durability::kNone};
+  server.Choice(
+      "ack", {"fsync", "interval", "none"}, [config, kAcks](size_t i) { config->ack = kAcks[i]; },
+      [config, kAcks] {
+        return static_cast<size_t>(std::find(std::begin(kAcks), std::end(kAcks), config->ack) - std::begin(kAcks));
+      });
+  server.Duration("ack_interval", &config->ack_interval, milliseconds(1), seconds(60));
   server.Duration("drain_timeout", &config->drain_timeout, Nanos(0), hours(24));
 
   log.Choice(

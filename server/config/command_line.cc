@@ -30,6 +30,7 @@ constexpr Setting kSettings[] = {
      "Metrics and health (127.0.0.1:7071)"},
     {"server", "store", "--store", "MILLRACE_STORE", "memory|rocksdb", "Where jobs are kept (memory)"},
     {"server", "data_dir", "--data-dir", "MILLRACE_DATA_DIR", "DIR", "The daemon's own folder, made when missing"},
+    {"server", "ack", "--ack", "MILLRACE_ACK", "fsync|interval|none", "When a job counts as kept by rocksdb (fsync)"},
     {"server", "drain_timeout", "--drain-timeout", "MILLRACE_DRAIN_TIMEOUT", "DURATION",
      "Patience with running jobs at the end (30s)"},
     {"server", "insecure", "--insecure", "MILLRACE_INSECURE", nullptr, "Allow addresses that other machines can reach"},

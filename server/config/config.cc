@@ -99,9 +99,9 @@ class Loader {
       problems_.Add(server.Origin("http_address"), "http_address = \"" + config_.http.address.ToString() +
                                                        "\" is also grpc_address; give each its own port");
     }
-    if (config_.store == StoreKind::kRocksdb) {
+    if (config_.store == StoreKind::kRocksdb && config_.data_dir.empty()) {
       problems_.Add(server.Origin("store"),
-                    "store = \"rocksdb\": this build keeps jobs in memory only; use --store memory");
+                    "store = \"rocksdb\" keeps jobs in data_dir, which is not set; name a folder with --data-dir");
     }
   }
 

@@ -18,6 +18,7 @@
 #include "dispatch/dispatcher.h"
 #include "dispatch/pool_status.h"
 #include "dispatch/runner.h"
+#include "job/job.h"
 #include "runners/exec.h"
 #include "runtime/runtime.h"
 #include "web/server.h"
@@ -38,6 +39,9 @@ struct Config {
   bool insecure = false;  // Listen where other machines can reach us, without authentication.
   StoreKind store = StoreKind::kMemory;
   std::string data_dir;  // Empty: none.
+  // What an acknowledgement is worth with the rocksdb store.
+  Durability ack = Durability::kFsync;
+  Nanos ack_interval = std::chrono::milliseconds(50);  // Of kInterval.
   Nanos drain_timeout = std::chrono::seconds(30);
 
   LogLevel log_level = LogLevel::kInfo;

@@ -172,8 +172,8 @@ INSTANTIATE_TEST_SUITE_P(
               "--insecure"},
         Wrong{"[server]\nhttp_address = \"127.0.0.1:7070\"\n", "m.toml:2:1: ", "is also grpc_address", "its own port"},
         // The store.
-        Wrong{"[server]\nstore = \"rocksdb\"\n", "m.toml:2:1: ", "this build keeps jobs in memory only",
-              "use --store memory"},
+        Wrong{"[server]\nstore = \"rocksdb\"\n", "m.toml:2:1: ", "keeps jobs in data_dir, which is not set",
+              "--data-dir"},
         Wrong{"[server]\nstore = \"disk\"\n", "m.toml:2:1: ", "store must be one of memory, rocksdb, not 'disk'", ""},
         // Pools and kinds.
         Wrong{"[pool.p]\nrunner = \"exce\"\n", "m.toml:2:1: ", "unknown runner 'exce' for the pool 'p'",
@@ -234,7 +234,7 @@ TEST(Config, NamesTheFlagOrVariableThatIsWrong) {
   EXPECT_THAT(LoadToml("", line.overrides).problems,
               ElementsAre(StartsWith("MILLRACE_PROCS: procs must be a whole number, not 'many'"),
                           AllOf(StartsWith("--grpc-address: "), HasSubstr("--insecure")),
-                          AllOf(StartsWith("--store: "), HasSubstr("use --store memory"))));
+                          AllOf(StartsWith("--store: "), HasSubstr("--data-dir"))));
 
   line = std::get<CommandLine>(ParseCommandLine({"--grpc-address=0.0.0.0:7070", "--insecure"}, {}));
   EXPECT_THAT(LoadToml("", line.overrides).problems, IsEmpty());

@@ -31,7 +31,7 @@ workers = 0
 TOML
 refuses 2 "config.toml:2:1: unknown key 'grpc_adress'.*did you mean 'grpc_address'" millraced --config "$config"
 cp "$err" "$scratch/problems"
-check "the store" has "$scratch/problems" "config.toml:3:1: store = .*use --store memory"
+check "the store" has "$scratch/problems" "config.toml:3:1: store = .*--data-dir"
 check "the runner" has "$scratch/problems" "config.toml:5:1: unknown runner 'exce'.*'exec'"
 check "the range" has "$scratch/problems" "config.toml:6:1: workers = 0 .* from 1 to 10000"
 check "and nothing else" test "$(wc -l <"$scratch/problems")" = 4
