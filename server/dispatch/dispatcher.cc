@@ -362,6 +362,7 @@ DispatchStats Dispatcher::Stats() const {
     stats.draining = core_->draining;
   }
   stats.durability = core_->journal.durability();
+  stats.journal = core_->journal.Stats();
   return stats;
 }
 

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/histogram.h"
 #include "base/status.h"
 #include "job/job.h"
 #include "job/lifecycle.h"
@@ -57,9 +58,18 @@ struct SpentRequest {
   bool operator==(const SpentRequest&) const = default;
 };
 
+struct JournalStats {
+  HistogramSnapshot commit_seconds;  // One batch; with an fsync where the mode has one.
+  HistogramSnapshot batch_records;
+  uint64_t open_errors = 0, write_errors = 0, sync_errors = 0;
+  bool failing = false;  // New jobs are refused.
+};
+
 class Journal {
  public:
   virtual ~Journal() = default;
+
+  virtual JournalStats Stats() const { return {}; }
 
   virtual Durability durability() const = 0;
 

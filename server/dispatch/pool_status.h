@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/histogram.h"
 #include "dispatch/efficiency.h"
+#include "dispatch/journal.h"
 #include "job/job.h"
 
 namespace millrace::dispatch {
@@ -73,6 +74,7 @@ struct DispatchStats {
   uint64_t trimmed_dead_letters = 0;
   uint64_t unknown_pool = 0;  // Jobs refused before a pool was found.
   Durability durability = Durability::kNone;
+  JournalStats journal;
   bool draining = false;
 };
 

@@ -80,6 +80,14 @@ inline constexpr Metric kPayloadCapacityBytes{"millrace_payload_capacity_bytes",
 inline constexpr Metric kDraining{"millrace_draining", kGauge, "", "1 while the daemon ends and refuses new jobs."};
 inline constexpr Metric kStoreInfo{"millrace_store_info", kGauge, "durability",
                                    "1; what an acknowledgement is worth: none, interval or fsync."};
+inline constexpr Metric kStoreCommit{"millrace_store_commit_seconds", kHistogram, "",
+                                     "Writing one batch of changes; with durability fsync, the fsync included."};
+inline constexpr Metric kStoreBatch{"millrace_store_commit_batch_jobs", kHistogram, "",
+                                    "Changes of jobs that were written as one batch."};
+inline constexpr Metric kStoreErrors{"millrace_store_errors_total", kCounter, "op",
+                                     "Failures of the disk at opening the store, writing a batch, or an fsync."};
+inline constexpr Metric kStoreFailing{"millrace_store_failing", kGauge, "",
+                                      "1 while the disk fails and new jobs are refused."};
 
 // ---- Scheduler of fibers
 inline constexpr Metric kSwitches{
@@ -149,6 +157,10 @@ inline constexpr const Metric* kAll[] = {&kPoolQueueJobs,
                                          &kPayloadCapacityBytes,
                                          &kDraining,
                                          &kStoreInfo,
+                                         &kStoreCommit,
+                                         &kStoreBatch,
+                                         &kStoreErrors,
+                                         &kStoreFailing,
                                          &kSwitches,
                                          &kSwitchSeconds,
                                          &kSteals,

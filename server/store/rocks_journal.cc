@@ -36,7 +36,7 @@ Result<std::unique_ptr<RocksJournal>> RocksJournal::Open(const std::string& fold
 RocksJournal::RocksJournal(std::unique_ptr<Disk> disk, RocksJournalOptions options)
     : options_(options),
       disk_(std::move(disk)),
-      write_seconds_(Histogram::SecondsBounds()),
+      commit_seconds_(Histogram::SecondsBounds()),
       batch_records_(Histogram::ExponentialBounds(1, 2, 16)),
       commit_thread_([this] { CommitLoop(); }),
       answer_thread_([this] { AnswerLoop(); }) {
@@ -115,8 +115,13 @@ Status RocksJournal::Health() const {
   return health_;
 }
 
-StoreStats RocksJournal::Stats() const {
-  return {write_seconds_.Snapshot(), batch_records_.Snapshot(), errors_.load(std::memory_order_relaxed)};
+dispatch::JournalStats RocksJournal::Stats() const {
+  return {.commit_seconds = commit_seconds_.Snapshot(),
+          .batch_records = batch_records_.Snapshot(),
+          .open_errors = open_errors_.load(std::memory_order_relaxed),
+          .write_errors = write_errors_.load(std::memory_order_relaxed),
+          .sync_errors = sync_errors_.load(std::memory_order_relaxed),
+          .failing = !Health().ok()};
 }
 
 void RocksJournal::Stop() {
@@ -149,10 +154,7 @@ void RocksJournal::CommitLoop() {
     if (!status.ok()) WorkThroughFailure(std::move(status), std::move(notes), tried);
     notes.clear();
   }
-  if (Status status = SyncIfDue(/*now=*/true); !status.ok()) {
-    errors_.fetch_add(1, std::memory_order_relaxed);
-    LogError("%s", status.message().c_str());
-  }
+  if (Status status = SyncIfDue(/*now=*/true); !status.ok()) LogError("%s", status.message().c_str());
 }
 
 bool RocksJournal::AwaitNotes(Notes* notes) {
@@ -196,10 +198,11 @@ Status RocksJournal::Commit(Notes& notes, size_t* tried) {
     const auto start = SteadyClock::now();
     status = disk_->Write(changes_, synced);
     if (!status.ok()) {
+      write_errors_.fetch_add(1, std::memory_order_relaxed);
       *tried = end - begin;
       break;
     }
-    write_seconds_.Observe(std::chrono::duration<double>(SteadyClock::now() - start).count());
+    commit_seconds_.Observe(std::chrono::duration<double>(SteadyClock::now() - start).count());
     batch_records_.Observe(static_cast<double>(end - begin));
     if (!std::exchange(unsynced_, synced == Synced::kNo)) synced_at_ = start;
     std::vector<Answer> answers;
@@ -238,6 +241,7 @@ Status RocksJournal::SyncIfDue(bool now) {
     return OkStatus();
   }
   Status status = disk_->Sync();
+  if (!status.ok()) sync_errors_.fetch_add(1, std::memory_order_relaxed);
   unsynced_ = false;
   return status;
 }
@@ -245,7 +249,6 @@ Status RocksJournal::SyncIfDue(bool now) {
 // ---- A disk that fails -----------------------------------------------------------------------------------------------------
 
 void RocksJournal::WorkThroughFailure(Status status, Notes notes, size_t tried) {
-  errors_.fetch_add(1, std::memory_order_relaxed);
   LogError("no new jobs are accepted: %s", status.message().c_str());
   {
     rt::LockGuard guard(lock_);
@@ -258,9 +261,12 @@ void RocksJournal::WorkThroughFailure(Status status, Notes notes, size_t tried) 
     AwaitRetry();
     TakeMore(notes);
     status = disk_->Reopen();
-    if (status.ok()) status = Commit(notes, &tried);
+    if (status.ok()) {
+      status = Commit(notes, &tried);
+    } else {
+      open_errors_.fetch_add(1, std::memory_order_relaxed);
+    }
     if (status.ok()) break;
-    errors_.fetch_add(1, std::memory_order_relaxed);
     bool give_up;
     {
       rt::LockGuard guard(lock_);

@@ -38,12 +38,6 @@ struct RocksJournalOptions {
   Nanos retry_delay = std::chrono::milliseconds(500);  // Between two attempts to write on a disk that failed.
 };
 
-struct StoreStats {
-  HistogramSnapshot write_seconds;  // One batch, fsync included.
-  HistogramSnapshot batch_records;
-  uint64_t errors = 0;
-};
-
 class RocksJournal final : public dispatch::Journal {
  public:
   // Opens the store in `folder`, which is made if it is not there. The errors are those of OpenRocksDisk.
@@ -67,7 +61,7 @@ class RocksJournal final : public dispatch::Journal {
 
   // Not OK: the disk has failed and new jobs are refused with this.
   Status Health() const;
-  StoreStats Stats() const;
+  dispatch::JournalStats Stats() const override;
 
  private:
   // One record, or one that is to go.
@@ -136,8 +130,8 @@ class RocksJournal final : public dispatch::Journal {
   bool unsynced_ = false;  // kInterval: since synced_at_.
   std::chrono::steady_clock::time_point synced_at_{};
 
-  Histogram write_seconds_, batch_records_;
-  std::atomic<uint64_t> errors_{0};
+  Histogram commit_seconds_, batch_records_;
+  std::atomic<uint64_t> open_errors_{0}, write_errors_{0}, sync_errors_{0};
 
   std::thread commit_thread_, answer_thread_;
 };

@@ -4,12 +4,15 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <semaphore>
 #include <string>
 
 #include "base/check.h"
+#include "base/clock.h"
+#include "dispatch/dispatcher.h"
+#include "runtime/runtime.h"
 #include "store/rocks_journal.h"
 #include "tests/support/temp_folder.h"
 
@@ -40,6 +43,32 @@ std::unique_ptr<RocksJournal> Open(const std::string& folder, RocksJournalOption
   return *std::move(journal);
 }
 
+void Fill(const std::string& folder, uint64_t jobs) {
+  auto journal = Open(folder, {.durability = Durability::kNone});
+  for (uint64_t number = 0; number < jobs; ++number) {
+    const JobRecord record = Record(number);
+    const JobRecord* one = &record;
+    journal->Append(std::span(&one, 1), Journal::Accepting::kYes, nullptr);
+  }
+}
+
+int64_t ResidentBytes() {
+  int64_t total = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> total >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+class NoRunner final : public dispatch::Runner {
+ public:
+  std::string_view name() const override { return "native"; }
+  const dispatch::KindOptions* FindKind(std::string_view) const override { return &noop_; }
+  std::vector<std::string> Kinds() const override { return {"noop"}; }
+  dispatch::AttemptOutcome Run(dispatch::AttemptContext&) override { return {}; }
+
+ private:
+  dispatch::KindOptions noop_{.name = "noop"};
+};
+
 // One client's place in the window: a submit it waits for.
 class Slot final : public Journal::Waiter {
  public:
@@ -68,10 +97,10 @@ void Submits(benchmark::State& state, Durability durability) {
     MR_CHECK(!journal->Append(std::span(&one, 1), Journal::Accepting::kYes, &slot), "answered at once");
   }
   for (ptrdiff_t i = 0; i < window; ++i) free.acquire();
-  const store::StoreStats stats = journal->Stats();
+  const dispatch::JournalStats stats = journal->Stats();
   state.SetItemsProcessed(static_cast<int64_t>(number));
   state.counters["jobs_a_batch"] = stats.batch_records.sum / static_cast<double>(stats.batch_records.count());
-  state.counters["ms_a_batch"] = 1e3 * stats.write_seconds.sum / static_cast<double>(stats.write_seconds.count());
+  state.counters["ms_a_batch"] = 1e3 * stats.commit_seconds.sum / static_cast<double>(stats.commit_seconds.count());
 }
 BENCHMARK_CAPTURE(Submits, fsync, Durability::kFsync)
     ->Name("submit_fsync")
@@ -101,14 +130,7 @@ BENCHMARK(DiskFsync)->Name("disk_fsync")->UseRealTime();
 void Recovers(benchmark::State& state) {
   test::TempFolder folder;
   const auto jobs = static_cast<uint64_t>(state.range(0));
-  {
-    auto journal = Open(folder.path(), {.durability = Durability::kNone});
-    for (uint64_t number = 0; number < jobs; ++number) {
-      const JobRecord record = Record(number);
-      const JobRecord* one = &record;
-      journal->Append(std::span(&one, 1), Journal::Accepting::kYes, nullptr);
-    }
-  }
+  Fill(folder.path(), jobs);
   for (auto _ : state) {
     auto journal = Open(folder.path(), {});
     uint64_t found = 0;
@@ -117,6 +139,35 @@ void Recovers(benchmark::State& state) {
   }
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
+// A dispatcher's start on such a store, all jobs queued again; their memory is in the counter.
+void Starts(benchmark::State& state) {
+  test::TempFolder folder;
+  const auto jobs = static_cast<uint64_t>(state.range(0));
+  Fill(folder.path(), jobs);
+  const int64_t before = ResidentBytes();
+  for (auto _ : state) {
+    rt::Runtime runtime({.procs = 2});
+    runtime.Run([&] {
+      SystemClock clock;
+      NoRunner runner;
+      auto journal = Open(folder.path(), {});
+      dispatch::Dispatcher dispatcher({runtime, clock, *journal, {&runner}}, {});
+      // No worker takes a job before all are there, and the pool is paused then.
+      MR_CHECK(dispatcher.AddPool({.name = "default", .workers = 1}).ok(), "pool");
+      MR_CHECK(dispatcher.Pause("default").ok(), "pause");
+      MR_CHECK(dispatcher.Start(/*run_timekeeper=*/false).ok(), "start");
+      MR_CHECK(dispatcher.Stats().jobs[static_cast<size_t>(JobState::kQueued)] == state.range(0), "jobs are missing");
+      state.PauseTiming();
+      state.counters["bytes_a_job"] = static_cast<double>(ResidentBytes() - before) / static_cast<double>(jobs);
+      dispatcher.Stop(Nanos(0));
+      journal->Stop();
+      state.ResumeTiming();
+    });
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(Starts)->Name("start")->Arg(100'000)->Arg(1'000'000)->UseRealTime()->Iterations(1)->Unit(
+    benchmark::kMillisecond);
 BENCHMARK(Recovers)->Name("recover")->Arg(100'000)->Arg(1'000'000)->UseRealTime()->Iterations(1)->Unit(
     benchmark::kMillisecond);
 

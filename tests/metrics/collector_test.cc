@@ -77,6 +77,8 @@ TEST_F(CollectorTest, GivesEachSeriesItsLabelsAndValue) {
   pool.run_seconds = {.bounds = {0.001, 1}, .counts = {2, 3, 4}, .sum = 40.5};
   dispatch.pools = {Pool("default"), pool};
   dispatch.durability = Durability::kInterval;
+  dispatch.journal.write_errors = 3;
+  dispatch.journal.failing = true;
   runtime.switches_handoff = 12;
   runtime.wait_buckets[0] = 1;
   runtime.wait_buckets.back() = 2;
@@ -100,6 +102,8 @@ TEST_F(CollectorTest, GivesEachSeriesItsLabelsAndValue) {
            "millrace_job_run_seconds_bucket{pool=\"thumbs\",le=\"+Inf\"} 9\n",
            "millrace_job_run_seconds_sum{pool=\"thumbs\"} 40.5\n",
            "millrace_store_info{durability=\"interval\"} 1\n",
+           "millrace_store_errors_total{op=\"write\"} 3\n",
+           "millrace_store_failing 1\n",
            "millrace_scheduler_context_switches_total{kind=\"handoff\"} 12\n",
            "millrace_scheduler_wait_seconds_bucket{le=\"1e-06\"} 1\n",
            "millrace_scheduler_wait_seconds_bucket{le=\"+Inf\"} 3\n",

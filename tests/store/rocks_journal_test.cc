@@ -232,7 +232,9 @@ TEST_F(RocksJournalTest, AFullDiskStopsNewJobsAndLosesNone) {
   EXPECT_EQ(refused.Await().reason(), "DISK_FULL");
   EXPECT_TRUE(ended.Await().ok()) << "it waited until the disk had room";
   while (!journal_->Health().ok()) std::this_thread::yield();
-  EXPECT_EQ(journal_->Stats().errors, 6u);
+  EXPECT_EQ(journal_->Stats().write_errors, 3u);
+  EXPECT_EQ(journal_->Stats().open_errors, 3u);
+  EXPECT_FALSE(journal_->Stats().failing);
   EXPECT_TRUE(Accept(*journal_, random.New()).ok());
   const auto jobs = OnDisk();
   EXPECT_EQ(jobs.size(), 2u);
@@ -283,7 +285,8 @@ TEST_F(RocksJournalTest, AnIntervalAnswersWithoutAnFsyncAndSyncsByItself) {
   EXPECT_EQ(platter.Count(&Platter::synced_writes), 0);
   platter.FailNext(1);
   JobRecord job = random.New();
-  while (!Accept(*journal_, job).ok() || journal_->Stats().errors == 0) job = random.New();
+  auto failures = [&] { return journal_->Stats().write_errors + journal_->Stats().sync_errors; };
+  while (!Accept(*journal_, job).ok() || failures() == 0) job = random.New();
   journal_->Stop();
   EXPECT_GE(platter.Count(&Platter::reopens), 1);
 }
