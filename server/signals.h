@@ -8,8 +8,8 @@ namespace millrace {
 
 class Signals {
  public:
-  // Blocks SIGTERM, SIGINT and SIGHUP for the calling thread and all threads it starts, and ignores SIGPIPE: call it before any
-  // thread is started. A SIGINT that was ignored at start, as under nohup or in a shell's background, stays ignored.
+  // Blocks SIGTERM, SIGINT and SIGHUP for the calling thread and all threads it starts, and ignores SIGPIPE and SIGXFSZ: call
+  // it before any thread is started. A SIGINT that was ignored at start, as under nohup or in a shell's background, stays ignored.
   Signals();
   ~Signals();
   Signals(const Signals&) = delete;

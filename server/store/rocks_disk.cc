@@ -1,6 +1,7 @@
 #include "store/rocks_disk.h"
 
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/options.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/table_properties_collectors.h>
@@ -9,8 +10,13 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdarg>
+#include <cstdio>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
+#include "base/log.h"
 #include "store/record.h"
 
 namespace millrace::store {
@@ -42,6 +48,20 @@ Status FromRocks(const rocksdb::Status& status, const std::string& folder) {
   return Unavailable("STORE_FAILED", "the store in " + folder + " cannot be used: " + said);
 }
 
+// RocksDB's words go into our log. A LOG file of its own stands on the disk that may be full, and 7.8 aborts the process when it
+// writes to one after a write to it has failed.
+class RocksLog final : public rocksdb::Logger {
+ public:
+  RocksLog() : Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
+  using Logger::Logv;
+  void Logv(const char* format, va_list arguments) override {
+    char text[1000];
+    vsnprintf(text, sizeof(text), format, arguments);
+    LogWarning("rocksdb: %s", text);
+  }
+  void LogHeader(const char*, va_list) override {}  // All options, at each start.
+};
+
 rocksdb::DBOptions DatabaseOptions() {
   rocksdb::DBOptions options;
   options.create_if_missing = true;
@@ -56,9 +76,7 @@ rocksdb::DBOptions DatabaseOptions() {
   options.max_background_jobs = 2;
   options.max_open_files = 256;
   options.bytes_per_sync = uint64_t{1} << 20;  // Instead of one long fsync that group commits would wait behind.
-  options.keep_log_file_num = 4;
-  options.max_log_file_size = size_t{1} << 20;
-  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  options.info_log = std::make_shared<RocksLog>();
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   return options;
@@ -129,7 +147,11 @@ class RocksDisk final : public Disk {
   Status Open() {
     // Shelves of a later version have to be opened as well; they are left alone.
     std::vector<std::string> names;
-    if (!rocksdb::DB::ListColumnFamilies(DatabaseOptions(), folder_, &names).ok()) names.clear();  // There is none yet.
+    std::error_code ignored;
+    if (std::filesystem::exists(folder_ + "/CURRENT", ignored) &&
+        !rocksdb::DB::ListColumnFamilies(DatabaseOptions(), folder_, &names).ok()) {
+      names.clear();  // Open tells what is wrong.
+    }
     std::erase_if(names, [](const std::string& name) {
       return name == rocksdb::kDefaultColumnFamilyName ||
              std::find(kShelfNames.begin(), kShelfNames.end(), name) != kShelfNames.end();

@@ -67,6 +67,24 @@ refuses 2 'used by another millraced' millraced --config "$config" --data-dir "$
   --grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0
 check "the first one goes on" curl -fsS "http://$http/readyz"
 
+echo "---- a disk without room"
+# A limit on the size of files stands for the end of the disk.
+not_ready() { [[ $(curl -s -o /dev/null -w '%{http_code}' "http://$http/readyz") == 503 ]]; }
+millrace submit noop --count 50 >"$scratch/accepted"
+prlimit --pid "$daemon" --fsize=2000:unlimited
+refuses 3 "File too large" millrace submit noop
+check "it calls itself not ready" not_ready
+check "it is alive" curl -fsS "http://$http/healthz"
+check "what is there can be looked at" is "$done_job" SUCCEEDED
+prlimit --pid "$daemon" --fsize=unlimited:unlimited
+await "it to be ready again" curl -fsS "http://$http/readyz"
+check "submits are accepted" millrace submit noop
+kill_daemon
+start
+noops() { millrace --json jobs list --kind noop --limit 0 | jq -s 'map(.jobs // [.]) | flatten | length'; }
+# 50 and the last one; another was scheduled above.
+check "every job that was acknowledged is there, and none that was refused" test "$(noops)" = 52
+
 echo "---- an orderly end"
 check "the pool takes no more" millrace pools pause programs
 echo opened >"$scratch/gate"

@@ -337,5 +337,33 @@ TEST(RocksDisk, WithoutRoomNothingAcknowledgedIsLost) {
   EXPECT_EQ(Remembered(*journal), acknowledged);
 }
 
+// Not even for the files that opening a store makes: it fails until there is room again.
+TEST(RocksDisk, WithoutAnyRoomItWaitsUntilThereIsSome) {
+  TempFolder folder;
+  RandomRecords random(10);
+  auto journal = Open(folder.path(), {.retry_delay = std::chrono::milliseconds(1)});
+  JobRecord job = random.New();
+  ASSERT_TRUE(Accept(*journal, job).ok());
+  signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = 1;
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &none), 0);
+  Status refused = Accept(*journal, random.New());
+  random.Ended(&job);
+  test::CommitCall ended;
+  const JobRecord* one = &job;
+  const bool later = !journal->Append(std::span(&one, 1), Journal::Accepting::kNo, &ended).has_value();
+  while (journal->Stats().open_errors < 3) std::this_thread::yield();
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  EXPECT_EQ(refused.reason(), "STORE_FAILED");
+  ASSERT_TRUE(later);
+  EXPECT_TRUE(ended.Await().ok());
+  journal.reset();
+  journal = Open(folder.path());
+  EXPECT_EQ(Remembered(*journal), (std::map<JobId, std::string>{{job.id, Print(job)}}));
+}
+
 }  // namespace
 }  // namespace millrace::store
