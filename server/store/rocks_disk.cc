@@ -156,8 +156,8 @@ class RocksDisk final : public Disk {
       return name == rocksdb::kDefaultColumnFamilyName ||
              std::find(kShelfNames.begin(), kShelfNames.end(), name) != kShelfNames.end();
     });
+    names.insert(names.begin(), rocksdb::kDefaultColumnFamilyName);
     names.insert(names.begin(), kShelfNames.begin(), kShelfNames.end());
-    names.emplace_back(rocksdb::kDefaultColumnFamilyName);
     std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
     for (const std::string& name : names) descriptors.emplace_back(name, ShelfOptions(cache_));
     rocksdb::DB* db = nullptr;
