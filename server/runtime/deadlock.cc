@@ -25,9 +25,10 @@ struct Wait {
 
 // The word may be gone with the mutex and the fiber that waited, by the time it is read: then false instead of a fault.
 bool ReadWord(const void* address, const Fiber** value) {
-  iovec local{.iov_base = value, .iov_len = sizeof *value};
-  iovec remote{.iov_base = const_cast<void*>(address), .iov_len = sizeof *value};
-  return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == sizeof *value;
+  constexpr size_t kWord = sizeof(uintptr_t);
+  iovec local{.iov_base = value, .iov_len = kWord};
+  iovec remote{.iov_base = const_cast<void*>(address), .iov_len = kWord};
+  return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == static_cast<ssize_t>(kWord);
 }
 
 // `now`: one for all, so that they compare.

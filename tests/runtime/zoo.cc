@@ -15,7 +15,7 @@
 
 namespace {
 
-using namespace millrace;
+namespace rt = millrace::rt;
 
 std::atomic<int> in_place{0};
 
