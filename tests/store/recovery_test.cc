@@ -11,7 +11,6 @@ namespace millrace::test {
 namespace {
 
 using namespace std::chrono_literals;  // NOLINT: literals are made for this
-using dispatch::DispatcherOptions;
 using store::RocksJournal;
 
 class Recovery : public testing::Test {
