@@ -114,9 +114,10 @@ void Scheduler::HurryToItsEnd(Machine& machine, int64_t waited_ns) {
   FutexWake(machine.wake, 1);
   pid_t tid = machine.tid.load(std::memory_order_acquire);
   if (!kPreemptionWorks || tid == 0 || waited_ns < kPatienceNs) return;
+  SleepsFor what = WhatThreadSleepsFor(tid);
   bool anywhere = waited_ns > kEndOfPatienceNs || machine.blocking.load(std::memory_order_relaxed) ||
-                  (waited_ns > kLockPatienceNs ? ThreadSleeps(tid) : ThreadSleepsOutside(tid));
-  if (anywhere) machine.stop_anywhere.store(true, std::memory_order_relaxed);
+                  what == SleepsFor::kOutside || (what == SleepsFor::kLock && waited_ns > kLockPatienceNs);
+  machine.stop_anywhere.store(anywhere, std::memory_order_relaxed);  // Not for ever: it may go on, into malloc.
   SendPreemptSignal(machine);
 }
 

@@ -44,12 +44,24 @@ bool ThreadSleeps(pid_t tid) {
 }
 
 // The file syscall: "running", or the number of the call and more; "-1" for a page that is being read.
-bool ThreadSleepsOutside(pid_t tid) {
+SleepsFor WhatThreadSleepsFor(pid_t tid) {
   char text[96];
   ssize_t bytes = ReadTaskFile(tid, "syscall", text, sizeof text - 1);
-  if (bytes <= 0 || text[0] < '0' || text[0] > '9') return false;
+  if (bytes <= 0 || text[0] < '0' || text[0] > '9') return SleepsFor::kNothing;
   text[bytes] = '\0';
-  return atol(text) != SYS_futex;
+  switch (atol(text)) {
+    case SYS_futex:
+      return SleepsFor::kLock;
+    case SYS_mmap:
+    case SYS_munmap:
+    case SYS_mremap:
+    case SYS_mprotect:
+    case SYS_madvise:
+    case SYS_brk:
+      return SleepsFor::kMemory;
+    default:
+      return SleepsFor::kOutside;
+  }
 }
 
 int ThreadCount() {

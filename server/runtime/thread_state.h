@@ -11,8 +11,14 @@ namespace millrace::rt {
 // not even stdio, which may be locked by a stopped fiber. False as well when there is no /proc.
 bool ThreadSleeps(pid_t tid);
 
-// It sleeps, and in a system call other than futex(2): it waits for the outside, not for a lock. False as well when unknown.
-bool ThreadSleepsOutside(pid_t tid);
+// What it sleeps for, as far as the system call tells.
+enum class SleepsFor : uint8_t {
+  kNothing,  // It does not sleep, or nobody knows.
+  kLock,     // futex(2)
+  kMemory,   // mmap and the like: a moment, and perhaps in the middle of malloc
+  kOutside,  // anything else: input, a child, a time
+};
+SleepsFor WhatThreadSleepsFor(pid_t tid);
 
 // How many threads the process has. INT_MAX when there is no /proc.
 int ThreadCount();
