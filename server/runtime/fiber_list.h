@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "runtime/fiber.h"
+#include "runtime/sanitizers.h"
 
 namespace millrace::rt {
 
@@ -13,14 +14,14 @@ class FiberList {
   bool empty() const { return head_ == nullptr; }
   int64_t count() const { return count_; }
 
-  void PushBack(Fiber* fiber) {
+  MR_NO_TSAN void PushBack(Fiber* fiber) {
     fiber->next = nullptr;
     (tail_ != nullptr ? tail_->next : head_) = fiber;
     tail_ = fiber;
     ++count_;
   }
 
-  Fiber* PopFront() {
+  MR_NO_TSAN Fiber* PopFront() {
     Fiber* fiber = head_;
     if (fiber == nullptr) return nullptr;
     head_ = fiber->next;
@@ -30,7 +31,7 @@ class FiberList {
   }
 
   // Takes all of `other`.
-  void Append(FiberList& other) {
+  MR_NO_TSAN void Append(FiberList& other) {
     if (other.head_ == nullptr) return;
     (tail_ != nullptr ? tail_->next : head_) = other.head_;
     tail_ = other.tail_;

@@ -146,7 +146,7 @@ MR_NO_TSAN void Scheduler::Execute(Machine& machine, Fiber* fiber, bool inherits
       processor.counters.switch_ticks.Add(kSwitchSample * TicksBetween(machine.left_at, now));
     }
     // Readied after the last fiber was left: taken as that moment, what lies before would be counted twice.
-    now = std::max(now, fiber->since);
+    if (now < fiber->since) now = fiber->since;
     uint64_t waited = now - fiber->since;
     fiber->runnable += waited;
     processor.counters.wait_ticks.Add(waited);

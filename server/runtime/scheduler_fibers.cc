@@ -57,7 +57,7 @@ MR_NO_TSAN Fiber* Scheduler::Allocate(FiberOptions options) {
   return fiber;
 }
 
-void Scheduler::Release(Fiber* unstarted) {
+MR_NO_TSAN void Scheduler::Release(Fiber* unstarted) {
   // Modulo 2^64; only the sum over all counters has a meaning.
   outside_started_.fetch_sub(1, std::memory_order_relaxed);
   unstarted->next = nullptr;

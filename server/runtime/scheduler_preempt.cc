@@ -136,7 +136,8 @@ MR_NO_TSAN bool Scheduler::TakeProcessorToGoOn(Machine& machine) {
 
 // Time without a processor counts as a blocking call, since sysmon found the thread asleep in one.
 MR_NO_TSAN void Scheduler::CloseDetachedAccount(Machine& machine, Fiber* fiber, uint64_t now) {
-  uint64_t detached_at = std::max(machine.detached_at.load(std::memory_order_relaxed), fiber->since);
+  uint64_t detached_at = machine.detached_at.load(std::memory_order_relaxed);
+  if (detached_at < fiber->since) detached_at = fiber->since;
   fiber->running += TicksBetween(fiber->since, detached_at);
   fiber->blocked[static_cast<size_t>(WaitReason::kBlocking)] += TicksBetween(detached_at, now);
   fiber->since = now;

@@ -109,7 +109,7 @@ Fiber* StackPool::NewFiber() {
   return fiber;
 }
 
-Fiber* StackPool::Take(int count) {
+MR_NO_TSAN Fiber* StackPool::Take(int count) {
   LockGuard guard(lock_);
   Fiber* list = nullptr;
   for (int i = 0; i < count; ++i) {
@@ -132,7 +132,7 @@ Fiber* StackPool::Take(int count) {
   return list;
 }
 
-void StackPool::Give(Fiber* first, int count) {
+MR_NO_TSAN void StackPool::Give(Fiber* first, int count) {
   LockGuard guard(lock_);
   for (int i = 0; i < count; ++i) {
     Fiber* fiber = first;
