@@ -90,6 +90,7 @@ MR_NO_TSAN Scheduler::Resumed Scheduler::SleepBound(Machine& machine) {
     if (stopping_.load(std::memory_order_seq_cst)) return Resumed::kStopping;
     FutexWait(machine.wake, 0);
   }
+  sanitizers::Acquire(&machine.wake);
   machine.wake.store(0, std::memory_order_relaxed);
   if (stopping_.load(std::memory_order_seq_cst)) return Resumed::kStopping;
   Processor& processor = *machine.assigned;

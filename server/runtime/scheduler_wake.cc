@@ -61,6 +61,7 @@ MR_NO_TSAN void SetAssignment(Machine& machine, Processor* processor, bool spinn
 void Scheduler::Assign(Machine& machine, Processor* processor, bool spinning) {
   machine_wakeups_.fetch_add(1, std::memory_order_relaxed);
   SetAssignment(machine, processor, spinning);
+  sanitizers::Release(&machine.wake);
   // release: pairs with the acquire there.
   machine.wake.store(1, std::memory_order_release);
   FutexWake(machine.wake, 1);

@@ -194,6 +194,7 @@ TEST_P(SystemCallsUnderTorment, FibersComputeOnAfterCallsOfAnyLength) {
 
 // Go: TestSignalDuringExec. The program is replaced by another while its threads are being signalled.
 TEST_P(SystemCallsUnderTorment, ExecReplacesAProgramOfStoppedFibers) {
+  if (!rt::kPreemptionWorks) GTEST_SKIP() << "a child of a fork cannot start threads under ThreadSanitizer";
   for (int i = 0; i < (kSlowBuild ? 2 : 5); ++i) {
     pid_t pid = fork();
     if (pid == 0) {
