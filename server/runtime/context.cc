@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "runtime/preempt.h"
 #include "runtime/sanitizers.h"
+#include "runtime/scheduler.h"
 
 namespace __cxxabiv1 {
 // The layout is fixed by the Itanium C++ ABI (2.2.2): caughtExceptions, uncaughtExceptions.
@@ -26,26 +27,58 @@ using boost::context::detail::transfer_t;
 
 constinit thread_local Machine* current_machine = nullptr;
 
+[[maybe_unused]] size_t StackBytes(const Fiber* fiber) {
+  return static_cast<size_t>(reinterpret_cast<const char*>(fiber) - fiber->stack_low);
+}
+
+// From the calling fiber's stack to the next one's or the machine's. Returns when the fiber goes on. `save`: for ASan; nullptr when it
+// does not.
+MR_NO_TSAN inline transfer_t Leave(Machine& machine, Fiber* fiber, void** save) {
+  fiber->saved_errno = *machine.errno_place;
+  fiber->exceptions = *machine.exceptions_place;
+  sanitizers::Release(fiber);
+  Fiber* next = machine.scheduler.PickNext(machine, fiber);
+  machine.left = next != nullptr ? fiber : nullptr;
+  if (next != nullptr) {
+    sanitizers::StartSwitch(save, next->stack_low, StackBytes(next));
+  } else {
+    sanitizers::StartSwitch(save, machine.stack_low, machine.stack_bytes);
+    sanitizers::SwitchTo(machine.tsan_thread);
+  }
+  // One place for both, so that fibers that wait for the same have the same backtrace.
+  return jump_fcontext(next != nullptr ? next->context : machine.native_context, &machine);
+}
+
+// First on a fiber's stack, pinned by whoever came from `from`.
+MR_NO_TSAN inline void Arrive(Machine& machine, Fiber* fiber, transfer_t from, void* fake_stack) {
+  if (Fiber* left = machine.left) {
+    sanitizers::FinishSwitch(fake_stack);
+    left->context = from.fctx;
+    machine.scheduler.Settle(machine, left);
+  } else {
+    sanitizers::FinishSwitch(fake_stack, &machine.stack_low, &machine.stack_bytes);
+    machine.native_context = from.fctx;
+  }
+  sanitizers::Acquire(&machine);
+  sanitizers::Acquire(fiber);
+  *machine.errno_place = fiber->saved_errno;
+  *machine.exceptions_place = fiber->exceptions;
+  Unpin();
+}
+
 // The outermost frame of every fiber. noexcept: an exception that leaves the closure ends in std::terminate, with the exception's
 // name and message, instead of unwinding into nothing.
 MR_NO_TSAN void FiberEntry(transfer_t from) noexcept {
   Machine* machine = static_cast<Machine*>(from.data);
-  sanitizers::FinishSwitch(nullptr, &machine->stack_low, &machine->stack_bytes);
-  machine->native_context = from.fctx;
   Fiber* fiber = machine->current;
-  sanitizers::Acquire(machine);
-  sanitizers::Acquire(fiber);
-  Unpin();  // The machine's pin does not hold here; the one in LeaveFiber takes its place when we come back.
+  Arrive(*machine, fiber, from, nullptr);
 
   fiber->entry(fiber->closure);
 
   Pin();
   machine = CurrentMachine();
   machine->after_switch = AfterSwitch::kFinish;
-  sanitizers::Release(fiber);
-  sanitizers::StartSwitch(nullptr, machine->stack_low, machine->stack_bytes);
-  sanitizers::SwitchTo(machine->tsan_thread);
-  jump_fcontext(machine->native_context, nullptr);
+  Leave(*machine, fiber, nullptr);
   MR_FATAL("a finished fiber was resumed");
 }
 
@@ -81,19 +114,17 @@ MR_NO_TSAN void PrepareContext(Fiber* fiber) {
       make_fcontext(fiber->stack_top, static_cast<size_t>(fiber->stack_top - fiber->stack_low), FiberEntry);
 }
 
-MR_NO_TSAN void SwitchToFiber(Machine& machine, Fiber* fiber) {
-  *machine.errno_place = fiber->saved_errno;
-  *machine.exceptions_place = fiber->exceptions;
-  sanitizers::StartSwitch(&machine.asan_fake_stack, fiber->stack_low,
-                          static_cast<size_t>(reinterpret_cast<char*>(fiber) - fiber->stack_low));
+MR_NO_TSAN Fiber* SwitchToFiber(Machine& machine, Fiber* fiber) {
+  machine.left = nullptr;
+  sanitizers::StartSwitch(&machine.asan_fake_stack, fiber->stack_low, StackBytes(fiber));
   sanitizers::SwitchTo(fiber->tsan_fiber);
   transfer_t from = jump_fcontext(fiber->context, &machine);
   sanitizers::FinishSwitch(machine.asan_fake_stack);
+  Fiber* left = machine.current;
   // The unlock in a ParkCommit speaks for the fiber: what it wrote comes before.
-  sanitizers::Acquire(fiber);
-  fiber->context = from.fctx;
-  fiber->saved_errno = *machine.errno_place;
-  fiber->exceptions = *machine.exceptions_place;
+  sanitizers::Acquire(left);
+  left->context = from.fctx;
+  return left;
 }
 
 MR_NO_TSAN void LeaveFiber(AfterSwitch reason, ParkCommit commit, void* argument) {
@@ -103,17 +134,9 @@ MR_NO_TSAN void LeaveFiber(AfterSwitch reason, ParkCommit commit, void* argument
   machine->after_switch = reason;
   machine->park_commit = commit;
   machine->park_argument = argument;
-  sanitizers::Release(fiber);
-  sanitizers::StartSwitch(&fiber->asan_fake_stack, machine->stack_low, machine->stack_bytes);
-  sanitizers::SwitchTo(machine->tsan_thread);
-  transfer_t from = jump_fcontext(machine->native_context, nullptr);
+  transfer_t from = Leave(*machine, fiber, &fiber->asan_fake_stack);
   // `machine` is the one that was left; this one resumed us.
-  Machine* resumer = static_cast<Machine*>(from.data);
-  sanitizers::FinishSwitch(fiber->asan_fake_stack, &resumer->stack_low, &resumer->stack_bytes);
-  resumer->native_context = from.fctx;
-  sanitizers::Acquire(resumer);
-  sanitizers::Acquire(fiber);
-  Unpin();
+  Arrive(*static_cast<Machine*>(from.data), fiber, from, fiber->asan_fake_stack);
 }
 
 }  // namespace millrace::rt

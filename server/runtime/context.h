@@ -12,10 +12,12 @@ void BindThreadState(Machine& machine);
 // Makes the next SwitchToFiber start the fiber's closure at the top of its stack.
 void PrepareContext(Fiber* fiber);
 
-// On the machine's own stack. Returns when the fiber has left its stack; machine.after_switch says why.
-void SwitchToFiber(Machine& machine, Fiber* fiber);
+// On the machine's own stack. Returns when a fiber has left its stack for this one, perhaps another than `fiber`; machine.after_switch
+// says why.
+Fiber* SwitchToFiber(Machine& machine, Fiber* fiber);
 
-// On a fiber's stack. Returns when the fiber goes on, perhaps on another machine.
+// On a fiber's stack. Goes to the next fiber's straight away where there is one at hand (Scheduler::PickNext), which then settles what
+// this one has left behind; else to the machine's. Returns when the fiber goes on, perhaps on another machine.
 void LeaveFiber(AfterSwitch reason, ParkCommit commit, void* argument);
 
 }  // namespace millrace::rt

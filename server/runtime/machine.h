@@ -29,15 +29,17 @@ struct Machine {
   Scheduler& scheduler;
   ProcessorSlot processor;
   Fiber* current = nullptr;           // Also while the fiber is stopped by a signal or in a blocking call.
-  bool spinning = false;              // Looks for work and is counted in Scheduler::spinning_.
+  bool spinning = false;              // Looks for work and is counted by the idle protocol.
   std::atomic<bool> blocking{false};  // In rt::Blocking, without a processor.
 
   // ---- Switching
   void* native_context = nullptr;  // Of this thread's own stack, while a fiber runs on it.
+  Fiber* left =
+      nullptr;  // Left for another fiber, which has to settle it; nullptr: left for the machine's stack, or that was.
   AfterSwitch after_switch = AfterSwitch::kNone;
   ParkCommit park_commit = nullptr;
   void* park_argument = nullptr;
-  uint64_t left_at = 0;  // Ticks when the last fiber was left; 0 once a search came in between.
+  uint64_t left_at = 0;  // Ticks when the last fiber was left; 0 once something came in between.
   uint32_t switches = 0;
   int* errno_place = nullptr;
   ExceptionState* exceptions_place = nullptr;

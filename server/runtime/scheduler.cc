@@ -27,6 +27,13 @@ namespace {
 constexpr uint64_t kGlobalQueueInterval = 61;
 constexpr int kStealRounds = 4;
 constexpr uint32_t kSwitchSample = 64;
+// ThreadSanitizer sees each fiber as a thread: the one that settled what another left behind would be ordered after it, and no race
+// between the two would be reported. There every switch goes over the machine's stack.
+#if defined(__SANITIZE_THREAD__)
+constexpr bool kSwitchesDirectly = false;
+#else
+constexpr bool kSwitchesDirectly = true;
+#endif
 // Of a machine's own stack: the search for work is shallow, an I/O poller's handlers are what needs room.
 constexpr size_t kMachineStackBytes = size_t{512} << 10;
 
@@ -134,66 +141,86 @@ void Scheduler::Loop(Machine& machine) {
 }
 
 MR_NO_TSAN void Scheduler::Execute(Machine& machine, Fiber* fiber, bool inherits) {
+  if (machine.left_at == 0) machine.left_at = NowTicks();
+  BeginRun(machine, *machine.processor, fiber, inherits);
+  Settle(machine, SwitchToFiber(machine, fiber));
+}
+
+// At machine.left_at.
+MR_NO_TSAN inline void Scheduler::BeginRun(Machine& machine, Processor& processor, Fiber* fiber, bool inherits) {
   uint64_t now = machine.left_at;
-  {
-    Processor& processor = *machine.processor;
-    // Reading the counter costs as much as the switch itself: the moment one fiber was left is taken as the one the next was
-    // entered, and how long the scheduler takes in between is looked at every kSwitchSample-th time only.
-    if (now == 0) {
-      now = NowTicks();
-    } else if (++machine.switches % kSwitchSample == 0) {
-      now = NowTicks();
-      processor.counters.switch_ticks.Add(kSwitchSample * TicksBetween(machine.left_at, now));
-    }
-    // Readied after the last fiber was left: taken as that moment, what lies before would be counted twice.
-    if (now < fiber->since) now = fiber->since;
-    uint64_t waited = now - fiber->since;
-    fiber->runnable += waited;
-    processor.counters.wait_ticks.Add(waited);
-    processor.counters.wait_log2[64 - std::countl_zero(waited)].Add(1);
-    if (!inherits) {
-      processor.tick.Add(1);
-      processor.slice_start.Set(now);
-    }
+  // Reading the counter costs as much as the switch itself: the moment one fiber was left is taken as the one the next was
+  // entered, and how long the scheduler takes in between is looked at every kSwitchSample-th time only.
+  if (++machine.switches % kSwitchSample == 0) {
+    now = NowTicks();
+    processor.counters.switch_ticks.Add(kSwitchSample * TicksBetween(machine.left_at, now));
+  }
+  // Readied after the last fiber was left: taken as that moment, what lies before would be counted twice.
+  if (now < fiber->since) now = fiber->since;
+  uint64_t waited = now - fiber->since;
+  fiber->runnable += waited;
+  processor.counters.wait_ticks.Add(waited);
+  processor.counters.wait_log2[64 - static_cast<size_t>(std::countl_zero(waited))].Add(1);
+  if (!inherits) {
+    processor.tick.Add(1);
+    processor.slice_start.Set(now);
   }
   fiber->started = true;
   fiber->since = now;
   fiber->state.store(FiberState::kRunning, std::memory_order_relaxed);
   machine.current = fiber;
-  for (;;) {
-    SwitchToFiber(machine, fiber);
-    now = NowTicks();
-    Processor* processor = machine.processor.Get();
-    if (processor == nullptr) [[unlikely]] {
-      LeftWithoutProcessor(machine, fiber, now);
-      return;
-    }
-    fiber->running += TicksBetween(fiber->since, now);
-    fiber->since = now;
-    machine.left_at = now;
-    processor->counters.switches_voluntary.Add(1);
-    switch (machine.after_switch) {
-      case AfterSwitch::kYield:
-        machine.current = nullptr;
-        fiber->state.store(FiberState::kReady, std::memory_order_relaxed);
-        PushLocal(*processor, fiber);
-        return;
-      case AfterSwitch::kPark:
-        machine.current = nullptr;
-        fiber->state.store(FiberState::kParked, std::memory_order_relaxed);
-        // From here on the fiber may be running elsewhere, unless commit says no.
-        if (machine.park_commit == nullptr || machine.park_commit(fiber, machine.park_argument)) return;
-        sanitizers::Release(fiber);
-        fiber->state.store(FiberState::kRunning, std::memory_order_relaxed);
-        machine.current = fiber;
-        break;
-      case AfterSwitch::kFinish:
-        machine.current = nullptr;
-        FinishFiber(processor, fiber);
-        return;
-      case AfterSwitch::kNone:
-        MR_FATAL("fiber %lu left its stack without a reason", static_cast<unsigned long>(fiber->id));
-    }
+}
+
+// Only what needs no look around: the next fiber of the processor's own queue, while nothing else is due.
+MR_NO_TSAN Fiber* Scheduler::PickNext(Machine& machine, Fiber* leaving) {
+  const uint64_t now = NowTicks();
+  machine.left_at = now;
+  Processor* processor = machine.processor.Get();
+  if (processor == nullptr) [[unlikely]] {
+    machine.left_at = 0;
+    CloseDetachedAccount(machine, leaving, now);
+    return nullptr;
+  }
+  leaving->running += TicksBetween(leaving->since, now);
+  leaving->since = now;
+  processor->counters.switches_voluntary.Add(1);
+  if constexpr (!kSwitchesDirectly) return nullptr;
+  if (simulate_ || stopping_.load(std::memory_order_relaxed) || TooManyParked() || processor->index >= procs() ||
+      (leaving == main_ && machine.after_switch == AfterSwitch::kFinish) || processor->timers.earliest_ticks() <= now ||
+      TicksBetween(processor->slice_start.Get(), now) > slice_ticks_ ||
+      (processor->tick.Get() % kGlobalQueueInterval == 0 && SharedWork())) {
+    return nullptr;
+  }
+  bool inherits;
+  Fiber* next = processor->run_queue.Pop(&inherits);
+  if (next != nullptr) BeginRun(machine, *processor, next, inherits);
+  return next;
+}
+
+MR_NO_TSAN void Scheduler::Settle(Machine& machine, Fiber* left) {
+  Processor* processor = machine.processor.Get();
+  if (machine.current == left) machine.current = nullptr;
+  if (processor == nullptr) [[unlikely]]
+    machine.blocking.store(false, std::memory_order_relaxed);
+  auto again = [&](bool soon) {
+    left->state.store(FiberState::kReady, std::memory_order_relaxed);
+    if (processor == nullptr) return SubmitFromOutside(left);
+    Fiber* last = soon ? processor->run_queue.PushNext(left) : left;
+    if (last != nullptr) PushLocal(*processor, last);
+  };
+  switch (machine.after_switch) {
+    case AfterSwitch::kYield:
+      return again(/*soon=*/false);
+    case AfterSwitch::kPark:
+      left->state.store(FiberState::kParked, std::memory_order_relaxed);
+      // From here on the fiber may be running elsewhere, unless commit says no.
+      if (machine.park_commit == nullptr || machine.park_commit(left, machine.park_argument)) return;
+      sanitizers::Release(left);
+      return again(/*soon=*/true);
+    case AfterSwitch::kFinish:
+      return FinishFiber(processor, left);
+    case AfterSwitch::kNone:
+      MR_FATAL("fiber %lu left its stack without a reason", static_cast<unsigned long>(left->id));
   }
 }
 

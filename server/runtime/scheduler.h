@@ -98,6 +98,12 @@ class Scheduler {
   void EnterBlocking(Machine& machine);
   void LeaveBlocking(Machine& machine);
 
+  // ---- On the stack of a fiber that leaves it, pinned (context.cc)
+  // Closes the account of `leaving`. The fiber to go on with at once, entered as the running one; nullptr: the machine has to search.
+  Fiber* PickNext(Machine& machine, Fiber* leaving);
+  // The fiber has left its stack, machine.after_switch says why. From here on it may run elsewhere.
+  void Settle(Machine& machine, Fiber* left);
+
   // Signals the machine that runs the fiber. False: none does.
   bool AskForTrace(Fiber* fiber);
 
@@ -114,6 +120,7 @@ class Scheduler {
   static void* MachineThread(void* machine);
   void Loop(Machine& machine);
   void Execute(Machine& machine, Fiber* fiber, bool inherits);
+  void BeginRun(Machine& machine, Processor& processor, Fiber* fiber, bool inherits);
   Fiber* FindRunnable(Machine& machine, bool* inherits);
   Fiber* FindLocal(Machine& machine, Processor& processor, bool* inherits);
   Fiber* Steal(Machine& machine, Processor& mine);
@@ -150,7 +157,7 @@ class Scheduler {
   int64_t EarliestTimer() const;
   template <typename F>
   void ForEachProcessor(F&& fn) const {  // Also retired ones.
-    // acquire: pairs with the release in SetProcs.
+    // acquire: pairs with the release in Resize.
     for (int i = 0, n = created_.load(std::memory_order_acquire); i < n; ++i) fn(*processors_[static_cast<size_t>(i)]);
   }
 
@@ -186,7 +193,6 @@ class Scheduler {
   bool Retake(Processor& processor);
   void Disown(Processor& processor);
   void CloseDetachedAccount(Machine& machine, Fiber* fiber, uint64_t now);
-  void LeftWithoutProcessor(Machine& machine, Fiber* fiber, uint64_t now);
 
   // ---- The number of processors (scheduler_resize.cc)
   enum class ResizedBy : uint8_t { kProgram, kCpuLimit };
@@ -241,9 +247,9 @@ class Scheduler {
   std::atomic<int> machine_count_{0};
   std::atomic<int> starting_count_{0};  // Made, but their threads have not begun.
 
-  std::mutex
-      resize_mutex_;  // One SetProcs at a time; never taken by a machine's own stack. UnstoppableGuard, for this and the next.
-  std::mutex machines_mutex_;  // Guards machines_; taken while a thread is made, never by the search for work.
+  // UnstoppableGuard, for both. Never taken by a machine's own stack.
+  std::mutex resize_mutex_;    // One SetProcs at a time.
+  std::mutex machines_mutex_;  // Guards machines_; taken while a thread is made.
   std::vector<std::unique_ptr<Machine>> machines_;
   Housekeeper housekeeper_{*this};
   std::atomic<bool> follow_cpu_limit_{false};

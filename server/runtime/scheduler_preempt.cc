@@ -146,32 +146,6 @@ MR_NO_TSAN void Scheduler::CloseDetachedAccount(Machine& machine, Fiber* fiber, 
   machine.detached_at.store(0, std::memory_order_release);
 }
 
-// Execute's second half for a fiber that has lost its processor on the way.
-MR_NO_TSAN void Scheduler::LeftWithoutProcessor(Machine& machine, Fiber* fiber, uint64_t now) {
-  CloseDetachedAccount(machine, fiber, now);
-  machine.blocking.store(false, std::memory_order_relaxed);
-  machine.current = nullptr;
-  machine.left_at = 0;
-  switch (machine.after_switch) {
-    case AfterSwitch::kYield:
-      fiber->state.store(FiberState::kReady, std::memory_order_relaxed);
-      SubmitFromOutside(fiber);
-      return;
-    case AfterSwitch::kPark:
-      fiber->state.store(FiberState::kParked, std::memory_order_relaxed);
-      if (machine.park_commit == nullptr || machine.park_commit(fiber, machine.park_argument)) return;
-      sanitizers::Release(fiber);
-      fiber->state.store(FiberState::kReady, std::memory_order_relaxed);
-      SubmitFromOutside(fiber);
-      return;
-    case AfterSwitch::kFinish:
-      FinishFiber(nullptr, fiber);
-      return;
-    case AfterSwitch::kNone:
-      MR_FATAL("fiber %lu left its stack without a reason", static_cast<unsigned long>(fiber->id));
-  }
-}
-
 MR_NO_TSAN bool Scheduler::AskForTrace(Fiber* fiber) {
   // AwaitMachines has the mutex then.
   if (stopping_.load(std::memory_order_seq_cst)) return false;
