@@ -100,8 +100,9 @@ bool Housekeeper::MakeMachines() {
     made = s.MakeMachine();
   }
   if (!made) SayWithoutMachines();
-  // Rule 3 of scheduler.h: for whoever found no machine to wake.
-  s.WakeSuccessor();
+  // Rule 3 of scheduler.h: for whoever found no machine to wake. One that is just starting will look by itself, and whoever tried to
+  // wake one before that would ask here again, and again.
+  if (s.idle_machine_count_.load(std::memory_order_seq_cst) > 0) s.WakeSuccessor();
   return made;
 }
 

@@ -262,6 +262,7 @@ class Scheduler {
   std::atomic<uint64_t> outside_finished_{0};
   std::atomic<uint64_t> machine_wakeups_{0};
   std::atomic<uint64_t> handoffs_{0};
+  Counter timers_fired_late_;  // By sysmon.
 };
 
 }  // namespace millrace::rt

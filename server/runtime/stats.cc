@@ -45,6 +45,7 @@ RuntimeStats Scheduler::Stats() const {
       stats.wait_buckets[bucket] += count;
     }
   });
+  stats.timers_fired += timers_fired_late_.Get();
   stats.switches_handoff = handoffs_.load(std::memory_order_relaxed);
   stats.fibers_started = started;
   stats.fibers = static_cast<int64_t>(started - finished);

@@ -74,7 +74,7 @@ int64_t Sysmon::Look(int64_t now) {
     if (earliest >= TimerHeap::kNever - kLateNs) return;
     int64_t late_at = earliest + kLateNs;
     if (late_at <= now) {
-      fired_late_ += static_cast<uint64_t>(processor.timers.FireDue(now));
+      s.timers_fired_late_.Add(static_cast<uint64_t>(processor.timers.FireDue(now)));
     } else {
       next = std::min(next, late_at - now);
     }

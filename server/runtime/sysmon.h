@@ -36,7 +36,6 @@ class Sysmon {
   int64_t backoff_ns_ = 50'000;
   int idle_looks_ = 0;
   int64_t deadlocks_at_ns_ = 0;
-  uint64_t fired_late_ = 0;
   Machine* detached_ = nullptr;  // Threads that lost their processor in a system call.
   Machine** cursor_ = nullptr;   // The link to the one to look at next.
 };
