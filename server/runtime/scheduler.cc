@@ -343,12 +343,16 @@ Fiber* Scheduler::Steal(Machine& machine, Processor& mine) {
         }
       }
       // The slot of a busy processor is usually emptied within 100 ns by its own machine, with warm caches; give it some
-      // microseconds before taking it away (Go's runqgrab).
+      // microseconds before taking it away (Go's runqgrab). One that switches meanwhile is at it: a pair that readies each other
+      // must not be torn apart for nothing.
+      bool take_next = last_round;
       if (last_round && !victim.run_queue.Empty()) {
+        uint64_t switches = victim.counters.switches_voluntary.Get();
         for (int i = 0; i < 48; ++i) CpuRelax();
+        take_next = victim.counters.switches_voluntary.Get() == switches;
       }
       uint32_t stolen = 0;
-      if (Fiber* fiber = victim.run_queue.StealInto(mine.run_queue, last_round, &stolen)) {
+      if (Fiber* fiber = victim.run_queue.StealInto(mine.run_queue, take_next, &stolen)) {
         mine.counters.steals.Add(1);
         mine.counters.fibers_stolen.Add(stolen);
         return fiber;
