@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cerrno>
 #include <thread>
 #include <vector>
 
 #include "runtime/runtime.h"
+#include "sync/wait_group.h"
 #include "tests/support/fibers.h"
 
 namespace millrace::rt {
@@ -58,6 +60,51 @@ TEST_P(Parking, ACommitThatSaysNoGoesOnAtOnce) {
         },
         &calls);
     EXPECT_EQ(calls, 1);
+  });
+}
+
+// The commit runs on the stack of the fiber that comes next.
+TEST_P(Parking, ACommitThatSaysNoBesideReadyFibersLosesNobody) {
+  Run([] {
+    constexpr int kFibers = 50, kRounds = 200;
+    std::atomic<int> refused{0};
+    sync::WaitGroup done;
+    for (int i = 0; i < kFibers; ++i) {
+      done.Go([&] {
+        for (int round = 0; round < kRounds; ++round) {
+          Park(
+              WaitReason::kExternal,
+              [](Fiber*, void* count) {
+                static_cast<std::atomic<int>*>(count)->fetch_add(1);
+                return false;
+              },
+              &refused);
+          if (round % 3 == 0) Yield();
+        }
+      });
+    }
+    done.Wait();
+    EXPECT_EQ(refused, kFibers * kRounds);
+  });
+}
+
+// Whichever way a fiber is entered (from the machine's stack, from another fiber, for the first time), errno is its own.
+TEST_P(Parking, ErrnoStaysWithTheFiber) {
+  Run([] {
+    sync::WaitGroup done;
+    std::atomic<int> wrong{0};
+    for (int i = 1; i <= 40; ++i) {
+      done.Go([&wrong, i] {
+        if (errno != 0) ++wrong;  // A new one begins with none, whoever ran before.
+        for (int round = 0; round < 100; ++round) {
+          errno = i;
+          Yield();
+          if (errno != i) ++wrong;
+        }
+      });
+    }
+    done.Wait();
+    EXPECT_EQ(wrong, 0);
   });
 }
 
