@@ -25,8 +25,6 @@ using boost::context::detail::jump_fcontext;
 using boost::context::detail::make_fcontext;
 using boost::context::detail::transfer_t;
 
-constinit thread_local Machine* current_machine = nullptr;
-
 [[maybe_unused]] size_t StackBytes(const Fiber* fiber) {
   return static_cast<size_t>(reinterpret_cast<const char*>(fiber) - fiber->stack_low);
 }
@@ -84,8 +82,14 @@ MR_NO_TSAN void FiberEntry(transfer_t from) noexcept {
 
 }  // namespace
 
-// A migrating fiber must read the variable of the thread it runs on now. `noipa` keeps the optimiser, also across translation
-// units with LTO, from inlining this or remembering its result.
+#if defined(__x86_64__)
+constinit thread_local Machine* internal::current_machine = nullptr;
+MR_NO_TSAN void SetCurrentMachine(Machine* machine) { internal::current_machine = machine; }
+#else
+namespace {
+constinit thread_local Machine* current_machine = nullptr;
+}
+// `noipa` keeps the optimiser, also across translation units with LTO, from inlining this or remembering its result.
 #if defined(__clang__)
 __attribute__((noinline))
 #else
@@ -97,8 +101,8 @@ CurrentMachine() {
   asm volatile("" : "+r"(machine)::"memory");
   return machine;
 }
-
 MR_NO_TSAN void SetCurrentMachine(Machine* machine) { current_machine = machine; }
+#endif
 
 void BindThreadState(Machine& machine) {
   machine.errno_place = &errno;

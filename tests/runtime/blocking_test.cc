@@ -3,12 +3,18 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstddef>
+#include <cstdlib>
 #include <thread>
 #include <vector>
 
@@ -93,24 +99,52 @@ TEST_P(BlockingCall, IsAccountedAsBlockedAndAsAHandOff) {
 }
 
 // The founding promise: code that knows nothing of fibers may block.
+void MoreReadersThanProcessors(int procs) {
+  const int count = procs + 3;
+  std::vector<Pipe> pipes(static_cast<size_t>(count));
+  std::atomic<int> begun{0};
+  sync::WaitGroup readers;
+  for (Pipe& pipe : pipes) {
+    readers.Go([&] {
+      begun.fetch_add(1);
+      EXPECT_EQ(pipe.Read(), 1);
+    });
+  }
+  // This fiber goes on only because theirs are taken from them.
+  while (begun.load() < count) Yield();
+  for (int i = 0; i < 10; ++i) Yield();
+  for (Pipe& pipe : pipes) pipe.Write();
+  readers.Wait();
+}
+
 TEST_P(BlockingCall, UnannouncedDoesNotStopTheOthers) {
-  Run([this] {
-    const int count = GetParam() + 3;
-    std::vector<Pipe> pipes(static_cast<size_t>(count));
-    std::atomic<int> begun{0};
-    sync::WaitGroup readers;
-    for (Pipe& pipe : pipes) {
-      readers.Go([&] {
-        begun.fetch_add(1);
-        EXPECT_EQ(pipe.Read(), 1);
-      });
-    }
-    // More readers than processors: this fiber goes on only because theirs are taken from them.
-    while (begun.load() < count) Yield();
-    for (int i = 0; i < 10; ++i) Yield();
-    for (Pipe& pipe : pipes) pipe.Write();
-    readers.Wait();
-  });
+  Run([this] { MoreReadersThanProcessors(GetParam()); });
+}
+
+// As in a container whose seccomp profile knows no membarrier(2).
+void ForbidMembarrier() {
+  std::array<sock_filter, 4> program = {{
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  }};
+  const sock_fprog filter{.len = program.size(), .filter = program.data()};
+  ASSERT_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+  ASSERT_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
+}
+
+// Their processors cannot be taken behind their backs then: the signal, which a read that restarts does not notice, has to do.
+TEST_P(BlockingCall, UnannouncedDoesNotStopTheOthersWithoutMembarrierEither) {
+  if (!kPreemptionWorks) GTEST_SKIP() << "it is the preemption signal that takes the processors";
+  EXPECT_EXIT(
+      {
+        ForbidMembarrier();
+        EXPECT_FALSE(ProcessBarrier());
+        Runtime({.procs = GetParam()}).Run([this] { MoreReadersThanProcessors(GetParam()); });
+        exit(testing::Test::HasFailure() ? 1 : 0);
+      },
+      testing::ExitedWithCode(0), "");
 }
 
 TEST_P(BlockingCall, AFiberThatComputesAfterwardsStillSharesTheProcessors) {
