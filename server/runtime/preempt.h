@@ -77,7 +77,8 @@ inline constexpr bool kPreemptionWorks = true;
 // Once for the process. A SIGURG that does not come from the runtime goes on to the handler that was there before.
 void InstallPreemptHandler();
 
-// Asks the thread to stop its fiber, or to answer a TraceRequest (trace_running.h). It decides itself whether it may (Scheduler::OnPreemptSignal). Any thread.
+// Asks the thread to stop its fiber, or to answer a TraceRequest (trace_running.h). It decides itself whether it may
+// (Scheduler::OnPreemptSignal). Any thread.
 void SendPreemptSignal(const Machine& machine);
 
 // Makes every running thread of the process pass a full memory barrier. False: the kernel cannot (or must not) do that.

@@ -1,7 +1,8 @@
 // Processor (P): the right to run fibers, with what belongs to it: a run queue, timers, a cache of used stacks, counters.
 //
-//   Who may change it   The machine that holds it; sysmon, when it has taken it from one that sleeps in a system call. Thieves use run_queue and timers, whose own rules allow it; counters are
-//                       written by the holder and read by anyone. Idle ones belong to the scheduler's list, under its lock.
+//   Who may change it   The machine that holds it; sysmon, when it has taken it from one that sleeps in a system call. Thieves use
+//                       run_queue and timers, whose own rules allow it; counters are written by the holder and read by anyone.
+//                       Idle ones belong to the scheduler's list, under its lock.
 //   Lifetime            As the scheduler's: one that SetProcs has retired keeps its timers, which others fire, until it is used
 //                       again.
 #pragma once
