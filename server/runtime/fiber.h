@@ -60,16 +60,21 @@ struct alignas(64) Fiber {
 
   uint32_t select_random = 0;  // Generator of the order in which its selects look at their cases.
 
-  // ---- Identity
-  uint64_t id = 0;
-  const char* name = "";
-  Scheduler* scheduler = nullptr;
+  // ---- Accounting, in ticks (cycles.h). `since` is when it entered its present state.
+  uint64_t since = 0;
+  uint64_t running = 0;
+  uint64_t runnable = 0;
 
   // ---- What it runs
   void (*entry)(void* closure) = nullptr;
   void* closure = nullptr;
-  StackPool* pool = nullptr;  // Where its stack comes from and goes.
   char* stack_low = nullptr;  // First usable byte, above the guard.
+  Scheduler* scheduler = nullptr;
+  uint64_t id = 0;
+
+  // ---- What a switch does not look at. Above: two cache lines.
+  const char* name = "";
+  StackPool* pool = nullptr;  // Where its stack comes from and goes.
   char* stack_top = nullptr;  // Where the stack starts: below the closure.
 
   // Where the mutex it waits for keeps its owner (a Fiber*); for deadlock.h.
@@ -78,11 +83,7 @@ struct alignas(64) Fiber {
   // ---- For dumps (dump.h). Where a signal stopped it; pc is 0 unless it is stopped so. By value: what it describes may end any time.
   SavedFrame preempted_at;
 
-  // ---- Accounting, in ticks (cycles.h). `since` is when it entered its present state.
-  uint64_t since = 0;
-  uint64_t running = 0;
-  uint64_t runnable = 0;
-  std::array<uint64_t, static_cast<size_t>(WaitReason::kCount)> blocked{};
+  std::array<uint64_t, static_cast<size_t>(WaitReason::kCount)> blocked{};  // Accounting, as above.
 
   // ---- Tools
   void* tsan_fiber = nullptr;
