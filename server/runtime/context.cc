@@ -35,7 +35,7 @@ MR_NO_TSAN inline transfer_t Leave(Machine& machine, Fiber* fiber, void** save) 
   fiber->saved_errno = *machine.errno_place;
   fiber->exceptions = *machine.exceptions_place;
   sanitizers::Release(fiber);
-  Fiber* next = machine.scheduler.PickNext(machine, fiber);
+  Fiber* next = Scheduler::kSwitchesDirectly ? machine.scheduler.PickNext(machine, fiber) : nullptr;
   machine.left = next != nullptr ? fiber : nullptr;
   if (next != nullptr) {
     sanitizers::StartSwitch(save, next->stack_low, StackBytes(next));
@@ -59,6 +59,8 @@ MR_NO_TSAN inline void Arrive(Machine& machine, Fiber* fiber, transfer_t from, v
   }
   sanitizers::Acquire(&machine);
   sanitizers::Acquire(fiber);
+  if constexpr (!Scheduler::kSwitchesDirectly)
+    sanitizers::Acquire(machine.processor.Get());  // Made by Resize, perhaps.
   *machine.errno_place = fiber->saved_errno;
   *machine.exceptions_place = fiber->exceptions;
   Unpin();

@@ -27,13 +27,6 @@ namespace {
 constexpr uint64_t kGlobalQueueInterval = 61;
 constexpr int kStealRounds = 4;
 constexpr uint32_t kSwitchSample = 64;
-// ThreadSanitizer sees each fiber as a thread: the one that settled what another left behind would be ordered after it, and no race
-// between the two would be reported. There every switch goes over the machine's stack.
-#if defined(__SANITIZE_THREAD__)
-constexpr bool kSwitchesDirectly = false;
-#else
-constexpr bool kSwitchesDirectly = true;
-#endif
 // Of a machine's own stack: the search for work is shallow, an I/O poller's handlers are what needs room.
 constexpr size_t kMachineStackBytes = size_t{512} << 10;
 
@@ -143,7 +136,9 @@ void Scheduler::Loop(Machine& machine) {
 MR_NO_TSAN void Scheduler::Execute(Machine& machine, Fiber* fiber, bool inherits) {
   if (machine.left_at == 0) machine.left_at = NowTicks();
   BeginRun(machine, *machine.processor, fiber, inherits);
-  Settle(machine, SwitchToFiber(machine, fiber));
+  Fiber* left = SwitchToFiber(machine, fiber);
+  if constexpr (!kSwitchesDirectly) PickNext(machine, left);
+  Settle(machine, left);
 }
 
 // At machine.left_at.

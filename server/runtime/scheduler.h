@@ -98,6 +98,14 @@ class Scheduler {
   void EnterBlocking(Machine& machine);
   void LeaveBlocking(Machine& machine);
 
+  // ThreadSanitizer sees each fiber as a thread: the one that settled what another left behind would be ordered after it, and no race
+  // between the two would be reported. There every switch goes over the machine's stack, and the next two are called on that.
+#if defined(__SANITIZE_THREAD__)
+  static constexpr bool kSwitchesDirectly = false;
+#else
+  static constexpr bool kSwitchesDirectly = true;
+#endif
+
   // ---- On the stack of a fiber that leaves it, pinned (context.cc)
   // Closes the account of `leaving`. The fiber to go on with at once, entered as the running one; nullptr: the machine has to search.
   Fiber* PickNext(Machine& machine, Fiber* leaving);

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "runtime/preempt.h"
+#include "runtime/sanitizers.h"
 #include "runtime/scheduler.h"
 
 namespace millrace::rt {
@@ -22,8 +23,10 @@ int Scheduler::Resize(int procs, ResizedBy by) {
   if (by == ResizedBy::kProgram) follow_cpu_limit_.store(false, std::memory_order_relaxed);
   if (by == ResizedBy::kCpuLimit && !follow_cpu_limit_.load(std::memory_order_relaxed)) return before;
   for (int i = created_.load(std::memory_order_relaxed); i < procs; ++i) {
-    processors_[static_cast<size_t>(i)] = std::make_unique<Processor>();
-    processors_[static_cast<size_t>(i)]->index = i;
+    auto processor = std::make_unique<Processor>();
+    processor->index = i;
+    sanitizers::Release(processor.get());  // Partners: Hold, Arrive.
+    processors_[static_cast<size_t>(i)] = std::move(processor);
     // release: pairs with the acquire in ForEachProcessor.
     created_.store(i + 1, std::memory_order_release);
   }

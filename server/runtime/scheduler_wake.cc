@@ -68,6 +68,7 @@ void Scheduler::Assign(Machine& machine, Processor* processor, bool spinning) {
 }
 
 void Scheduler::Hold(Machine& machine, Processor& processor) {
+  sanitizers::Acquire(&processor);  // Made by Resize, perhaps.
   machine.detached_at.store(0, std::memory_order_release);
   // The slice of whoever had it before is over; else the first look for work would prefer the global queue again and again.
   processor.slice_start.Set(NowTicks());

@@ -24,6 +24,12 @@ using std::chrono::microseconds;
 
 class Ending : public ::testing::TestWithParam<int> {
  protected:
+  void SetUp() override {
+#if defined(__SANITIZE_THREAD__)
+    GTEST_SKIP() << "ThreadSanitizer allows no threads in the child of a process that had some";
+#endif
+  }
+
   // Runs `program` in a child, which is to exit with 0.
   template <typename F>
   static void InChild(F&& program) {
