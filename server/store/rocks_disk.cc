@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "store/durable_folder.h"
 #include "store/record.h"
 
 namespace millrace::store {
@@ -145,6 +146,8 @@ class RocksDisk final : public Disk {
   ~RocksDisk() override { Close(); }
 
   Status Open() {
+    // RocksDB syncs what is in the folder, not the folder's own name.
+    MR_RETURN_IF_ERROR(MakeDurableFolder(folder_));
     // Shelves of a later version have to be opened as well; they are left alone.
     std::vector<std::string> names;
     std::error_code ignored;
