@@ -1,0 +1,176 @@
+#include "tests/crash/load.h"
+
+#include <mutex>
+
+#include "base/check.h"
+#include "client/submit_stream.h"
+
+namespace millrace::crash {
+
+namespace {
+
+constexpr int kWindow = 64;
+
+v1::BatchSubmitJobsRequest BatchOf(const Ledger::Group& group) {
+  v1::BatchSubmitJobsRequest batch;
+  batch.set_on_full(v1::WAIT);
+  for (const Request& request : group) *batch.add_requests() = ToMessage(request);
+  return batch;
+}
+
+// Sends it and has the ledger know. False: the daemon is gone.
+bool SendSingle(client::Client& client, Ledger& ledger, const Ledger::Group& group, const client::CallOptions& call) {
+  const auto answer = client.Submit(ToMessage(group[0]), call);
+  if (answer.ok()) {
+    ledger.Answered(group, {*answer});
+  } else {
+    ledger.Unanswered(group, answer.status());
+  }
+  return answer.ok();
+}
+
+bool SendBatch(client::Client& client, Ledger& ledger, const Ledger::Group& group, const client::CallOptions& call) {
+  const auto answer = client.BatchSubmit(BatchOf(group), call);
+  if (answer.ok()) {
+    ledger.Answered(group, {answer->responses().begin(), answer->responses().end()});
+  } else {
+    ledger.Unanswered(group, answer.status());
+  }
+  return answer.ok();
+}
+
+}  // namespace
+
+Load::Load(Ledger& ledger, std::string address, uint64_t seed, bool cancels)
+    : ledger_(ledger), address_(std::move(address)), cancels_(cancels) {
+  using Part = void (Load::*)(Random);
+  for (Part part : {&Load::SubmitByStream, &Load::SubmitByStream, &Load::SubmitOneByOne, &Load::SubmitOneByOne,
+                    &Load::SubmitBatches, &Load::LookAround}) {
+    threads_.emplace_back([this, part, random = Random(seed + threads_.size())] { (this->*part)(random); });
+  }
+}
+
+void Load::Stop() {
+  finish_.request_stop();
+  stop_.request_stop();
+  threads_.clear();
+}
+
+void Load::Finish() {
+  finish_.request_stop();
+  threads_.clear();
+}
+
+std::unique_ptr<client::Client> Load::Connect() const {
+  auto client = client::Client::Connect(address_, {.max_attempts = 1, .own_connection = true});
+  MR_CHECK(client.ok(), "%s", client.status().ToString().c_str());
+  return *std::move(client);
+}
+
+void Load::SubmitOneByOne(Random random) {
+  const auto client = Connect();
+  while (!finish_.stop_requested()) {
+    const auto group = ledger_.Next(Ledger::Form::kSingle, random);
+    if (!group || !SendSingle(*client, ledger_, *group, Call())) return;
+  }
+}
+
+void Load::SubmitBatches(Random random) {
+  const auto client = Connect();
+  while (!finish_.stop_requested()) {
+    const auto group = ledger_.Next(Ledger::Form::kBatch, random);
+    if (!group || !SendBatch(*client, ledger_, *group, Call())) return;
+  }
+}
+
+void Load::SubmitByStream(Random random) {
+  const auto client = Connect();
+  std::mutex lock;
+  std::vector<Ledger::Group> sent;  // By sequence.
+  client::SubmitStream stream(*client,
+                              [&](int64_t sequence, const Result<v1::SubmitJobResponse>& answer) {
+                                Ledger::Group group;
+                                {
+                                  std::lock_guard guard(lock);
+                                  group = sent[static_cast<size_t>(sequence)];
+                                }
+                                if (answer.ok()) {
+                                  ledger_.Answered(group, {*answer});
+                                } else {
+                                  ledger_.Unanswered(group, answer.status());
+                                }
+                              },
+                              {.window = kWindow, .stop = stop_.get_token()});
+  while (!finish_.stop_requested()) {
+    const auto group = ledger_.Next(Ledger::Form::kSingle, random);
+    if (!group) break;
+    {
+      // Before it is sent: the answer may be there first.
+      std::lock_guard guard(lock);
+      sent.push_back(*group);
+    }
+    const auto accepted = stream.Submit(ToMessage((*group)[0]));
+    if (accepted.ok()) continue;
+    ledger_.Unanswered(*group, accepted.status());
+    return;
+  }
+  // Its status says what its answers have said.
+  (void)stream.Finish().ok();
+}
+
+void Load::LookAround(Random random) {
+  const auto client = Connect();
+  while (!finish_.stop_requested()) {
+    const auto picked = ledger_.Pick(random);
+    if (!picked) {
+      std::this_thread::yield();
+      continue;
+    }
+    const auto& [request, id] = *picked;
+    Result<v1::Job> job = cancels_ && request.wish == Wish::kFar ? client->Cancel(id, "it is far", Call())
+                          : random() % 4 == 0 ? client->Wait(id, std::chrono::milliseconds(50), Call())
+                                              : client->Get(id, v1::JOB_VIEW_FULL, Call());
+    // It was cancelled before.
+    if (!job.ok() && job.status().reason() == "WRONG_STATE") job = client->Get(id, v1::JOB_VIEW_FULL, Call());
+    if (job.ok()) {
+      ledger_.Saw(*job);
+    } else if (job.status().code() == StatusCode::kNotFound) {
+      ledger_.Missed(request.number, id);
+    } else if (job.status().reason() != "DEADLINE") {  // The Wait is over.
+      return;
+    }
+  }
+}
+
+Status SubmitTheRest(client::Client& client, Ledger& ledger) {
+  while (const auto group = ledger.NextUnanswered()) {
+    const bool sent =
+        group->size() == 1 ? SendSingle(client, ledger, *group, {}) : SendBatch(client, ledger, *group, {});
+    if (!sent) return Unavailable("GONE", "the daemon does not answer");
+  }
+  return OkStatus();
+}
+
+Status AwaitAllEnds(client::Client& client) {
+  Result<std::vector<v1::Job>> jobs = ListAll(client);
+  if (!jobs.ok()) return jobs.status();
+  for (const v1::Job& job : *jobs) {
+    if (IsTerminal(job.state())) continue;
+    if (job.spec().delay().seconds() >= 3600) MR_RETURN_IF_ERROR(client.Cancel(job.id(), "it is far").status());
+    // A bound that only catches a hang.
+    MR_RETURN_IF_ERROR(client.Wait(job.id(), std::chrono::seconds(60)).status());
+  }
+  return OkStatus();
+}
+
+Result<std::vector<v1::Job>> ListAll(client::Client& client) {
+  std::vector<v1::Job> jobs;
+  v1::ListJobsRequest request;
+  request.set_view(v1::JOB_VIEW_FULL);
+  request.set_page_size(1000);
+  Status status = client.List(request, [&](v1::Job job) { return jobs.push_back(std::move(job)), true; });
+  if (!status.ok()) return status;
+  return jobs;
+}
+
+}  // namespace millrace::crash
