@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "dispatch/core.h"
+#include "job/fingerprint.h"
 #include "job/validate.h"
 
 namespace millrace::dispatch {
@@ -93,7 +94,10 @@ Status Admission::PrepareItem(Submission::Item& item, std::shared_ptr<JobEntry>*
   MR_RETURN_IF_ERROR(ResolvePool(item.spec, entry.get()));
   entry->bytes = static_cast<int64_t>(PayloadOf(item.spec).size());
   if (!item.spec.labels.empty()) entry->labels = std::make_shared<const Labels>(item.spec.labels);
-  entry->record.request_id = item.request_id;
+  if (!item.request_id.empty()) {
+    entry->record.request_id = item.request_id;
+    entry->record.fingerprint = Fingerprint(item.spec);
+  }
   entry->record.history.reserve(1);  // Here rather than under the lock.
   entry->record.spec = std::make_shared<const JobSpec>(std::move(item.spec));
   *job = std::move(entry);
@@ -166,9 +170,9 @@ Status Admission::FindRepeats(Submission& submission) {
     const auto& job = submission.jobs_[i];
     if (!job || job->record.request_id.empty()) continue;
     const std::string& request_id = submission.items[i].request_id;
-    const uint64_t fingerprint = Fingerprint(*job->record.spec);
+    const uint64_t fingerprint = job->record.fingerprint;
     const RequestIds::Entry* entry = core_.request_ids.Find(request_id);
-    uint64_t first_fingerprint = fingerprint;
+    std::optional<uint64_t> first_fingerprint;
     if (entry != nullptr) {
       first_fingerprint = entry->fingerprint;
     } else {
@@ -176,7 +180,7 @@ Status Admission::FindRepeats(Submission& submission) {
       if (first_time) continue;
       first_fingerprint = twin->second;
     }
-    if (fingerprint != first_fingerprint) {
+    if (first_fingerprint && fingerprint != *first_fingerprint) {
       return AlreadyExists("REQUEST_ID_REUSED",
                            "request_id '" + request_id + "' was used " +
                                (entry != nullptr ? "for job " + entry->job.ToString() : "earlier in this batch") +
@@ -318,7 +322,7 @@ void Admission::Accept(Submission& submission, Turn& turn) {
     job->hidden = true;
     core_.BeginLife(*job, turn);
     if (!job->record.request_id.empty()) {
-      core_.request_ids.Add(job->record.request_id, job->record.id, Fingerprint(*job->record.spec));
+      core_.request_ids.Add(job->record.request_id, job->record.id, job->record.fingerprint);
     }
     core_.table.Insert(job);
     submission.acks[i].id = job->record.id;

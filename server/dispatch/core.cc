@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 #include "dispatch/worker.h"
-#include "job/validate.h"
+#include "job/fingerprint.h"
 
 namespace millrace::dispatch {
 

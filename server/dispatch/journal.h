@@ -32,6 +32,7 @@ struct JobRecord {
   JobId id;
   std::shared_ptr<const JobSpec> spec;  // `pool` filled in.
   std::string request_id;               // Empty: none.
+  uint64_t fingerprint = 0;             // Of the spec; with a request id.
   Lifecycle life;                       // State, and the newest attempt with its token.
   WallTime created{};
   std::optional<WallTime> due;       // SCHEDULED: when. Wall time, as the monotonic clock does not survive a restart.
@@ -52,7 +53,8 @@ struct JobRecord {
 struct SpentRequest {
   std::string request_id;
   JobId job;
-  uint64_t fingerprint = 0;  // Of the spec.
+  std::optional<uint64_t>
+      fingerprint;  // Of the spec. nullopt: noted by an older daemon, whose fingerprints say nothing to others.
   JobState final_state = JobState::kSucceeded;
   WallTime until{};
   bool operator==(const SpentRequest&) const = default;

@@ -22,8 +22,8 @@ class RequestIds {
 
   struct Entry {
     JobId job;
-    uint64_t fingerprint = 0;  // Of the spec.
-    bool forgotten = false;    // The job is gone; this is how it ended.
+    std::optional<uint64_t> fingerprint;  // Of the spec. nullopt: not known, so any content is taken for a repeat.
+    bool forgotten = false;               // The job is gone; this is how it ended.
     JobState final_state = JobState::kSucceeded;
   };
 

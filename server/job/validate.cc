@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
-#include <functional>
 
 #include "job/retry.h"
 
@@ -60,32 +59,6 @@ template <typename Allowed>
 bool IsName(std::string_view name, Allowed allowed) {
   return !name.empty() && name.size() <= kNameBytesMax && std::all_of(name.begin(), name.end(), allowed);
 }
-
-class Hasher {
- public:
-  void Add(uint64_t value) {
-    // The finalizer of MurmurHash3 over a running sum, so that order counts.
-    hash_ = (hash_ ^ value) * 0xFF51AFD7ED558CCDu;
-    hash_ ^= hash_ >> 33;
-  }
-  void Add(std::string_view text) {
-    Add(text.size());
-    Add(std::hash<std::string_view>()(text));
-  }
-  template <typename T>
-  void AddOptional(const std::optional<T>& value) {
-    Add(value.has_value());
-    if (value) Add(ToBits(*value));
-  }
-  uint64_t hash() const { return hash_; }
-
- private:
-  static uint64_t ToBits(Nanos value) { return static_cast<uint64_t>(value.count()); }
-  static uint64_t ToBits(WallTime value) { return static_cast<uint64_t>(value.time_since_epoch().count()); }
-  static uint64_t ToBits(int value) { return static_cast<uint64_t>(value); }
-  static uint64_t ToBits(double value) { return std::hash<double>()(value); }
-  uint64_t hash_ = 0x9E3779B97F4A7C15u;
-};
 
 }  // namespace
 
@@ -152,28 +125,6 @@ Status ValidateSpec(const JobSpec& spec, size_t payload_bytes_max) {
                "spec.deadline");
   }
   return ValidateLabels(spec.labels);
-}
-
-uint64_t Fingerprint(const JobSpec& spec) {
-  Hasher hasher;
-  hasher.Add(spec.pool);
-  hasher.Add(spec.kind);
-  hasher.Add(PayloadOf(spec));
-  hasher.Add(static_cast<uint64_t>(spec.band));
-  hasher.AddOptional(spec.delay);
-  hasher.AddOptional(spec.run_at);
-  hasher.AddOptional(spec.run_timeout);
-  hasher.AddOptional(spec.deadline);
-  hasher.AddOptional(spec.retry.max_attempts);
-  hasher.AddOptional(spec.retry.initial_backoff);
-  hasher.AddOptional(spec.retry.max_backoff);
-  hasher.AddOptional(spec.retry.multiplier);
-  hasher.Add(spec.no_retry_after_start);
-  for (const auto& [key, value] : spec.labels) {
-    hasher.Add(key);
-    hasher.Add(value);
-  }
-  return hasher.hash();
 }
 
 }  // namespace millrace

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -30,8 +29,5 @@ Status ValidateRetry(const RetryOverrides& retry, const std::string& field);
 // Names of pools: 1 to 63 of [a-z0-9_-], as they become metric labels. Kinds may also have upper case and dots.
 bool IsPoolName(std::string_view name);
 bool IsKindName(std::string_view name);
-
-// Equal fingerprints: the same request, for telling a repeated request id from a reused one. Not secure against an attacker.
-uint64_t Fingerprint(const JobSpec& spec);
 
 }  // namespace millrace

@@ -59,10 +59,13 @@ Status Damaged(const std::string& whose, const char* what) {
                                        "); restore the folder from a copy, or move it away to begin with none");
 }
 
+// Of one that is not empty.
+uint8_t VersionOf(std::string_view record) { return static_cast<uint8_t>(record[0]); }
+
 // The body, once it is known to be what Seal was given.
 Result<std::string_view> Open(Part part, std::string_view key, std::string_view record, const std::string& whose) {
   if (record.size() < kHeaderBytes) return Damaged(whose, "it is too short");
-  const uint8_t version = static_cast<uint8_t>(record[0]);
+  const uint8_t version = VersionOf(record);
   const std::string_view body = record.substr(kHeaderBytes);
   if (ReadFixed64(record.substr(1)) != Checksum(part, key, version, body))
     return Damaged(whose, "the checksum differs");
@@ -108,6 +111,8 @@ class Writer {
       Signed(*value);
     } else if constexpr (std::is_same_v<T, double>) {
       Double(*value);
+    } else if constexpr (std::is_same_v<T, uint64_t>) {
+      Fixed(*value);
     } else {
       Time(*value);
     }
@@ -368,7 +373,7 @@ std::string EncodeRequest(const SpentRequest& request) {
   Writer writer(&body);
   writer.Fixed(request.job.high);
   writer.Fixed(request.job.low);
-  writer.Fixed(request.fingerprint);
+  writer.Optional(request.fingerprint);
   writer.Enum(request.final_state);
   writer.Time(request.until);
   return Seal(Part::kRequest, request.request_id, {body});
@@ -382,7 +387,11 @@ Result<SpentRequest> DecodeRequest(std::string_view request_id, std::string_view
   SpentRequest request{.request_id = std::string(request_id)};
   request.job.high = reader.Fixed();
   request.job.low = reader.Fixed();
-  request.fingerprint = reader.Fixed();
+  if (VersionOf(bytes) == 1) {
+    reader.Fixed();  // Differs from build to build.
+  } else {
+    request.fingerprint = reader.Optional([&] { return reader.Fixed(); });
+  }
   request.final_state = reader.Enum(JobState::kQuarantined);
   request.until = reader.Time();
   if (!reader.ok() || !reader.rest().empty()) return Damaged(whose, "it cannot be read");

@@ -21,7 +21,7 @@
 namespace millrace::store {
 
 // Of every record. An older one is read, a newer one refused.
-inline constexpr uint8_t kRecordVersion = 1;
+inline constexpr uint8_t kRecordVersion = 2;
 
 // 16 bytes that order as ids do.
 std::string KeyOf(const JobId& id);
