@@ -14,7 +14,7 @@ BEGIN {
   library("CLI11", "CLI/", "config cli")
   library("OpenSSL", "openssl/", "runners")
   library("RocksDB", "rocksdb/", "store")
-  library("xxHash", "xxhash.h", "job store")
+  library("xxHash", "xxhash.h", "job dispatch store")
   library("spdlog", "spdlog/ fmt/", "base")
 
   while ((getline line < "CMakeLists.txt") > 0)

@@ -16,15 +16,6 @@ namespace {
 
 constexpr std::string_view kDefaultPool = "default";
 
-// The status of one item of a batch, as a status of the batch.
-Status OfItem(const Status& status, size_t index) {
-  std::string item = "requests[" + std::to_string(index) + "]";
-  Status whole(status.code(), status.reason(), item + ": " + status.message());
-  for (const auto& [key, value] : status.metadata()) whole = std::move(whole).With(key, value);
-  if (!status.field().empty()) whole = std::move(whole).Field(item + "." + status.field());
-  return whole;
-}
-
 Status KindNotFound(const JobSpec& spec, const Runner& runner) {
   constexpr size_t kNamed = 20;
   std::vector<std::string> kinds = runner.Kinds();
@@ -44,6 +35,14 @@ bool NeedsPlace(const JobSpec& spec, WallTime now) {
 }
 
 }  // namespace
+
+Status Admission::OfItem(const Status& status, size_t index) {
+  std::string item = "requests[" + std::to_string(index) + "]";
+  Status whole(status.code(), status.reason(), item + ": " + status.message());
+  for (const auto& [key, value] : status.metadata()) whole = std::move(whole).With(key, value);
+  if (!status.field().empty()) whole = std::move(whole).Field(item + "." + status.field());
+  return whole;
+}
 
 // The journal has yet to commit a submission. Deletes itself.
 class AcceptCommit final : public Journal::Waiter {
@@ -112,6 +111,7 @@ Status Admission::Prepare(Submission& submission) {
         .Field("requests");
   }
   submission.jobs_.resize(count);
+  submission.twins_.clear();
   submission.acks.resize(count);
   for (size_t i = 0; i < count; ++i) {
     Status status = PrepareItem(submission.items[i], &submission.jobs_[i]);
@@ -157,6 +157,7 @@ bool Admission::Abandon(Submission* submission) {
 Admission::Decision Admission::Decide(Submission& submission, bool arriving, Turn& turn) {
   if (core_.draining) return {.refusal = ShuttingDown()};
   if (Status status = FindRepeats(submission); !status.ok()) return {.refusal = std::move(status)};
+  if (Status status = FindHolders(submission); !status.ok()) return {.refusal = std::move(status)};
   for (const auto& job : submission.jobs_) {
     if (!job) continue;
     if (Status status = job->pool->CheckAccepting(); !status.ok()) return {.refusal = std::move(status)};
@@ -205,6 +206,16 @@ void Admission::AckRepeats(Submission& submission) {
   for (size_t i = 0; i < submission.acks.size(); ++i) {
     SubmitAck& ack = submission.acks[i];
     if (!ack.existing) continue;
+    if (auto twin = submission.twins_.find(i); twin != submission.twins_.end()) {
+      ack.id = submission.acks[twin->second].id;
+      ack.state = submission.acks[twin->second].state;
+      continue;
+    }
+    if (!ack.id.empty()) {  // The holder of its unique key, which may be gone meanwhile.
+      const JobEntry* holder = core_.table.Find(ack.id);
+      if (holder != nullptr) ack.state = holder->visible().life.state;
+      continue;
+    }
     const RequestIds::Entry* entry = core_.request_ids.Find(submission.items[i].request_id);
     MR_CHECK(entry != nullptr, "request id '%s' was repeated and is unknown", submission.items[i].request_id.c_str());
     const JobEntry* job = core_.table.Find(entry->job);
@@ -363,7 +374,7 @@ void Admission::Refuse(Submission& submission, SubmitResult result, Status statu
   for (size_t i = 0; i < submission.items.size(); ++i) {
     if (i < submission.jobs_.size() && submission.jobs_[i]) {
       ++submission.jobs_[i]->pool->submitted[static_cast<size_t>(result)];
-    } else {
+    } else if (i >= submission.acks.size() || !submission.acks[i].existing) {  // Those are counted.
       ++unknown_pool_;
     }
   }

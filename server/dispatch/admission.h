@@ -5,16 +5,20 @@
 //   Unit      A submission is accepted as a whole or not at all. While one waits, it stands in line at the first place that was
 //             full; nobody who comes later overtakes it there, also not with fewer jobs or with on_full REJECT.
 //   Repeats   A request id that was seen before gives the first job, when the content is the same.
+//   Unique    So does, or is refused, a unique key that is held. A request id comes first: who repeats a submit that was accepted
+//             gets the job of that submit, not an answer about the key that this job holds.
 //   Threads   Submit and Abandon from any thread; the rest in a Turn.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
 #include "base/status.h"
 #include "dispatch/dispatcher.h"
 #include "dispatch/gate.h"
+#include "dispatch/unique_keys.h"
 
 namespace millrace::dispatch {
 
@@ -38,7 +42,8 @@ class Admission {
   void ReleaseBytes(const JobEntry& job, Turn& turn);
   void TakeBytes(const JobEntry& job);
   static Status ShuttingDown();
-  // Room for one job that exists already?
+  // Of a job that has ended: is its unique key free, if it has one? Is there room for it?
+  Status CheckKeyToRetry(const JobRecord& job) const;
   Status CheckRoomToRetry(const JobEntry& job) const;
 
   int64_t process_bytes() const { return process_bytes_; }
@@ -56,6 +61,9 @@ class Admission {
     int64_t bytes = 0;     // The process' gate: how many do not fit.
   };
 
+  // The status of one item of a batch, as a status of the batch.
+  static Status OfItem(const Status& status, size_t index);
+
   // Without the lock: the items become jobs, or the first mistake is told.
   Status Prepare(Submission& submission);
   Status PrepareItem(Submission::Item& item, std::shared_ptr<JobEntry>* job);
@@ -64,6 +72,9 @@ class Admission {
   Decision Decide(Submission& submission, bool arriving, Turn& turn);
   // Items whose request id was seen before are not jobs of their own.
   Status FindRepeats(Submission& submission);
+  // Items whose unique key is held are not either. Asked again when there is room: somebody may have taken it meanwhile.
+  Status FindHolders(Submission& submission);
+  Status FindHolder(Submission& submission, size_t item, std::map<UniqueKeys::Digest, size_t>* in_batch);
   void AckRepeats(Submission& submission);
   Decision ReserveRoom(Submission& submission, bool arriving, Turn& turn);
   // INVALID_ARGUMENT: it is larger than the pool, so waiting would be for ever.

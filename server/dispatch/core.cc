@@ -90,6 +90,7 @@ void Core::Move(JobEntry& job, JobState to, const Claim& by) {
   ++jobs[static_cast<size_t>(to)];
   if (from == JobState::kScheduled) --job.pool->scheduled_jobs;
   if (to == JobState::kScheduled) ++job.pool->scheduled_jobs;
+  if (UniqueKeys::Matters(from, to)) unique_keys.Moved(job.record.id, *job.record.spec, from, to);
 }
 
 std::optional<Status> Core::Append(const JobEntry& job, Journal::Waiter* waiter) {
@@ -124,6 +125,7 @@ void Core::ArmDeadline(JobEntry& job, Turn& turn) {
 
 void Core::BeginLife(JobEntry& job, Turn& turn) {
   job.record.created = turn.wall();
+  unique_keys.Add(job.record.id, *job.record.spec, JobState::kScheduled);
   ++jobs[static_cast<size_t>(JobState::kScheduled)];
   ++job.pool->scheduled_jobs;
   const JobSpec& spec = *job.record.spec;
@@ -154,6 +156,7 @@ void Core::Unborn(JobEntry& job, Turn& turn) {
   if (job.state() == JobState::kScheduled) --job.pool->scheduled_jobs;
   admission.ReleaseBytes(job, turn);
   request_ids.Remove(job.record.request_id);
+  unique_keys.Remove(job.record.id, *job.record.spec);
   ServeIdleWorkers(*job.pool, turn);
   turn.Free(table.Erase(job.record.id));
   CheckDrained(*job.pool, turn);
@@ -180,9 +183,11 @@ Status Core::Recover(JobRecord record, std::vector<JobEntry*>* ended, Turn& turn
   if (!record.spec->labels.empty()) job->labels = std::make_shared<const Labels>(record.spec->labels);
   job->record = std::move(record);
   if (!job->record.request_id.empty()) {
-    request_ids.Add(job->record.request_id, job->record.id, Fingerprint(*job->record.spec));
+    job->record.fingerprint = Fingerprint(*job->record.spec);
+    request_ids.Add(job->record.request_id, job->record.id, job->record.fingerprint);
   }
   table.Insert(job);
+  unique_keys.Add(job->record.id, *job->record.spec, job->state());
   ++jobs[static_cast<size_t>(job->state())];
   if (job->state() == JobState::kScheduled) ++job->pool->scheduled_jobs;
   last_token_ = std::max(last_token_, job->record.life.claim.token);
@@ -381,6 +386,7 @@ void Core::CompleteEnd(JobEntry& job, Turn& turn) {
   job.live.reset();
   ++pool.finished[static_cast<size_t>(job.state())];
   admission.ReleaseBytes(job, turn);
+  unique_keys.Remove(job.record.id, *job.record.spec);
   Announce(job, job.record.error, turn);
   for (JobWaiter* waiter : job.waiters) turn.Tell(waiter, SnapshotOf(job, /*full=*/true));
   job.waiters.clear();

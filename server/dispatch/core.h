@@ -31,6 +31,7 @@
 #include "dispatch/schedule.h"
 #include "dispatch/timekeeper.h"
 #include "dispatch/turn.h"
+#include "dispatch/unique_keys.h"
 #include "dispatch/verdict.h"
 #include "runtime/lock.h"
 
@@ -60,6 +61,7 @@ class Core {
   Schedule schedule;
   Retention retention;
   RequestIds request_ids;
+  UniqueKeys unique_keys;
   Admission admission;
   std::array<int64_t, kJobStates> jobs{};  // By state.
   bool draining = false;

@@ -66,6 +66,7 @@ Status Core::Retry(JobEntry& job, Turn& turn) {
   if (!IsTerminal(state) || state == JobState::kSucceeded) {
     return WrongState(job, "only a SCHEDULED, FAILED, CANCELLED, EXPIRED or QUARANTINED job can be retried");
   }
+  MR_RETURN_IF_ERROR(admission.CheckKeyToRetry(job.record));
   MR_RETURN_IF_ERROR(admission.CheckRoomToRetry(job));
   retention.Remove(&job);
   admission.TakeBytes(job);

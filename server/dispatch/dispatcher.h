@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,7 +40,7 @@ enum class OnFull : uint8_t { kReject, kWait };
 struct SubmitAck {
   JobId id;
   JobState state = JobState::kQueued;
-  bool existing = false;  // The request id was accepted before.
+  bool existing = false;  // The request id was accepted before, or the job holds the unique key.
 };
 
 // One unit of admission: its jobs are accepted together or not at all. The caller fills the inputs, keeps the object alive until
@@ -66,7 +67,8 @@ class Submission {
   friend class Gate;
   friend class Turn;
   std::vector<std::shared_ptr<JobEntry>> jobs_;  // What becomes of the items; nullptr: it existed before.
-  Gate* gate_ = nullptr;                         // Where it waits for room.
+  std::map<size_t, size_t> twins_;  // Items that get the job of an earlier one, which has their unique key.
+  Gate* gate_ = nullptr;            // Where it waits for room.
   Submission* previous_ = nullptr;
   Submission* next_ = nullptr;
 };

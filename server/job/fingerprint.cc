@@ -58,6 +58,12 @@ uint64_t Fingerprint(const JobSpec& spec) {
     head.Text(name);
     head.Text(value);
   }
+  if (spec.unique_key) {
+    head.Text("unique_key");
+    head.Text(spec.unique_key->key);
+    head.Number(static_cast<uint64_t>(spec.unique_key->scope));
+    head.Number(static_cast<uint64_t>(spec.unique_key->on_taken));
+  }
   // The payload may be long, so it is not copied behind the rest; the rest decides the seed.
   const std::string_view payload = PayloadOf(spec);
   return XXH3_64bits_withSeed(payload.data(), payload.size(), XXH3_64bits(head.bytes().data(), head.bytes().size()));

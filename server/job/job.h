@@ -61,6 +61,17 @@ struct RetryOverrides {
   std::optional<double> multiplier;
 };
 
+// While it is in scope, no second job of its pool and kind has the key (dispatch/unique_keys.h).
+enum class UniqueScope : uint8_t { kWhileQueued, kWhileUnfinished };  // Until it starts; until it has ended.
+enum class OnTaken : uint8_t { kReturnExisting, kReject };            // What a submit wants when the key is taken.
+
+struct UniqueKey {
+  std::string key;
+  UniqueScope scope = UniqueScope::kWhileUnfinished;
+  OnTaken on_taken = OnTaken::kReturnExisting;
+  bool operator==(const UniqueKey&) const = default;
+};
+
 struct JobSpec {
   std::string pool;  // Empty: decided by the kind.
   std::string kind;
@@ -73,6 +84,7 @@ struct JobSpec {
   RetryOverrides retry;
   bool no_retry_after_start = false;
   std::map<std::string, std::string> labels;
+  std::optional<UniqueKey> unique_key;
 };
 
 inline std::string_view PayloadOf(const JobSpec& spec) {

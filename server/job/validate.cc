@@ -124,6 +124,15 @@ Status ValidateSpec(const JobSpec& spec, size_t payload_bytes_max) {
     return Bad("DEADLINE_BEFORE_RUN_AT", "spec.deadline is not after spec.run_at, so the job could never run",
                "spec.deadline");
   }
+  if (spec.unique_key) {
+    const std::string& key = spec.unique_key->key;
+    if (key.empty() || key.size() > kUniqueKeyBytesMax || !IsPrintable(key)) {
+      return Bad("BAD_UNIQUE_KEY",
+                 "spec.unique_key.key must be 1 to " + std::to_string(kUniqueKeyBytesMax) +
+                     " bytes without control characters; of a longer one, send a hash",
+                 "spec.unique_key.key");
+    }
+  }
   return ValidateLabels(spec.labels);
 }
 

@@ -16,6 +16,7 @@ inline constexpr size_t kLabelsMax = 32;
 inline constexpr size_t kLabelKeyBytesMax = 63;
 inline constexpr size_t kLabelValueBytesMax = 255;
 inline constexpr size_t kRequestIdBytesMax = 128;
+inline constexpr size_t kUniqueKeyBytesMax = 128;
 inline constexpr Nanos kDelayMax = std::chrono::hours(24 * 366);
 inline constexpr Nanos kRunTimeoutMax = std::chrono::hours(24 * 31);
 

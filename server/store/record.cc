@@ -229,7 +229,7 @@ Attempt ReadAttempt(Reader& reader) {
   return attempt;
 }
 
-bool ReadSpec(Reader& reader, JobRecord* record) {
+bool ReadSpec(Reader& reader, uint8_t version, JobRecord* record) {
   auto spec = std::make_shared<JobSpec>();
   record->request_id = reader.Text();
   record->created = reader.Time();
@@ -248,6 +248,12 @@ bool ReadSpec(Reader& reader, JobRecord* record) {
   for (uint64_t labels = reader.Number(); labels > 0 && reader.ok(); --labels) {
     std::string name(reader.Text());
     spec->labels.emplace(std::move(name), reader.Text());
+  }
+  if (version >= 2 && reader.Flag()) {
+    UniqueKey& unique = spec->unique_key.emplace();
+    unique.key = reader.Text();
+    unique.scope = reader.Enum(UniqueScope::kWhileUnfinished);
+    unique.on_taken = reader.Enum(OnTaken::kReject);
   }
   spec->payload = reader.Shared(reader.rest().size());
   record->spec = std::move(spec);
@@ -321,6 +327,12 @@ std::string EncodeSpec(const JobId& id, const SpecPart& part) {
     writer.Text(name);
     writer.Text(value);
   }
+  writer.Flag(spec.unique_key.has_value());
+  if (spec.unique_key) {
+    writer.Text(spec.unique_key->key);
+    writer.Enum(spec.unique_key->scope);
+    writer.Enum(spec.unique_key->on_taken);
+  }
   return Seal(Part::kSpec, KeyOf(id), {head, PayloadOf(spec)});
 }
 
@@ -363,7 +375,7 @@ Result<JobRecord> DecodeJob(const JobId& id, std::string_view spec, std::string_
   JobRecord record;
   record.id = id;
   Reader spec_reader(*spec_body), state_reader(*state_body);
-  if (!ReadSpec(spec_reader, &record)) return Damaged(whose, "the spec cannot be read");
+  if (!ReadSpec(spec_reader, VersionOf(spec), &record)) return Damaged(whose, "the spec cannot be read");
   if (!ReadState(state_reader, &record)) return Damaged(whose, "the state cannot be read");
   return record;
 }

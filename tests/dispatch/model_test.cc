@@ -7,6 +7,7 @@
 #include <random>
 #include <set>
 
+#include "dispatch/unique_keys.h"
 #include "tests/support/dispatch_fixture.h"
 
 namespace millrace::test {
@@ -97,16 +98,41 @@ class Model {
     if (random_() % 4 == 0) spec.delay = std::chrono::milliseconds(random_() % 3000);
     if (random_() % 6 == 0) spec.deadline = d_.clock.Wall() + std::chrono::milliseconds(1 + random_() % 5000);
     if (random_() % 6 == 0) spec.run_timeout = std::chrono::milliseconds(1 + random_() % 1000);
+    std::optional<JobId> holder;
+    if (random_() % 3 == 0) {
+      spec.unique_key = UniqueKey{std::to_string(random_() % 3), static_cast<UniqueScope>(random_() % 2),
+                                  static_cast<OnTaken>(random_() % 2)};
+      holder = HolderOf(*spec.unique_key);
+    }
     const int64_t queued = d_.Pool().queued_jobs;
     const bool immediate = !spec.delay || *spec.delay == 0s;
     dispatch::SubmitAck ack;
     Status status = d_.TrySubmit(spec, &ack);
+    if (holder && spec.unique_key->on_taken == OnTaken::kReject) {
+      EXPECT_EQ(status.reason(), "UNIQUE_KEY_TAKEN");
+      EXPECT_EQ(status.metadata().at("job"), holder->ToString());
+      return;
+    }
+    EXPECT_EQ(ack.existing, holder.has_value());
+    if (holder) {
+      EXPECT_EQ(ack.id, *holder) << "whether there is room or not";
+      return;
+    }
     EXPECT_EQ(status.ok(), !immediate || queued < kCapacity) << status.ToString();
     if (status.ok()) {
       known_.insert(ack.id);
     } else {
       EXPECT_EQ(status.reason(), "QUEUE_FULL");
     }
+  }
+
+  // The oldest job that has the key and is in its scope.
+  std::optional<JobId> HolderOf(const UniqueKey& wanted) {
+    for (const JobSnapshot& job : d_.dispatcher.List({.limit = 100'000})) {
+      const std::optional<UniqueKey>& own = job.spec->unique_key;
+      if (own && own->key == wanted.key && dispatch::UniqueKeys::InScope(own->scope, job.state)) return job.id;
+    }
+    return std::nullopt;
   }
 
   void EndOne() {
@@ -162,8 +188,11 @@ class Model {
     if (id.empty()) return;
     const JobState before = d_.State(id);
     const bool full = d_.Pool().queued_jobs >= kCapacity;
+    const std::optional<UniqueKey> key = d_.Get(id).spec->unique_key;
+    const bool taken = key && HolderOf(*key);
     Result<JobSnapshot> job = d_.dispatcher.Retry(id);
-    const bool may = before == JobState::kScheduled || (IsTerminal(before) && before != JobState::kSucceeded && !full);
+    const bool may =
+        before == JobState::kScheduled || (IsTerminal(before) && before != JobState::kSucceeded && !full && !taken);
     EXPECT_EQ(job.ok(), may) << ToString(before) << " " << job.status().ToString();
   }
 

@@ -57,6 +57,9 @@ TEST(Fingerprint, DiffersWhereverTheContentDoes) {
            [](JobSpec& s) { s.labels["a"] = "b"; },
            [](JobSpec& s) { s.labels["ab"] = ""; },
            [](JobSpec& s) { s.labels["a"] = "b", s.labels["ab"] = ""; },
+           [](JobSpec& s) { s.unique_key = UniqueKey{.key = "u"}; },
+           [](JobSpec& s) { s.unique_key = UniqueKey{.key = "u", .scope = UniqueScope::kWhileQueued}; },
+           [](JobSpec& s) { s.unique_key = UniqueKey{.key = "u", .on_taken = OnTaken::kReject}; },
        }) {
     JobSpec spec = Plain();
     change(spec);
@@ -69,6 +72,9 @@ TEST(Fingerprint, DiffersWhereverTheContentDoes) {
 TEST(Fingerprint, IsTheSameInEveryBuild) {
   EXPECT_EQ(Fingerprint(Plain()), 13742973370327842253u);
   EXPECT_EQ(Fingerprint(WithEverything()), 12531131487879480375u);
+  JobSpec unique = WithEverything();
+  unique.unique_key = UniqueKey{.key = "u"};
+  EXPECT_EQ(Fingerprint(unique), 6868407768303302732u);
 }
 
 }  // namespace

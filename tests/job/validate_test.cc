@@ -27,6 +27,7 @@ TEST(ValidateSpec, AcceptsWhatIsAllowed) {
   spec.delay = 0s;
   spec.run_timeout = 1ms;
   spec.retry = {.max_attempts = 1000, .initial_backoff = 0s, .max_backoff = 1h, .multiplier = 1};
+  spec.unique_key = UniqueKey{.key = std::string(128, 'u')};
   spec.labels = {{"app.kubernetes.io-name", ""}, {"k", std::string(255, 'v')}};
   EXPECT_TRUE(ValidateSpec(spec, kPayloadMax).ok());
 }
@@ -68,6 +69,10 @@ TEST(ValidateSpec, NamesTheFieldOfEachMistake) {
            {[](JobSpec& s) { s.labels["a b"] = "x"; }, "BAD_LABEL", "spec.labels"},
            {[](JobSpec& s) { s.labels["k"] = std::string(256, 'v'); }, "BAD_LABEL", "spec.labels"},
            {[](JobSpec& s) { s.labels["k"] = "line\nbreak"; }, "BAD_LABEL", "spec.labels"},
+           {[](JobSpec& s) { s.unique_key = UniqueKey{}; }, "BAD_UNIQUE_KEY", "spec.unique_key.key"},
+           {[](JobSpec& s) { s.unique_key = UniqueKey{.key = std::string(129, 'u')}; }, "BAD_UNIQUE_KEY",
+            "spec.unique_key.key"},
+           {[](JobSpec& s) { s.unique_key = UniqueKey{.key = "a\nb"}; }, "BAD_UNIQUE_KEY", "spec.unique_key.key"},
        }) {
     JobSpec spec = Good();
     c.spoil(spec);

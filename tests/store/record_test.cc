@@ -33,6 +33,7 @@ void ExpectSame(const JobRecord& one, const JobRecord& other) {
       std::tie(b.pool, b.kind, b.band, b.delay, b.run_at, b.run_timeout, b.deadline, b.no_retry_after_start, b.labels));
   EXPECT_EQ(std::tie(a.retry.max_attempts, a.retry.initial_backoff, a.retry.max_backoff, a.retry.multiplier),
             std::tie(b.retry.max_attempts, b.retry.initial_backoff, b.retry.max_backoff, b.retry.multiplier));
+  EXPECT_EQ(a.unique_key, b.unique_key);
   ExpectSame(a.payload, b.payload);
   EXPECT_EQ(one.life.state, other.life.state);
   EXPECT_EQ(one.life.claim, other.life.claim);
@@ -190,6 +191,7 @@ std::string Unhex(std::string_view text) {
 }
 
 JobRecord Sample() {
+  // As it was in version 1; what came later is at the end.
   JobRecord record;
   record.id = {1, 2};
   record.request_id = "r";
@@ -225,7 +227,13 @@ TEST(Record, TheBytesOfVersion1AreRead) {
 }
 
 TEST(Record, TheBytesOfVersion2StayAsTheyAre) {
-  EXPECT_EQ(Hex(Spec(Sample())), "026cebfa16891b94480172060170016b0200000000000000000001016101627061796c6f6164");
+  JobRecord unique = Sample();
+  JobSpec spec = *unique.spec;
+  spec.unique_key = UniqueKey{"key", UniqueScope::kWhileUnfinished, OnTaken::kReject};
+  unique.spec = std::make_shared<const JobSpec>(spec);
+  EXPECT_EQ(Hex(Spec(unique)),
+            "02738e20c77857a0450172060170016b02000000000000000000010161016201036b657901017061796c6f6164");
+  EXPECT_EQ(Hex(Spec(Sample())), "02a5e7a75ae16e8ab00172060170016b020000000000000000000101610162007061796c6f6164");
   EXPECT_EQ(Hex(State(Sample())), "021763ea875c3dfa38040207000000000000000001080200000000000006726573756c74");
   EXPECT_EQ(Hex(EncodeRequest(SampleRequest())),
             "02ad0cb9f24b05f6af0100000000000000020000000000000001efcdab8967452301050a");

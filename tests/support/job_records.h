@@ -55,6 +55,9 @@ class RandomRecords {
     if (Chance()) spec->retry.multiplier = Double();
     spec->no_retry_after_start = Chance();
     for (uint64_t i = Below(4); i > 0; --i) spec->labels.emplace(Text(8), Text(8));
+    if (Chance()) {
+      spec->unique_key = UniqueKey{Text(20), static_cast<UniqueScope>(Below(2)), static_cast<OnTaken>(Below(2))};
+    }
     record.spec = std::move(spec);
     Live(&record);
     return record;
