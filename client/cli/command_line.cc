@@ -59,6 +59,12 @@ void AddJobOptions(CLI::App* sub, SubmitArguments& a) {
   sub->add_flag("--once", a.once, "Never start the job a second time, whatever happens");
   sub->add_option("--label", a.labels, "NAME=VALUE, for filters; may be repeated")->allow_extra_args(false);
   sub->add_option("--request-id", a.request_id, "The same id and content again give the first job, not a second one");
+  sub->add_option("--unique-key", a.unique_key,
+                  "No second job of this pool and kind while one has the key; gives that one");
+  sub->add_option("--unique-scope", a.unique_scope,
+                  "Of --unique-key: until the job has ended (unfinished, default) or starts (queued)");
+  sub->add_flag("--unique-reject", a.unique_reject,
+                "Of --unique-key: refuse the submit (exit code 8) while it is taken");
   sub->add_option("--on-full", a.on_full, "A full pool: reject (default for one job) or wait (default for many)");
 }
 

@@ -89,6 +89,10 @@ std::string JobDetail(const v1::Job& job, WallNanos now) {
   details.Add("attempts", std::to_string(job.attempts()) +
                               (max_attempts > 0 ? " of " + std::to_string(max_attempts) : "") +
                               (job.losses() > 0 ? ", lost " + std::to_string(job.losses()) : ""));
+  if (spec.has_unique_key()) {
+    const bool queued = spec.unique_key().scope() == v1::UniqueKey::WHILE_QUEUED;
+    details.Add("unique key", spec.unique_key().key() + (queued ? "  (while queued)" : "  (while unfinished)"));
+  }
   for (const auto& [name, value] : spec.labels()) details.Add("label", name + "=" + value);
   if (job.has_progress()) {
     details.Add("progress",

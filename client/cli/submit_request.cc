@@ -73,6 +73,19 @@ Result<v1::SubmitJobRequest> MakeRequest(const SubmitArguments& arguments, WallN
     (*spec.mutable_labels())[label.substr(0, equals)] = label.substr(equals + 1);
   }
 
+  if (!arguments.unique_key.empty()) {
+    v1::UniqueKey& unique = *spec.mutable_unique_key();
+    unique.set_key(arguments.unique_key);
+    if (arguments.unique_scope == "queued") {
+      unique.set_scope(v1::UniqueKey::WHILE_QUEUED);
+    } else if (!arguments.unique_scope.empty() && arguments.unique_scope != "unfinished") {
+      return Bad("--unique-scope", arguments.unique_scope, "queued or unfinished");
+    }
+    if (arguments.unique_reject) unique.set_on_taken(v1::UniqueKey::REJECT);
+  } else if (!arguments.unique_scope.empty() || arguments.unique_reject) {
+    return InvalidArgument("BAD_ARGUMENT", "--unique-scope and --unique-reject say more of a --unique-key; give one");
+  }
+
   request.set_request_id(arguments.request_id);
   if (arguments.on_full.empty()) {
     // Many jobs are meant to take the time they need; one job is meant to be answered.

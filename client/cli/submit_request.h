@@ -23,6 +23,9 @@ struct SubmitArguments {
   bool once = false;
   std::vector<std::string> labels;  // NAME=VALUE
   std::string request_id;
+  std::string unique_key;
+  std::string unique_scope;
+  bool unique_reject = false;
   std::string on_full;
   int64_t count = 1;
   int window = 64;

@@ -17,6 +17,10 @@ static_assert(static_cast<int>(AttemptResult::kRunning) == v1::ATTEMPT_RESULT_UN
               static_cast<int>(AttemptResult::kReleased) == v1::ATTEMPT_RELEASED);
 static_assert(static_cast<int>(Durability::kNone) + 1 == v1::DURABILITY_NONE &&
               static_cast<int>(Durability::kFsync) + 1 == v1::DURABILITY_FSYNC);
+static_assert(static_cast<int>(UniqueScope::kWhileQueued) + 1 == v1::UniqueKey::WHILE_QUEUED &&
+              static_cast<int>(UniqueScope::kWhileUnfinished) + 1 == v1::UniqueKey::WHILE_UNFINISHED);
+static_assert(static_cast<int>(OnTaken::kReturnExisting) + 1 == v1::UniqueKey::RETURN_EXISTING &&
+              static_cast<int>(OnTaken::kReject) + 1 == v1::UniqueKey::REJECT);
 static_assert(static_cast<int>(dispatch::PoolState::kActive) + 1 == v1::Pool::ACTIVE &&
               static_cast<int>(dispatch::PoolState::kDrained) + 1 == v1::Pool::DRAINED);
 
@@ -50,6 +54,34 @@ Status TakeRetry(const v1::RetryPolicy& retry, RetryOverrides* out) {
   return Take(retry.has_max_backoff(), retry.max_backoff(), "spec.retry.max_backoff", &out->max_backoff);
 }
 
+// What is not said is as UniqueKey's own fields begin.
+Status TakeUniqueKey(v1::UniqueKey* unique, UniqueKey* out) {
+  out->key = std::move(*unique->mutable_key());
+  if (!v1::UniqueKey::Scope_IsValid(unique->scope())) {
+    return InvalidArgument("UNKNOWN_SCOPE", "spec.unique_key.scope " + std::to_string(unique->scope()) +
+                                                " is unknown: use WHILE_QUEUED or WHILE_UNFINISHED")
+        .Field("spec.unique_key.scope");
+  }
+  if (!v1::UniqueKey::OnTaken_IsValid(unique->on_taken())) {
+    return InvalidArgument("UNKNOWN_ON_TAKEN", "spec.unique_key.on_taken " + std::to_string(unique->on_taken()) +
+                                                   " is unknown: use RETURN_EXISTING or REJECT")
+        .Field("spec.unique_key.on_taken");
+  }
+  if (unique->scope() != v1::UniqueKey::SCOPE_UNSPECIFIED) {
+    out->scope = static_cast<UniqueScope>(static_cast<int>(unique->scope()) - 1);
+  }
+  if (unique->on_taken() != v1::UniqueKey::ON_TAKEN_UNSPECIFIED) {
+    out->on_taken = static_cast<OnTaken>(static_cast<int>(unique->on_taken()) - 1);
+  }
+  return OkStatus();
+}
+
+void FillUniqueKey(const UniqueKey& unique, v1::UniqueKey* out) {
+  out->set_key(unique.key);
+  out->set_scope(static_cast<v1::UniqueKey::Scope>(static_cast<int>(unique.scope) + 1));
+  out->set_on_taken(static_cast<v1::UniqueKey::OnTaken>(static_cast<int>(unique.on_taken) + 1));
+}
+
 Status TakeSpec(v1::JobSpec* spec, JobSpec* out) {
   *out = JobSpec();
   out->pool = std::move(*spec->mutable_pool());
@@ -65,6 +97,7 @@ Status TakeSpec(v1::JobSpec* spec, JobSpec* out) {
   if (spec->has_retry()) MR_RETURN_IF_ERROR(TakeRetry(spec->retry(), &out->retry));
   out->no_retry_after_start = spec->no_retry_after_start();
   for (auto& [key, value] : *spec->mutable_labels()) out->labels.emplace(key, std::move(value));
+  if (spec->has_unique_key()) return TakeUniqueKey(spec->mutable_unique_key(), &out->unique_key.emplace());
   return OkStatus();
 }
 
@@ -84,6 +117,7 @@ void FillSpec(const JobSpec& spec, bool full, v1::JobSpec* out) {
   if (retry.multiplier) out->mutable_retry()->set_backoff_multiplier(*retry.multiplier);
   out->set_no_retry_after_start(spec.no_retry_after_start);
   for (const auto& [key, value] : spec.labels) (*out->mutable_labels())[key] = value;
+  if (spec.unique_key) FillUniqueKey(*spec.unique_key, out->mutable_unique_key());
 }
 
 void FillAttempt(const Attempt& attempt, v1::Attempt* out) {

@@ -31,7 +31,10 @@ TEST(MakeRequest, FillsTheSpec) {
                                     .max_attempts = 3,
                                     .once = true,
                                     .labels = {"team=web", "note=a=b", "empty="},
-                                    .request_id = "r1"},
+                                    .request_id = "r1",
+                                    .unique_key = "nightly",
+                                    .unique_scope = "queued",
+                                    .unique_reject = true},
                                    kNow);
   ASSERT_TRUE(request.ok()) << request.status().ToString();
   const v1::JobSpec& spec = request->spec();
@@ -47,6 +50,9 @@ TEST(MakeRequest, FillsTheSpec) {
   EXPECT_EQ(spec.labels().at("note"), "a=b");
   EXPECT_EQ(spec.labels().at("empty"), "");
   EXPECT_EQ(request->request_id(), "r1");
+  EXPECT_EQ(spec.unique_key().key(), "nightly");
+  EXPECT_EQ(spec.unique_key().scope(), v1::UniqueKey::WHILE_QUEUED);
+  EXPECT_EQ(spec.unique_key().on_taken(), v1::UniqueKey::REJECT);
 }
 
 TEST(MakeRequest, LeavesOutWhatWasNotSaid) {
@@ -54,6 +60,7 @@ TEST(MakeRequest, LeavesOutWhatWasNotSaid) {
   ASSERT_TRUE(request.ok());
   EXPECT_FALSE(request->spec().has_delay());
   EXPECT_FALSE(request->spec().has_retry());
+  EXPECT_FALSE(request->spec().has_unique_key());
   EXPECT_EQ(request->spec().band(), v1::BAND_UNSPECIFIED);
 }
 
@@ -74,11 +81,15 @@ TEST(MakeRequest, NamesTheOptionAtFault) {
             "--run-timeout: '0s' is not a time like 500ms, 30s, 5m or 2h");
   EXPECT_EQ(ErrorOf([](auto& a) { a.labels = {"=x"}; }), "--label: '=x' is not NAME=VALUE");
   EXPECT_EQ(ErrorOf([](auto& a) { a.on_full = "drop"; }), "--on-full: 'drop' is not wait or reject");
+  EXPECT_EQ(ErrorOf([](auto& a) { a.unique_key = "k", a.unique_scope = "running"; }),
+            "--unique-scope: 'running' is not queued or unfinished");
   EXPECT_EQ(ErrorOf([](auto& a) { a.count = 0; }), "--count: '0' is not at least 1");
 }
 
 TEST(MakeRequest, RefusesWhatContradictsItself) {
   EXPECT_NE(ErrorOf([](auto& a) { a.delay = "1s", a.run_at = "2026-01-31T12:00:00Z"; }), "OK");
+  EXPECT_NE(ErrorOf([](auto& a) { a.unique_scope = "queued"; }), "OK");
+  EXPECT_NE(ErrorOf([](auto& a) { a.unique_reject = true; }), "OK");
   EXPECT_NE(ErrorOf([](auto& a) { a.payload = "x", a.files = {"f"}; }), "OK");
   EXPECT_NE(ErrorOf([](auto& a) { a.count = 2, a.request_id = "r"; }), "OK");
   EXPECT_NE(ErrorOf([](auto& a) { a.count = 2, a.files = {"f", "g"}; }), "OK");

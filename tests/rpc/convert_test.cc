@@ -40,6 +40,9 @@ TEST(TakeSubmit, KeepsEveryFieldOfARequest) {
   spec->mutable_retry()->set_backoff_multiplier(1.5);
   spec->set_no_retry_after_start(true);
   (*spec->mutable_labels())["team.name"] = "a";
+  spec->mutable_unique_key()->set_key("nightly");
+  spec->mutable_unique_key()->set_scope(v1::UniqueKey::WHILE_QUEUED);
+  spec->mutable_unique_key()->set_on_taken(v1::UniqueKey::REJECT);
   request.set_request_id("f00d");
 
   dispatch::Submission::Item item;
@@ -60,6 +63,7 @@ TEST(TakeSubmit, KeepsEveryFieldOfARequest) {
   EXPECT_EQ(item.spec.retry.multiplier, 1.5);
   EXPECT_TRUE(item.spec.no_retry_after_start);
   EXPECT_EQ(item.spec.labels.at("team.name"), "a");
+  EXPECT_EQ(item.spec.unique_key, (UniqueKey{"nightly", UniqueScope::kWhileQueued, OnTaken::kReject}));
 
   // The job that a client reads back says the same.
   JobSnapshot job;
@@ -72,6 +76,24 @@ TEST(TakeSubmit, KeepsEveryFieldOfARequest) {
   EXPECT_EQ(out.spec().deadline().seconds(), 1'700'000'000);
   EXPECT_EQ(out.spec().retry().backoff_multiplier(), 1.5);
   EXPECT_EQ(out.spec().labels().at("team.name"), "a");
+  EXPECT_EQ(out.spec().unique_key().key(), "nightly");
+  EXPECT_EQ(out.spec().unique_key().scope(), v1::UniqueKey::WHILE_QUEUED);
+  EXPECT_EQ(out.spec().unique_key().on_taken(), v1::UniqueKey::REJECT);
+}
+
+TEST(TakeSubmit, AUniqueKeyIsOneWhileTheJobIsUnfinishedAndGivesItBackUnlessTheClientSaysOtherwise) {
+  v1::SubmitJobRequest request = Good();
+  request.mutable_spec()->mutable_unique_key()->set_key("k");
+  dispatch::Submission::Item item;
+  ASSERT_TRUE(TakeSubmit(std::move(request), &item).ok());
+  EXPECT_EQ(item.spec.unique_key, (UniqueKey{"k", UniqueScope::kWhileUnfinished, OnTaken::kReturnExisting}));
+  ASSERT_TRUE(TakeSubmit(Good(), &item).ok());
+  EXPECT_FALSE(item.spec.unique_key.has_value()) << "nothing is left over from an earlier use";
+  JobSnapshot job;
+  job.spec = std::make_shared<JobSpec>(item.spec);
+  v1::Job out;
+  Fill(job, true, &out);
+  EXPECT_FALSE(out.spec().has_unique_key());
 }
 
 TEST(TakeSubmit, RefusesWhatNoValueOfOursCouldHoldAndNamesTheField) {
@@ -79,6 +101,13 @@ TEST(TakeSubmit, RefusesWhatNoValueOfOursCouldHoldAndNamesTheField) {
   constexpr int64_t kHuge = std::numeric_limits<int64_t>::max();
   EXPECT_EQ(Refusal([](R&) {}), "");
   EXPECT_EQ(Refusal([](R& r) { r.mutable_spec()->set_band(static_cast<v1::Band>(9)); }), "UNKNOWN_BAND spec.band");
+  EXPECT_EQ(
+      Refusal([](R& r) { r.mutable_spec()->mutable_unique_key()->set_scope(static_cast<v1::UniqueKey::Scope>(3)); }),
+      "UNKNOWN_SCOPE spec.unique_key.scope");
+  EXPECT_EQ(Refusal([](R& r) {
+              r.mutable_spec()->mutable_unique_key()->set_on_taken(static_cast<v1::UniqueKey::OnTaken>(-1));
+            }),
+            "UNKNOWN_ON_TAKEN spec.unique_key.on_taken");
   EXPECT_EQ(Refusal([](R& r) { r.mutable_spec()->mutable_delay()->set_seconds(-1); }), "BAD_DURATION spec.delay");
   EXPECT_EQ(Refusal([](R& r) { r.mutable_spec()->mutable_delay()->set_nanos(-1); }), "BAD_DURATION spec.delay");
   EXPECT_EQ(Refusal([](R& r) { r.mutable_spec()->mutable_delay()->set_nanos(1'000'000'000); }),

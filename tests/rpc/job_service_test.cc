@@ -133,6 +133,31 @@ TEST_F(JobServiceTest, ARequestIdIsAcceptedOnceAndReuseWithOtherContentIsRefused
   EXPECT_EQ(seen.reason, "REQUEST_ID_REUSED");
 }
 
+TEST_F(JobServiceTest, AUniqueKeyThatIsHeldGivesTheHolderOrARefusalThatNamesIt) {
+  const auto submit = [](v1::UniqueKey::OnTaken on_taken, v1::SubmitJobResponse* ack) {
+    return TrySubmit(
+        [on_taken](v1::SubmitJobRequest& r) {
+          r.mutable_spec()->mutable_delay()->set_seconds(3600);
+          r.mutable_spec()->mutable_unique_key()->set_key("nightly");
+          r.mutable_spec()->mutable_unique_key()->set_on_taken(on_taken);
+        },
+        ack);
+  };
+  v1::SubmitJobResponse first, second;
+  ASSERT_TRUE(submit(v1::UniqueKey::REJECT, &first).ok());
+  EXPECT_FALSE(first.existing());
+  ASSERT_TRUE(submit(v1::UniqueKey::RETURN_EXISTING, &second).ok());
+  EXPECT_EQ(first.id(), second.id());
+  EXPECT_TRUE(second.existing());
+  EXPECT_EQ(second.state(), v1::SCHEDULED);
+  const auto seen = Decode(submit(v1::UniqueKey::REJECT, &second));
+  EXPECT_EQ(seen.code, grpc::StatusCode::ALREADY_EXISTS);
+  EXPECT_EQ(seen.reason, "UNIQUE_KEY_TAKEN");
+  EXPECT_EQ(seen.field, "spec.unique_key");
+  EXPECT_EQ(Brief(TrySubmit([](v1::SubmitJobRequest& r) { r.mutable_spec()->mutable_unique_key(); })),
+            "INVALID_ARGUMENT BAD_UNIQUE_KEY spec.unique_key.key");
+}
+
 TEST_F(JobServiceTest, ABatchIsAllOrNothing) {
   v1::BatchSubmitJobsRequest request;
   v1::BatchSubmitJobsResponse response;
