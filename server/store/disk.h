@@ -1,6 +1,6 @@
 // Disk: the ordered map that RocksJournal keeps its records in: several shelves, batches that are written as a whole, reading in id
 // order. rocks_disk.h is the real one; a test has one that fails on demand.
-//   Threads   One at a time; every call may take as long as the disk takes.
+//   Threads   One at a time, but for Checkpoint; every call may take as long as the disk takes.
 //   Errors    Of Write and Sync: what was being written is on the disk, or not, or in part. Nothing but Reopen may follow, and
 //             then what is not known to be there is written once more.
 #pragma once
@@ -62,6 +62,10 @@ class Disk {
   };
   virtual std::unique_ptr<JobReader> ReadJobs() = 0;
   virtual Result<std::vector<RawRequest>> ReadRequests() = 0;
+
+  // Makes `folder`, which is not there yet, into a disk of its own with everything written so far. Any thread, while the others are
+  // called; only Reopen waits for its end. After an error something may be left in the folder. The files are not synced.
+  virtual Status Checkpoint(const std::string& folder) = 0;
 };
 
 }  // namespace millrace::store

@@ -4,6 +4,7 @@
 #include <rocksdb/env.h>
 #include <rocksdb/options.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/utilities/table_properties_collectors.h>
 #include <rocksdb/write_batch.h>
 
@@ -12,23 +13,29 @@
 #include <charconv>
 #include <cstdarg>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
+#include <mutex>
 #include <system_error>
 #include <utility>
 
 #include "base/log.h"
 #include "store/durable_folder.h"
 #include "store/record.h"
+#include "store/rocks_common.h"
 
 namespace millrace::store {
 
+const std::array<const char*, kShelves> kShelfNames = {"spec", "live", "finished", "requests"};
+
 namespace {
 
-constexpr std::array<const char*, kShelves> kShelfNames = {"spec", "live", "finished", "requests"};
 constexpr const char* kFormatKey = "format";
 // What one step of reading holds in memory at most, but for one job more.
 constexpr size_t kReadBytes = size_t{4} << 20;
 constexpr size_t kReadJobs = 1000;
+
+}  // namespace
 
 Status FromRocks(const rocksdb::Status& status, const std::string& folder) {
   if (status.ok()) return OkStatus();
@@ -43,11 +50,13 @@ Status FromRocks(const rocksdb::Status& status, const std::string& folder) {
   if (status.IsIOError() &&
       (said.find("lock hold by") != std::string::npos || said.find("While lock file") != std::string::npos)) {
     return FailedPrecondition("STORE_IN_USE", "the store in " + folder +
-                                                  " is used by another millraced; stop it, or choose another data "
-                                                  "folder");
+                                                  " is used by another millraced, or read by `millrace admin`; stop "
+                                                  "it, or choose another data folder");
   }
   return Unavailable("STORE_FAILED", "the store in " + folder + " cannot be used: " + said);
 }
+
+namespace {
 
 // RocksDB's words go into our log. A LOG file of its own stands on the disk that may be full, and 7.8 aborts the process when it
 // writes to one after a write to it has failed.
@@ -58,10 +67,13 @@ class RocksLog final : public rocksdb::Logger {
   void Logv(const char* format, va_list arguments) override {
     char text[1000];
     vsnprintf(text, sizeof(text), format, arguments);
+    if (strstr(text, "File Deletions ") != nullptr) return;  // Two of them in each checkpoint, and nothing is wrong.
     LogWarning("rocksdb: %s", text);
   }
   void LogHeader(const char*, va_list) override {}  // All options, at each start.
 };
+
+}  // namespace
 
 rocksdb::DBOptions DatabaseOptions() {
   rocksdb::DBOptions options;
@@ -94,6 +106,24 @@ rocksdb::ColumnFamilyOptions ShelfOptions(const std::shared_ptr<rocksdb::Cache>&
   options.table_properties_collector_factories = {rocksdb::NewCompactOnDeletionCollectorFactory(8192, 4096)};
   return options;
 }
+
+Result<int> ReadFormat(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* meta, const std::string& folder) {
+  std::string value;
+  rocksdb::Status read = db.Get(rocksdb::ReadOptions(), meta, kFormatKey, &value);
+  if (read.IsNotFound()) return 0;
+  if (!read.ok()) return FromRocks(read, folder);
+  int format = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), format);
+  if (error != std::errc() || end != value.data() + value.size() || format < 1) {
+    return FromRocks(rocksdb::Status::Corruption("its format is '" + value + "'"), folder);
+  }
+  if (format <= kFormat) return format;
+  return FailedPrecondition("STORE_TOO_NEW", "the store in " + folder + " has format " + std::to_string(format) +
+                                                 ", this version reads up to " + std::to_string(kFormat) +
+                                                 "; run a newer daemon");
+}
+
+namespace {
 
 class RocksReader final : public Disk::JobReader {
  public:
@@ -189,8 +219,20 @@ class RocksDisk final : public Disk {
   Status Sync() override { return db_ ? FromRocks(db_->FlushWAL(/*sync=*/true), folder_) : NotOpen(); }
 
   Status Reopen() override {
+    std::lock_guard guard(checkpoint_mutex_);
     Close();
     return Open();
+  }
+
+  // Without a flush: one that failed would stop all writing. What is in memory only is in the log, which is copied.
+  Status Checkpoint(const std::string& folder) override {
+    std::lock_guard guard(checkpoint_mutex_);
+    if (!db_) return NotOpen();
+    rocksdb::Checkpoint* made = nullptr;
+    MR_RETURN_IF_ERROR(FromRocks(rocksdb::Checkpoint::Create(db_.get(), &made), folder_));
+    const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+    const rocksdb::Status status = checkpoint->CreateCheckpoint(folder, /*log_size_for_flush=*/UINT64_MAX);
+    return FromRocks(status, status.IsCorruption() ? folder_ : folder);
   }
 
   std::unique_ptr<JobReader> ReadJobs() override {
@@ -222,24 +264,12 @@ class RocksDisk final : public Disk {
   // A folder without a format was made just now: nothing is written before it.
   Status CheckFormat() {
     rocksdb::ColumnFamilyHandle* meta = shelves_[kShelves];
-    std::string value;
-    rocksdb::Status read = db_->Get(rocksdb::ReadOptions(), meta, kFormatKey, &value);
-    if (read.IsNotFound()) {
-      rocksdb::WriteOptions options;
-      options.sync = true;
-      return FromRocks(db_->Put(options, meta, kFormatKey, std::to_string(kFormat)), folder_);
-    }
-    if (!read.ok()) return FromRocks(read, folder_);
-    int format = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), format);
-    if (error != std::errc() || end != value.data() + value.size() || format < 1) {
-      return FromRocks(rocksdb::Status::Corruption("its format is '" + value + "'"), folder_);
-    }
+    Result<int> format = ReadFormat(*db_, meta, folder_);
     // An older one is migrated here, one step at a time; there is none yet.
-    if (format == kFormat) return OkStatus();
-    return FailedPrecondition("STORE_TOO_NEW", "the store in " + folder_ + " has format " + std::to_string(format) +
-                                                   ", this daemon reads up to " + std::to_string(kFormat) +
-                                                   "; run a newer daemon");
+    if (!format.ok() || *format > 0) return format.status();
+    rocksdb::WriteOptions options;
+    options.sync = true;
+    return FromRocks(db_->Put(options, meta, kFormatKey, std::to_string(kFormat)), folder_);
   }
 
   void Close() {
@@ -250,6 +280,7 @@ class RocksDisk final : public Disk {
 
   const std::string folder_;
   const std::shared_ptr<rocksdb::Cache> cache_;
+  std::mutex checkpoint_mutex_;  // db_ is not closed under a checkpoint. Only those of the other calls change it.
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> shelves_;  // By Shelf; then the one of the format, then unknown ones.
   rocksdb::WriteBatch batch_;

@@ -1,4 +1,4 @@
-// RocksDisk: disk.h on RocksDB. The one file that includes RocksDB's headers is rocks_disk.cc.
+// RocksDisk: disk.h on RocksDB, whose headers are included in rocks_disk.cc and store_reader.cc only.
 #pragma once
 
 #include <memory>

@@ -59,6 +59,9 @@ class RocksJournal final : public dispatch::Journal {
   // disk fails it is tried once more; what cannot be written then is logged, and who waits for it is not answered. Repeatable.
   void Stop();
 
+  // Disk::Checkpoint: everything that was acknowledged before the call, and commits go on meanwhile. Before Stop.
+  Status Checkpoint(const std::string& folder) { return disk_->Checkpoint(folder); }
+
   // Not OK: the disk has failed and new jobs are refused with this.
   Status Health() const;
   dispatch::JournalStats Stats() const override;

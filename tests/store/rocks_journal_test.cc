@@ -118,6 +118,7 @@ class FakeDisk final : public Disk {
     return std::make_unique<Reader>(platter_);
   }
   Result<std::vector<RawRequest>> ReadRequests() override { return std::vector<RawRequest>(); }
+  Status Checkpoint(const std::string&) override { return Unavailable("NO_CHECKPOINT", "a platter is not copied"); }
 
  private:
   Platter& platter_;

@@ -1,0 +1,82 @@
+#include "store/inspect.h"
+
+#include <numeric>
+#include <utility>
+
+#include "dispatch/journal.h"
+#include "store/job_walk.h"
+#include "store/record.h"
+
+namespace millrace::store {
+
+namespace {
+
+JobSnapshot SnapshotOf(dispatch::JobRecord record) {
+  JobSnapshot job{.id = record.id,
+                  .spec = std::move(record.spec),
+                  .state = record.life.state,
+                  .created = record.created,
+                  .due = record.due,
+                  .finished = record.finished,
+                  .attempts = record.attempts,
+                  .losses = record.losses,
+                  .history = std::move(record.history),
+                  .progress = std::move(record.progress),
+                  .result = std::move(record.result),
+                  .error = std::move(record.error),
+                  .log_bytes = record.log_bytes,
+                  .cancel_requested = record.cancel_requested};
+  if (record.log_tail) job.log_tail = *record.log_tail;
+  return job;
+}
+
+void Count(const dispatch::JobRecord& record, Inspection* seen) {
+  ++seen->jobs[static_cast<size_t>(record.life.state)];
+  if (!record.request_id.empty()) ++seen->request_ids;
+  if (record.life.state != JobState::kQueued) return;
+  if (seen->oldest && seen->oldest->created <= record.created) return;
+  seen->oldest = {record.id, record.spec->pool, record.spec->kind, record.created};
+}
+
+}  // namespace
+
+int64_t Inspection::job_count() const { return std::accumulate(jobs.begin(), jobs.end(), unreadable); }
+
+Inspection Inspect(const StoreReader& store) {
+  Inspection seen{.folder = store.folder(), .format = store.format(), .disk = store.Use(), .shelves = store.Shelves()};
+  JobWalk walk(store);
+  for (; walk.AtJob(); walk.Next()) {
+    const std::optional<JobId> id = IdOf(walk.key());
+    const std::optional<std::string_view> spec = walk.On(Shelf::kSpec), state = walk.state();
+    if (id && spec && state) {
+      if (const Result<dispatch::JobRecord> record = DecodeJob(*id, *spec, *state); record.ok()) {
+        Count(*record, &seen);
+        continue;
+      }
+    }
+    ++seen.unreadable;
+  }
+  seen.cut_short = walk.status();
+  const std::unique_ptr<StoreReader::Cursor> requests = store.Read(Shelf::kRequests);
+  for (; requests->AtKey(); requests->Next()) ++seen.spent_request_ids;
+  if (!requests->status().ok()) seen.cut_short = requests->status();
+  return seen;
+}
+
+Result<JobSnapshot> ReadJob(const StoreReader& store, const JobId& id) {
+  const std::string key = KeyOf(id);
+  Result<std::optional<std::string>> spec = store.Get(Shelf::kSpec, key);
+  if (!spec.ok()) return spec.status();
+  Result<std::optional<std::string>> state = store.Get(Shelf::kLive, key);
+  if (state.ok() && !*state) state = store.Get(Shelf::kFinished, key);
+  if (!state.ok()) return state.status();
+  if (!*spec && !*state) {
+    return NotFound("JOB_NOT_FOUND", "job " + id.ToString() + " is not in the store in " + store.folder());
+  }
+  // Half a job does not check out either, so DecodeJob says what is wrong.
+  Result<dispatch::JobRecord> record = DecodeJob(id, spec->value_or(""), state->value_or(""));
+  if (!record.ok()) return record.status();
+  return SnapshotOf(*std::move(record));
+}
+
+}  // namespace millrace::store

@@ -1,0 +1,29 @@
+// What rocks_disk.cc and store_reader.cc share; the first has the definitions. Included by these two only.
+#pragma once
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/options.h>
+#include <rocksdb/status.h>
+
+#include <array>
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+#include "store/disk.h"
+
+namespace millrace::store {
+
+extern const std::array<const char*, kShelves> kShelfNames;  // By Shelf.
+
+// As one of the errors of OpenRocksDisk.
+Status FromRocks(const rocksdb::Status& status, const std::string& folder);
+
+rocksdb::DBOptions DatabaseOptions();
+rocksdb::ColumnFamilyOptions ShelfOptions(const std::shared_ptr<rocksdb::Cache>& cache);
+
+// 0: none was written yet. STORE_TOO_NEW when it is above kFormat.
+Result<int> ReadFormat(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* meta, const std::string& folder);
+
+}  // namespace millrace::store
