@@ -16,12 +16,13 @@ COPY server server
 COPY client client
 # The daemon keeps its symbol table: the names in the dump of all fibers (docker kill -s QUIT).
 RUN cmake --preset release -DBUILD_TESTING=OFF \
- && cmake --build --preset release --target millraced millrace \
+ && cmake --build --preset release --target millraced millrace millrace-admin \
  && mkdir /out \
  && strip --strip-debug -o /out/millraced build/bin/millraced \
- && strip -o /out/millrace build/bin/millrace
+ && strip -o /out/millrace build/bin/millrace \
+ && strip -o /out/millrace-admin build/bin/millrace-admin
 # The packages that own the libraries linked to, so that no list has to be kept in step by hand.
-RUN objdump -p /out/millraced /out/millrace | awk '/NEEDED/ { print "*/" $2 }' | sort -u \
+RUN objdump -p /out/millraced /out/millrace /out/millrace-admin | awk '/NEEDED/ { print "*/" $2 }' | sort -u \
   | xargs dpkg -S | cut -d: -f1 | sort -u > /out/packages \
  && cat /out/packages
 
@@ -32,7 +33,7 @@ RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends tini $(cat /tmp/packages) \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* /tmp/packages \
  && useradd --system --uid 7070 --home-dir /var/lib/millrace --create-home millrace
-COPY --from=build /out/millraced /out/millrace /usr/local/bin/
+COPY --from=build /out/millraced /out/millrace /out/millrace-admin /usr/local/bin/
 COPY deploy/config.example.toml /etc/millrace/config.toml
 ENV MILLRACE_CONFIG=/etc/millrace/config.toml \
     MILLRACE_DATA_DIR=/var/lib/millrace \

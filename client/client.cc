@@ -156,6 +156,7 @@ Result<std::unique_ptr<Client>> Client::Connect(const std::string& address, Clie
   state->channel = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), Arguments(options));
   state->jobs = v1::JobService::NewStub(state->channel);
   state->pools = v1::PoolService::NewStub(state->channel);
+  state->admin = v1::AdminService::NewStub(state->channel);
   return std::unique_ptr<Client>(new Client(std::move(state)));
 }
 
@@ -331,6 +332,12 @@ Result<v1::Pool> Client::ChangePool(PoolVerb verb, const std::string& name, cons
   v1::DrainPoolRequest request;
   request.set_name(name);
   return MR_CALL(pools, PoolService, DrainPool, request, call);
+}
+
+Result<v1::BackupResponse> Client::Backup(const std::string& folder, const CallOptions& call) {
+  v1::BackupRequest request;
+  request.set_folder(folder);
+  return MR_CALL(admin, AdminService, Backup, request, call);
 }
 
 #undef MR_CALL

@@ -23,6 +23,7 @@
 #include <string>
 
 #include "base/status.h"
+#include "millrace/v1/admin_service.pb.h"
 #include "millrace/v1/job_service.pb.h"
 #include "millrace/v1/pool_service.pb.h"
 
@@ -90,6 +91,10 @@ class Client {
   Result<v1::Pool> ResizePool(const v1::ResizePoolRequest& request, const CallOptions& call = {});
   // kDrain answers when the pool is empty; give it a deadline that fits.
   Result<v1::Pool> ChangePool(PoolVerb verb, const std::string& name, const CallOptions& call = {});
+
+  // ---- The daemon itself
+  // Takes as long as its disk does; give it a deadline that fits. Not repeated by itself. `folder` is an absolute path there.
+  Result<v1::BackupResponse> Backup(const std::string& folder, const CallOptions& call = {});
 
   // ---- Without blocking: `done` is called exactly once.
   template <typename Response>

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "client/client.h"
+#include "millrace/v1/admin_service.grpc.pb.h"
 #include "millrace/v1/job_service.grpc.pb.h"
 #include "millrace/v1/pool_service.grpc.pb.h"
 
@@ -21,6 +22,7 @@ struct Client::State {
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::JobService::Stub> jobs;
   std::unique_ptr<v1::PoolService::Stub> pools;
+  std::unique_ptr<v1::AdminService::Stub> admin;
 
   // Async calls under way; the destructor of Client waits for none.
   std::mutex mutex;

@@ -27,6 +27,7 @@
 #include "runners/native.h"
 #include "runtime/park.h"
 #include "runtime/runtime.h"
+#include "store/backup.h"
 #include "store/memory_journal.h"
 #include "store/rocks_journal.h"
 #include "web/pages.h"
@@ -95,6 +96,7 @@ class Daemon {
       : config_(config),
         signals_(signals),
         store_(std::move(store)),
+        backups_([this](const std::string& copy) { return store_.rocks->Checkpoint(copy); }),
         runtime_(config.runtime),
         exec_(process_host_),
         dispatcher_({runtime_, clock_, store_.journal(), {&native_, &exec_}}, config.jobs),
@@ -131,7 +133,8 @@ class Daemon {
     auto rpc = rpc::Server::Start(dispatcher_, calls_,
                                   {.address = config_.grpc_address.ToString(),
                                    .message_bytes_max = std::max(rpc::ServerOptions().message_bytes_max,
-                                                                 config_.jobs.payload_bytes_max + (1 << 20))});
+                                                                 config_.jobs.payload_bytes_max + (1 << 20)),
+                                   .backups = store_.rocks ? &backups_ : nullptr});
     MR_RETURN_IF_ERROR(rpc.status());
     rpc_ = std::move(rpc).value();
 
@@ -235,6 +238,7 @@ class Daemon {
     if (dispatching_) end_.Wake();
     if (fibers_.joinable()) fibers_.join();
     // Nobody appends any more; whoever still waits for a commit is answered before the dispatcher goes.
+    backups_.Stop();
     if (store_.rocks) store_.rocks->Stop();
     if (was_serving) {
       if (report_.queued > 0 && !store_.rocks)
@@ -271,6 +275,7 @@ class Daemon {
   // In the order of the tree; each knows those above it only.
   SystemClock clock_;
   Store store_;
+  store::Backups backups_;  // Of store_.rocks only.
   rt::Runtime runtime_;
   io::ProcessHost process_host_;
   runners::NativeRunner native_;

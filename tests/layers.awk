@@ -3,7 +3,7 @@
 
 BEGIN {
   # Library, the first characters of its headers, the folders that may reach them. daemon is server/*.{h,cc}.
-  library("gRPC and Protobuf", "grpcpp/ grpc/ google/protobuf/ google/rpc/ millrace/v1/", "rpc client cli examples")
+  library("gRPC and Protobuf", "grpcpp/ grpc/ google/protobuf/ google/rpc/ millrace/v1/", "rpc client cli admin examples")
   library("Asio", "asio.hpp asio/", "io")
   library("Boost", "boost/", "runtime")
   library("elfutils", "elfutils/", "runtime")
@@ -31,6 +31,8 @@ BEGIN {
         if (((upper, middle) in builds_on) && ((middle, lower) in builds_on)) builds_on[upper, lower] = 1
   for (folder in folders) builds_on["daemon", folder] = 1
   builds_on["client", "base"] = builds_on["cli", "base"] = builds_on["cli", "client"] = 1
+  # client/admin reads a store as the daemon does, and says what it finds as the daemon would.
+  for (i = split("base job store rpc client cli", word, " "); i > 0; i--) builds_on["admin", word[i]] = 1
   builds_on["examples", "base"] = builds_on["examples", "client"] = 1
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/version.h"
+#include "client/cli/admin.h"
 #include "client/cli/bench.h"
 #include "client/cli/jobs.h"
 #include "client/cli/pools.h"
@@ -18,7 +19,7 @@ namespace millrace::cli {
 namespace {
 
 constexpr char kAbout[] =
-    "Submit jobs to Millrace, look at them, change their fate.\n"
+    "Submit jobs to Millrace, look at them, change their fate; take care of its store.\n"
     "Times are written 500ms, 30s, 5m, 2h or 1d; sizes 512, 64k or 1MiB.";
 
 // What the arguments of every command are parsed into, and the command that was chosen.
@@ -29,9 +30,10 @@ struct Parsed {
   JobSelection watch_selection;
   ChangeArguments change;
   ResizeArguments resize;
+  InspectArguments inspect;
   BenchArguments bench;
   std::vector<std::string> ids;
-  std::string id, pool;
+  std::string id, pool, folder;
   bool show_log = false, show_result = false;
 
   std::function<ExitCode(Session&)> command;
@@ -169,6 +171,36 @@ void AddPools(CLI::App& app, Parsed& p) {
   resize->add_option("--capacity-bytes", p.resize.capacity_bytes, "Their payload at most, e.g. 256MiB");
 }
 
+void AddAdmin(CLI::App& app, Parsed& p, const StoreCommands& store) {
+  CLI::App* admin = app.add_subcommand("admin", "Back up the daemon's store; look at a stopped one and check it");
+  admin->require_subcommand(1);
+  CLI::App* backup = Leaf(admin, p, "backup", "Copy the store of the running daemon, which goes on meanwhile",
+                          [&p](Session& s) { return Backup(s, p.folder); });
+  backup->add_option("folder", p.folder, "On the daemon's machine; not there yet, or empty")->required();
+  backup->footer(
+      "The copy holds everything that was acknowledged before: jobs, results, request ids. It appears when all of it "
+      "is on the\n"
+      "disk, readable by the daemon's user only. `millraced --store rocksdb --data-dir FOLDER` goes on from there. On "
+      "the file\n"
+      "system of the store large files are linked, not copied.");
+
+  CLI::App* inspect = Leaf(admin, p, "inspect", "What a store holds: jobs by state, the oldest, sizes, one job",
+                           [&p, &store](Session& s) { return store.inspect(s, p.inspect); });
+  inspect->add_option("folder", p.inspect.folder, "The daemon's --data-dir, or a backup")->required();
+  inspect->add_option("--job", p.inspect.job, "Only this job; with --json as `jobs get` prints it");
+  inspect->footer("No daemon may run on it, and none is asked. Nothing in the folder is changed.");
+
+  CLI::App* verify = Leaf(admin, p, "verify", "Check every file, record and key of a store",
+                          [&p, &store](Session& s) { return store.verify(s, p.folder); });
+  verify->add_option("folder", p.folder, "The daemon's --data-dir, or a backup")->required();
+  verify->footer(
+      "No daemon may run on it. Nothing in the folder is changed. Exits 0 sound, 1 damaged; otherwise it could not be "
+      "checked.\n"
+      "Problems: file (cannot be read, or its checksum differs), key (is no job id), record (is not what was written), "
+      "no_state\n"
+      "and no_spec (half of a job), wrong_shelf (a job that ended among the live, or the other way round).");
+}
+
 void AddBench(CLI::App& app, Parsed& p) {
   BenchArguments& a = p.bench;
   CLI::App* bench = Leaf(&app, p, "bench", "Measure how fast jobs are taken and finished",
@@ -225,7 +257,7 @@ std::string Explain(const CLI::App& app, const CLI::ParseError& error) {
 
 }  // namespace
 
-ExitCode RunCommandLine(int argc, char** argv, Interrupt& interrupt) {
+ExitCode RunCommandLine(int argc, char** argv, Interrupt& interrupt, const StoreCommands& store) {
   Parsed parsed;
   CLI::App app(kAbout, "millrace");
   app.require_subcommand(1);
@@ -241,6 +273,7 @@ ExitCode RunCommandLine(int argc, char** argv, Interrupt& interrupt) {
   AddSubmit(app, parsed);
   AddJobs(app, parsed);
   AddPools(app, parsed);
+  AddAdmin(app, parsed, store);
   AddBench(app, parsed);
 
   try {

@@ -1,12 +1,13 @@
 // The command line of `millrace`: words to the structs of the commands. CLI11 is included in command_line.cc and nowhere else.
 #pragma once
 
+#include "client/cli/admin.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/interrupt.h"
 
 namespace millrace::cli {
 
-// Parses and runs one command.
-ExitCode RunCommandLine(int argc, char** argv, Interrupt& interrupt);
+// Parses and runs one command. `store`: what reads a stopped store.
+ExitCode RunCommandLine(int argc, char** argv, Interrupt& interrupt, const StoreCommands& store);
 
 }  // namespace millrace::cli

@@ -9,13 +9,14 @@ namespace millrace::cli {
 enum class ExitCode : int {
   kOk = 0,           // Done; every job waited for has succeeded.
   kJobFailed = 1,    // A job waited for FAILED.
+  kDamaged = 1,      // `admin verify` found damage.
   kUsage = 2,        // Wrong arguments, or a request that the daemon calls invalid.
-  kUnreachable = 3,  // No daemon there, or it is stopping.
-  kNotFound = 4,     // No such job, pool or kind.
+  kUnreachable = 3,  // No daemon there, or it is stopping; or a disk says no.
+  kNotFound = 4,     // No such job, pool, kind or store.
   kFull = 5,         // The pool or the process is full.
   kTimedOut = 6,     // --timeout passed.
   kJobEnded = 7,     // A job waited for was CANCELLED, EXPIRED or QUARANTINED.
-  kWrongState = 8,   // The job or pool is in a state that does not allow this; a request id was reused.
+  kWrongState = 8,   // The job, pool or store is in a state that does not allow this; a request id was reused.
   kDenied = 9,       // Not allowed with these credentials.
   kInternal = 10,    // A bug or a broken part, here or in the daemon.
   kInterrupted = 130,

@@ -1,7 +1,8 @@
 // The `millrace` command.
+#include "client/cli/admin.h"
 #include "client/cli/command_line.h"
 
 int main(int argc, char** argv) {
   millrace::cli::Interrupt interrupt;
-  return static_cast<int>(millrace::cli::RunCommandLine(argc, argv, interrupt));
+  return static_cast<int>(millrace::cli::RunCommandLine(argc, argv, interrupt, millrace::cli::InProgramBeside(argv)));
 }

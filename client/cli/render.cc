@@ -30,19 +30,6 @@ std::string Took(const v1::Job& job, WallNanos now) {
   return "";
 }
 
-// "NAME: value" lines with the values in one column.
-class Details {
- public:
-  void Add(std::string_view name, std::string_view value) {
-    if (value.empty()) return;
-    text_ += Format("%-14s", (std::string(name) + ":").c_str()) + std::string(value) + "\n";
-  }
-  std::string Take() { return std::move(text_); }
-
- private:
-  std::string text_;
-};
-
 }  // namespace
 
 std::string Ago(WallNanos time, WallNanos now) {

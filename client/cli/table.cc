@@ -20,6 +20,15 @@ std::string Printable(std::string_view text) {
 
 }  // namespace
 
+void Details::Add(std::string_view name, std::string_view value) {
+  constexpr size_t kNameColumns = 14;
+  if (value.empty()) return;
+  const size_t begin = text_.size();
+  text_.append(name).append(":");
+  text_.resize(std::max(text_.size() + 1, begin + kNameColumns), ' ');
+  text_.append(value).append("\n");
+}
+
 size_t DisplayWidth(std::string_view text) {
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return !Continues(c); }));
 }

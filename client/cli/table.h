@@ -1,8 +1,9 @@
-// Table: rows for people, columns aligned. Columns of numbers are right-aligned.
+// Table: rows for people, columns aligned. Columns of numbers are right-aligned. Details: what is known of one thing, a line each.
 #pragma once
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace millrace::cli {
@@ -22,6 +23,16 @@ class Table {
  private:
   std::vector<bool> right_;
   std::vector<std::vector<std::string>> rows_;  // The headers first.
+};
+
+// "NAME: value" lines with the values in one column.
+class Details {
+ public:
+  void Add(std::string_view name, std::string_view value);  // An empty value: no line.
+  std::string Take() { return std::move(text_); }
+
+ private:
+  std::string text_;
 };
 
 // Columns that UTF-8 text takes on a terminal, one for each code point.

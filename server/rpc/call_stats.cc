@@ -42,6 +42,8 @@ const char* Label(Method method) {
       return "PoolService/ResumePool";
     case Method::kDrainPool:
       return "PoolService/DrainPool";
+    case Method::kBackup:
+      return "AdminService/Backup";
   }
   return "";
 }

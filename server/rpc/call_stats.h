@@ -35,9 +35,10 @@ enum class Method : uint8_t {
   kResizePool,
   kPausePool,
   kResumePool,
-  kDrainPool
+  kDrainPool,
+  kBackup
 };
-inline constexpr int kMethods = 19;
+inline constexpr int kMethods = 20;
 inline constexpr int kStatusCodes = static_cast<int>(StatusCode::kInternal) + 1;
 
 const char* Label(Method method);  // "JobService/SubmitJob"

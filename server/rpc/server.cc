@@ -18,6 +18,7 @@
 
 #include "base/address.h"
 #include "base/log.h"
+#include "rpc/admin_service.h"
 #include "rpc/job_service.h"
 #include "rpc/pool_service.h"
 
@@ -80,13 +81,17 @@ int Milliseconds(std::chrono::milliseconds duration) {
 }  // namespace
 
 struct Server::State {
-  State(dispatch::Dispatcher& dispatcher, CallStats& stats)
-      : backend{dispatcher, stats, open_calls, dispatcher.Stats().durability}, jobs(backend), pools(backend) {}
+  State(dispatch::Dispatcher& dispatcher, CallStats& stats, dispatch::Backups* backups)
+      : backend{dispatcher, stats, open_calls, dispatcher.Stats().durability},
+        jobs(backend),
+        pools(backend),
+        admin(backend, backups) {}
 
   OpenCalls open_calls;
   Backend backend;
   JobService jobs;
   PoolService pools;
+  AdminService admin;
   std::string address;
   int port = 0;
   std::unique_ptr<grpc::Server> server;  // Last: dies before what it calls.
@@ -99,11 +104,12 @@ Result<std::unique_ptr<Server>> Server::Start(dispatch::Dispatcher& dispatcher, 
   PrepareLibrary();
   if (address->port != 0) MR_RETURN_IF_ERROR(TryBind(*address));
 
-  auto state = std::make_unique<State>(dispatcher, stats);
+  auto state = std::make_unique<State>(dispatcher, stats, options.backups);
   grpc::ServerBuilder builder;
   builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(), &state->port);
   builder.RegisterService(&state->jobs);
   builder.RegisterService(&state->pools);
+  builder.RegisterService(&state->admin);
   // Otherwise a second daemon on the same port would start happily and take half of the connections.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.streams_per_connection_max);
@@ -133,7 +139,8 @@ const std::string& Server::address() const { return state_->address; }
 
 void Server::SetServing(bool serving) {
   grpc::HealthCheckServiceInterface* health = state_->server->GetHealthCheckService();
-  for (const char* service : {"", v1::JobService::service_full_name(), v1::PoolService::service_full_name()}) {
+  for (const char* service : {"", v1::JobService::service_full_name(), v1::PoolService::service_full_name(),
+                              v1::AdminService::service_full_name()}) {
     health->SetServingStatus(service, serving);
   }
 }

@@ -1,9 +1,9 @@
-// Server: the gRPC face on one address: JobService, PoolService, the standard health service and reflection.
+// Server: the gRPC face on one address: JobService, PoolService, AdminService, the standard health service and reflection.
 //
 //   Order     Start when the dispatcher accepts jobs. To end: SetServing(false), so that load balancers look elsewhere; then the
 //             dispatcher's Stop, which answers whatever waits; then Stop, and only then destroy the dispatcher.
 //   Threads   gRPC's own serve the calls. Start, SetServing and Stop: any plain thread, one at a time. Stop blocks the thread.
-//   Health    grpc.health.v1 for "", "millrace.v1.JobService" and "millrace.v1.PoolService".
+//   Health    grpc.health.v1 for "", "millrace.v1.JobService", "millrace.v1.PoolService" and "millrace.v1.AdminService".
 #pragma once
 
 #include <chrono>
@@ -12,6 +12,7 @@
 #include <string>
 
 #include "base/status.h"
+#include "dispatch/backup.h"
 #include "dispatch/dispatcher.h"
 #include "rpc/call_stats.h"
 
@@ -27,6 +28,8 @@ struct ServerOptions {
   std::chrono::milliseconds keepalive_timeout = std::chrono::seconds(20);
   // Clients that ping more often are told to go away. The client library stays above it.
   std::chrono::milliseconds client_ping_interval_min = std::chrono::seconds(10);
+  // Outlives the server. nullptr: the store is memory, and there are none.
+  dispatch::Backups* backups = nullptr;
 };
 
 class Server {

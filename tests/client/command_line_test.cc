@@ -54,6 +54,9 @@ TEST(CommandLine, NamesWhatIsMissing) {
   ExpectUsage("jobs", "subcommand is required");
   ExpectUsage("submit", "kind is required");
   ExpectUsage("jobs get", "id is required");
+  ExpectUsage("admin", "subcommand is required");
+  ExpectUsage("admin backup", "folder is required");
+  ExpectUsage("admin inspect --job 01J", "folder is required");
   ExpectUsage("pools resize default", "--workers, --capacity-jobs or --capacity-bytes");
   ExpectUsage("jobs cancel", "either ids or a selection");
   ExpectUsage("jobs delete 01J --state failed", "either ids or a selection");
@@ -75,10 +78,19 @@ TEST(CommandLine, RefusesValuesThatMakeNoSense) {
   ExpectUsage("run echo --count 2", "--count");
 }
 
+TEST(CommandLine, LooksAtAStoreWithoutADaemon) {
+  for (const char* command : {"admin inspect", "admin verify"}) {
+    const Outcome outcome = Millrace(std::string(command) + " /no/such/folder --address 127.0.0.1:1");
+    EXPECT_EQ(outcome.exit_code, 4) << command << " says: " << outcome.output;
+    EXPECT_NE(outcome.output.find("there is no store in /no/such/folder"), std::string::npos) << outcome.output;
+  }
+}
+
 TEST(CommandLine, TellsHowToReachADaemon) {
   // Port 1 needs a privileged server that no machine runs.
-  for (const char* command : {"submit noop", "submit noop --count 3 --wait", "run noop", "jobs list", "jobs wait 01J",
-                              "jobs watch", "jobs cancel 01J", "pools list", "bench --jobs 10"}) {
+  for (const char* command :
+       {"submit noop", "submit noop --count 3 --wait", "run noop", "jobs list", "jobs wait 01J", "jobs watch",
+        "jobs cancel 01J", "pools list", "admin backup /tmp/copy", "bench --jobs 10"}) {
     const Outcome outcome = Millrace(std::string(command) + " --address 127.0.0.1:1");
     EXPECT_EQ(outcome.exit_code, 3) << command << " says: " << outcome.output;
     EXPECT_NE(outcome.output.find("cannot reach millraced at 127.0.0.1:1: Connection refused"), std::string::npos)

@@ -38,5 +38,13 @@ TEST(OneLine, CutsAtTheLineAndAtTheWidth) {
   EXPECT_EQ(OneLine("bell\a", 10), "bell?");
 }
 
+TEST(Details, PutsValuesInOneColumnAndLeavesOutWhatIsEmpty) {
+  Details details;
+  details.Add("id", "01J");
+  details.Add("error", "");
+  details.Add("a name beyond it", "value");
+  EXPECT_EQ(details.Take(), "id:           01J\na name beyond it: value\n");
+}
+
 }  // namespace
 }  // namespace millrace::cli

@@ -43,7 +43,8 @@ ends_with() {
 
 echo "---- help"
 for command in "" submit run jobs "jobs list" "jobs get" "jobs wait" "jobs watch" "jobs cancel" "jobs retry" "jobs delete" \
-  pools "pools list" "pools get" "pools resize" "pools pause" "pools resume" "pools drain" bench; do
+  pools "pools list" "pools get" "pools resize" "pools pause" "pools resume" "pools drain" admin "admin backup" "admin inspect" \
+  "admin verify" bench; do
   # shellcheck disable=SC2086  # words of one command
   check "millrace $command --help" says -- millrace $command --help
 done

@@ -19,6 +19,7 @@ test_name=$(basename "$0" .sh)
 patience=120  # seconds
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/millrace-$test_name.XXXXXX")
 config=$scratch/config.toml
+data_dir=$scratch/data  # A test may have another one started.
 log=$scratch/daemon.log
 out=$scratch/stdout
 err=$scratch/stderr
@@ -27,7 +28,7 @@ unset MILLRACE_ADDRESS MILLRACE_CONFIG
 : >"$config"
 : >"$log"
 
-for program in millraced millrace; do
+for program in millraced millrace millrace-admin; do
   [[ -x $bin/$program ]] || {
     echo "$test_name: $bin/$program is not built (cmake --build --preset release)"
     exit 1
@@ -91,7 +92,7 @@ daemon_is_ready() {
 
 start_daemon() {
   : >"$log"
-  millraced --config "$config" --data-dir "$scratch/data" --grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0 "$@" \
+  millraced --config "$config" --data-dir "$data_dir" --grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0 "$@" \
     >"$log" 2>&1 </dev/null &
   daemon=$!
   await "the daemon to be ready" daemon_is_ready

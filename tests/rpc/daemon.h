@@ -17,6 +17,7 @@
 #include "dispatch/dispatcher.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "millrace/v1/admin_service.grpc.pb.h"
 #include "millrace/v1/job_service.grpc.pb.h"
 #include "millrace/v1/pool_service.grpc.pb.h"
 #include "rpc/server.h"
@@ -91,6 +92,7 @@ class Daemon {
     channel = grpc::CreateChannel(server->address(), grpc::InsecureChannelCredentials());
     jobs = v1::JobService::NewStub(channel);
     pools = v1::PoolService::NewStub(channel);
+    admin = v1::AdminService::NewStub(channel);
   }
 
   ~Daemon() {
@@ -156,6 +158,7 @@ class Daemon {
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::JobService::Stub> jobs;
   std::unique_ptr<v1::PoolService::Stub> pools;
+  std::unique_ptr<v1::AdminService::Stub> admin;
 
  private:
   void Register(std::string name, runners::NativeRunner::Handler handler) {

@@ -1,0 +1,9 @@
+// millrace-admin: the `millrace` command with those of its subcommands that read a store. `millrace` calls it.
+#include "client/admin/store_commands.h"
+#include "client/cli/command_line.h"
+
+int main(int argc, char** argv) {
+  millrace::cli::Interrupt interrupt;
+  return static_cast<int>(millrace::cli::RunCommandLine(
+      argc, argv, interrupt, {.inspect = millrace::admin::InspectStore, .verify = millrace::admin::VerifyStore}));
+}
