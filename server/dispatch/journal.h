@@ -62,9 +62,11 @@ struct SpentRequest {
 
 struct JournalStats {
   HistogramSnapshot commit_seconds;  // One batch; with an fsync where the mode has one.
+  HistogramSnapshot fsync_seconds;   // The fsync alone.
   HistogramSnapshot batch_records;
   uint64_t open_errors = 0, write_errors = 0, sync_errors = 0;
-  bool failing = false;  // New jobs are refused.
+  uint64_t background_errors = 0;  // While the store kept order by itself.
+  bool failing = false;            // New jobs are refused.
 };
 
 class Journal {

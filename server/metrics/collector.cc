@@ -161,11 +161,13 @@ void AddJobs(Page* page, const dispatch::DispatchStats& stats) {
                                                          : "none"},
             1);
   page->Single(kStoreCommit, stats.journal.commit_seconds);
+  page->Single(kStoreFsync, stats.journal.fsync_seconds);
   page->Single(kStoreBatch, stats.journal.batch_records);
   page->Begin(kStoreErrors);
   page->Add({"open"}, stats.journal.open_errors);
   page->Add({"write"}, stats.journal.write_errors);
   page->Add({"sync"}, stats.journal.sync_errors);
+  page->Add({"background"}, stats.journal.background_errors);
   page->Single(kStoreFailing, stats.journal.failing ? 1 : 0);
 }
 

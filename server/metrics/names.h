@@ -82,10 +82,13 @@ inline constexpr Metric kStoreInfo{"millrace_store_info", kGauge, "durability",
                                    "1; what an acknowledgement is worth: none, interval or fsync."};
 inline constexpr Metric kStoreCommit{"millrace_store_commit_seconds", kHistogram, "",
                                      "Writing one batch of changes; with durability fsync, the fsync included."};
+inline constexpr Metric kStoreFsync{"millrace_store_fsync_seconds", kHistogram, "",
+                                    "The fsync of a batch, or of an interval."};
 inline constexpr Metric kStoreBatch{"millrace_store_commit_batch_jobs", kHistogram, "",
                                     "Changes of jobs that were written as one batch."};
-inline constexpr Metric kStoreErrors{"millrace_store_errors_total", kCounter, "op",
-                                     "Failures of the disk at opening the store, writing a batch, or an fsync."};
+inline constexpr Metric kStoreErrors{
+    "millrace_store_errors_total", kCounter, "op",
+    "Failures of the disk at opening the store, writing a batch, an fsync, or in the background."};
 inline constexpr Metric kStoreFailing{"millrace_store_failing", kGauge, "",
                                       "1 while the disk fails and new jobs are refused."};
 
@@ -158,6 +161,7 @@ inline constexpr const Metric* kAll[] = {&kPoolQueueJobs,
                                          &kDraining,
                                          &kStoreInfo,
                                          &kStoreCommit,
+                                         &kStoreFsync,
                                          &kStoreBatch,
                                          &kStoreErrors,
                                          &kStoreFailing,

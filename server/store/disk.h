@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -30,8 +31,6 @@ struct Change {
   std::string value;  // kPut
 };
 
-enum class Synced : bool { kNo, kYes };
-
 // A job as it lies there.
 struct RawJob {
   JobId id;
@@ -47,12 +46,20 @@ class Disk {
  public:
   virtual ~Disk() = default;
 
-  // In order, all or nothing. kYes: when it returns they survive a loss of power; kNo: the end of the process only.
-  virtual Status Write(std::span<const Change> changes, Synced synced) = 0;
+  // In order, all or nothing. When it returns they survive the end of the process.
+  virtual Status Write(std::span<const Change> changes) = 0;
   // Everything written so far survives a loss of power.
   virtual Status Sync() = 0;
-  // After an error: begins anew with what is on the disk.
+  // After an error: begins anew with what is on the disk. STORE_DAMAGED, of this or the others: it cannot be trusted any more, and
+  // trying again does not help.
   virtual Status Reopen() = 0;
+  // Grows with each change that is written. After Reopen: that of the changes that are there.
+  virtual uint64_t Position() const = 0;
+  // For messages: the folder.
+  virtual const std::string& Name() const = 0;
+  // Called on any thread when the disk is found to fail while nobody writes; Write and Sync say how from then on, until Reopen. It
+  // must not call the disk. Empty: when this returns nobody is called any more.
+  virtual void OnTrouble(std::function<void()>) {}
 
   // Moves over all jobs in id order, some at a time; none: that was all. INTERNAL STORE_DAMAGED: the disk cannot be trusted.
   class JobReader {

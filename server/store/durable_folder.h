@@ -8,7 +8,7 @@
 namespace millrace::store {
 
 // Makes `folder` and what is missing above it, and syncs every folder on the way to it, since an earlier process may have made them and
-// died. Those that may not be read are left out: they are somebody else's, and older. UNAVAILABLE STORE_FAILED names the folder.
+// died. Those that may not be read are left out: they are somebody else's, and older. The errors of disk_errors.h.
 Status MakeDurableFolder(const std::string& folder);
 
 }  // namespace millrace::store

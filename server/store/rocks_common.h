@@ -12,6 +12,7 @@
 
 #include "base/status.h"
 #include "store/disk.h"
+#include "store/rocks_disk.h"
 
 namespace millrace::store {
 
@@ -20,8 +21,8 @@ extern const std::array<const char*, kShelves> kShelfNames;  // By Shelf.
 // As one of the errors of OpenRocksDisk.
 Status FromRocks(const rocksdb::Status& status, const std::string& folder);
 
-rocksdb::DBOptions DatabaseOptions();
-rocksdb::ColumnFamilyOptions ShelfOptions(const std::shared_ptr<rocksdb::Cache>& cache);
+rocksdb::DBOptions DatabaseOptions(const RocksDiskOptions& ours = {});
+rocksdb::ColumnFamilyOptions ShelfOptions(const RocksDiskOptions& ours, const std::shared_ptr<rocksdb::Cache>& cache);
 
 // 0: none was written yet. STORE_TOO_NEW when it is above kFormat.
 Result<int> ReadFormat(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* meta, const std::string& folder);

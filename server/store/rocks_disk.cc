@@ -2,6 +2,7 @@
 
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/options.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
@@ -15,14 +16,20 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <functional>
 #include <mutex>
 #include <system_error>
 #include <utility>
 
 #include "base/log.h"
+#include "store/disk_errors.h"
 #include "store/durable_folder.h"
+#include "store/folder_lock.h"
+#include "store/log_check.h"
 #include "store/record.h"
 #include "store/rocks_common.h"
+#include "store/table_check.h"
 
 namespace millrace::store {
 
@@ -31,6 +38,7 @@ const std::array<const char*, kShelves> kShelfNames = {"spec", "live", "finished
 namespace {
 
 constexpr const char* kFormatKey = "format";
+constexpr uint32_t kTableFormat = 5;
 // What one step of reading holds in memory at most, but for one job more.
 constexpr size_t kReadBytes = size_t{4} << 20;
 constexpr size_t kReadJobs = 1000;
@@ -40,20 +48,11 @@ constexpr size_t kReadJobs = 1000;
 Status FromRocks(const rocksdb::Status& status, const std::string& folder) {
   if (status.ok()) return OkStatus();
   const std::string said = status.ToString();
-  if (status.IsCorruption()) {
-    return Internal("STORE_DAMAGED", "the store in " + folder + " is damaged: " + said +
-                                         "; restore the folder from a copy, or move it away to begin with none");
+  if (status.IsCorruption()) return StoreDamaged(folder, said);
+  if (said.find("lock hold by") != std::string::npos || said.find("While lock file") != std::string::npos) {
+    return StoreInUse(folder);
   }
-  if (status.IsNoSpace()) {
-    return Unavailable("DISK_FULL", "the disk of the store in " + folder + " is full: " + said + "; make room");
-  }
-  if (status.IsIOError() &&
-      (said.find("lock hold by") != std::string::npos || said.find("While lock file") != std::string::npos)) {
-    return FailedPrecondition("STORE_IN_USE", "the store in " + folder +
-                                                  " is used by another millraced, or read by `millrace admin`; stop "
-                                                  "it, or choose another data folder");
-  }
-  return Unavailable("STORE_FAILED", "the store in " + folder + " cannot be used: " + said);
+  return DiskError(folder, said);
 }
 
 namespace {
@@ -73,34 +72,69 @@ class RocksLog final : public rocksdb::Logger {
   void LogHeader(const char*, va_list) override {}  // All options, at each start.
 };
 
+// What RocksDB found wrong in the background, while it made tables of its logs. It takes no writes any more then, or soon; some it
+// would mend by itself, at its own time and with submits waiting for it. So it may not: we close it and open it anew.
+class Trouble final : public rocksdb::EventListener {
+ public:
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override {
+    std::lock_guard guard(lock_);
+    if (status_.ok()) status_ = *status;
+    const bool ours =  // The write that met it tells its caller.
+        reason == rocksdb::BackgroundErrorReason::kWriteCallback || reason == rocksdb::BackgroundErrorReason::kMemTable;
+    if (!ours && call_) call_();
+  }
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* by_itself) override {
+    *by_itself = false;
+  }
+
+  rocksdb::Status Get() {
+    std::lock_guard guard(lock_);
+    return status_;
+  }
+  void Forget() {
+    std::lock_guard guard(lock_);
+    status_ = rocksdb::Status();
+  }
+  void Call(std::function<void()> call) {
+    std::lock_guard guard(lock_);
+    call_ = std::move(call);
+  }
+
+ private:
+  std::mutex lock_;  // Of plain threads only.
+  rocksdb::Status status_;
+  std::function<void()> call_;
+};
+
 }  // namespace
 
-rocksdb::DBOptions DatabaseOptions() {
+rocksdb::DBOptions DatabaseOptions(const RocksDiskOptions& ours) {
   rocksdb::DBOptions options;
-  options.create_if_missing = true;
   options.create_missing_column_families = true;
-  // A record that was cut short at the end of the log was never acknowledged. Anything else that does not check out is damage,
-  // and must not make what follows it disappear.
+  // CheckLogs has cut off what was torn, and refused what is damaged; this is the strictest mode that goes with the end of a log that
+  // is still written.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   options.track_and_verify_wals_in_manifest = true;
   // A shelf that is seldom written must not keep the log of the busy ones.
-  options.max_total_wal_size = uint64_t{128} << 20;
-  options.db_write_buffer_size = size_t{64} << 20;
+  options.max_total_wal_size = 4 * ours.buffer_bytes;
+  options.db_write_buffer_size = 2 * ours.buffer_bytes;
   options.max_background_jobs = 2;
   options.max_open_files = 256;
   options.bytes_per_sync = uint64_t{1} << 20;  // Instead of one long fsync that group commits would wait behind.
   options.info_log = std::make_shared<RocksLog>();
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
+  options.max_bgerror_resume_count = 0;  // See Trouble.
   return options;
 }
 
-rocksdb::ColumnFamilyOptions ShelfOptions(const std::shared_ptr<rocksdb::Cache>& cache) {
+rocksdb::ColumnFamilyOptions ShelfOptions(const RocksDiskOptions& ours, const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::ColumnFamilyOptions options;
-  options.write_buffer_size = size_t{32} << 20;
+  options.write_buffer_size = ours.buffer_bytes;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = cache;  // Blocks are read at start only.
-  table.format_version = 5;
+  table.format_version = kTableFormat;
+  table.checksum = rocksdb::kXXH3;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   // Jobs come and go: files that are mostly gravestones are compacted, so that reading does not walk over the dead.
   options.table_properties_collector_factories = {rocksdb::NewCompactOnDeletionCollectorFactory(8192, 4096)};
@@ -115,7 +149,7 @@ Result<int> ReadFormat(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* meta, const
   int format = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), format);
   if (error != std::errc() || end != value.data() + value.size() || format < 1) {
-    return FromRocks(rocksdb::Status::Corruption("its format is '" + value + "'"), folder);
+    return StoreDamaged(folder, "its format is '" + value + "'");
   }
   if (format <= kFormat) return format;
   return FailedPrecondition("STORE_TOO_NEW", "the store in " + folder + " has format " + std::to_string(format) +
@@ -158,7 +192,7 @@ class RocksReader final : public Disk::JobReader {
   }
 
  private:
-  Status Damaged(const std::string& what) const { return FromRocks(rocksdb::Status::Corruption(what), folder_); }
+  Status Damaged(const std::string& what) const { return StoreDamaged(folder_, what); }
   Status Check() const {
     for (rocksdb::Iterator* each : {spec_.get(), live_.get(), finished_.get()}) {
       if (!each->status().ok()) return FromRocks(each->status(), folder_);
@@ -170,19 +204,41 @@ class RocksReader final : public Disk::JobReader {
   const std::string folder_;
 };
 
+// Of a store that is not open.
+class NoReader final : public Disk::JobReader {
+ public:
+  explicit NoReader(Status why) : why_(std::move(why)) {}
+  Result<std::vector<RawJob>> Next() override { return why_; }
+
+ private:
+  const Status why_;
+};
+
 class RocksDisk final : public Disk {
  public:
-  explicit RocksDisk(std::string folder) : folder_(std::move(folder)), cache_(rocksdb::NewLRUCache(size_t{8} << 20)) {}
+  RocksDisk(std::string folder, const RocksDiskOptions& options)
+      : folder_(std::move(folder)), options_(options), cache_(rocksdb::NewLRUCache(size_t{8} << 20)) {}
   ~RocksDisk() override { Close(); }
 
-  Status Open() {
-    // RocksDB syncs what is in the folder, not the folder's own name.
-    MR_RETURN_IF_ERROR(MakeDurableFolder(folder_));
+  // The first time it may make the store.
+  Status Open(bool may_make) {
+    if (may_make) {
+      MR_RETURN_IF_ERROR(MakeDurableFolder(folder_));
+      MR_RETURN_IF_ERROR(lock_.Take(folder_));
+    }
+    MR_RETURN_IF_ERROR(lock_.CheckSame(folder_));
+    MR_RETURN_IF_ERROR(CheckLogs(folder_));
+    MR_RETURN_IF_ERROR(CheckTables(folder_, kTableFormat));
+    RemoveLeftovers();
+    trouble_->Forget();
+    rocksdb::DBOptions options = DatabaseOptions(options_);
+    options.create_if_missing = may_make;
+    options.listeners.push_back(trouble_);
     // Shelves of a later version have to be opened as well; they are left alone.
     std::vector<std::string> names;
     std::error_code ignored;
     if (std::filesystem::exists(folder_ + "/CURRENT", ignored) &&
-        !rocksdb::DB::ListColumnFamilies(DatabaseOptions(), folder_, &names).ok()) {
+        !rocksdb::DB::ListColumnFamilies(options, folder_, &names).ok()) {
       names.clear();  // Open tells what is wrong.
     }
     std::erase_if(names, [](const std::string& name) {
@@ -192,37 +248,55 @@ class RocksDisk final : public Disk {
     names.insert(names.begin(), rocksdb::kDefaultColumnFamilyName);
     names.insert(names.begin(), kShelfNames.begin(), kShelfNames.end());
     std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
-    for (const std::string& name : names) descriptors.emplace_back(name, ShelfOptions(cache_));
+    for (const std::string& name : names) descriptors.emplace_back(name, ShelfOptions(options_, cache_));
     rocksdb::DB* db = nullptr;
-    MR_RETURN_IF_ERROR(FromRocks(rocksdb::DB::Open(DatabaseOptions(), folder_, descriptors, &shelves_, &db), folder_));
+    const rocksdb::Status opened = rocksdb::DB::Open(options, folder_, descriptors, &shelves_, &db);
+    // The folder is there, and a file that the store names is not.
+    if (opened.IsPathNotFound()) return StoreDamaged(folder_, opened.ToString());
+    MR_RETURN_IF_ERROR(FromRocks(opened, folder_));
     db_.reset(db);
+    all_synced_ = true;  // What the logs had is in tables now.
     return CheckFormat();
   }
 
-  Status Write(std::span<const Change> changes, Synced synced) override {
-    if (!db_) return NotOpen();
+  Status Write(std::span<const Change> changes) override {
+    MR_RETURN_IF_ERROR(Check());
     batch_.Clear();
+    if (all_synced_) {
+      if (rocksdb::Status status = batch_.PutLogData(kSyncedMark); !status.ok()) return FromRocks(status, folder_);
+    }
+    all_synced_ = false;
     for (const Change& change : changes) {
       rocksdb::ColumnFamilyHandle* shelf = shelves_[static_cast<size_t>(change.shelf)];
       rocksdb::Status status = change.kind == Change::Kind::kPut ? batch_.Put(shelf, change.key, change.value)
                                                                  : batch_.Delete(shelf, change.key);
       if (!status.ok()) return FromRocks(status, folder_);
     }
-    rocksdb::WriteOptions options;
-    options.sync = synced == Synced::kYes;
-    Status status = FromRocks(db_->Write(options, &batch_), folder_);
+    // Without its fsync: Sync is a call of its own, so that the two can be told apart in errors and in time.
+    Status status = FromRocks(db_->Write(rocksdb::WriteOptions(), &batch_), folder_);
     if (batch_.GetDataSize() > (size_t{1} << 20))
       batch_ = rocksdb::WriteBatch();  // Does not keep the largest one for ever.
     return status;
   }
 
-  Status Sync() override { return db_ ? FromRocks(db_->FlushWAL(/*sync=*/true), folder_) : NotOpen(); }
+  Status Sync() override {
+    MR_RETURN_IF_ERROR(Check());
+    Status status = FromRocks(db_->FlushWAL(/*sync=*/true), folder_);
+    all_synced_ = status.ok();
+    return status;
+  }
 
+  // What was in the logs is read again and written to new files, whatever of it had reached the disk.
   Status Reopen() override {
     std::lock_guard guard(checkpoint_mutex_);
     Close();
-    return Open();
+    return Open(/*may_make=*/false);
   }
+
+  uint64_t Position() const override { return db_ ? db_->GetLatestSequenceNumber() : 0; }
+  const std::string& Name() const override { return folder_; }
+
+  void OnTrouble(std::function<void()> call) override { trouble_->Call(std::move(call)); }
 
   // Without a flush: one that failed would stop all writing. What is in memory only is in the log, which is copied.
   Status Checkpoint(const std::string& folder) override {
@@ -236,11 +310,13 @@ class RocksDisk final : public Disk {
   }
 
   std::unique_ptr<JobReader> ReadJobs() override {
+    if (!db_) return std::make_unique<NoReader>(NotOpen());
     return std::make_unique<RocksReader>(Iterate(Shelf::kSpec), Iterate(Shelf::kLive), Iterate(Shelf::kFinished),
                                          folder_);
   }
 
   Result<std::vector<RawRequest>> ReadRequests() override {
+    if (!db_) return NotOpen();
     std::vector<RawRequest> requests;
     std::unique_ptr<rocksdb::Iterator> each = Iterate(Shelf::kRequests);
     for (each->SeekToFirst(); each->Valid(); each->Next()) {
@@ -251,14 +327,30 @@ class RocksDisk final : public Disk {
   }
 
  private:
+  Status Check() const { return db_ ? FromRocks(trouble_->Get(), folder_) : NotOpen(); }
   Status NotOpen() const { return Unavailable("STORE_FAILED", "the store in " + folder_ + " is not open"); }
 
   std::unique_ptr<rocksdb::Iterator> Iterate(Shelf shelf) {
-    MR_CHECK(db_ != nullptr, "a store that is not open was read");
     rocksdb::ReadOptions options;
     options.fill_cache = false;
     options.readahead_size = size_t{1} << 20;
     return std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options, shelves_[static_cast<size_t>(shelf)]));
+  }
+
+  // What attempts to open it left behind for lack of room. RocksDB makes new files before it removes the old ones: with each attempt it
+  // would need more room than with the one before.
+  void RemoveLeftovers() {
+    std::string manifest;
+    std::getline(std::ifstream(folder_ + "/CURRENT"), manifest);
+    std::error_code ignored;
+    std::vector<std::filesystem::path> leftovers;
+    for (std::filesystem::directory_iterator each(folder_, ignored), end; !ignored && each != end;
+         each.increment(ignored)) {
+      const std::string name = each->path().filename();
+      const bool old_manifest = name.starts_with("MANIFEST-") && name != manifest && !manifest.empty();
+      if (old_manifest || each->path().extension() == ".dbtmp") leftovers.push_back(each->path());
+    }
+    for (const auto& file : leftovers) std::filesystem::remove(file, ignored);
   }
 
   // A folder without a format was made just now: nothing is written before it.
@@ -279,18 +371,22 @@ class RocksDisk final : public Disk {
   }
 
   const std::string folder_;
+  const RocksDiskOptions options_;
+  FolderLock lock_;
   const std::shared_ptr<rocksdb::Cache> cache_;
   std::mutex checkpoint_mutex_;  // db_ is not closed under a checkpoint. Only those of the other calls change it.
+  const std::shared_ptr<Trouble> trouble_ = std::make_shared<Trouble>();
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> shelves_;  // By Shelf; then the one of the format, then unknown ones.
   rocksdb::WriteBatch batch_;
+  bool all_synced_ = false;  // Everything that was written.
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Disk>> OpenRocksDisk(const std::string& folder) {
-  auto disk = std::make_unique<RocksDisk>(folder);
-  if (Status status = disk->Open(); !status.ok()) return status;
+Result<std::unique_ptr<Disk>> OpenRocksDisk(const std::string& folder, const RocksDiskOptions& options) {
+  auto disk = std::make_unique<RocksDisk>(folder, options);
+  if (Status status = disk->Open(/*may_make=*/true); !status.ok()) return status;
   return std::unique_ptr<Disk>(std::move(disk));
 }
 

@@ -3,7 +3,6 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -25,6 +24,10 @@ int64_t OnMonotonic(SteadyClock::time_point time) {
   return std::chrono::duration_cast<Nanos>(time.time_since_epoch()).count();
 }
 
+double Since(SteadyClock::time_point start) {
+  return std::chrono::duration<double>(SteadyClock::now() - start).count();
+}
+
 }  // namespace
 
 Result<std::unique_ptr<RocksJournal>> RocksJournal::Open(const std::string& folder, RocksJournalOptions options) {
@@ -37,9 +40,14 @@ RocksJournal::RocksJournal(std::unique_ptr<Disk> disk, RocksJournalOptions optio
     : options_(options),
       disk_(std::move(disk)),
       commit_seconds_(Histogram::SecondsBounds()),
+      fsync_seconds_(Histogram::SecondsBounds()),
       batch_records_(Histogram::ExponentialBounds(1, 2, 16)),
       commit_thread_([this] { CommitLoop(); }),
       answer_thread_([this] { AnswerLoop(); }) {
+  disk_->OnTrouble([this] {
+    background_errors_.fetch_add(1, std::memory_order_relaxed);
+    WakeForTrouble();
+  });
   pthread_setname_np(commit_thread_.native_handle(), "store");
   pthread_setname_np(answer_thread_.native_handle(), "store-answers");
 }
@@ -110,22 +118,20 @@ Status RocksJournal::Push(std::span<Note> notes) {
   return OkStatus();
 }
 
-Status RocksJournal::Health() const {
-  rt::LockGuard guard(lock_);
-  return health_;
-}
-
 dispatch::JournalStats RocksJournal::Stats() const {
   return {.commit_seconds = commit_seconds_.Snapshot(),
+          .fsync_seconds = fsync_seconds_.Snapshot(),
           .batch_records = batch_records_.Snapshot(),
           .open_errors = open_errors_.load(std::memory_order_relaxed),
           .write_errors = write_errors_.load(std::memory_order_relaxed),
           .sync_errors = sync_errors_.load(std::memory_order_relaxed),
+          .background_errors = background_errors_.load(std::memory_order_relaxed),
           .failing = !Health().ok()};
 }
 
 void RocksJournal::Stop() {
   if (!commit_thread_.joinable()) return;
+  disk_->OnTrouble({});
   {
     rt::LockGuard guard(lock_);
     stopping_ = true;
@@ -149,7 +155,8 @@ void RocksJournal::CommitLoop() {
   Notes notes;
   while (AwaitNotes(&notes)) {
     size_t tried = 0;
-    Status status = Commit(notes, &tried);
+    Status status =
+        notes.empty() ? disk_->Sync() : Commit(notes, &tried);  // None: the disk is in trouble, and says so.
     if (status.ok()) status = SyncIfDue(/*now=*/false);
     if (!status.ok()) WorkThroughFailure(std::move(status), std::move(notes), tried);
     notes.clear();
@@ -164,7 +171,8 @@ bool RocksJournal::AwaitNotes(Notes* notes) {
     {
       rt::LockGuard guard(lock_);
       errand = std::exchange(errand_, nullptr);
-      if (errand == nullptr && !notes_.empty()) {
+      if (errand == nullptr && (!notes_.empty() || troubled_)) {
+        troubled_ = false;
         notes->swap(notes_);
         return true;
       }
@@ -184,7 +192,6 @@ bool RocksJournal::AwaitNotes(Notes* notes) {
 }
 
 Status RocksJournal::Commit(Notes& notes, size_t* tried) {
-  const Synced synced = options_.durability == Durability::kFsync ? Synced::kYes : Synced::kNo;
   size_t begin = 0;
   Status status;
   while (begin < notes.size()) {
@@ -196,15 +203,17 @@ Status RocksJournal::Commit(Notes& notes, size_t* tried) {
       for (size_t i = first; i < changes_.size(); ++i) bytes += changes_[i].value.size();
     } while (!notes[end++].last_of_call || (end < notes.size() && bytes < kBatchBytes));
     const auto start = SteadyClock::now();
-    status = disk_->Write(changes_, synced);
+    status = disk_->Write(changes_);
+    if (!status.ok()) write_errors_.fetch_add(1, std::memory_order_relaxed);
+    if (status.ok() && !std::exchange(unsynced_, true)) synced_at_ = start;
+    if (status.ok() && options_.durability == Durability::kFsync) status = Sync();
     if (!status.ok()) {
-      write_errors_.fetch_add(1, std::memory_order_relaxed);
       *tried = end - begin;
       break;
     }
-    commit_seconds_.Observe(std::chrono::duration<double>(SteadyClock::now() - start).count());
+    promised_ = disk_->Position();
+    commit_seconds_.Observe(Since(start));
     batch_records_.Observe(static_cast<double>(end - begin));
-    if (!std::exchange(unsynced_, synced == Synced::kNo)) synced_at_ = start;
     std::vector<Answer> answers;
     for (; begin < end; ++begin) {
       if (notes[begin].waiter != nullptr) answers.push_back({notes[begin].waiter, OkStatus()});
@@ -240,96 +249,19 @@ Status RocksJournal::SyncIfDue(bool now) {
   if (!now && (options_.durability != Durability::kInterval || SteadyClock::now() < synced_at_ + options_.interval)) {
     return OkStatus();
   }
+  return Sync();
+}
+
+Status RocksJournal::Sync() {
+  const auto start = SteadyClock::now();
   Status status = disk_->Sync();
-  if (!status.ok()) sync_errors_.fetch_add(1, std::memory_order_relaxed);
+  if (status.ok()) {
+    fsync_seconds_.Observe(Since(start));
+  } else {
+    sync_errors_.fetch_add(1, std::memory_order_relaxed);
+  }
   unsynced_ = false;
   return status;
-}
-
-// ---- A disk that fails -----------------------------------------------------------------------------------------------------
-
-void RocksJournal::WorkThroughFailure(Status status, Notes notes, size_t tried) {
-  LogError("no new jobs are accepted: %s", status.message().c_str());
-  {
-    rt::LockGuard guard(lock_);
-    health_ = status;
-  }
-  // From here on no submit is noted any more.
-  TakeMore(notes);
-  RefuseSubmits(status, notes, tried);
-  for (;;) {
-    AwaitRetry();
-    TakeMore(notes);
-    status = disk_->Reopen();
-    if (status.ok()) {
-      status = Commit(notes, &tried);
-    } else {
-      open_errors_.fetch_add(1, std::memory_order_relaxed);
-    }
-    if (status.ok()) break;
-    bool give_up;
-    {
-      rt::LockGuard guard(lock_);
-      health_ = status;
-      give_up = stopping_;
-    }
-    if (!give_up) continue;
-    LogError("%zu changes of jobs could not be written: %s", notes.size(), status.message().c_str());
-    return;
-  }
-  {
-    rt::LockGuard guard(lock_);
-    health_ = OkStatus();
-  }
-  LogInfo("the store can be written again, and new jobs are accepted");
-}
-
-void RocksJournal::RefuseSubmits(const Status& status, Notes& notes, size_t tried) {
-  std::vector<Answer> answers;
-  Notes rest;
-  for (size_t i = 0; i < notes.size(); ++i) {
-    Note& note = notes[i];
-    if (!note.accepting) {
-      rest.push_back(std::move(note));
-      continue;
-    }
-    if (note.waiter != nullptr) answers.push_back({note.waiter, status});
-    // It may be on the disk nevertheless, and nobody may find it there later.
-    if (i < tried) rest.push_back({.id = note.id, .erase = true, .last_of_call = note.last_of_call});
-  }
-  notes = std::move(rest);
-  Tell(std::move(answers));
-}
-
-// Of each job its newest record is enough, so that a disk that is full for days does not fill the memory as well.
-void RocksJournal::TakeMore(Notes& notes) {
-  {
-    rt::LockGuard guard(lock_);
-    std::move(notes_.begin(), notes_.end(), std::back_inserter(notes));
-    notes_.clear();
-  }
-  std::unordered_map<JobId, size_t> newest;
-  for (size_t i = 0; i < notes.size(); ++i) {
-    if (!notes[i].request) newest[notes[i].id] = i;
-  }
-  size_t i = 0;
-  std::erase_if(notes, [&](const Note& note) {
-    const size_t at = i++;
-    return !note.request && newest[note.id] != at && note.waiter == nullptr && note.last_of_call && !note.spec.spec;
-  });
-}
-
-void RocksJournal::AwaitRetry() {
-  const auto until = SteadyClock::now() + options_.retry_delay;
-  uint32_t before = woken_.load(std::memory_order_relaxed);
-  while (SteadyClock::now() < until) {
-    {
-      rt::LockGuard guard(lock_);
-      if (stopping_) return;
-      before = woken_.load(std::memory_order_relaxed);
-    }
-    rt::FutexWaitUntil(woken_, before, OnMonotonic(until));
-  }
 }
 
 // ---- Answers ---------------------------------------------------------------------------------------------------------------

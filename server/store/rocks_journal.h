@@ -8,7 +8,8 @@
 //             follows within `interval`. kNone: as kInterval, and when to write to the disk is left to the system.
 //   Failure   When a write fails, the submits in it fail, and new ones fail at once with the disk's word. Every other record is
 //             kept and written again, on a store opened anew, until it succeeds. Never an fsync again on the same pages: after
-//             one that failed, the kernel may have dropped them and call the next a success.
+//             one that failed, the kernel may have dropped them and call the next a success. What turns out to be damaged stays
+//             closed until a restart. All this is in rocks_journal_failure.cc.
 #pragma once
 
 #include <atomic>
@@ -16,6 +17,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -35,7 +37,7 @@ namespace millrace::store {
 struct RocksJournalOptions {
   Durability durability = Durability::kFsync;
   Nanos interval = std::chrono::milliseconds(50);      // Of kInterval.
-  Nanos retry_delay = std::chrono::milliseconds(500);  // Between two attempts to write on a disk that failed.
+  Nanos retry_delay = std::chrono::milliseconds(500);  // Until a disk that failed is tried again; it grows tenfold.
 };
 
 class RocksJournal final : public dispatch::Journal {
@@ -64,6 +66,9 @@ class RocksJournal final : public dispatch::Journal {
 
   // Not OK: the disk has failed and new jobs are refused with this.
   Status Health() const;
+  // Calls it at once, and on a thread of ours whenever the store begins to fail or works again, one call at a time. An empty one: when
+  // this returns nobody is called any more. Of plain threads, not of fibers.
+  void WatchHealth(std::function<void(const Status&)> watcher);
   dispatch::JournalStats Stats() const override;
 
  private:
@@ -91,6 +96,7 @@ class RocksJournal final : public dispatch::Journal {
   Status Push(std::span<Note> notes);
   // One that cannot be refused.
   void PushOurs(std::span<Note> notes);
+  void WakeForTrouble();
   // ---- The commit thread
   void CommitLoop();
   // Takes what was noted, or waits for it. False: the end.
@@ -102,8 +108,11 @@ class RocksJournal final : public dispatch::Journal {
   void WorkThroughFailure(Status status, Notes notes, size_t tried);
   void RefuseSubmits(const Status& status, Notes& notes, size_t tried);
   void TakeMore(Notes& notes);
-  void AwaitRetry();
+  void AwaitRetry(Nanos delay);
+  Status Reopen();
+  void SetHealth(const Status& status);
   Status SyncIfDue(bool now);
+  Status Sync();
   static void AddChanges(const Note& note, std::vector<Change>* changes);
   // ---- Answers
   void Tell(std::vector<Answer>&& answers);
@@ -118,6 +127,7 @@ class RocksJournal final : public dispatch::Journal {
   Notes notes_;                                    // Noted, in order.
   const std::function<void()>* errand_ = nullptr;  // Of Load.
   Status health_;
+  bool troubled_ = false;  // The disk has something to tell.
   bool stopping_ = false;
   bool sleeping_ = false;  // The commit thread: whoever has something for it wakes it.
   // Changes when the commit thread is woken. A futex: the mutex of a condition variable could be held by a fiber that was stopped.
@@ -132,9 +142,13 @@ class RocksJournal final : public dispatch::Journal {
   std::vector<Change> changes_;
   bool unsynced_ = false;  // kInterval: since synced_at_.
   std::chrono::steady_clock::time_point synced_at_{};
+  uint64_t promised_ = 0;  // Disk::Position when the last call was answered.
 
-  Histogram commit_seconds_, batch_records_;
-  std::atomic<uint64_t> open_errors_{0}, write_errors_{0}, sync_errors_{0};
+  std::mutex watch_lock_;
+  std::function<void(const Status&)> watcher_;
+
+  Histogram commit_seconds_, fsync_seconds_, batch_records_;
+  std::atomic<uint64_t> open_errors_{0}, write_errors_{0}, sync_errors_{0}, background_errors_{0};
 
   std::thread commit_thread_, answer_thread_;
 };

@@ -131,7 +131,7 @@ class RocksStoreReader final : public StoreReader {
     std::vector<std::string> names;
     MR_RETURN_IF_ERROR(FromRead(rocksdb::DB::ListColumnFamilies(options, folder_, &names), folder_));
     std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
-    for (const std::string& name : names) descriptors.emplace_back(name, ShelfOptions(cache_));
+    for (const std::string& name : names) descriptors.emplace_back(name, ShelfOptions({}, cache_));
     rocksdb::DB* db = nullptr;
     MR_RETURN_IF_ERROR(FromRead(rocksdb::DB::OpenForReadOnly(options, folder_, descriptors, &all_, &db), folder_));
     db_.reset(db);

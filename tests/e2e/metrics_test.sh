@@ -25,7 +25,7 @@ for series in \
   'jobs_submitted_total\{pool="default",result="accepted"\} 0' 'jobs_finished_total\{pool="default",outcome="succeeded"\} 0' \
   'job_attempts_total\{pool="default",result="timed_out"\} 0' 'job_wait_seconds_bucket\{pool="default",le="' \
   'job_run_seconds_count\{pool="default"\} 0' 'oldest_queued_timestamp_seconds' 'dead_letter_jobs' \
-  'store_commit_seconds_count' 'store_commit_batch_jobs_count' 'store_errors_total\{op="write"\} 0' 'store_failing 0' \
+  'store_commit_seconds_count' 'store_fsync_seconds_count' 'store_commit_batch_jobs_count' 'store_errors_total\{op="background"\} 0' 'store_errors_total\{op="write"\} 0' 'store_failing 0' \
   'scheduler_context_switches_total\{kind="voluntary"\}' 'scheduler_context_switches_total\{kind="preempted"\}' \
   'scheduler_context_switches_total\{kind="handoff"\}' 'scheduler_switch_seconds_total' 'scheduler_steals_total' 'scheduler_procs' \
   'scheduler_machines\{state="' 'scheduler_fibers\{state="' 'scheduler_run_queue_fibers' 'scheduler_wait_seconds_bucket' \

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 
 #include "tests/support/journal_calls.h"
@@ -29,8 +30,12 @@ struct Platter {
   int waiting = 0;    // Writes that do.
   int failures = 0;   // So many writes or syncs from now on fail,
   bool half = false;  // after they were made nevertheless.
+  int sync_failures = 0;
   int reopen_failures = 0;
-  int writes = 0, synced_writes = 0, syncs = 0, reopens = 0;
+  int writes = 0, syncs = 0, reopens = 0;
+  uint64_t position = 0;
+  Status reopen_says;  // If it is an error, Reopen fails with it.
+  std::function<void()> trouble;
   bool broken = false;  // A failure that no Reopen has followed.
 
   void Hold(bool on) {
@@ -41,6 +46,10 @@ struct Platter {
   void AwaitWrite() {
     std::unique_lock guard(lock);
     changed.wait(guard, [&] { return waiting > 0; });
+  }
+  void FailNextSync() {
+    std::lock_guard guard(lock);
+    sync_failures = 1;
   }
   void FailNext(int count, bool after_writing = false) {
     std::lock_guard guard(lock);
@@ -57,7 +66,7 @@ class FakeDisk final : public Disk {
  public:
   explicit FakeDisk(Platter& platter) : platter_(platter) {}
 
-  Status Write(std::span<const Change> changes, Synced synced) override {
+  Status Write(std::span<const Change> changes) override {
     std::unique_lock guard(platter_.lock);
     ++platter_.waiting;
     platter_.changed.notify_all();
@@ -65,7 +74,6 @@ class FakeDisk final : public Disk {
     --platter_.waiting;
     EXPECT_FALSE(platter_.broken) << "written without Reopen after a failure";
     ++platter_.writes;
-    if (synced == Synced::kYes) ++platter_.synced_writes;
     const bool fails = platter_.failures > 0 && platter_.failures-- > 0;
     if (!fails || platter_.half) {
       for (const Change& change : changes) {
@@ -77,22 +85,34 @@ class FakeDisk final : public Disk {
         }
       }
     }
+    if (!fails) platter_.position += changes.size();
     platter_.broken = fails;
     return fails ? Unavailable("DISK_FULL", "no space left") : OkStatus();
   }
   Status Sync() override {
     std::lock_guard guard(platter_.lock);
+    EXPECT_FALSE(platter_.broken) << "synced without Reopen after a failure";
     ++platter_.syncs;
     platter_.changed.notify_all();
-    platter_.broken = platter_.failures > 0 && platter_.failures-- > 0;
+    platter_.broken = platter_.sync_failures > 0 && platter_.sync_failures-- > 0;
+    platter_.broken |= platter_.failures > 0 && platter_.failures-- > 0;
     return platter_.broken ? Unavailable("STORE_FAILED", "fsync failed") : OkStatus();
   }
   Status Reopen() override {
     std::lock_guard guard(platter_.lock);
     ++platter_.reopens;
     if (platter_.reopen_failures > 0 && platter_.reopen_failures-- > 0) return Unavailable("DISK_FULL", "still full");
-    platter_.broken = false;
-    return OkStatus();
+    platter_.broken = !platter_.reopen_says.ok();
+    return platter_.reopen_says;
+  }
+  uint64_t Position() const override {
+    std::lock_guard guard(platter_.lock);
+    return platter_.position;
+  }
+  const std::string& Name() const override { return name_; }
+  void OnTrouble(std::function<void()> call) override {
+    std::lock_guard guard(platter_.lock);
+    platter_.trouble = std::move(call);
   }
 
   std::unique_ptr<JobReader> ReadJobs() override {
@@ -122,6 +142,7 @@ class FakeDisk final : public Disk {
 
  private:
   Platter& platter_;
+  const std::string name_ = "the platter";
 };
 
 constexpr auto kSoon = std::chrono::milliseconds(1);
@@ -160,7 +181,8 @@ TEST_F(RocksJournalTest, WhatComesWhileTheDiskIsBusySharesOneFsync) {
   platter.Hold(false);
   for (CommitCall& call : calls) EXPECT_TRUE(call.Await().ok());
   EXPECT_EQ(platter.Count(&Platter::writes), 2);
-  EXPECT_EQ(platter.Count(&Platter::synced_writes), 2);
+  EXPECT_EQ(platter.Count(&Platter::syncs), 2);
+  EXPECT_EQ(journal_->Stats().fsync_seconds.count(), 2u);
   EXPECT_EQ(OnDisk().size(), records.size());
 }
 
@@ -267,6 +289,81 @@ TEST_F(RocksJournalTest, WhileTheDiskFailsASubmitIsRefusedAtOnceAndTheNewestStat
   EXPECT_EQ(jobs.at(job.id), Print(job));
 }
 
+TEST_F(RocksJournalTest, AFailedFsyncRefusesWhatItWasForAndIsNeverRepeated) {
+  Open();
+  ASSERT_TRUE(Accept(*journal_, random.New()).ok());
+  // The write goes well, and its fsync does not: the first failure is not used up by the write.
+  platter.FailNextSync();
+  const JobRecord refused = random.New();
+  EXPECT_EQ(Accept(*journal_, refused).reason(), "STORE_FAILED");
+  while (!journal_->Health().ok()) std::this_thread::yield();
+  EXPECT_EQ(journal_->Stats().sync_errors, 1u);
+  EXPECT_EQ(journal_->Stats().write_errors, 0u);
+  EXPECT_EQ(platter.Count(&Platter::reopens), 1) << "FakeDisk tells of any use before";
+  const auto jobs = OnDisk();
+  EXPECT_EQ(jobs.size(), 1u);
+  EXPECT_FALSE(jobs.contains(refused.id));
+}
+
+TEST_F(RocksJournalTest, WhatTurnsOutToBeDamagedStaysClosed) {
+  Open();
+  JobRecord job = random.New();
+  ASSERT_TRUE(Accept(*journal_, job).ok());
+  {
+    std::lock_guard guard(platter.lock);
+    platter.reopen_says = Internal("STORE_DAMAGED", "damaged");
+  }
+  platter.FailNext(1);
+  EXPECT_EQ(Accept(*journal_, random.New()).reason(), "DISK_FULL");
+  while (journal_->Health().reason() != "STORE_DAMAGED") std::this_thread::yield();
+  random.Ended(&job);
+  Note(job, nullptr, Journal::Accepting::kNo);
+  {
+    std::lock_guard guard(platter.lock);
+    platter.reopen_says = OkStatus();
+  }
+  journal_->Stop();
+  EXPECT_EQ(platter.Count(&Platter::reopens), 1) << "it is not touched again, also when it looks well later";
+  EXPECT_EQ(journal_->Health().reason(), "STORE_DAMAGED");
+}
+
+TEST_F(RocksJournalTest, ADiskThatComesBackWithoutWhatItHadKeptStaysClosed) {
+  Open();
+  ASSERT_TRUE(Accept(*journal_, random.New()).ok());
+  ASSERT_TRUE(Accept(*journal_, random.New()).ok());
+  platter.FailNext(1);
+  {
+    std::lock_guard guard(platter.lock);
+    platter.position -= 1;
+  }
+  EXPECT_FALSE(Accept(*journal_, random.New()).ok());
+  while (journal_->Health().reason() != "STORE_DAMAGED") std::this_thread::yield();
+  EXPECT_NE(journal_->Health().message().find("the platter"), std::string::npos);
+}
+
+TEST_F(RocksJournalTest, TroubleInTheBackgroundIsToldAlsoWhenNobodyWrites) {
+  Open({.retry_delay = std::chrono::hours(1)});
+  std::vector<std::string> told;
+  std::mutex lock;
+  std::condition_variable changed;
+  journal_->WatchHealth([&](const Status& status) {
+    std::lock_guard guard(lock);
+    told.push_back(status.ok() ? "well" : status.reason());
+    changed.notify_all();
+  });
+  platter.FailNextSync();
+  platter.trouble();
+  std::unique_lock guard(lock);
+  changed.wait(guard, [&] { return told.size() == 2; });
+  EXPECT_EQ(told, (std::vector<std::string>{"well", "STORE_FAILED"}));
+  guard.unlock();
+  EXPECT_TRUE(journal_->Stats().failing);
+  EXPECT_EQ(journal_->Stats().background_errors, 1u);
+  journal_->Stop();  // Tries once more.
+  EXPECT_EQ(told.back(), "well");
+  journal_->WatchHealth({});
+}
+
 TEST_F(RocksJournalTest, StopGivesUpOnADiskThatStaysBroken) {
   Open({.retry_delay = std::chrono::hours(1)});
   platter.FailNext(1'000'000);
@@ -283,7 +380,7 @@ TEST_F(RocksJournalTest, AnIntervalAnswersWithoutAnFsyncAndSyncsByItself) {
     std::unique_lock guard(platter.lock);
     platter.changed.wait(guard, [&] { return platter.syncs > 0; });
   }
-  EXPECT_EQ(platter.Count(&Platter::synced_writes), 0);
+  EXPECT_LE(platter.Count(&Platter::syncs), 1);
   platter.FailNext(1);
   JobRecord job = random.New();
   auto failures = [&] { return journal_->Stats().write_errors + journal_->Stats().sync_errors; };
@@ -295,7 +392,7 @@ TEST_F(RocksJournalTest, AnIntervalAnswersWithoutAnFsyncAndSyncsByItself) {
 TEST_F(RocksJournalTest, ModeNoneNeverAsksForAnFsyncUntilTheEnd) {
   Open({.durability = Durability::kNone});
   for (int i = 0; i < 20; ++i) ASSERT_TRUE(Accept(*journal_, random.New()).ok());
-  EXPECT_EQ(platter.Count(&Platter::syncs) + platter.Count(&Platter::synced_writes), 0);
+  EXPECT_EQ(platter.Count(&Platter::syncs), 0);
   journal_->Stop();
   EXPECT_EQ(platter.Count(&Platter::syncs), 1);
 }

@@ -38,7 +38,7 @@ class VerifyTest : public testing::Test {
   void Write(std::vector<Change> changes) {
     auto disk = OpenRocksDisk(Store());
     ASSERT_TRUE(disk.ok());
-    ASSERT_TRUE((*disk)->Write(changes, Synced::kYes).ok());
+    ASSERT_TRUE((*disk)->Write(changes).ok());
   }
   VerifyReport Check(size_t findings_max = 10) {
     auto report = Verify(folder.path(), findings_max);

@@ -1,0 +1,278 @@
+#include "store/log_check.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cinttypes>
+#include <filesystem>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "store/disk_errors.h"
+
+namespace millrace::store {
+
+namespace {
+
+// RocksDB's log: blocks of 32 KiB of physical records, each a header and its bytes; a record that does not fit goes on in the next
+// block. What is left of a block and too short for a header is zeros.
+constexpr size_t kHeader = 7;  // Masked CRC-32C of the type and the bytes (4), length (2), type (1); little endian.
+enum Type : uint8_t { kZero, kFull, kFirst, kMiddle, kLast };
+constexpr size_t kBatchHeader = 12;  // Of a batch in a record: sequence number (8), number of changes (4).
+// What a disk writes or does not write as a whole.
+constexpr size_t kSector = 512;
+
+constexpr std::array<uint32_t, 256> kCrcTable = [] {
+  std::array<uint32_t, 256> table{};
+  for (uint32_t i = 0; i < 256; ++i) {
+    uint32_t crc = i;
+    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78u : 0);
+    table[i] = crc;
+  }
+  return table;
+}();
+
+uint32_t MaskedCrc(std::string_view bytes) {
+  uint32_t crc = ~0u;
+  for (char byte : bytes) crc = crc >> 8 ^ kCrcTable[(crc ^ static_cast<uint8_t>(byte)) & 0xff];
+  crc = ~crc;
+  return (crc >> 15 | crc << 17) + 0xa282ead8u;
+}
+
+uint64_t Little(std::string_view bytes, size_t count) {
+  uint64_t value = 0;
+  for (size_t i = count; i > 0; --i) value = value << 8 | static_cast<uint8_t>(bytes[i - 1]);
+  return value;
+}
+
+bool IsZero(std::string_view bytes) { return bytes.find_first_not_of('\0') == std::string_view::npos; }
+
+bool StartsWith(std::string_view bytes, std::string_view what) { return bytes.substr(0, what.size()) == what; }
+
+}  // namespace
+
+struct LogCheck::Record {
+  Type type;
+  std::string_view bytes;
+
+  bool starts() const { return type == kFull || type == kFirst; }
+  bool ends() const { return type == kFull || type == kLast; }
+  // As far as can be seen of one that starts.
+  bool HasMark() const {
+    static const std::string mark =  // Log data: a 3, the length, the bytes.
+        "\x03" + std::string(1, static_cast<char>(kSyncedMark.size())) + std::string(kSyncedMark);
+    return bytes.size() < kBatchHeader + mark.size() || StartsWith(bytes.substr(kBatchHeader), mark);
+  }
+};
+
+// The right record that the rest of a block begins with.
+std::optional<LogCheck::Record> LogCheck::Parse(std::string_view rest) {
+  if (rest.size() < kHeader) return std::nullopt;
+  const size_t length = Little(rest.substr(4), 2);
+  const auto type = static_cast<uint8_t>(rest[6]);
+  if (type < kFull || type > kLast || kHeader + length > rest.size()) return std::nullopt;
+  if (MaskedCrc(rest.substr(6, 1 + length)) != Little(rest, 4)) return std::nullopt;
+  return Record{static_cast<Type>(type), rest.substr(kHeader, length)};
+}
+
+void LogCheck::Add(std::string_view block) {
+  size_t at = 0;
+  while (block.size() - at >= kHeader) {
+    const std::optional<Record> record = Parse(block.substr(at));
+    if (record && Take(*record)) {
+      at += kHeader + record->bytes.size();
+      if (!fault_ && !within_) good_ = offset_ + at;
+      continue;
+    }
+    Fault(block, at);
+    // Where the next record of this block begins is not known any more.
+    do ++at;
+    while (block.size() - at >= kHeader && !Parse(block.substr(at)));
+  }
+  // What is too short for a header is zeros at the end of a block, and the beginning of a header at the end of the file.
+  const std::string_view rest = block.substr(at);
+  if (!rest.empty() && !(block.size() == kBlock && IsZero(rest))) Fault(block, at);
+  LookForHoles(block);
+  offset_ += block.size();
+}
+
+bool LogCheck::Take(const Record& record) {
+  if (!fault_ && record.starts() == within_) return false;  // It begins within another, or goes on with none.
+  if (record.starts()) {
+    const bool mark = record.HasMark();
+    synced_ |= mark;
+    if (!fault_) all_marked_ = mark && (all_marked_ || !first_sequence_);
+    more_ |= fault_.has_value();
+    synced_after_fault_ |= mark && fault_;
+    if (!fault_ && record.bytes.size() >= kBatchHeader) {
+      const uint64_t sequence = Little(record.bytes, 8);
+      if (!first_sequence_) first_sequence_ = sequence;
+      starting_sequence_ = sequence + Little(record.bytes.substr(8), 4);
+    }
+  }
+  if (fault_) return true;
+  within_ = !record.ends();
+  if (record.ends()) next_sequence_ = starting_sequence_;
+  return true;
+}
+
+void LogCheck::Fault(std::string_view block, size_t at) {
+  if (fault_) return;
+  fault_ = offset_ + at;
+  const std::string_view rest = block.substr(at);
+  const uint8_t type = rest.size() < kHeader ? 0 : static_cast<uint8_t>(rest[6]);
+  const size_t size = rest.size() < kHeader ? 0 : kHeader + Little(rest.substr(4), 2);
+  if ((type == kFull || type == kLast) && size <= rest.size()) fault_end_ = *fault_ + size;
+  if (block.size() == kBlock) return;
+  // Cut short by the end of the file: in its header, or it says that it is longer than what is there. Not if all of it is there,
+  // and only the length, which the CRC does not cover, is wrong.
+  if (rest.size() < kHeader) {
+    cut_short_ = true;
+  } else if (type >= kFull && type <= kLast && size > rest.size()) {
+    cut_short_ = MaskedCrc(rest.substr(6)) != Little(rest, 4);
+  }
+}
+
+// After the last whole record a sector of zeros, or nothing but zeros, was not written.
+void LogCheck::LookForHoles(std::string_view block) {
+  if (!fault_ || good_ >= offset_ + block.size()) return;
+  // Something stands behind the batch that has the fault; where each one was synced before the next, so was that one.
+  if (fault_end_ && *fault_end_ < offset_ + block.size() &&
+      !IsZero(block.substr(std::max(*fault_end_, offset_) - offset_))) {
+    more_ = true;
+    synced_after_fault_ |= all_marked_;
+  }
+  const uint64_t begin = std::max(good_, offset_);
+  const std::string_view bytes = block.substr(begin - offset_);
+  hole_ |= block.size() < kBlock && IsZero(bytes);
+  for (size_t at = (kSector - begin % kSector) % kSector; at + kSector <= bytes.size() && !hole_; at += kSector) {
+    hole_ = IsZero(bytes.substr(at, kSector));
+  }
+}
+
+namespace {
+
+struct File {
+  uint64_t number;
+  std::string path;
+  LogCheck check;
+  uint64_t size = 0;
+};
+
+Status Read(const std::string& folder, File* file) {
+  const int fd = open(file->path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return DiskError(folder, errno, file->path);
+  std::string block(LogCheck::kBlock, '\0');
+  Status status;
+  for (size_t filled = 0;;) {
+    const ssize_t got = read(fd, block.data() + filled, block.size() - filled);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) status = DiskError(folder, errno, file->path);
+    if (got > 0) filled += static_cast<size_t>(got);
+    file->size += got > 0 ? static_cast<uint64_t>(got) : 0;
+    if (got <= 0 || filled == block.size()) {
+      if (filled > 0) file->check.Add(std::string_view(block.data(), filled));
+      filled = 0;
+    }
+    if (got <= 0) break;
+  }
+  close(fd);
+  return status;
+}
+
+Status Cut(const std::string& folder, const File& file, uint64_t bytes) {
+  if (file.size == bytes) return OkStatus();
+  LogWarning("%s: the last %" PRIu64 " of %" PRIu64
+             " bytes were being written when the machine or the disk stopped, and are cut off; nobody was told that "
+             "they were kept",
+             file.path.c_str(), file.size - bytes, file.size);
+  const int fd = open(file.path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return DiskError(folder, errno, file.path);
+  const int error = ftruncate(fd, static_cast<off_t>(bytes)) != 0 || fsync(fd) != 0 ? errno : 0;
+  close(fd);
+  return error == 0 ? OkStatus() : DiskError(folder, error, file.path);
+}
+
+Status Damaged(const std::string& folder, const File& file) {
+  return StoreDamaged(folder, file.path + " does not check out after byte " + std::to_string(file.check.good_bytes()));
+}
+
+// And whether there are tables.
+Result<std::vector<File>> Logs(const std::string& folder, bool* tables) {
+  std::vector<File> files;
+  *tables = false;
+  std::error_code error;
+  for (std::filesystem::directory_iterator each(folder, error), end; !error && each != end; each.increment(error)) {
+    const std::string name = each->path().filename();
+    if (each->path().extension() == ".sst") *tables = true;
+    uint64_t number = 0;
+    const auto [rest, bad] = std::from_chars(name.data(), name.data() + name.size(), number);
+    if (bad == std::errc() && std::string_view(rest) == ".log")
+      files.push_back({.number = number, .path = each->path()});
+  }
+  if (error) return DiskError(folder, error.value(), "its files cannot be listed");
+  std::sort(files.begin(), files.end(), [](const File& a, const File& b) { return a.number < b.number; });
+  return files;
+}
+
+// Nothing was to be written to the manifest before what is in it was synced.
+Status CheckManifest(const std::string& folder, bool has_data) {
+  std::string name(100, '\0');
+  const int fd = open((folder + "/CURRENT").c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0 && errno != ENOENT) return DiskError(folder, errno, "CURRENT cannot be opened");
+  if (fd < 0) {
+    // RocksDB would begin anew here, and delete what it does not know.
+    return !has_data ? OkStatus() : StoreDamaged(folder, "the file CURRENT is not there");
+  }
+  const ssize_t got = read(fd, name.data(), name.size());
+  close(fd);
+  if (got < 0) return DiskError(folder, errno, "CURRENT cannot be read");
+  name.resize(static_cast<size_t>(got));
+  if (!StartsWith(name, "MANIFEST-") || name.back() != '\n') return StoreDamaged(folder, "the file CURRENT is no name");
+  name.pop_back();
+  File file{.path = folder + "/" + name};
+  if (access(file.path.c_str(), F_OK) != 0 && errno == ENOENT) return StoreDamaged(folder, file.path + " is not there");
+  MR_RETURN_IF_ERROR(Read(folder, &file));
+  if (!file.check.Faulty()) return OkStatus();
+  if (!file.check.LooksTorn() || file.check.more_after_fault()) return Damaged(folder, file);
+  return Cut(folder, file, file.check.good_bytes());
+}
+
+}  // namespace
+
+Status CheckLogs(const std::string& folder) {
+  bool tables;
+  Result<std::vector<File>> logs = Logs(folder, &tables);
+  MR_RETURN_IF_ERROR(logs.status());
+  MR_RETURN_IF_ERROR(CheckManifest(folder, tables || !logs->empty()));
+  std::vector<std::pair<const File*, uint64_t>> cuts;  // And how much of them stays.
+  const File* torn = nullptr;
+  for (File& file : *logs) {
+    MR_RETURN_IF_ERROR(Read(folder, &file));
+    const LogCheck& check = file.check;
+    if (torn != nullptr && check.first_sequence()) {
+      if (*check.first_sequence() == torn->check.next_sequence()) {
+        torn = nullptr;  // This one goes on where its whole records end: an earlier life did without the rest already.
+      } else if (check.synced_anywhere()) {
+        return Damaged(folder, *torn);
+      }
+    }
+    if (torn != nullptr) {
+      cuts.emplace_back(&file, 0);
+    } else if (check.Faulty()) {
+      if (!check.LooksTorn() || check.synced_after_fault()) return Damaged(folder, file);
+      torn = &file;
+      cuts.emplace_back(&file, check.good_bytes());
+    }
+  }
+  for (const auto& [file, bytes] : cuts) MR_RETURN_IF_ERROR(Cut(folder, *file, bytes));
+  return OkStatus();
+}
+
+}  // namespace millrace::store

@@ -1,0 +1,68 @@
+// What RocksDB does not see in its own logs: its way of reading them ends without a word at a length that was damaged in the last 32 KiB,
+// and steps over a hole of zeros. Jobs that were acknowledged would be gone. So the logs, and the manifest, which is written in the same
+// way, are looked at before they are opened.
+//
+//   Torn      What was being written, and not synced, when the machine stopped: cut short, or with parts that never reached the disk,
+//             which read as zeros. Nobody was promised any of it, so it is cut off.
+//   Damaged   All else that does not check out: what was synced has changed. A batch that carries kSyncedMark proves that all before
+//             it was synced, so whatever does not check out before one is damage even if it is zeros.
+//   Not seen  A last file that was cut between two records, or removed: the same as a machine that stopped earlier.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+
+namespace millrace::store {
+
+// First in a batch (WriteBatch::PutLogData): when it was written, everything before it had been synced.
+inline constexpr std::string_view kSyncedMark = "synced";
+
+// Cuts off what is torn, with a line in our log. INTERNAL STORE_DAMAGED: nothing was changed. Else the errors of disk_errors.h.
+// Nobody may have the folder open. A folder that is no store yet is in order.
+Status CheckLogs(const std::string& folder);
+
+// One file of logs, given in blocks of 32 KiB of which only the last may be shorter.
+class LogCheck {
+ public:
+  static constexpr size_t kBlock = 32768;
+
+  void Add(std::string_view block);
+  // After the last block. Something follows good_bytes() that is not a whole record.
+  bool Faulty() const { return fault_.has_value() || within_; }
+  // What is there looks as if it had not reached the disk in time.
+  bool LooksTorn() const { return fault_ ? hole_ || (cut_short_ && !more_) : within_; }
+
+  uint64_t good_bytes() const { return good_; }
+  // Of batches: the number of the first change, and the one after the last of the whole records.
+  std::optional<uint64_t> first_sequence() const { return first_sequence_; }
+  uint64_t next_sequence() const { return next_sequence_; }
+  // A record begins after the fault; and one that proves that what was before it had been synced.
+  bool more_after_fault() const { return more_; }
+  bool synced_after_fault() const { return synced_after_fault_; }
+  bool synced_anywhere() const { return synced_; }
+
+ private:
+  struct Record;
+  static std::optional<Record> Parse(std::string_view rest);
+  bool Take(const Record& record);
+  void Fault(std::string_view block, size_t at);
+  void LookForHoles(std::string_view block);
+
+  uint64_t offset_ = 0;  // Of the block.
+  uint64_t good_ = 0;
+  std::optional<uint64_t> fault_;      // Where the first one is.
+  std::optional<uint64_t> fault_end_;  // Of the record that is there, where it says so.
+  bool within_ = false;                // A record whose end has not come.
+  bool all_marked_ = false;            // All that begin before the fault.
+  bool hole_ = false, cut_short_ = false, more_ = false, synced_ = false, synced_after_fault_ = false;
+  std::optional<uint64_t> first_sequence_;
+  uint64_t starting_sequence_ = 0;  // After the record that is not at its end.
+  uint64_t next_sequence_ = 0;
+};
+
+}  // namespace millrace::store

@@ -1,0 +1,146 @@
+// The part of RocksJournal that deals with a disk that fails.
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/log.h"
+#include "runtime/futex.h"
+#include "store/disk_errors.h"
+#include "store/rocks_journal.h"
+
+namespace millrace::store {
+
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+// A disk that stays full is tried less and less often, since each time reads all that is in the logs; but no less often than ten times
+// the first delay, so that jobs are accepted soon after there is room.
+constexpr int kSlowest = 10;
+
+}  // namespace
+
+Status RocksJournal::Health() const {
+  rt::LockGuard guard(lock_);
+  return health_;
+}
+
+void RocksJournal::WatchHealth(std::function<void(const Status&)> watcher) {
+  std::lock_guard guard(watch_lock_);
+  watcher_ = std::move(watcher);
+  if (watcher_) watcher_(Health());
+}
+
+void RocksJournal::SetHealth(const Status& status) {
+  bool turned;
+  {
+    rt::LockGuard guard(lock_);
+    turned = health_.ok() != status.ok();
+    health_ = status;
+  }
+  if (!turned) return;
+  std::lock_guard guard(watch_lock_);
+  if (watcher_) watcher_(status);
+}
+
+void RocksJournal::WakeForTrouble() {
+  {
+    rt::LockGuard guard(lock_);
+    troubled_ = true;
+    sleeping_ = false;
+    woken_.fetch_add(1, std::memory_order_relaxed);
+  }
+  rt::FutexWake(woken_, 1);
+}
+
+void RocksJournal::WorkThroughFailure(Status status, Notes notes, size_t tried) {
+  LogError("no new jobs are accepted: %s", status.message().c_str());
+  SetHealth(status);
+  unsynced_ = false;  // Reopen sees to that.
+  // From here on no submit is noted any more.
+  TakeMore(notes);
+  RefuseSubmits(status, notes, tried);
+  Nanos delay = options_.retry_delay;
+  for (;;) {
+    AwaitRetry(delay);
+    delay = std::min(2 * delay, kSlowest * options_.retry_delay);
+    TakeMore(notes);
+    // What was found damaged is not written to again: nobody knows what is missing. Running jobs go on, and are kept here.
+    if (!IsDamage(status)) {
+      status = Reopen();
+      if (status.ok()) status = Commit(notes, &tried);
+      if (status.ok()) break;
+      if (IsDamage(status)) LogError("no new jobs are accepted until a restart: %s", status.message().c_str());
+      SetHealth(status);
+    }
+    bool give_up;
+    {
+      rt::LockGuard guard(lock_);
+      give_up = stopping_;
+    }
+    if (!give_up) continue;
+    LogError("%zu changes of jobs could not be written: %s", notes.size(), status.message().c_str());
+    return;
+  }
+  SetHealth(OkStatus());
+  LogInfo("the store can be written again, and new jobs are accepted");
+}
+
+Status RocksJournal::Reopen() {
+  Status status = disk_->Reopen();
+  if (!status.ok()) open_errors_.fetch_add(1, std::memory_order_relaxed);
+  // What follows would change jobs that are not there.
+  if (status.ok() && disk_->Position() < promised_) {
+    status = StoreDamaged(disk_->Name(), "the disk has lost what it had said it kept");
+  }
+  return status;
+}
+
+void RocksJournal::RefuseSubmits(const Status& status, Notes& notes, size_t tried) {
+  std::vector<Answer> answers;
+  Notes rest;
+  for (size_t i = 0; i < notes.size(); ++i) {
+    Note& note = notes[i];
+    if (!note.accepting) {
+      rest.push_back(std::move(note));
+      continue;
+    }
+    if (note.waiter != nullptr) answers.push_back({note.waiter, status});
+    // It may be on the disk nevertheless, and nobody may find it there later.
+    if (i < tried) rest.push_back({.id = note.id, .erase = true, .last_of_call = note.last_of_call});
+  }
+  notes = std::move(rest);
+  Tell(std::move(answers));
+}
+
+// Of each job its newest record is enough, so that a disk that is full for days does not fill the memory as well.
+void RocksJournal::TakeMore(Notes& notes) {
+  {
+    rt::LockGuard guard(lock_);
+    std::move(notes_.begin(), notes_.end(), std::back_inserter(notes));
+    notes_.clear();
+  }
+  std::unordered_map<JobId, size_t> newest;
+  for (size_t i = 0; i < notes.size(); ++i) {
+    if (!notes[i].request) newest[notes[i].id] = i;
+  }
+  size_t i = 0;
+  std::erase_if(notes, [&](const Note& note) {
+    const size_t at = i++;
+    return !note.request && newest[note.id] != at && note.waiter == nullptr && note.last_of_call && !note.spec.spec;
+  });
+}
+
+void RocksJournal::AwaitRetry(Nanos delay) {
+  const auto until = SteadyClock::now() + delay;
+  uint32_t before = woken_.load(std::memory_order_relaxed);
+  while (SteadyClock::now() < until) {
+    {
+      rt::LockGuard guard(lock_);
+      if (stopping_) return;
+      before = woken_.load(std::memory_order_relaxed);
+    }
+    rt::FutexWaitUntil(woken_, before, std::chrono::duration_cast<Nanos>(until.time_since_epoch()).count());
+  }
+}
+
+}  // namespace millrace::store
