@@ -137,6 +137,7 @@ class Daemon {
                                    .backups = store_.rocks ? &backups_ : nullptr});
     MR_RETURN_IF_ERROR(rpc.status());
     rpc_ = std::move(rpc).value();
+    if (store_.rocks) store_.rocks->WatchHealth([this](const Status& health) { rpc_->SetAccepting(health.ok()); });
 
     auto web =
         web::Server::Start(config_.http, {{"/", [this] { return StatusPage(); }},
@@ -232,6 +233,7 @@ class Daemon {
       }
     }
     const bool was_serving = web_ != nullptr;
+    if (store_.rocks) store_.rocks->WatchHealth({});
     if (rpc_ != nullptr) rpc_->Stop(kRpcGrace);
     web_.reset();
     process_host_.Stop();
@@ -249,11 +251,16 @@ class Daemon {
     return kExitDrained;
   }
 
+  const char* StateWord() const {
+    if (draining_.load()) return "draining";
+    return store_.Health().ok() ? "ready" : "no new jobs, since the store fails";
+  }
+
   web::Response StatusPage() {
     web::StatusPage page{.title = "Millrace",
                          .facts = {{"version", Version()},
                                    {"gRPC", rpc_->address()},
-                                   {"state", draining_.load() ? "draining" : "ready"},
+                                   {"state", StateWord()},
                                    {"store", store_.Name()},
                                    {"processors", std::to_string(runtime_.procs())}},
                          .columns = {"pool", "runner", "state", "workers", "busy", "queued", "capacity", "scheduled",

@@ -14,7 +14,7 @@ if(MILLRACE_DAEMON)
   set_tests_properties(style.tidy PROPERTIES RUN_SERIAL ON COST 1000)
 
   # docker_test.sh is not among them: it compiles everything once more. tests/README.md tells how to run it.
-  foreach(journey start main_job bad_input cli drain restart unique admin metrics)
+  foreach(journey start main_job bad_input cli drain restart failing_disk unique admin metrics)
     if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/e2e/${journey}_test.sh)
       millrace_shell_test(e2e.${journey} 300 tests/e2e/${journey}_test.sh)
     endif()

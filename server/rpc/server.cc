@@ -94,6 +94,8 @@ struct Server::State {
   AdminService admin;
   std::string address;
   int port = 0;
+  std::mutex health_lock;  // Of the two, and of the order in which gRPC hears of them.
+  bool serving = false, accepting = true;
   std::unique_ptr<grpc::Server> server;  // Last: dies before what it calls.
 };
 
@@ -138,11 +140,24 @@ int Server::port() const { return state_->port; }
 const std::string& Server::address() const { return state_->address; }
 
 void Server::SetServing(bool serving) {
+  std::lock_guard guard(state_->health_lock);
+  state_->serving = serving;
+  TellHealth();
+}
+
+void Server::SetAccepting(bool accepting) {
+  std::lock_guard guard(state_->health_lock);
+  state_->accepting = accepting;
+  TellHealth();
+}
+
+void Server::TellHealth() {
   grpc::HealthCheckServiceInterface* health = state_->server->GetHealthCheckService();
-  for (const char* service : {"", v1::JobService::service_full_name(), v1::PoolService::service_full_name(),
-                              v1::AdminService::service_full_name()}) {
-    health->SetServingStatus(service, serving);
-  }
+  const bool jobs = state_->serving && state_->accepting;
+  health->SetServingStatus("", jobs);
+  health->SetServingStatus(v1::JobService::service_full_name(), jobs);
+  health->SetServingStatus(v1::PoolService::service_full_name(), state_->serving);
+  health->SetServingStatus(v1::AdminService::service_full_name(), state_->serving);
 }
 
 void Server::Stop(std::chrono::milliseconds grace) {

@@ -2,8 +2,11 @@
 //
 //   Order     Start when the dispatcher accepts jobs. To end: SetServing(false), so that load balancers look elsewhere; then the
 //             dispatcher's Stop, which answers whatever waits; then Stop, and only then destroy the dispatcher.
-//   Threads   gRPC's own serve the calls. Start, SetServing and Stop: any plain thread, one at a time. Stop blocks the thread.
-//   Health    grpc.health.v1 for "", "millrace.v1.JobService", "millrace.v1.PoolService" and "millrace.v1.AdminService".
+//   Threads   gRPC's own serve the calls. Start, SetServing and Stop: any plain thread, one at a time. SetAccepting: any plain thread
+//             at any time before Stop. Stop blocks the thread.
+//   Health    grpc.health.v1 for "", "millrace.v1.JobService", "millrace.v1.PoolService" and "millrace.v1.AdminService". All say
+//             NOT_SERVING while not serving; the first two also while no jobs are accepted, since pools can be looked after
+//             nevertheless.
 #pragma once
 
 #include <chrono>
@@ -47,6 +50,8 @@ class Server {
 
   // What health checks say. True from Start on.
   void SetServing(bool serving);
+  // Whether new jobs can be accepted, as /readyz says. True from Start on.
+  void SetAccepting(bool accepting);
 
   // No new connections and calls; waits, watches and streams end with UNAVAILABLE; what is left after `grace` is cut. Returns when
   // no call is left.
@@ -55,6 +60,7 @@ class Server {
  private:
   struct State;
   explicit Server(std::unique_ptr<State> state);
+  void TellHealth();
   std::unique_ptr<State> state_;
 };
 

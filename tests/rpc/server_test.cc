@@ -55,6 +55,21 @@ TEST(Server, HealthCoversTheServerAndEachServiceAndFollowsSetServing) {
   EXPECT_EQ(d.Wait(d.Submit("echo")).state(), v1::SUCCEEDED) << "health is advice, not a lock";
 }
 
+TEST(Server, HealthOfTheJobServiceFollowsTheStoreAndADrainComesFirst) {
+  Daemon d;
+  auto said = [&] {
+    return Health(d, "") + " " + Health(d, "millrace.v1.JobService") + " " + Health(d, "millrace.v1.PoolService");
+  };
+  d.server->SetAccepting(false);
+  EXPECT_EQ(said(), "NOT_SERVING NOT_SERVING SERVING");
+  d.server->SetAccepting(true);
+  EXPECT_EQ(said(), "SERVING SERVING SERVING");
+  d.server->SetAccepting(false);
+  d.server->SetServing(false);
+  d.server->SetAccepting(true);
+  EXPECT_EQ(said(), "NOT_SERVING NOT_SERVING NOT_SERVING");
+}
+
 TEST(Server, ReflectionListsTheServices) {
   Daemon d;
   std::string response;
