@@ -1,0 +1,210 @@
+// A store whose files were hit at random: it says that it is damaged, or it has exactly the jobs that were acknowledged. Never a crash,
+// never a wrong job, never one that is missing without a word.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "store/rocks_disk.h"
+#include "store/rocks_journal.h"
+#include "tests/support/journal_calls.h"
+#include "tests/support/temp_folder.h"
+
+namespace millrace::store {
+namespace {
+
+namespace fs = std::filesystem;
+using dispatch::JobRecord;
+using test::Accept;
+using test::Print;
+using test::RandomRecords;
+using test::TempFolder;
+
+using Jobs = std::map<JobId, std::string>;
+
+// What was on the disk after each acknowledged call.
+struct History {
+  std::vector<Jobs> states;
+
+  // The newest moment at which it looked like this.
+  std::optional<size_t> Find(const Jobs& jobs) const {
+    for (size_t i = states.size(); i > 0; --i) {
+      if (states[i - 1] == jobs) return i - 1;
+    }
+    return std::nullopt;
+  }
+  size_t last() const { return states.size() - 1; }
+};
+
+// Several lives; what the last one did is in the log still, or in several logs.
+History MakeStore(const std::string& folder, unsigned seed, const RocksDiskOptions& options, int steps) {
+  RandomRecords random(seed);
+  History history;
+  history.states.emplace_back();
+  std::map<JobId, JobRecord> jobs;
+  for (int life = 0; life < 3; ++life) {
+    auto disk = OpenRocksDisk(folder, options);
+    EXPECT_TRUE(disk.ok());
+    RocksJournal journal(*std::move(disk), {});
+    for (int i = 0; i < steps; ++i) {
+      Jobs now = history.states.back();
+      if (jobs.empty() || random.Below(3) != 0) {
+        const JobRecord record = random.New();
+        EXPECT_TRUE(Accept(journal, record).ok());
+        jobs[record.id] = record;
+        now[record.id] = Print(record);
+      } else {
+        auto each = jobs.begin();
+        std::advance(each, random.Below(jobs.size()));
+        random.Live(&each->second);
+        EXPECT_TRUE(test::Change(journal, each->second).ok());
+        now[each->first] = Print(each->second);
+      }
+      history.states.push_back(std::move(now));
+    }
+    // The end of the process adds nothing.
+  }
+  return history;
+}
+
+std::string ReadFile(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+void WriteFile(const fs::path& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+}
+
+enum class Hit { kBits, kGarbage, kSwap, kHole, kCut, kRemove };
+constexpr int kHits = 6;
+
+// What was done, for the one who has to find out.
+std::string Strike(RandomRecords& random, Hit hit, const fs::path& file) {
+  std::string bytes = ReadFile(file);
+  const size_t size = bytes.size();
+  if (hit == Hit::kRemove || bytes.empty()) {
+    fs::remove(file);
+    return "removed";
+  }
+  // Often near the end, where what was written last is.
+  const size_t at = random.Chance() ? random.Below(size) : size - 1 - random.Below(std::min<size_t>(size, 600));
+  const size_t length = std::min<size_t>(1 + random.Below(random.Chance() ? 16 : 2000), size - at);
+  switch (hit) {
+    case Hit::kBits:
+      for (uint64_t flips = 1 + random.Below(3); flips > 0; --flips) {
+        bytes[std::min(at + random.Below(8), size - 1)] ^= static_cast<char>(1u << random.Below(8));
+      }
+      break;
+    case Hit::kGarbage:
+      for (size_t i = at; i < at + length; ++i) bytes[i] = static_cast<char>(1 + random.Below(255));
+      break;
+    case Hit::kSwap:  // Another part of the same file.
+      bytes.replace(at, length, bytes.substr(random.Below(size - length + 1), length));
+      break;
+    case Hit::kHole: {
+      const size_t sector = at / 512 * 512;
+      bytes.replace(sector, std::min<size_t>(512, size - sector), std::min<size_t>(512, size - sector), '\0');
+      break;
+    }
+    default:
+      bytes.resize(at);
+  }
+  WriteFile(file, bytes);
+  return "kind " + std::to_string(static_cast<int>(hit)) + " at " + std::to_string(at) + ", " + std::to_string(length) +
+         " of " + std::to_string(size);
+}
+
+void Fuzz(const RocksDiskOptions& options, int steps, int rounds) {
+  const unsigned seed = getenv("MILLRACE_SEED") != nullptr ? static_cast<unsigned>(atoi(getenv("MILLRACE_SEED"))) : 1;
+  SCOPED_TRACE("MILLRACE_SEED=" + std::to_string(seed));
+  TempFolder folder;
+  const History history = MakeStore(folder / "store", seed, options, steps);
+  std::vector<fs::path> names;
+  fs::path newest_log;
+  for (const auto& each : fs::directory_iterator(folder / "store")) {
+    names.push_back(each.path().filename());
+    if (each.path().extension() == ".log" && fs::file_size(each.path()) > 0 && names.back() > newest_log) {
+      newest_log = names.back();
+    }
+  }
+  std::sort(names.begin(), names.end());
+  ASSERT_FALSE(newest_log.empty());
+  RandomRecords random(seed);
+  int refused = 0, whole = 0, earlier = 0;
+  for (int round = 0; round < rounds; ++round) {
+    const std::string trial = folder / "trial";
+    fs::remove_all(trial);
+    fs::copy(folder / "store", trial);
+    const fs::path name = names[random.Below(names.size())];
+    const Hit hit = static_cast<Hit>(random.Below(kHits));
+    const std::string done = Strike(random, hit, trial / name);
+    SCOPED_TRACE("round " + std::to_string(round) + ": " + name.string() + " " + done);
+    auto disk = OpenRocksDisk(trial, options);
+    Status status = disk.status();
+    Jobs found;
+    if (status.ok()) {
+      RocksJournal journal(*std::move(disk), {});
+      status = journal.Load([&](JobRecord record) { found[record.id] = Print(record); });
+    }
+    if (!status.ok()) {
+      ++refused;
+      EXPECT_EQ(status.reason(), "STORE_DAMAGED") << status.ToString();
+      for (const auto& [id, print] : found) EXPECT_TRUE(history.states.back().contains(id));
+      continue;
+    }
+    const std::optional<size_t> moment = history.Find(found);
+    ASSERT_TRUE(moment.has_value()) << "jobs that never were together";
+    *moment == history.last() ? ++whole : ++earlier;
+    // Without its end the newest log is what it was some time before; nobody can tell the difference from a machine that stopped then.
+    if (name == newest_log && (hit == Hit::kCut || hit == Hit::kRemove)) continue;
+    // Zeros in the last batch are what a machine that stopped in the middle of it leaves.
+    if (name == newest_log && hit == Hit::kHole && *moment + 1 == history.last()) continue;
+    ASSERT_EQ(*moment, history.last()) << "jobs are missing, and nothing was said";
+  }
+  printf("%d rounds: %d refused, %d whole, %d as of earlier\n", rounds, refused, whole, earlier);
+  EXPECT_GT(refused, rounds / 5);
+  EXPECT_GT(whole, 0);
+}
+
+// Where RocksDB believes what it reads (table_check.h).
+TEST(StoreFuzz, EveryByteAtTheEndOfATableCounts) {
+  TempFolder folder;
+  const History history = MakeStore(folder / "store", 1, {}, 20);
+  fs::path table;
+  for (const auto& each : fs::directory_iterator(folder / "store")) {
+    if (each.path().extension() == ".sst" && each.path() > table) table = each.path();
+  }
+  ASSERT_FALSE(table.empty());
+  const std::string bytes = ReadFile(table);
+  fs::copy(folder / "store", folder / "trial");
+  int refused = 0;
+  for (size_t from_end = 1; from_end <= std::min<size_t>(bytes.size(), 900); ++from_end) {
+    SCOPED_TRACE(from_end);
+    std::string hit = bytes;
+    hit[hit.size() - from_end] ^= static_cast<char>(1u << from_end % 8);
+    // Refused, it is left as it is; so a new copy is needed only after it was opened.
+    WriteFile(fs::path(folder / "trial") / table.filename(), hit);
+    auto disk = OpenRocksDisk(folder / "trial");
+    if (!disk.ok()) {
+      ++refused;
+      ASSERT_EQ(disk.status().reason(), "STORE_DAMAGED") << disk.status().ToString();
+      continue;
+    }
+    Jobs found;
+    {
+      RocksJournal journal(*std::move(disk), {});
+      ASSERT_TRUE(journal.Load([&](JobRecord record) { found[record.id] = Print(record); }).ok());
+    }
+    ASSERT_TRUE(found == history.states.back());
+    fs::remove_all(folder / "trial");
+    fs::copy(folder / "store", folder / "trial");
+  }
+  EXPECT_GT(refused, 500);
+}
+
+TEST(StoreFuzz, ASmallStoreIsRefusedOrRight) { Fuzz({}, 20, 500); }
+TEST(StoreFuzz, AStoreOfManyFilesIsRefusedOrRight) { Fuzz({.buffer_bytes = size_t{32} << 10}, 150, 500); }
+
+}  // namespace
+}  // namespace millrace::store
