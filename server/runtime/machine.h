@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "runtime/current_machine.h"
 #include "runtime/fiber.h"
 #include "runtime/fiber_list.h"
 #include "runtime/park.h"
@@ -85,21 +86,5 @@ inline uint64_t NextRandom(uint64_t& state) {
   state ^= state >> 27;
   return state * 0x2545F4914F6CDD1Du;
 }
-
-// The calling thread's machine; nullptr on a plain thread. A fiber must not keep it across a switch, and the compiler may not keep
-// the variable's address either (thread-locals on migrating fibers: runtime/README.md): it is read in one instruction, every time.
-#if defined(__x86_64__)
-namespace internal {
-extern constinit thread_local Machine* current_machine asm("millrace_current_machine");
-}
-inline Machine* CurrentMachine() {
-  Machine* machine;
-  asm volatile("movq %%fs:millrace_current_machine@tpoff, %0" : "=r"(machine)::"memory");
-  return machine;
-}
-#else
-Machine* CurrentMachine();
-#endif
-void SetCurrentMachine(Machine* machine);
 
 }  // namespace millrace::rt
