@@ -194,7 +194,7 @@ TEST(FailingDisk, EachErrorSaysWhatToDo) {
   }
   EXPECT_GE(journal->Stats().write_errors, 6u);
   EXPECT_EQ(journal->Stats().sync_errors, 0u);
-  disk.Set({.ops = FailingDisk::kSync, .error = EIO, .times = 1});
+  disk.Set({.ops = FailingDisk::kSync, .error = EIO, .times = 1, .suffix = ".log"});
   EXPECT_FALSE(work.Submit(*journal));
   EXPECT_EQ(journal->Stats().sync_errors, 1u);
 }
@@ -353,7 +353,9 @@ TEST(ThinDisk, AnFsyncThatFailsForRealLosesNothing) {
       auto again = Open(store);
       work.ExpectAll(*again);
     } else {
-      printf("stays closed: %s\n", journal->Health().message().c_str());
+      // Seen on Linux 6.18: fdatasync calls the last record well, and the next one's failure takes it along.
+      EXPECT_FALSE(work.Submit(*journal));
+      EXPECT_EQ(work.said().reason(), "STORE_DAMAGED");
     }
     journal.reset();
     umount2(mounted.c_str(), MNT_DETACH);
