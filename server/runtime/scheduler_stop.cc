@@ -47,10 +47,10 @@ bool Scheduler::RunMain(Fiber* main) {
     main_ = main;
     for (int i = procs() - 1; i >= 0; --i) PushIdleProcessor(*processors_[static_cast<size_t>(i)]);
   }
+  AllowTraces(this);
   Start(main);
   MR_CHECK(MakeMachine(), "cannot make a single thread for the runtime; raise the limit of threads (ulimit -u)");
   housekeeper_.Start();
-  AllowTraces(this);
   Sysmon(*this).Run();
   ForbidTraces(this);
   housekeeper_.Stop();
