@@ -1,5 +1,6 @@
 #include "base/id.h"
 
+#include <algorithm>
 #include <random>
 
 namespace millrace {
@@ -74,6 +75,13 @@ Id IdGenerator::Next() {
   Id id = last_;
   busy_.clear(std::memory_order_release);
   return id;
+}
+
+void IdGenerator::StartAbove(const Id& id) {
+  while (busy_.test_and_set(std::memory_order_acquire)) {
+  }
+  last_ = std::max(last_, id);
+  busy_.clear(std::memory_order_release);
 }
 
 }  // namespace millrace

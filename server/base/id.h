@@ -35,6 +35,8 @@ class IdGenerator {
 
   // Strictly greater than every id this generator gave before. Any thread; a short internal lock.
   Id Next();
+  // Greater than this one as well from now on, which an earlier generator gave. Any thread.
+  void StartAbove(const Id& id);
 
  private:
   const Clock& clock_;

@@ -191,6 +191,7 @@ Status Core::Recover(JobRecord record, std::vector<JobEntry*>* ended, Turn& turn
   ++jobs[static_cast<size_t>(job->state())];
   if (job->state() == JobState::kScheduled) ++job->pool->scheduled_jobs;
   last_token_ = std::max(last_token_, job->record.life.claim.token);
+  ids.StartAbove(job->record.id);  // The clock may have been set back since.
   if (IsTerminal(job->state())) {
     ended->push_back(job.get());
     return OkStatus();

@@ -59,6 +59,17 @@ TEST(IdGenerator, KeepsCountingUpWhenTheClockStepsBack) {
   EXPECT_GT(generator.Next(), after);
 }
 
+TEST(IdGenerator, GoesOnAboveTheIdsOfAnEarlierOne) {
+  ManualClock clock;
+  Id before = IdGenerator(clock, 7).Next();
+  clock.StepWall(-1h);
+  IdGenerator generator(clock, 8);
+  generator.StartAbove(before);
+  EXPECT_GT(generator.Next(), before);
+  generator.StartAbove(Id{});
+  EXPECT_GT(generator.Next(), before) << "never back";
+}
+
 TEST(IdGenerator, CarriesTheTime) {
   ManualClock clock;
   IdGenerator generator(clock, 7);

@@ -48,6 +48,15 @@ class Recovery : public testing::Test {
   bool crashed_ = false;
 };
 
+TEST_F(Recovery, NewJobsComeAfterTheOldOnesAlsoWhenTheClockWasSetBack) {
+  JobId first;
+  Life([&](DispatchFixture& d) { first = d.Submit("hold"); });
+  Life([&](DispatchFixture& d) {
+    d.clock.StepWall(-1h);
+    EXPECT_GT(d.Submit("hold"), first);
+  });
+}
+
 TEST_F(Recovery, FinishedJobsKeepTheirResultsAndAreNotRunAgain) {
   JobId id;
   std::string log;
