@@ -15,12 +15,6 @@ pool = "programs"
 exec = ["/bin/sh", "-c", "read line < $scratch/gate; echo \$line"]
 TOML
 start() { start_daemon --store rocksdb "$@"; }
-kill_daemon() {
-  kill -KILL "$daemon"
-  await_end
-}
-job() { millrace --json jobs get "$1"; }
-is() { [[ $(job "$1" | jq -r .state) == "$2" ]]; }
 sums() { find "$1" -type f -exec sha256sum {} + | sort; find "$1" -printf '%p %m %T@\n' | sort; }
 # untouched COMMAND...: it succeeds, or fails, and no file of the store has changed.
 untouched() {

@@ -31,10 +31,6 @@ start_to_fail() {
   start
   unset LD_PRELOAD MILLRACE_FAILING_DISK MILLRACE_FAULTS
 }
-kill_daemon() {
-  kill -KILL "$daemon"
-  await_end
-}
 # grpc.health.v1 of the whole server: an empty request, and field 1 of the answer.
 health() {
   printf '\0\0\0\0\0' | curl -s --http2-prior-knowledge -H 'content-type: application/grpc' -H 'te: trailers' \
@@ -50,8 +46,6 @@ counted() {
   [[ -n $value ]] && ((value > 0))
 }
 failing() { [[ $(metric millrace_store_failing) == "$1" ]]; }
-state_of() { millrace --json jobs get "$1" | jq -r .state; }
-is() { [[ $(state_of "$1") == "$2" ]]; }
 known() { millrace --json jobs list --kind noop --limit 0 | jq -s 'map(.jobs // [.]) | flatten | length'; }
 
 echo "---- an fsync that fails"

@@ -115,6 +115,16 @@ stop_daemon() {
   await_end
 }
 
+kill_daemon() {
+  kill -KILL "$daemon"
+  await_end
+}
+
+# A job of the daemon as JSON; its state; is JOB STATE: for checks.
+job() { millrace --json jobs get "$1"; }
+state_of() { job "$1" | jq -r .state; }
+is() { [[ $(state_of "$1") == "$2" ]]; }
+
 # A check may look at what the command of the one before it printed, so $out and $err change when the command has ended.
 check() {
   local what=$1 rc=0

@@ -16,13 +16,6 @@ exec = ["/bin/sh", "-c", "echo \$\$ >> $scratch/starts; read line < $scratch/gat
 TOML
 : >"$scratch/starts"
 start() { start_daemon --store rocksdb "$@"; }
-kill_daemon() {
-  kill -KILL "$daemon"
-  await_end
-}
-job() { millrace --json jobs get "$1"; }
-state_of() { job "$1" | jq -r .state; }
-is() { [[ $(state_of "$1") == "$2" ]]; }
 starts() { [[ $(wc -l <"$scratch/starts") == "$1" ]]; }
 
 echo "---- life and death"

@@ -19,12 +19,6 @@ exec = ["true"]
 TOML
 : >"$scratch/starts"
 start() { start_daemon --store rocksdb; }
-kill_daemon() {
-  kill -KILL "$daemon"
-  await_end
-}
-state_of() { millrace --json jobs get "$1" | jq -r .state; }
-is() { [[ $(state_of "$1") == "$2" ]]; }
 starts() { [[ $(wc -l <"$scratch/starts") == "$1" ]]; }
 same() { [[ $1 == "$2" ]]; }
 differ() { [[ $1 != "$2" ]]; }
