@@ -27,36 +27,41 @@ class Preemption : public test::OnAnyProcs {
 };
 INSTANTIATE_TEST_SUITE_P(Procs, Preemption, test::kAnyProcs);
 
-TEST_P(Preemption, AFiberThatSpinsWithoutAnyCallDoesNotStopTheOthers) {
-  Run([this] {
-    std::atomic<bool> stop{false};
-    sync::WaitGroup hogs;
-    for (int i = 0; i < GetParam(); ++i) {
-      hogs.Go([&] {
-        while (!stop.load(std::memory_order_relaxed)) {
+// Fibers that compute without any call until they are told to stop.
+class Hogs {
+ public:
+  explicit Hogs(int count) {
+    for (int i = 0; i < count; ++i) {
+      fibers_.Go([this] {
+        while (!stop_.load(std::memory_order_relaxed)) {
         }
       });
     }
+  }
+  void Stop() {
+    stop_ = true;
+    fibers_.Wait();
+  }
+
+ private:
+  std::atomic<bool> stop_{false};
+  sync::WaitGroup fibers_;
+};
+
+TEST_P(Preemption, AFiberThatSpinsWithoutAnyCallDoesNotStopTheOthers) {
+  Run([this] {
+    Hogs hogs(GetParam());
     // Each needs a processor that a hog has.
     for (int i = 0; i < 20; ++i) Yield();
-    stop = true;
-    hogs.Wait();
+    hogs.Stop();
   });
 }
 
 TEST_P(Preemption, TimersFireBesideFibersThatSpin) {
   Run([this] {
-    std::atomic<bool> stop{false};
-    sync::WaitGroup hogs;
-    for (int i = 0; i < GetParam(); ++i) {
-      hogs.Go([&] {
-        while (!stop.load(std::memory_order_relaxed)) {
-        }
-      });
-    }
+    Hogs hogs(GetParam());
     for (int i = 0; i < 20; ++i) SleepFor(milliseconds(1));
-    stop = true;
-    hogs.Wait();
+    hogs.Stop();
   });
 }
 
@@ -123,17 +128,9 @@ TEST_P(Preemption, ProgramsThatEndBesideHogsEnd) {
 TEST_P(Preemption, FibersThatAreStoppedAreCounted) {
   Runtime runtime({.procs = GetParam()});
   runtime.Run([&] {
-    std::atomic<bool> stop{false};
-    sync::WaitGroup hogs;
-    for (int i = 0; i < GetParam() + 1; ++i) {
-      hogs.Go([&] {
-        while (!stop.load(std::memory_order_relaxed)) {
-        }
-      });
-    }
+    Hogs hogs(GetParam() + 1);
     while (runtime.Stats().switches_preempted < 5) Yield();
-    stop = true;
-    hogs.Wait();
+    hogs.Stop();
   });
 }
 

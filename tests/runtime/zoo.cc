@@ -39,7 +39,7 @@ void WalkAbout() {
   for (int i = 0; i < 300; ++i) {
     left += 3;
     rt::Go([&] { --left; });
-    rt::Go({.name = "large", .stack_bytes = 1 << 20}, [&] {
+    rt::Go({.name = "large", .stack_bytes = 1 << 20}, [&left, i] {
       char footprints[512 << 10];
       memset(footprints, i, sizeof footprints);
       rt::Yield();
