@@ -15,10 +15,10 @@ FolderLock::~FolderLock() {
   if (fd_ >= 0) close(fd_);
 }
 
-Status FolderLock::Take(const std::string& folder) {
+Status FolderLock::Take(const std::string& folder, For what) {
   const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return DiskError(folder, errno, "it cannot be opened");
-  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+  if (flock(fd, (what == For::kWriting ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0) {
     const int error = errno;
     close(fd);
     return error == EWOULDBLOCK ? StoreInUse(folder) : DiskError(folder, error, "it cannot be locked");

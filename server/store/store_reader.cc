@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "store/folder_lock.h"
 #include "store/rocks_common.h"
 #include "store/rocks_disk.h"
 
@@ -38,40 +39,19 @@ Status CannotRead(const std::string& path, int error) {
                             path + " cannot be read: " + strerror(error) + "; run this as the user of the daemon");
 }
 
-// The shared half of the lock that a daemon has on its store. It is asked for by the open file, not by the process, and needs no
-// right to write.
-class ReadLock {
- public:
-  ReadLock() = default;
-  ReadLock(const ReadLock&) = delete;
-  ReadLock& operator=(const ReadLock&) = delete;
-  ~ReadLock() {
-    if (fd_ >= 0) close(fd_);
-  }
-
-  Status Take(const std::string& folder) {
-    const std::string path = folder + "/LOCK";
-    fd_ = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd_ < 0) return errno == ENOENT ? OkStatus() : CannotRead(path, errno);
-    struct flock lock {};
-    lock.l_type = F_RDLCK;
-    lock.l_whence = SEEK_SET;
-    if (fcntl(fd_, F_OFD_SETLK, &lock) == 0) return OkStatus();
-    const int error = errno;
-    if (error != EAGAIN && error != EACCES) return CannotRead(path, error);
-    struct flock held {};
-    held.l_type = F_RDLCK;
-    held.l_whence = SEEK_SET;
-    const bool known = fcntl(fd_, F_OFD_GETLK, &held) == 0 && held.l_type == F_WRLCK && held.l_pid > 0;
-    return FailedPrecondition("STORE_IN_USE", "the store in " + folder + " is used by a running millraced" +
-                                                  (known ? " (process " + std::to_string(held.l_pid) + ")" : "") +
-                                                  "; stop it first, or make a copy with `millrace admin backup DIR` "
-                                                  "and look at that");
-  }
-
- private:
-  int fd_ = -1;
-};
+// Another process has the folder: a daemon, which RocksDB's own lock names while the store is open in it.
+Status UsedByDaemon(const std::string& folder) {
+  const int fd = open((folder + "/LOCK").c_str(), O_RDONLY | O_CLOEXEC);
+  struct flock held {};
+  held.l_type = F_RDLCK;
+  held.l_whence = SEEK_SET;
+  const bool known = fd >= 0 && fcntl(fd, F_OFD_GETLK, &held) == 0 && held.l_type == F_WRLCK && held.l_pid > 0;
+  if (fd >= 0) close(fd);
+  return FailedPrecondition("STORE_IN_USE", "the store in " + folder + " is used by a running millraced" +
+                                                (known ? " (process " + std::to_string(held.l_pid) + ")" : "") +
+                                                "; stop it first, or make a copy with `millrace admin backup DIR` "
+                                                "and look at that");
+}
 
 bool HoldsStore(const fs::path& folder) {
   std::error_code ignored;
@@ -124,7 +104,8 @@ class RocksStoreReader final : public StoreReader {
   }
 
   Status Open() {
-    MR_RETURN_IF_ERROR(lock_.Take(folder_));
+    const Status taken = lock_.Take(folder_, FolderLock::For::kReading);
+    if (!taken.ok()) return taken.reason() == "STORE_IN_USE" ? UsedByDaemon(folder_) : taken;
     rocksdb::DBOptions options = DatabaseOptions();
     options.create_if_missing = options.create_missing_column_families = false;
     options.info_log = std::make_shared<NoLog>();
@@ -206,7 +187,7 @@ class RocksStoreReader final : public StoreReader {
  private:
   const std::string folder_;
   const std::shared_ptr<rocksdb::Cache> cache_;
-  ReadLock lock_;
+  FolderLock lock_;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> all_;
   std::array<rocksdb::ColumnFamilyHandle*, kShelves> shelves_{};  // nullptr: not there.

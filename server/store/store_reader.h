@@ -1,7 +1,7 @@
 // StoreReader: a store that no daemon has open, read where it stands.
 //
 //   Untouched  Nothing on the disk changes; not even a log or a lock file is made. While it is open, a daemon that starts there is
-//              refused with STORE_IN_USE. (A backup that no daemon was started on has no lock file yet, and no such guard.)
+//              refused with STORE_IN_USE before it touches anything (folder_lock.h).
 //   Threads    One at a time.
 //   Errors     NOT_FOUND STORE_NOT_FOUND: no store there. FAILED_PRECONDITION STORE_IN_USE: a daemon has it. STORE_TOO_NEW,
 //              STORE_UNREADABLE: not for this version, or not for this user. INTERNAL STORE_DAMAGED. UNAVAILABLE STORE_FAILED:

@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "store/rocks_disk.h"
 #include "store/rocks_journal.h"
 #include "tests/support/journal_calls.h"
@@ -93,16 +95,24 @@ TEST(StoreReader, ChangesNothingOnTheDisk) {
 TEST(StoreReader, KeepsADaemonOutWhileItReadsAndNoOtherReader) {
   TempFolder folder;
   Fill(folder.path(), 2);
+  for (const auto& file : std::filesystem::directory_iterator(folder.path())) {
+    if (file.path().extension() == ".log" && file.file_size() > 3) {
+      std::filesystem::resize_file(file.path(), file.file_size() - 3);
+    }
+  }
   {
     auto store = StoreReader::Open(folder.path());
     ASSERT_TRUE(store.ok());
+    // What a starting daemon would mend, the torn end of a log among it, is left alone as well.
+    const auto before = FilesOf(folder.path());
     EXPECT_EQ(RocksJournal::Open(folder.path(), {}).status().reason(), "STORE_IN_USE");
+    EXPECT_TRUE(FilesOf(folder.path()) == before);
     EXPECT_TRUE(StoreReader::Open(folder.path()).ok());
   }
   EXPECT_TRUE(RocksJournal::Open(folder.path(), {}).ok());
 }
 
-// Run by the test below in a process of its own, as this one's locks do not hinder itself. Ends with its standard input.
+// Run by the test below in a process of its own, whose number is to be named. Ends with its standard input.
 TEST(StoreReaderChild, DISABLED_HasTheStoreOpen) {
   const char* folder = getenv("MILLRACE_STORE");
   ASSERT_NE(folder, nullptr);
