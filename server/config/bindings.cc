@@ -50,6 +50,7 @@ ConfigBinding::ConfigBinding(Config* config) {
   dispatch::DispatcherOptions& options = config->jobs;
   jobs.Size("payload_bytes_max", &options.payload_bytes_max, 1, 64 << 20);
   jobs.Size("process_bytes_max", &options.process_bytes_max, 1 << 20, kTebibyte);
+  jobs.Size("hot_bytes_max", &options.hot_bytes_max, 0, kTebibyte);
   jobs.Integer("batch_jobs_max", &options.batch_jobs_max, 1, 100'000);
   jobs.Duration("finished_age_max", &options.finished_age_max, Nanos(0), kYear);
   jobs.Integer("finished_jobs_max", &options.finished_jobs_max, 0, kJobsMax);

@@ -91,14 +91,18 @@ Status Admission::PrepareItem(Submission::Item& item, std::shared_ptr<JobEntry>*
   }
   auto entry = std::make_shared<JobEntry>();
   MR_RETURN_IF_ERROR(ResolvePool(item.spec, entry.get()));
-  entry->bytes = static_cast<int64_t>(PayloadOf(item.spec).size());
+  entry->bytes = static_cast<uint32_t>(PayloadOf(item.spec).size());
+  entry->band = item.spec.band;
   if (!item.spec.labels.empty()) entry->labels = std::make_shared<const Labels>(item.spec.labels);
+  entry->hot = std::make_shared<HotJob>();
+  JobRecord& record = entry->record();
+  record.payload_bytes = entry->bytes;
   if (!item.request_id.empty()) {
-    entry->record.request_id = item.request_id;
-    entry->record.fingerprint = Fingerprint(item.spec);
+    record.request_id = item.request_id;
+    record.fingerprint = Fingerprint(item.spec);
   }
-  entry->record.history.reserve(1);  // Here rather than under the lock.
-  entry->record.spec = std::make_shared<const JobSpec>(std::move(item.spec));
+  record.history.reserve(1);  // Here rather than under the lock.
+  record.spec = std::make_shared<const JobSpec>(std::move(item.spec));
   *job = std::move(entry);
   return OkStatus();
 }
@@ -110,8 +114,9 @@ Status Admission::Prepare(Submission& submission) {
                                                  std::to_string(core_.options.batch_jobs_max))
         .Field("requests");
   }
-  submission.jobs_.resize(count);
+  if (count > 1) submission.many_jobs_.resize(count);
   submission.twins_.clear();
+  submission.jobs_ = count > 1 ? std::span(submission.many_jobs_) : std::span(&submission.only_job_, 1);
   submission.acks.resize(count);
   for (size_t i = 0; i < count; ++i) {
     Status status = PrepareItem(submission.items[i], &submission.jobs_[i]);
@@ -169,9 +174,9 @@ Status Admission::FindRepeats(Submission& submission) {
   std::map<std::string_view, uint64_t> in_batch;  // Fingerprints.
   for (size_t i = 0; i < submission.jobs_.size(); ++i) {
     const auto& job = submission.jobs_[i];
-    if (!job || job->record.request_id.empty()) continue;
+    if (!job || job->record().request_id.empty()) continue;
     const std::string& request_id = submission.items[i].request_id;
-    const uint64_t fingerprint = job->record.fingerprint;
+    const uint64_t fingerprint = job->record().fingerprint;
     const RequestIds::Entry* entry = core_.request_ids.Find(request_id);
     std::optional<uint64_t> first_fingerprint;
     if (entry != nullptr) {
@@ -213,14 +218,14 @@ void Admission::AckRepeats(Submission& submission) {
     }
     if (!ack.id.empty()) {  // The holder of its unique key, which may be gone meanwhile.
       const JobEntry* holder = core_.table.Find(ack.id);
-      if (holder != nullptr) ack.state = holder->visible().life.state;
+      if (holder != nullptr) ack.state = holder->visible_state();
       continue;
     }
     const RequestIds::Entry* entry = core_.request_ids.Find(submission.items[i].request_id);
     MR_CHECK(entry != nullptr, "request id '%s' was repeated and is unknown", submission.items[i].request_id.c_str());
     const JobEntry* job = core_.table.Find(entry->job);
     ack.id = entry->job;
-    ack.state = job != nullptr ? job->visible().life.state : entry->final_state;
+    ack.state = job != nullptr ? job->visible_state() : entry->final_state;
   }
 }
 
@@ -229,8 +234,8 @@ Admission::Decision Admission::ReserveRoom(Submission& submission, bool arriving
   Decision decision;
   for (const auto& job : submission.jobs_) {
     if (!job) continue;
-    process_bytes += job->bytes + kJobOverheadBytes;
-    if (!NeedsPlace(*job->record.spec, turn.wall())) continue;
+    process_bytes += HotBytes(*job);
+    if (!NeedsPlace(*job->record().spec, turn.wall())) continue;
     Pool& pool = *job->pool;
     if ((arriving && !pool.gate.empty()) || !pool.HasRoom(1, job->bytes)) {
       decision = {.gate = &pool.gate, .pool = &pool};
@@ -265,8 +270,8 @@ Status Admission::CheckCouldFit(const Submission& submission, Turn& turn) const 
   int64_t process_bytes = 0;
   for (const auto& job : submission.jobs_) {
     if (!job) continue;
-    process_bytes += job->bytes + kJobOverheadBytes;
-    if (!NeedsPlace(*job->record.spec, turn.wall())) continue;
+    process_bytes += HotBytes(*job);
+    if (!NeedsPlace(*job->record().spec, turn.wall())) continue;
     Need& need = needs[job->pool];
     ++need.jobs;
     need.bytes += job->bytes;
@@ -329,16 +334,17 @@ void Admission::Accept(Submission& submission, Turn& turn) {
   for (size_t i = 0; i < submission.jobs_.size(); ++i) {
     const auto& job = submission.jobs_[i];
     if (!job) continue;
-    job->record.id = core_.ids.Next();
+    job->id = core_.ids.Next();
     job->hidden = true;
     core_.BeginLife(*job, turn);
-    if (!job->record.request_id.empty()) {
-      core_.request_ids.Add(job->record.request_id, job->record.id, job->record.fingerprint);
+    const JobRecord& record = job->record();
+    if (!record.request_id.empty()) {
+      core_.request_ids.Add(record.request_id, {.job = job->id, .fingerprint = record.fingerprint});
     }
-    core_.table.Insert(job);
-    submission.acks[i].id = job->record.id;
-    one[0] = &job->record;
-    if (submission.jobs_.size() > 1) many.push_back(&job->record);
+    core_.table.Insert(job->id, job);
+    submission.acks[i].id = job->id;
+    one[0] = &record;
+    if (submission.jobs_.size() > 1) many.push_back(&record);
     ++count;
   }
   std::span<const JobRecord* const> records(submission.jobs_.size() > 1 ? many.data() : one.data(), count);
@@ -362,7 +368,10 @@ void Admission::Committed(Submission& submission, const Status& status, Turn& tu
       continue;
     }
     ++pool.submitted[static_cast<size_t>(SubmitResult::kAccepted)];
-    if (std::exchange(job->reserved, false)) pool.channel.Unreserve(1, job->bytes);
+    if (job->reserved) {
+      pool.channel.Unreserve(1, job->bytes);
+      job->reserved = false;
+    }
     core_.Admit(*job, turn);
     submission.acks[i].state = job->state();
   }
@@ -405,10 +414,10 @@ void Admission::RefuseWaiting(Gate& gate, const Status& status, Turn& turn) {
   }
 }
 
-void Admission::TakeBytes(const JobEntry& job) { process_bytes_ += job.bytes + kJobOverheadBytes; }
+int64_t Admission::HotBytes(const JobEntry& job) { return job.bytes + kJobOverheadBytes; }
 
-void Admission::ReleaseBytes(const JobEntry& job, Turn& turn) {
-  process_bytes_ -= job.bytes + kJobOverheadBytes;
+void Admission::Release(int64_t bytes, Turn& turn) {
+  process_bytes_ -= bytes;
   MR_CHECK(process_bytes_ >= 0, "more bytes were released than taken");
   turn.RoomAt(process_gate_);
 }
@@ -417,7 +426,7 @@ Status Admission::CheckRoomToRetry(const JobEntry& job) const {
   if (core_.draining) return ShuttingDown();
   MR_RETURN_IF_ERROR(job.pool->CheckAccepting());
   if (!job.pool->gate.empty() || !job.pool->HasRoom(1, job.bytes)) return job.pool->FullStatus();
-  int64_t bytes = job.bytes + kJobOverheadBytes;
+  const int64_t bytes = HotBytes(job);
   return process_bytes_ + bytes <= core_.options.process_bytes_max ? OkStatus() : ProcessFull(bytes);
 }
 

@@ -38,9 +38,10 @@ class Admission {
   void Serve(Gate& gate, Turn& turn);
   // The answer for everybody at the gate.
   void RefuseWaiting(Gate& gate, const Status& status, Turn& turn);
-  // Takes a job that ended, or is retried, off or onto the process' budget.
-  void ReleaseBytes(const JobEntry& job, Turn& turn);
-  void TakeBytes(const JobEntry& job);
+  // The process' budget: what a job holds while its record is in memory; onto the budget and off it.
+  static int64_t HotBytes(const JobEntry& job);
+  void Hold(int64_t bytes) { process_bytes_ += bytes; }
+  void Release(int64_t bytes, Turn& turn);
   static Status ShuttingDown();
   // Of a job that has ended: is its unique key free, if it has one? Is there room for it?
   Status CheckKeyToRetry(const JobRecord& job) const;

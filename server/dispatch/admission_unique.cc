@@ -10,7 +10,7 @@ namespace millrace::dispatch {
 Status Admission::FindHolders(Submission& submission) {
   std::map<UniqueKeys::Digest, size_t> in_batch;
   for (size_t i = 0; i < submission.jobs_.size(); ++i) {
-    if (!submission.jobs_[i] || !submission.jobs_[i]->record.spec->unique_key) continue;
+    if (!submission.jobs_[i] || !submission.jobs_[i]->record().spec->unique_key) continue;
     Status status = FindHolder(submission, i, &in_batch);
     if (!status.ok()) return submission.jobs_.size() == 1 ? status : OfItem(status, i);
   }
@@ -18,7 +18,7 @@ Status Admission::FindHolders(Submission& submission) {
 }
 
 Status Admission::FindHolder(Submission& submission, size_t item, std::map<UniqueKeys::Digest, size_t>* in_batch) {
-  const JobSpec& spec = *submission.jobs_[item]->record.spec;
+  const JobSpec& spec = *submission.jobs_[item]->record().spec;
   const bool reject = spec.unique_key->on_taken == OnTaken::kReject;
   const UniqueKeys::Digest key = UniqueKeys::DigestOf(spec);
   SubmitAck& ack = submission.acks[item];
@@ -28,7 +28,7 @@ Status Admission::FindHolder(Submission& submission, size_t item, std::map<Uniqu
     if (job->hidden) return UniqueKeyInProgress(spec);
     if (reject) return UniqueKeyTaken(spec, *holder);
     ack.id = *holder;
-    ack.state = job->visible().life.state;
+    ack.state = job->visible_state();
   } else {
     auto [first, first_time] = in_batch->try_emplace(key, item);
     if (first_time) return OkStatus();
@@ -46,7 +46,8 @@ Status Admission::CheckKeyToRetry(const JobRecord& job) const {
   if (!spec.unique_key) return OkStatus();
   const std::optional<JobId> holder = core_.unique_keys.Holder(UniqueKeys::DigestOf(spec));
   if (!holder) return OkStatus();
-  return core_.FindVisible(*holder) != nullptr ? UniqueKeyLost(job, *holder) : UniqueKeyInProgress(spec);
+  const JobEntry* other = core_.table.Find(*holder);
+  return other != nullptr && !other->hidden ? UniqueKeyLost(job, *holder) : UniqueKeyInProgress(spec);
 }
 
 }  // namespace millrace::dispatch

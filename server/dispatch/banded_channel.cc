@@ -34,9 +34,14 @@ void BandedChannel::Unreserve(int64_t jobs, int64_t bytes) {
 
 void BandedChannel::Push(JobEntry* entry) {
   entry->turn = pushes_++;
-  bands_[static_cast<size_t>(entry->record.spec->band)].PushBack(entry);
-  ++jobs_;
-  bytes_ += entry->bytes;
+  bands_[static_cast<size_t>(entry->band)].PushBack(entry);
+  Count(*entry, 1);
+}
+
+void BandedChannel::Count(const JobEntry& entry, int64_t jobs) {
+  jobs_ += jobs;
+  jobs_of_[static_cast<size_t>(entry.band)] += jobs;
+  bytes_ += jobs * static_cast<int64_t>(entry.bytes);
 }
 
 JobEntry* BandedChannel::Oldest() const {
@@ -66,9 +71,25 @@ JobEntry* BandedChannel::Pop() {
 }
 
 void BandedChannel::Remove(JobEntry* entry) {
-  bands_[static_cast<size_t>(entry->record.spec->band)].Remove(entry);
-  --jobs_;
-  bytes_ -= entry->bytes;
+  if (entry->aside) {
+    entry->aside = false;
+    --aside_;
+  } else {
+    bands_[static_cast<size_t>(entry->band)].Remove(entry);
+  }
+  Count(*entry, -1);
+}
+
+void BandedChannel::SetAside(JobEntry* entry) {
+  entry->aside = true;
+  ++aside_;
+  Count(*entry, 1);
+}
+
+void BandedChannel::PutBack(JobEntry* entry) {
+  entry->aside = false;
+  --aside_;
+  bands_[static_cast<size_t>(entry->band)].PushFront(entry);
 }
 
 }  // namespace millrace::dispatch

@@ -7,6 +7,8 @@
 //   Order     FIFO inside a band. Pop takes the best band, but every kAgeingTurns-th Pop the job that was pushed first of all
 //             bands: so a job waits for at most kAgeingTurns Pops for each job that was there before it, whatever keeps
 //             arriving in better bands.
+//   Aside     A job that has to be read before it can run is set aside by the worker that took it: it keeps its place in the
+//             bound and is out of line.
 //   Removal   From anywhere, in constant time: a cancelled job frees its place at once. That is why this is not four
 //             sync::Channels, whose values can only leave at the front.
 //   Threads   Guarded by the dispatcher's lock. Who waits for a job or for room is the pool's and the admission's business.
@@ -39,13 +41,17 @@ class BandedChannel {
   void Unreserve(int64_t jobs, int64_t bytes);  // Given up, or about to be filled by Push.
 
   void Push(JobEntry* entry);
-  JobEntry* Pop();  // nullptr: empty.
-  void Remove(JobEntry* entry);
+  JobEntry* Pop();               // nullptr: nobody is in line.
+  void Remove(JobEntry* entry);  // In line or aside.
+  // One that Pop gave comes back, aside; then into line again, as the first.
+  void SetAside(JobEntry* entry);
+  void PutBack(JobEntry* entry);
 
   bool empty() const { return jobs_ == 0; }
+  bool anyone_in_line() const { return jobs_ > aside_; }
   int64_t jobs() const { return jobs_; }
   int64_t bytes() const { return bytes_; }
-  int64_t jobs_of(Band band) const { return bands_[static_cast<size_t>(band)].size(); }
+  int64_t jobs_of(Band band) const { return jobs_of_[static_cast<size_t>(band)]; }
   int64_t reserved_jobs() const { return reserved_jobs_; }
   int64_t capacity_jobs() const { return capacity_jobs_; }
   int64_t capacity_bytes() const { return capacity_bytes_; }
@@ -53,10 +59,13 @@ class BandedChannel {
 
  private:
   JobEntry* Oldest() const;
+  void Count(const JobEntry& entry, int64_t jobs);
 
   std::array<EntryList, kBands> bands_;
+  std::array<int64_t, kBands> jobs_of_{};
   int64_t capacity_jobs_, capacity_bytes_;
   int64_t jobs_ = 0, bytes_ = 0;
+  int64_t aside_ = 0;
   int64_t reserved_jobs_ = 0, reserved_bytes_ = 0;
   uint64_t pushes_ = 0, pops_ = 0;
 };

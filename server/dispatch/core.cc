@@ -21,18 +21,22 @@ uint64_t SeedFrom(const DispatcherOptions& options, const Clock& clock) {
 // The journal has yet to commit how a job ended. Deletes itself.
 class EndCommit final : public Journal::Waiter {
  public:
-  EndCommit(Core& core, JobEntry& job) : core_(core), job_(job) {}
+  EndCommit(Core& core, const JobEntry& job) : core_(core), id_(job.id), pool_(*job.pool) {}
   void OnCommitted(const Status& status) override {
     MR_CHECK(status.ok(), "the journal gave up a job it had accepted: %s", status.ToString().c_str());
     std::unique_ptr<EndCommit> self(this);
     Turn turn(core_);
-    --job_.pool->unsettled_jobs;
-    core_.CompleteEnd(job_, turn);
+    --pool_.unsettled_jobs;
+    JobEntry* job = core_.table.Find(id_);
+    // Otherwise it was deleted or retried at once.
+    if (job != nullptr && job->hot && job->hot->newest_commit == this) core_.CompleteEnd(*job, turn);
+    core_.CheckDrained(pool_, turn);
   }
 
  private:
   Core& core_;
-  JobEntry& job_;
+  const JobId id_;
+  Pool& pool_;
 };
 
 Core::Core(Dispatcher::Dependencies dependencies, const DispatcherOptions& chosen)
@@ -41,6 +45,7 @@ Core::Core(Dispatcher::Dependencies dependencies, const DispatcherOptions& chose
       journal(dependencies.journal),
       options(chosen),
       commits_at_once(dependencies.journal.CommitsAtOnce()),
+      can_cool(dependencies.journal.KeepsUnfinished()),
       runners(std::move(dependencies.runners)),
       retention({chosen.finished_age_max, chosen.finished_jobs_max, chosen.finished_bytes_max},
                 {chosen.dead_letter_age_max, chosen.dead_letter_jobs_max, chosen.dead_letter_bytes_max}),
@@ -70,11 +75,6 @@ std::string Core::PoolNames() const {
   return names.empty() ? "none" : names;
 }
 
-JobEntry* Core::FindVisible(const JobId& id) const {
-  JobEntry* job = table.Find(id);
-  return job != nullptr && !job->hidden ? job : nullptr;
-}
-
 double Core::Random() { return std::uniform_real_distribution<double>()(random_); }
 
 // ---- Small steps -----------------------------------------------------------------------------------------------------------
@@ -84,17 +84,19 @@ void Core::Move(JobEntry& job, JobState to, const Claim& by) {
   uint64_t token = to == JobState::kRunning ? ++last_token_ : 0;
   // Everybody who moves a job has looked at its state in the same turn, and no attempt of a local worker is ever given up while
   // it runs, so a refusal is a bug of ours.
-  Status moved = Transition(job.record.id, &job.record.life, to, by, token);
+  Status moved = Transition(job.id, &job.life, to, by, token);
   MR_CHECK(moved.ok(), "%s", moved.ToString().c_str());
+  if (job.hot) job.record().life = job.life;
   --jobs[static_cast<size_t>(from)];
   ++jobs[static_cast<size_t>(to)];
   if (from == JobState::kScheduled) --job.pool->scheduled_jobs;
   if (to == JobState::kScheduled) ++job.pool->scheduled_jobs;
-  if (UniqueKeys::Matters(from, to)) unique_keys.Moved(job.record.id, *job.record.spec, from, to);
+  if (UniqueKeys::Matters(from, to)) unique_keys.Moved(job.id, *job.record().spec, from, to);
 }
 
-std::optional<Status> Core::Append(const JobEntry& job, Journal::Waiter* waiter) {
-  const JobRecord* record = &job.record;
+std::optional<Status> Core::Append(JobEntry& job, Journal::Waiter* waiter) {
+  job.hot->newest_commit = waiter;
+  const JobRecord* record = &job.record();
   return journal.Append(std::span(&record, 1), Journal::Accepting::kNo, waiter);
 }
 
@@ -109,6 +111,9 @@ void Core::Arm(Alarm* alarm, Alarm::Purpose purpose, Time when, Turn& turn) {
   WakeBy(schedule.Next(turn.mono(), turn.wall()), turn);
 }
 
+template void Core::Arm(Alarm* alarm, Alarm::Purpose purpose, MonoTime when, Turn& turn);
+template void Core::Arm(Alarm* alarm, Alarm::Purpose purpose, WallTime when, Turn& turn);
+
 void Core::WakeBy(MonoTime when, Turn& turn) {
   if (when >= wakes_at_) return;
   wakes_at_ = when;
@@ -116,7 +121,7 @@ void Core::WakeBy(MonoTime when, Turn& turn) {
 }
 
 void Core::ArmDeadline(JobEntry& job, Turn& turn) {
-  const std::optional<WallTime>& deadline = job.record.spec->deadline;
+  const std::optional<WallTime>& deadline = job.record().spec->deadline;
   // A job that is retried after its deadline has none any more.
   if (deadline && *deadline > turn.wall()) Arm(&job.deadline, Alarm::Purpose::kDeadline, *deadline, turn);
 }
@@ -124,17 +129,19 @@ void Core::ArmDeadline(JobEntry& job, Turn& turn) {
 // ---- Accepted --------------------------------------------------------------------------------------------------------------
 
 void Core::BeginLife(JobEntry& job, Turn& turn) {
-  job.record.created = turn.wall();
-  unique_keys.Add(job.record.id, *job.record.spec, JobState::kScheduled);
+  JobRecord& record = job.record();
+  record.id = job.id;
+  record.created = job.created = turn.wall();
+  unique_keys.Add(job.id, *record.spec, JobState::kScheduled);
   ++jobs[static_cast<size_t>(JobState::kScheduled)];
   ++job.pool->scheduled_jobs;
-  const JobSpec& spec = *job.record.spec;
+  const JobSpec& spec = *record.spec;
   if (spec.delay && *spec.delay > Nanos(0)) {
-    job.record.due = turn.wall() + *spec.delay;
+    record.due = turn.wall() + *spec.delay;
   } else if (spec.run_at && *spec.run_at > turn.wall()) {
-    job.record.due = *spec.run_at;
+    record.due = *spec.run_at;
   } else {
-    Move(job, JobState::kQueued, job.record.life.claim);
+    Move(job, JobState::kQueued, job.life.claim);
   }
 }
 
@@ -142,99 +149,26 @@ void Core::Admit(JobEntry& job, Turn& turn) {
   job.hidden = false;
   ArmDeadline(job, turn);
   if (job.state() == JobState::kQueued) return Enqueue(job, turn);
-  const JobSpec& spec = *job.record.spec;
+  const JobSpec& spec = *job.record().spec;
   if (spec.run_at) {
     Arm(&job.due, Alarm::Purpose::kDue, *spec.run_at, turn);
   } else {
     Arm(&job.due, Alarm::Purpose::kDue, turn.mono() + *spec.delay, turn);
   }
   Announce(job, {}, turn);
+  Rest(job, turn);
 }
 
 void Core::Unborn(JobEntry& job, Turn& turn) {
   --jobs[static_cast<size_t>(job.state())];
   if (job.state() == JobState::kScheduled) --job.pool->scheduled_jobs;
-  admission.ReleaseBytes(job, turn);
-  request_ids.Remove(job.record.request_id);
-  unique_keys.Remove(job.record.id, *job.record.spec);
+  admission.Release(Admission::HotBytes(job), turn);
+  request_ids.Remove(job.record().request_id);
+  unique_keys.Remove(job.id, *job.record().spec);
   ServeIdleWorkers(*job.pool, turn);
-  turn.Free(table.Erase(job.record.id));
-  CheckDrained(*job.pool, turn);
-}
-
-const KindOptions* Core::KindFor(const JobRecord& record, Pool& pool) {
-  if (const KindOptions* kind = pool.runner().FindKind(record.spec->kind)) return kind;
-  // It is not lost: its attempts fail with the runner's word until the kind is back or it is a dead letter.
-  return &unknown_kinds_.try_emplace(record.spec->kind, KindOptions{.name = record.spec->kind}).first->second;
-}
-
-Status Core::Recover(JobRecord record, std::vector<JobEntry*>* ended, Turn& turn) {
-  auto job = std::make_shared<JobEntry>();
-  job->pool = FindPool(record.spec->pool);
-  if (job->pool == nullptr) {
-    return FailedPrecondition("POOL_NOT_CONFIGURED", "the store holds job " + record.id.ToString() + " of pool '" +
-                                                         record.spec->pool + "', which is not configured; add [pool." +
-                                                         record.spec->pool + "] to the configuration")
-        .With("pool", record.spec->pool)
-        .With("job", record.id.ToString());
-  }
-  job->kind = KindFor(record, *job->pool);
-  job->bytes = static_cast<int64_t>(PayloadOf(*record.spec).size());
-  if (!record.spec->labels.empty()) job->labels = std::make_shared<const Labels>(record.spec->labels);
-  job->record = std::move(record);
-  if (!job->record.request_id.empty()) {
-    job->record.fingerprint = Fingerprint(*job->record.spec);
-    request_ids.Add(job->record.request_id, job->record.id, job->record.fingerprint);
-  }
-  table.Insert(job);
-  unique_keys.Add(job->record.id, *job->record.spec, job->state());
-  ++jobs[static_cast<size_t>(job->state())];
-  if (job->state() == JobState::kScheduled) ++job->pool->scheduled_jobs;
-  last_token_ = std::max(last_token_, job->record.life.claim.token);
-  ids.StartAbove(job->record.id);  // The clock may have been set back since.
-  if (IsTerminal(job->state())) {
-    ended->push_back(job.get());
-    return OkStatus();
-  }
-  admission.TakeBytes(*job);
-  ArmDeadline(*job, turn);
-  if (job->state() == JobState::kScheduled) {
-    WallTime due = job->record.due.value_or(turn.wall());
-    if (job->record.spec->run_at && job->record.life.claim.attempt == 0) {
-      Arm(&job->due, Alarm::Purpose::kDue, due, turn);
-    } else {
-      Arm(&job->due, Alarm::Purpose::kDue, turn.mono() + (due - turn.wall()), turn);
-    }
-  } else if (job->state() == JobState::kQueued) {
-    Enqueue(*job, turn);
-  } else {
-    // It was running when the daemon died. Whoever had asked for its cancellation was told that it would come.
-    AttemptFacts facts{.result = AttemptResult::kLost, .error = "the daemon ended while the attempt was running"};
-    if (job->record.cancel_requested) {
-      facts.stopped = kStopCancel;
-      facts.stop_reason = "cancelled; the daemon ended before the attempt did";
-    }
-    Conclude(*job, job->record.life.claim, std::move(facts), nullptr, turn);
-  }
-  return OkStatus();
-}
-
-void Core::RecoverEnded(std::vector<JobEntry*> ended, Turn& turn) {
-  auto finished = [&](const JobEntry* job) { return job->record.finished.value_or(turn.wall()); };
-  std::stable_sort(ended.begin(), ended.end(),
-                   [&](const JobEntry* a, const JobEntry* b) { return finished(a) < finished(b); });
-  for (JobEntry* job : ended) retention.Add(job, turn.mono() - (turn.wall() - finished(job)));
-}
-
-void Core::RecoverRequests(std::vector<SpentRequest> requests, Turn& turn) {
-  std::stable_sort(requests.begin(), requests.end(),
-                   [](const SpentRequest& a, const SpentRequest& b) { return a.until < b.until; });
-  for (const SpentRequest& request : requests) {
-    request_ids.AddForgotten(
-        request.request_id,
-        {.job = request.job, .fingerprint = request.fingerprint, .forgotten = true, .final_state = request.final_state},
-        turn.mono() + (request.until - turn.wall()));
-  }
+  Pool& pool = *job.pool;
+  turn.Free(table.Erase(job.id));
+  CheckDrained(pool, turn);
 }
 
 // ---- Ready and running -----------------------------------------------------------------------------------------------------
@@ -244,31 +178,39 @@ void Core::Enqueue(JobEntry& job, Turn& turn) {
   job.queued_wall = turn.wall();
   Announce(job, {}, turn);
   if (Worker* worker = job.pool->PopIdle()) {
-    StartAttempt(job, *worker, turn);
+    Hand(job, *worker, turn);
     turn.Wake(worker);
   } else {
     job.pool->channel.Push(&job);
+    Rest(job, turn);
   }
 }
 
 void Core::MakeDue(JobEntry& job, Turn& turn) {
   schedule.Disarm(&job.due);
-  job.record.due.reset();
-  Move(job, JobState::kQueued, job.record.life.claim);
-  Append(job, nullptr);
+  // Not written down: after a restart its time has come as well.
+  if (job.hot) job.record().due.reset();
+  Move(job, JobState::kQueued, job.life.claim);
   Enqueue(job, turn);
+}
+
+void Core::Hand(JobEntry& job, Worker& worker, Turn& turn) {
+  if (job.hot) return StartAttempt(job, worker, turn);
+  job.pool->channel.SetAside(&job);
+  worker.cold = {job.id, job.coldness};
 }
 
 void Core::StartAttempt(JobEntry& job, Worker& worker, Turn& turn) {
   Pool& pool = *job.pool;
-  MR_CHECK(job.attempt == nullptr && worker.job == nullptr, "job %s was given to two workers",
-           job.record.id.ToString().c_str());
-  Move(job, JobState::kRunning, job.record.life.claim);
-  JobRecord& record = job.record;
+  MR_CHECK(job.hot->attempt == nullptr && worker.job == nullptr, "job %s was given to two workers",
+           job.id.ToString().c_str());
+  Uncount(job);
+  Move(job, JobState::kRunning, job.life.claim);
+  JobRecord& record = job.record();
   ++record.attempts;
   if (record.history.size() == static_cast<size_t>(kAttemptsKept)) record.history.erase(record.history.begin());
   Attempt& attempt = record.history.emplace_back();
-  attempt.number = record.life.claim.attempt;
+  attempt.number = job.life.claim.attempt;
   attempt.start = turn.wall();
   attempt.worker = worker.name;
   attempt.timings.queued = turn.mono() - job.queued_at;
@@ -277,7 +219,7 @@ void Core::StartAttempt(JobEntry& job, Worker& worker, Turn& turn) {
 
   worker.job = &job;
   worker.attempt.Begin(job, turn.mono());
-  job.attempt = &worker.attempt;
+  job.hot->attempt = &worker.attempt;
   const std::optional<Nanos>& limit = record.spec->run_timeout ? record.spec->run_timeout : job.kind->run_timeout;
   if (limit) Arm(&job.due, Alarm::Purpose::kRunTimeout, turn.mono() + *limit, turn);
   Announce(job, {}, turn);
@@ -285,8 +227,9 @@ void Core::StartAttempt(JobEntry& job, Worker& worker, Turn& turn) {
 }
 
 void Core::StopAttempt(JobEntry& job, StopCause cause, Status reason, Turn& turn) {
-  if (job.attempt == nullptr) return;  // It has just ended by itself.
-  std::shared_ptr<sync::CancelSource> source = job.attempt->RequestStop(cause, reason);
+  RunningAttempt* attempt = job.hot->attempt;
+  if (attempt == nullptr) return;  // It has just ended by itself.
+  std::shared_ptr<sync::CancelSource> source = attempt->RequestStop(cause, reason);
   if (source) turn.Cancel(std::move(source), std::move(reason));
 }
 
@@ -295,11 +238,11 @@ void Core::FinishAttempt(Worker& worker, AttemptOutcome outcome, Bytes output, c
   JobEntry& job = *std::exchange(worker.job, nullptr);
   const RunningAttempt& attempt = worker.attempt;
   schedule.Disarm(&job.due);
-  job.attempt = nullptr;
+  job.hot->attempt = nullptr;
   Pool& pool = *job.pool;
   pool.SetBusy(pool.workers_busy - 1, turn.mono());
 
-  Attempt& entry = job.record.history.back();
+  Attempt& entry = job.record().history.back();
   Nanos queued = entry.timings.queued;
   entry.timings = timings;
   entry.timings.queued = queued;
@@ -318,7 +261,7 @@ void Core::FinishAttempt(Worker& worker, AttemptOutcome outcome, Bytes output, c
 }
 
 AttemptResult Core::Conclude(JobEntry& job, const Claim& by, AttemptFacts facts, Bytes output, Turn& turn) {
-  JobRecord& record = job.record;
+  JobRecord& record = job.record();
   facts.attempts = record.attempts;
   facts.losses = record.losses;
   facts.losses_max = options.losses_max;
@@ -329,7 +272,7 @@ AttemptResult Core::Conclude(JobEntry& job, const Claim& by, AttemptFacts facts,
   }
   Verdict verdict = Judge(std::move(facts));
   // Before anything changes: clients see the job as it was until its end is committed.
-  if (IsTerminal(verdict.next) && !commits_at_once) job.published = std::make_unique<JobRecord>(record);
+  if (IsTerminal(verdict.next) && !commits_at_once) job.hot->published = std::make_unique<JobRecord>(record);
   if (!record.history.empty()) {
     record.history.back().end = turn.wall();
     record.history.back().result = verdict.result;
@@ -347,10 +290,11 @@ AttemptResult Core::Conclude(JobEntry& job, const Claim& by, AttemptFacts facts,
   if (verdict.next == JobState::kScheduled) {
     record.due = turn.wall() + verdict.delay;
     Arm(&job.due, Alarm::Purpose::kDue, turn.mono() + verdict.delay, turn);
-    Append(job, nullptr);
+    AppendWaiting(job, nullptr);
     Announce(job, record.error, turn);
+    Rest(job, turn);
   } else {
-    Append(job, nullptr);
+    AppendWaiting(job, nullptr);
     Enqueue(job, turn);
   }
   return verdict.result;
@@ -358,22 +302,28 @@ AttemptResult Core::Conclude(JobEntry& job, const Claim& by, AttemptFacts facts,
 
 // ---- Ended -----------------------------------------------------------------------------------------------------------------
 
+void Core::RememberOutput(HotJob& hot) {
+  if (!hot.live) return;
+  JobRecord& record = hot.record;
+  record.progress = hot.live->ReadProgress();
+  rt::LockGuard guard(hot.live->lock);
+  record.log_bytes = hot.live->log.bytes_ever();
+  if (record.log_bytes > 0) record.log_tail = MakeBytes(hot.live->log.Content());
+}
+
 void Core::End(JobEntry& job, JobState state, const Claim& by, std::string error, Turn& turn) {
-  JobRecord& record = job.record;
+  JobRecord& record = job.record();
   schedule.Disarm(&job.due);
   schedule.Disarm(&job.deadline);
+  Uncount(job);
   Move(job, state, by);
   record.error = std::move(error);
   record.finished = turn.wall();
   record.due.reset();
-  if (job.live) {
-    record.progress = job.live->ReadProgress();
-    rt::LockGuard guard(job.live->lock);
-    record.log_bytes = job.live->log.bytes_ever();
-    if (record.log_bytes > 0) record.log_tail = MakeBytes(job.live->log.Content());
-  }
-  auto commit = job.published ? std::make_unique<EndCommit>(*this, job) : nullptr;
-  if (!Append(job, commit.get()) && commit) {
+  RememberOutput(*job.hot);
+  auto commit = commits_at_once ? nullptr : std::make_unique<EndCommit>(*this, job);
+  job.hot->newest_commit = commit.get();
+  if (!journal.End(job.shared_record(), commit.get())) {
     ++job.pool->unsettled_jobs;
     commit.release();  // It deletes itself when it is called.
     return;
@@ -382,36 +332,39 @@ void Core::End(JobEntry& job, JobState state, const Claim& by, std::string error
 }
 
 void Core::CompleteEnd(JobEntry& job, Turn& turn) {
+  const JobRecord& record = job.record();
   Pool& pool = *job.pool;
-  job.published.reset();
-  job.live.reset();
+  job.hot->published.reset();
+  job.hot->live.reset();
   ++pool.finished[static_cast<size_t>(job.state())];
-  admission.ReleaseBytes(job, turn);
-  unique_keys.Remove(job.record.id, *job.record.spec);
-  Announce(job, job.record.error, turn);
-  for (JobWaiter* waiter : job.waiters) turn.Tell(waiter, SnapshotOf(job, /*full=*/true));
-  job.waiters.clear();
-  job.waiters.shrink_to_fit();
-  retention.Add(&job, turn.mono());
-  while (JobEntry* old = retention.PopTrimmed(turn.mono())) Forget(*old, turn);
+  admission.Release(Admission::HotBytes(job), turn);
+  unique_keys.Remove(job.id, *record.spec);
+  Announce(job, record.error, turn);
+  for (JobWaiter* waiter = std::exchange(job.waiters, nullptr); waiter != nullptr; waiter = waiter->next_) {
+    turn.Tell(waiter, job.shared_record());
+  }
+  const std::string* request_id =
+      record.request_id.empty() ? nullptr : request_ids.JobEnded(record.request_id, job.state());
+  retention.Add({EndedOf(record), request_id}, turn.mono());
+  turn.Free(table.Erase(job.id));
+  while (std::optional<Retention::Kept> old = retention.PopTrimmed(turn.mono())) Forget(*old, turn);
   WakeBy(retention.Next(), turn);
   CheckDrained(pool, turn);
 }
 
-void Core::Forget(JobEntry& job, Turn& turn) {
-  --jobs[static_cast<size_t>(job.state())];
-  const JobId id = job.record.id;
-  const std::string& request_id = job.record.request_id;
-  if (!request_id.empty()) {
-    request_ids.JobForgotten(request_id, job.state(), turn.mono());
-    journal.KeepRequest({.request_id = request_id,
-                         .job = id,
-                         .fingerprint = request_ids.Find(request_id)->fingerprint,
-                         .final_state = job.state(),
-                         .until = turn.wall() + RequestIds::kKeptAfter});
+void Core::Forget(const Retention::Kept& kept, Turn& turn) {
+  --jobs[static_cast<size_t>(kept.job.state)];
+  if (kept.request_id == nullptr) {
+    turn.Free(journal.Forget(kept.job, nullptr));
+    return;
   }
-  journal.Erase(std::span(&id, 1));
-  turn.Free(table.Erase(id));
+  request_ids.JobForgotten(*kept.request_id, turn.mono());
+  const SpentRequest spent{.request_id = *kept.request_id,
+                           .job = kept.job.id,
+                           .fingerprint = request_ids.Find(*kept.request_id)->fingerprint,
+                           .final_state = kept.job.state,
+                           .until = turn.wall() + RequestIds::kKeptAfter};
+  turn.Free(journal.Forget(kept.job, &spent));
   WakeBy(request_ids.Next(), turn);
 }
 

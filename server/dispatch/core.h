@@ -22,8 +22,8 @@
 #include "dispatch/admission.h"
 #include "dispatch/dispatcher.h"
 #include "dispatch/event_log.h"
+#include "dispatch/id_table.h"
 #include "dispatch/job_entry.h"
-#include "dispatch/job_table.h"
 #include "dispatch/journal.h"
 #include "dispatch/pool.h"
 #include "dispatch/request_ids.h"
@@ -48,6 +48,7 @@ class Core {
   Journal& journal;
   const DispatcherOptions options;
   const bool commits_at_once;
+  const bool can_cool;  // The journal has the jobs that wait, so they may go cold.
   std::vector<Runner*> runners;
   std::map<std::string, std::unique_ptr<Pool>, std::less<>> pools;
 
@@ -57,13 +58,14 @@ class Core {
 
   // ---- Guarded by the lock
   rt::Lock lock;
-  JobTable table;
+  IdTable<JobEntry> table;  // Until the journal has committed how they ended.
   Schedule schedule;
   Retention retention;
   RequestIds request_ids;
   UniqueKeys unique_keys;
   Admission admission;
   std::array<int64_t, kJobStates> jobs{};  // By state.
+  uint64_t revivals = 0;                   // Jobs that had ended and were retried.
   bool draining = false;
   int64_t ended_while_draining = 0, released = 0;  // Attempts, for the report of Stop.
 
@@ -77,15 +79,17 @@ class Core {
   void Admit(JobEntry& job, Turn& turn);
   // The journal could not write it down: it was never there.
   void Unborn(JobEntry& job, Turn& turn);
-  // A job read from the journal at start.
-  Status Recover(JobRecord record, std::vector<JobEntry*>* ended, Turn& turn);
-  // All of those that Recover found ended; the oldest leave first again.
-  void RecoverEnded(std::vector<JobEntry*> ended, Turn& turn);
-  void RecoverRequests(std::vector<SpentRequest> requests, Turn& turn);
+  // ---- At start: what the journal holds, in this order. Only the last writes to it: until then all reading must be done.
+  // Adds those that are QUEUED or RUNNING to `ready`.
+  Status Recover(JobRecord record, std::vector<JobEntry*>* ready, Turn& turn);
+  void RecoverEnded(const std::vector<EndedJob>& ended, std::vector<SpentRequest> requests, Turn& turn);
+  // In the order in which they were found, so that a job whose attempt was lost keeps its place before younger ones.
+  void RecoverReady(JobEntry& job, Turn& turn);
 
   // QUEUED already: to an idle worker, else into the channel.
   void Enqueue(JobEntry& job, Turn& turn);
-  // A worker takes it.
+  // A worker takes it, to start it, or to read it first.
+  void Hand(JobEntry& job, Worker& worker, Turn& turn);
   void StartAttempt(JobEntry& job, Worker& worker, Turn& turn);
   // The runner has returned. `output`: of a success.
   void FinishAttempt(Worker& worker, AttemptOutcome outcome, Bytes output, const AttemptTimings& timings, Turn& turn);
@@ -96,13 +100,31 @@ class Core {
   // SCHEDULED and due: ready.
   void MakeDue(JobEntry& job, Turn& turn);
 
-  // ---- Verbs of clients
-  Status Cancel(JobEntry& job, const std::string& reason, Turn& turn);
-  Status Retry(JobEntry& job, Turn& turn);
-  Status Delete(JobEntry& job, Turn& turn);
+  // ---- Cold jobs
+  // Without the lock, of a cold job: what it is warmed with. What is not used is left to the caller, to be freed without the lock.
+  Result<std::shared_ptr<HotJob>> ReadHot(const JobId& id);
+  // False: it is not as cold as when `cold` was taken, so this may be out of date.
+  bool Warm(JobEntry& job, const ColdJob& cold, std::shared_ptr<HotJob>&& hot);
+  // The job waits, and everything about it is committed: it stays hot where the budget allows.
+  void Rest(JobEntry& job, Turn& turn);
+  // What a worker was handed cold was read. False: the disk cannot be read; the job is tried again later.
+  bool StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>&& read, Worker& worker, Turn& turn);
+  // A cold job whose deadline passed while it waited was read.
+  void ExpireCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>&& read, Turn& turn);
 
-  // One step of RunDue. False: nothing more is due.
-  bool RunOneDue(Turn& turn);
+  // ---- Verbs of clients, on a job that is hot, or has ended and is remembered
+  Status Cancel(JobEntry& job, const std::string& reason, Turn& turn);
+  // `*hot` is the job after that.
+  Status Retry(JobEntry& job, std::shared_ptr<HotJob>* hot, Turn& turn);
+  Status Retry(const JobRecord& ended, std::shared_ptr<HotJob>* hot, Turn& turn);
+  Status Delete(JobEntry& job, Turn& turn);
+  Status Delete(const JobRecord& ended, Turn& turn);
+  static Status CancelEnded(const JobRecord& ended);
+  void AddWaiter(JobEntry& job, JobWaiter* waiter);
+  bool RemoveWaiter(JobEntry& job, JobWaiter* waiter);
+
+  // One step of RunDue. False: nothing more is due. A cold job that is too late is left to ExpireCold.
+  bool RunOneDue(std::vector<ColdJob>* late, Turn& turn);
   // When to call again. An alarm that is set for an earlier time from now on kicks the timekeeper.
   MonoTime PlanWake(Turn& turn);
 
@@ -113,32 +135,43 @@ class Core {
   void EndSurplusWorkers(Pool& pool, Turn& turn);
   void CheckDrained(Pool& pool, Turn& turn);
 
-  // The job, unless it is not visible to clients.
-  JobEntry* FindVisible(const JobId& id) const;
-
  private:
   friend class EndCommit;
+  friend class CoolCommit;
   // The one door to job/lifecycle's Transition: counts states as well.
   void Move(JobEntry& job, JobState to, const Claim& by);
-  std::optional<Status> Append(const JobEntry& job, Journal::Waiter* waiter);
+  std::optional<Status> Append(JobEntry& job, Journal::Waiter* waiter);
+  // Of a job that waits again, perhaps having ended before; where it is too much, it goes cold once that is committed.
+  void AppendWaiting(JobEntry& job, const EndedJob* was);
+  bool MustCool(const JobEntry& job) const;
+  void Cool(JobEntry& job, Turn& turn);
+  void Uncount(JobEntry& job);
+  // Progress and log, into the record.
+  static void RememberOutput(HotJob& hot);
   void Announce(const JobEntry& job, std::string_view error, Turn& turn);
   void ArmDeadline(JobEntry& job, Turn& turn);
   template <typename Time>
   void Arm(Alarm* alarm, Alarm::Purpose purpose, Time when, Turn& turn);
   void WakeBy(MonoTime when, Turn& turn);
+  // Of a job that is hot and has not ended.
+  void PassDeadline(JobEntry& job, Turn& turn);
   // What becomes of the job after an attempt that ended or was lost.
   AttemptResult Conclude(JobEntry& job, const Claim& by, AttemptFacts facts, Bytes output, Turn& turn);
   // QUEUED: out of its channel, which has room again.
   void TakeOffQueue(JobEntry& job, Turn& turn);
-  static Status WrongState(const JobEntry& job, const std::string& advice);
-  // The end of a job is committed: clients see it.
+  static Status WrongState(const JobId& id, JobState state, const std::string& advice);
+  // The end of a job is committed: clients see it, and it leaves. Or before that, where something follows that is committed later.
   void CompleteEnd(JobEntry& job, Turn& turn);
-  void Forget(JobEntry& job, Turn& turn);
+  void Forget(const Retention::Kept& kept, Turn& turn);
+  // As it stands in the record, cold.
+  Result<std::shared_ptr<JobEntry>> MakeEntry(const JobRecord& record);
   const KindOptions* KindFor(const JobRecord& record, Pool& pool);
   double Random();
 
   std::mt19937_64 random_;
   uint64_t last_token_;
+  int64_t waiting_hot_ = 0;  // Bytes, of options.hot_bytes_max.
+  uint16_t coldness_ = 0;
   MonoTime wakes_at_ = MonoTime::max();               // When the timekeeper looks again by itself.
   std::map<std::string, KindOptions> unknown_kinds_;  // Of recovered jobs whose kind is not configured any more.
 };

@@ -17,6 +17,9 @@ std::string Seconds(Nanos time) {
   return text + " s";
 }
 
+constexpr const char* kCancelAdvice = "only a job that has not ended can be cancelled";
+constexpr const char* kRetryAdvice = "only a SCHEDULED, FAILED, CANCELLED, EXPIRED or QUARANTINED job can be retried";
+
 }  // namespace
 
 // ---- Verbs -----------------------------------------------------------------------------------------------------------------
@@ -27,29 +30,30 @@ Status JobNotFound(const JobId& id) {
       .With("job", id.ToString());
 }
 
-Status Core::WrongState(const JobEntry& job, const std::string& advice) {
-  const char* state = ToString(job.visible().life.state);
-  return FailedPrecondition("WRONG_STATE", "job " + job.record.id.ToString() + " is " + state + "; " + advice)
-      .With("job", job.record.id.ToString())
-      .With("state", state);
+Status Core::WrongState(const JobId& id, JobState state, const std::string& advice) {
+  return FailedPrecondition("WRONG_STATE", "job " + id.ToString() + " is " + ToString(state) + "; " + advice)
+      .With("job", id.ToString())
+      .With("state", ToString(state));
 }
 
 Status Core::Cancel(JobEntry& job, const std::string& reason, Turn& turn) {
-  const JobState state = job.visible().life.state;
-  if (IsTerminal(state)) return WrongState(job, "only a job that has not ended can be cancelled");
+  const JobState state = job.visible_state();
+  if (IsTerminal(state)) return WrongState(job.id, state, kCancelAdvice);
   const std::string error = reason.empty() ? "cancelled" : "cancelled: " + reason;
   if (state == JobState::kRunning) {
-    if (job.attempt == nullptr) return OkStatus();  // Its end is being committed.
-    job.record.cancel_requested = true;
+    if (job.hot->attempt == nullptr) return OkStatus();  // Its end is being committed.
+    job.record().cancel_requested = true;
     Append(job, nullptr);
     StopAttempt(job, kStopCancel, Cancelled("CANCEL_REQUESTED", error), turn);
     return OkStatus();
   }
   TakeOffQueue(job, turn);
-  job.record.cancel_requested = true;
-  End(job, JobState::kCancelled, job.record.life.claim, error, turn);
+  job.record().cancel_requested = true;
+  End(job, JobState::kCancelled, job.life.claim, error, turn);
   return OkStatus();
 }
+
+Status Core::CancelEnded(const JobRecord& ended) { return WrongState(ended.id, ended.life.state, kCancelAdvice); }
 
 void Core::TakeOffQueue(JobEntry& job, Turn& turn) {
   if (job.state() != JobState::kQueued) return;
@@ -57,65 +61,115 @@ void Core::TakeOffQueue(JobEntry& job, Turn& turn) {
   turn.RoomAt(job.pool->gate);
 }
 
-Status Core::Retry(JobEntry& job, Turn& turn) {
-  const JobState state = job.visible().life.state;
-  if (state == JobState::kScheduled) {
-    MakeDue(job, turn);
-    return OkStatus();
+Status Core::Retry(JobEntry& job, std::shared_ptr<HotJob>* hot, Turn& turn) {
+  const JobState state = job.visible_state();
+  if (IsTerminal(state)) {
+    // Cancelled or expired, and the journal has yet to commit it: what follows is committed after that.
+    const std::shared_ptr<const JobRecord> ended = job.shared_record();
+    CompleteEnd(job, turn);
+    return Retry(*ended, hot, turn);
   }
-  if (!IsTerminal(state) || state == JobState::kSucceeded) {
-    return WrongState(job, "only a SCHEDULED, FAILED, CANCELLED, EXPIRED or QUARANTINED job can be retried");
-  }
-  MR_RETURN_IF_ERROR(admission.CheckKeyToRetry(job.record));
+  if (state != JobState::kScheduled) return WrongState(job.id, state, kRetryAdvice);
+  *hot = job.hot;
+  schedule.Disarm(&job.due);
+  job.record().due.reset();
+  Move(job, JobState::kQueued, job.life.claim);
+  AppendWaiting(job, nullptr);
+  Enqueue(job, turn);
+  return OkStatus();
+}
+
+Status Core::Retry(const JobRecord& ended, std::shared_ptr<HotJob>* hot, Turn& turn) {
+  const JobState state = ended.life.state;
+  if (state == JobState::kSucceeded) return WrongState(ended.id, state, kRetryAdvice);
+  Result<std::shared_ptr<JobEntry>> made = MakeEntry(ended);
+  if (!made.ok()) return made.status();
+  JobEntry& job = **made;
+  MR_RETURN_IF_ERROR(admission.CheckKeyToRetry(ended));
   MR_RETURN_IF_ERROR(admission.CheckRoomToRetry(job));
-  retention.Remove(&job);
-  admission.TakeBytes(job);
-  JobRecord& record = job.record;
+  std::optional<Retention::Kept> kept = retention.Remove(ended);
+  if (!kept) return JobNotFound(ended.id);  // Trimmed just now.
+  ++revivals;
+  table.Insert(job.id, *std::move(made));
+  *hot = job.hot = std::make_shared<HotJob>();
+  JobRecord& record = job.record();
+  record = ended;
   record.attempts = record.losses = 0;
   record.finished.reset();
   record.error.clear();
   record.cancel_requested = false;
-  Move(job, JobState::kQueued, record.life.claim);
-  Append(job, nullptr);
+  admission.Hold(Admission::HotBytes(job));
+  Move(job, JobState::kQueued, job.life.claim);
+  AppendWaiting(job, &kept->job);
   ArmDeadline(job, turn);
   Enqueue(job, turn);
   return OkStatus();
 }
 
 Status Core::Delete(JobEntry& job, Turn& turn) {
-  if (!IsTerminal(job.visible().life.state))
-    return WrongState(job, "cancel it first; only a job that has ended can be deleted");
-  retention.Remove(&job);
-  Forget(job, turn);
+  const JobState state = job.visible_state();
+  if (!IsTerminal(state)) {
+    return WrongState(job.id, state, "cancel it first; only a job that has ended can be deleted");
+  }
+  const std::shared_ptr<const JobRecord> ended = job.shared_record();
+  CompleteEnd(job, turn);
+  return Delete(*ended, turn);
+}
+
+Status Core::Delete(const JobRecord& ended, Turn& turn) {
+  // It may have been trimmed just now.
+  if (std::optional<Retention::Kept> kept = retention.Remove(ended)) Forget(*kept, turn);
   return OkStatus();
+}
+
+void Core::AddWaiter(JobEntry& job, JobWaiter* waiter) { waiter->next_ = std::exchange(job.waiters, waiter); }
+
+bool Core::RemoveWaiter(JobEntry& job, JobWaiter* waiter) {
+  for (JobWaiter** place = &job.waiters; *place != nullptr; place = &(*place)->next_) {
+    if (*place != waiter) continue;
+    *place = waiter->next_;
+    return true;
+  }
+  return false;
 }
 
 // ---- Time ------------------------------------------------------------------------------------------------------------------
 
-bool Core::RunOneDue(Turn& turn) {
+bool Core::RunOneDue(std::vector<ColdJob>* late, Turn& turn) {
   Alarm* alarm = schedule.PopDue(turn.mono(), turn.wall());
   if (alarm == nullptr) {
     while (std::optional<std::string> expired = request_ids.PopExpired(turn.mono())) journal.DropRequest(*expired);
-    JobEntry* old = retention.PopTrimmed(turn.mono());
-    if (old != nullptr) Forget(*old, turn);
-    return old != nullptr;
+    std::optional<Retention::Kept> old = retention.PopTrimmed(turn.mono());
+    if (old) Forget(*old, turn);
+    return old.has_value();
   }
   JobEntry& job = *alarm->job;
   if (alarm->purpose == Alarm::Purpose::kDue) {
     MakeDue(job, turn);
+  } else if (alarm->purpose == Alarm::Purpose::kReadAgain) {
+    if (job.aside) job.pool->channel.PutBack(&job);
+    ServeIdleWorkers(*job.pool, turn);
   } else if (alarm->purpose == Alarm::Purpose::kRunTimeout) {
-    Nanos limit = Nanos(alarm->when) - job.attempt->started().time_since_epoch();
+    Nanos limit = Nanos(alarm->when) - job.hot->attempt->started().time_since_epoch();
     StopAttempt(job, kStopTimeout,
                 DeadlineExceeded("RUN_TIMEOUT", "the attempt ran longer than its run_timeout of " + Seconds(limit)),
                 turn);
-  } else if (job.state() == JobState::kRunning) {
-    StopAttempt(job, kStopDeadline, DeadlineExceeded("DEADLINE", "the job's deadline passed while it was running"),
-                turn);
+  } else if (job.hot) {
+    PassDeadline(job, turn);
   } else {
-    TakeOffQueue(job, turn);
-    End(job, JobState::kExpired, job.record.life.claim, "the job's deadline passed before it ran", turn);
+    late->push_back({job.id, job.coldness});
   }
   return true;
+}
+
+void Core::PassDeadline(JobEntry& job, Turn& turn) {
+  if (job.state() == JobState::kRunning) {
+    StopAttempt(job, kStopDeadline, DeadlineExceeded("DEADLINE", "the job's deadline passed while it was running"),
+                turn);
+    return;
+  }
+  TakeOffQueue(job, turn);
+  End(job, JobState::kExpired, job.life.claim, "the job's deadline passed before it ran", turn);
 }
 
 MonoTime Core::PlanWake(Turn& turn) {
@@ -125,11 +179,10 @@ MonoTime Core::PlanWake(Turn& turn) {
 // ---- Pools -----------------------------------------------------------------------------------------------------------------
 
 void Core::ServeIdleWorkers(Pool& pool, Turn& turn) {
-  while (!pool.channel.empty()) {
+  while (pool.channel.anyone_in_line()) {
     Worker* worker = pool.PopIdle();
     if (worker == nullptr) break;
-    JobEntry* job = pool.channel.Pop();
-    StartAttempt(*job, *worker, turn);
+    Hand(*pool.channel.Pop(), *worker, turn);
     turn.Wake(worker);
   }
   turn.RoomAt(pool.gate);

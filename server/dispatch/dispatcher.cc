@@ -6,6 +6,8 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "dispatch/core.h"
+#include "dispatch/listing.h"
+#include "dispatch/visit.h"
 #include "dispatch/worker.h"
 #include "job/validate.h"
 
@@ -13,8 +15,8 @@ namespace millrace::dispatch {
 
 namespace {
 
-// How many jobs a listing looks at before it lets others have the lock.
-constexpr int kListStep = 256;
+// How many jobs a bulk call finds at a time.
+constexpr size_t kBulkStep = 256;
 
 Status PoolNotFound(std::string_view name, const Core& core) {
   return NotFound("POOL_NOT_FOUND", "there is no pool '" + std::string(name) + "'; the pools are " + core.PoolNames())
@@ -38,29 +40,6 @@ Status CheckSize(int64_t workers, int64_t capacity_jobs, int64_t capacity_bytes)
     return BadNumber("capacity_bytes", capacity_bytes, 0, kBytesMax, "capacity_bytes");
   }
   return OkStatus();
-}
-
-Filter::Subject SubjectOf(const JobEntry& job) {
-  const JobRecord& record = job.visible();
-  const JobSpec& spec = *record.spec;
-  return {spec.pool, spec.kind, spec.band, record.life.state, &spec.labels, record.created};
-}
-
-// Calls `visit` in a Turn for each visible job that matches, in id order, letting go of the lock in between; it returns false to
-// end the walk.
-template <typename Visit>
-void Walk(Core& core, const Filter& filter, std::optional<JobId> after, bool newest_first, Visit visit) {
-  constexpr JobId kFirst{}, kLast{~uint64_t{0}, ~uint64_t{0}};
-  JobId at = after.value_or(newest_first ? kLast : kFirst);
-  for (bool more = true; more;) {
-    Turn turn(core);
-    for (int step = 0; step < kListStep && more; ++step) {
-      JobEntry* job = newest_first ? core.table.LastBefore(at) : core.table.FirstAfter(at);
-      if (job == nullptr) return;
-      at = job->record.id;
-      if (!job->hidden && filter.Matches(SubjectOf(*job))) more = visit(*job, turn);
-    }
-  }
 }
 
 }  // namespace
@@ -92,19 +71,24 @@ Status Dispatcher::AddPool(PoolOptions options) {
 
 Status Dispatcher::Start(bool run_timekeeper) {
   Status recovered;
-  std::vector<JobEntry*> ended;
+  std::vector<JobEntry*> ready;
   MR_RETURN_IF_ERROR(core_->journal.Load([&](JobRecord record) {
     Turn turn(*core_);
-    if (recovered.ok()) recovered = core_->Recover(std::move(record), &ended, turn);
+    if (recovered.ok()) recovered = core_->Recover(std::move(record), &ready, turn);
   }));
   MR_RETURN_IF_ERROR(recovered);
+  std::vector<EndedJob> ended;
+  MR_RETURN_IF_ERROR(core_->journal.LoadEnded([&](const EndedJob& job) { ended.push_back(job); }));
   std::vector<SpentRequest> requests;
   MR_RETURN_IF_ERROR(
       core_->journal.LoadRequests([&](SpentRequest request) { requests.push_back(std::move(request)); }));
   {
     Turn turn(*core_);
-    core_->RecoverEnded(std::move(ended), turn);
-    core_->RecoverRequests(std::move(requests), turn);
+    core_->RecoverEnded(ended, std::move(requests), turn);
+  }
+  for (JobEntry* job : ready) {
+    Turn turn(*core_);
+    core_->RecoverReady(*job, turn);
   }
   for (auto& [name, pool] : core_->pools) {
     Turn turn(*core_);
@@ -121,91 +105,150 @@ void Dispatcher::Submit(Submission* submission) { core_->admission.Submit(submis
 bool Dispatcher::Abandon(Submission* submission) { return core_->admission.Abandon(submission); }
 
 Result<JobSnapshot> Dispatcher::Get(const JobId& id, bool full) const {
-  Turn turn(*core_);
-  const JobEntry* job = core_->FindVisible(id);
-  if (job == nullptr) return JobNotFound(id);
-  return SnapshotOf(*job, full);
+  JobSnapshot snapshot;
+  Status status = Visit(
+      *core_, id, full ? Journal::Part::kWhole : Journal::Part::kBasic,
+      [&](JobEntry& job, Turn&) {
+        snapshot = SnapshotOf(*job.hot, full);
+        return OkStatus();
+      },
+      [&](const std::shared_ptr<const JobRecord>& record, Turn&) {
+        snapshot = SnapshotOf(*record, full);
+        return OkStatus();
+      });
+  if (!status.ok()) return status;
+  return snapshot;
 }
 
-std::vector<JobSnapshot> Dispatcher::List(const ListQuery& query) const {
-  std::vector<JobSnapshot> jobs;
-  if (query.limit == 0) return jobs;
-  Walk(*core_, query.filter, query.after, query.newest_first, [&](JobEntry& job, Turn&) {
-    jobs.push_back(SnapshotOf(job, query.full));
-    return jobs.size() < query.limit;
-  });
-  return jobs;
+Result<JobPage> Dispatcher::List(const ListQuery& query) const {
+  JobPage page;
+  Listing listing(*core_, query);
+  size_t bytes = 0;
+  while (page.jobs.size() < query.limit) {
+    Result<std::vector<Listing::Found>> found = listing.Next(query.limit - page.jobs.size());
+    if (!found.ok()) return found.status();
+    if (found->empty()) return page;
+    for (Listing::Found& each : *found) {
+      if (!each.job) {
+        Result<JobSnapshot> job = Get(each.id, query.full);
+        if (job.status().code() == StatusCode::kNotFound) continue;
+        if (!job.ok()) return job.status();
+        each.job = *std::move(job);
+      }
+      const JobSnapshot& job = page.jobs.emplace_back(*std::move(each.job));
+      if (query.full)
+        bytes += PayloadOf(*job.spec).size() + (job.result ? job.result->size() : 0) + job.log_tail.size();
+      if (bytes > query.bytes_max) {
+        page.more = true;
+        return page;
+      }
+    }
+  }
+  page.more = true;
+  return page;
 }
 
 Status Dispatcher::Wait(const JobId& id, JobWaiter* waiter) {
-  Turn turn(*core_);
-  JobEntry* job = core_->FindVisible(id);
-  if (job == nullptr) return JobNotFound(id);
-  if (IsTerminal(job->visible().life.state)) {
-    turn.Tell(waiter, SnapshotOf(*job, /*full=*/true));
-  } else {
-    job->waiters.push_back(waiter);
+  {
+    Turn turn(*core_);
+    JobEntry* job = core_->table.Find(id);
+    if (job != nullptr && !job->hidden) {
+      core_->AddWaiter(*job, waiter);
+      return OkStatus();
+    }
   }
-  return OkStatus();
+  std::shared_ptr<const JobRecord> over;
+  Status status = Visit(
+      *core_, id, Journal::Part::kWhole,
+      [&](JobEntry& job, Turn&) {
+        core_->AddWaiter(job, waiter);
+        return OkStatus();
+      },
+      [&](const std::shared_ptr<const JobRecord>& record, Turn&) {
+        over = record;
+        return OkStatus();
+      });
+  if (over) waiter->OnFinished(SnapshotOf(*over, /*full=*/true));
+  return status;
 }
 
 bool Dispatcher::AbandonWait(const JobId& id, JobWaiter* waiter) {
   Turn turn(*core_);
   JobEntry* job = core_->table.Find(id);
-  return job != nullptr && std::erase(job->waiters, waiter) > 0;
-}
-
-template <typename Verb>
-Result<JobSnapshot> Dispatcher::Do(const JobId& id, Verb verb) {
-  Turn turn(*core_);
-  JobEntry* job = core_->FindVisible(id);
-  if (job == nullptr) return JobNotFound(id);
-  MR_RETURN_IF_ERROR(verb(*job, turn));
-  return SnapshotOf(*job, /*full=*/true);
+  return job != nullptr && core_->RemoveWaiter(*job, waiter);
 }
 
 Result<JobSnapshot> Dispatcher::Cancel(const JobId& id, std::string reason) {
-  return Do(id, [&](JobEntry& job, Turn& turn) { return core_->Cancel(job, reason, turn); });
+  JobSnapshot snapshot;
+  Status status = Visit(
+      *core_, id, Journal::Part::kBasic,
+      [&](JobEntry& job, Turn& turn) {
+        MR_RETURN_IF_ERROR(core_->Cancel(job, reason, turn));
+        snapshot = SnapshotOf(*job.hot, /*full=*/true);
+        return OkStatus();
+      },
+      [&](const std::shared_ptr<const JobRecord>& record, Turn&) { return Core::CancelEnded(*record); });
+  if (!status.ok()) return status;
+  return snapshot;
 }
 
 Result<JobSnapshot> Dispatcher::Retry(const JobId& id) {
-  return Do(id, [&](JobEntry& job, Turn& turn) { return core_->Retry(job, turn); });
+  JobSnapshot snapshot;
+  std::shared_ptr<HotJob> hot;
+  Status status = Visit(
+      *core_, id, Journal::Part::kWhole,
+      [&](JobEntry& job, Turn& turn) {
+        MR_RETURN_IF_ERROR(core_->Retry(job, &hot, turn));
+        snapshot = SnapshotOf(*hot, /*full=*/true);
+        return OkStatus();
+      },
+      [&](const std::shared_ptr<const JobRecord>& record, Turn& turn) {
+        MR_RETURN_IF_ERROR(core_->Retry(*record, &hot, turn));
+        snapshot = SnapshotOf(*hot, /*full=*/true);
+        return OkStatus();
+      });
+  if (!status.ok()) return status;
+  return snapshot;
 }
 
 Status Dispatcher::Delete(const JobId& id) {
-  Turn turn(*core_);
-  JobEntry* job = core_->FindVisible(id);
-  return job == nullptr ? JobNotFound(id) : core_->Delete(*job, turn);
+  return Visit(
+      *core_, id, Journal::Part::kBasic, [&](JobEntry& job, Turn& turn) { return core_->Delete(job, turn); },
+      [&](const std::shared_ptr<const JobRecord>& record, Turn& turn) { return core_->Delete(*record, turn); });
 }
 
 template <typename Verb>
-BulkResult Dispatcher::DoAll(const Filter& filter, bool count_only, Verb verb) {
+Result<BulkResult> Dispatcher::DoAll(const Filter& filter, bool count_only, Verb verb) {
   // First who, then what: the verb changes states, and with them who matches.
   std::vector<JobId> matching;
-  Walk(*core_, filter, std::nullopt, false, [&](JobEntry& job, Turn&) {
-    matching.push_back(job.record.id);
-    return true;
-  });
+  const ListQuery query{.filter = filter};
+  Listing listing(*core_, query);
+  for (;;) {
+    Result<std::vector<Listing::Found>> found = listing.Next(kBulkStep);
+    if (!found.ok()) return found.status();
+    if (found->empty()) break;
+    for (const Listing::Found& each : *found) matching.push_back(each.id);
+  }
   BulkResult result{.matched = static_cast<int64_t>(matching.size())};
   if (count_only) return result;
   for (const JobId& id : matching) {
-    Turn turn(*core_);
-    JobEntry* job = core_->FindVisible(id);
-    if (job != nullptr && verb(*job, turn).ok()) ++result.changed;
+    const Status status = verb(id);
+    if (status.ok()) ++result.changed;
+    if (status.code() == StatusCode::kInternal) return status;
   }
   return result;
 }
 
-BulkResult Dispatcher::CancelAll(const Filter& filter, const std::string& reason, bool count_only) {
-  return DoAll(filter, count_only, [&](JobEntry& job, Turn& turn) { return core_->Cancel(job, reason, turn); });
+Result<BulkResult> Dispatcher::CancelAll(const Filter& filter, const std::string& reason, bool count_only) {
+  return DoAll(filter, count_only, [&](const JobId& id) { return Cancel(id, reason).status(); });
 }
 
-BulkResult Dispatcher::RetryAll(const Filter& filter, bool count_only) {
-  return DoAll(filter, count_only, [&](JobEntry& job, Turn& turn) { return core_->Retry(job, turn); });
+Result<BulkResult> Dispatcher::RetryAll(const Filter& filter, bool count_only) {
+  return DoAll(filter, count_only, [&](const JobId& id) { return Retry(id).status(); });
 }
 
-BulkResult Dispatcher::DeleteAll(const Filter& filter, bool count_only) {
-  return DoAll(filter, count_only, [&](JobEntry& job, Turn& turn) { return core_->Delete(job, turn); });
+Result<BulkResult> Dispatcher::DeleteAll(const Filter& filter, bool count_only) {
+  return DoAll(filter, count_only, [&](const JobId& id) { return Delete(id); });
 }
 
 EventLog& Dispatcher::events() { return core_->events; }
@@ -295,10 +338,18 @@ bool Dispatcher::AbandonDrain(std::string_view name, DrainWaiter* done) {
 MonoTime Dispatcher::RunDue() {
   constexpr int kStep = 64;  // Alarms before others may have the lock.
   for (;;) {
-    Turn turn(*core_);
-    int steps = 0;
-    while (steps < kStep && core_->RunOneDue(turn)) ++steps;
-    if (steps < kStep) return core_->PlanWake(turn);
+    std::vector<ColdJob> late;
+    {
+      Turn turn(*core_);
+      int steps = 0;
+      while (steps < kStep && core_->RunOneDue(&late, turn)) ++steps;
+      if (steps < kStep && late.empty()) return core_->PlanWake(turn);
+    }
+    for (const ColdJob& cold : late) {
+      Result<std::shared_ptr<HotJob>> read = core_->ReadHot(cold.id);
+      Turn turn(*core_);
+      core_->ExpireCold(cold, std::move(read), turn);
+    }
   }
 }
 

@@ -2,6 +2,8 @@
 //
 //   Callers   Every call is safe from any thread: fibers, gRPC callbacks, plain threads. None of them waits for a job or for
 //             room; what has to wait is answered later through an object the caller owns (Submission, JobWaiter, EventListener).
+//   Disk      A job that has ended is the journal's, and so is what is not needed of one that waits: calls about such jobs read
+//             it, and answer UNAVAILABLE or INTERNAL STORE_DAMAGED when that fails. Submit never does.
 //   Answers   Those objects are called exactly once (EventListener: whenever there is news), on any thread, perhaps before the
 //             call that registered them returns, and never with a lock of ours held: they may call the Dispatcher.
 //   Journal   A client is told that a job was accepted, or how it ended, once that is as durable as journal.durability() says.
@@ -13,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,7 +50,10 @@ struct SubmitAck {
 // Done (or a successful Abandon), and reads the answers then.
 class Submission {
  public:
+  Submission() = default;
   virtual ~Submission() = default;
+  Submission(const Submission&) = delete;
+  Submission& operator=(const Submission&) = delete;
 
   struct Item {
     JobSpec spec;
@@ -66,9 +72,11 @@ class Submission {
   friend class Admission;
   friend class Gate;
   friend class Turn;
-  std::vector<std::shared_ptr<JobEntry>> jobs_;  // What becomes of the items; nullptr: it existed before.
-  std::map<size_t, size_t> twins_;  // Items that get the job of an earlier one, which has their unique key.
-  Gate* gate_ = nullptr;            // Where it waits for room.
+  std::shared_ptr<JobEntry> only_job_;  // Most have one item: no allocation for that.
+  std::vector<std::shared_ptr<JobEntry>> many_jobs_;
+  std::span<std::shared_ptr<JobEntry>> jobs_;  // What becomes of the items; nullptr: it existed before.
+  std::map<size_t, size_t> twins_;             // Items that get the job of an earlier one, which has their unique key.
+  Gate* gate_ = nullptr;                       // Where it waits for room.
   Submission* previous_ = nullptr;
   Submission* next_ = nullptr;
 };
@@ -77,15 +85,24 @@ class JobWaiter {
  public:
   virtual ~JobWaiter() = default;
   virtual void OnFinished(JobSnapshot job) = 0;
+
+ private:
+  friend class Core;
+  JobWaiter* next_ = nullptr;  // Who waits for the same job.
 };
 
+// What an unfinished job takes in memory beside its payload; and what is left of it while it waits without its record.
 inline constexpr int64_t kJobOverheadBytes = 1024;
+inline constexpr int64_t kColdJobBytes = 288;
 
 struct DispatcherOptions {
   size_t payload_bytes_max = size_t{1} << 20;
-  // Of the unfinished jobs of all pools together: payload bytes, and kJobOverheadBytes each for bookkeeping. So it bounds the
-  // number of jobs that wait for their time as well, which take no place in a pool's channel.
+  // What the unfinished jobs of all pools hold in memory: payload bytes and kJobOverheadBytes each, kColdJobBytes where they are
+  // on the disk only. So it bounds the number of jobs that wait for their time as well, which take no place in a pool's channel.
   int64_t process_bytes_max = int64_t{1} << 30;
+  // Of that, what jobs that wait may hold. Those beyond it are on the disk only, where the journal has one, until they run: a
+  // short queue never reads the disk, a long one costs kColdJobBytes a job.
+  int64_t hot_bytes_max = int64_t{64} << 20;
   size_t batch_jobs_max = 1000;
   Nanos finished_age_max = std::chrono::hours(24);  // Succeeded and cancelled jobs are forgotten after this,
   int64_t finished_jobs_max = 100'000;              // or when there are more of them, oldest first,
@@ -103,7 +120,13 @@ struct ListQuery {
   size_t limit = 50;
   std::optional<JobId> after;  // Exclusive; in the direction of the listing.
   bool newest_first = false;
-  bool full = false;  // With payload, result, log and history.
+  bool full = false;  // With payload, result, log and history; then a page ends early when these exceed `bytes_max`.
+  size_t bytes_max = size_t{16} << 20;
+};
+
+struct JobPage {
+  std::vector<JobSnapshot> jobs;
+  bool more = false;  // There may be others after these.
 };
 
 struct BulkResult {
@@ -140,7 +163,7 @@ class Dispatcher {
   bool Abandon(Submission* submission);
 
   Result<JobSnapshot> Get(const JobId& id, bool full = true) const;
-  std::vector<JobSnapshot> List(const ListQuery& query) const;  // `limit` jobs at most; fewer: that was all.
+  Result<JobPage> List(const ListQuery& query) const;
   // Calls the waiter once the job is terminal (at once if it is). NOT_FOUND: it is not called.
   Status Wait(const JobId& id, JobWaiter* waiter);
   bool AbandonWait(const JobId& id, JobWaiter* waiter);  // As Abandon.
@@ -148,9 +171,9 @@ class Dispatcher {
   Result<JobSnapshot> Cancel(const JobId& id, std::string reason);
   Result<JobSnapshot> Retry(const JobId& id);
   Status Delete(const JobId& id);
-  BulkResult CancelAll(const Filter& filter, const std::string& reason, bool count_only);
-  BulkResult RetryAll(const Filter& filter, bool count_only);
-  BulkResult DeleteAll(const Filter& filter, bool count_only);
+  Result<BulkResult> CancelAll(const Filter& filter, const std::string& reason, bool count_only);
+  Result<BulkResult> RetryAll(const Filter& filter, bool count_only);
+  Result<BulkResult> DeleteAll(const Filter& filter, bool count_only);
 
   // State changes, progress and log of all jobs, with a bounded history.
   EventLog& events();
@@ -190,9 +213,7 @@ class Dispatcher {
 
  private:
   template <typename Verb>
-  Result<JobSnapshot> Do(const JobId& id, Verb verb);
-  template <typename Verb>
-  BulkResult DoAll(const Filter& filter, bool count_only, Verb verb);
+  Result<BulkResult> DoAll(const Filter& filter, bool count_only, Verb verb);
   template <typename Change>
   Result<PoolStatus> OnPool(std::string_view name, Change change) const;
 

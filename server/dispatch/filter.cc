@@ -173,6 +173,12 @@ bool Filter::uses_create_time() const {
   return std::any_of(terms_.begin(), terms_.end(), [](const Term& term) { return term.field == Field::kCreateTime; });
 }
 
+bool Filter::Allows(JobState state) const {
+  return std::all_of(terms_.begin(), terms_.end(), [&](const Term& term) {
+    return term.field != Field::kState || (term.state == state) == (term.op == Op::kEqual);
+  });
+}
+
 bool Filter::Holds(const Term& term, const Subject& subject) {
   bool equal = false;
   switch (term.field) {

@@ -28,6 +28,7 @@ class Filter {
 
   bool empty() const { return terms_.empty(); }
   bool uses_create_time() const;
+  bool Allows(JobState state) const;  // Could a job in this state match?
 
   // What a filter looks at.
   struct Subject {

@@ -4,12 +4,23 @@
 
 namespace millrace::dispatch {
 
+// Of these there may be a million: with the table's slot, the control block and malloc's part, 256 bytes.
+static_assert(sizeof(JobEntry) <= 200);
+
+EndedJob EndedOf(const JobRecord& record) {
+  auto size = [](const Bytes& bytes) { return bytes ? static_cast<int64_t>(bytes->size()) : 0; };
+  return {.id = record.id,
+          .state = record.life.state,
+          .finished = record.finished.value_or(record.created),
+          .bytes = record.payload_bytes + size(record.result) + size(record.log_tail)};
+}
+
 EventLog::Source JobEntry::source() const {
-  return {.job = record.id,
+  return {.job = id,
           .pool = &pool->name(),
           .kind = &kind->name,
-          .band = record.spec->band,
-          .attempt = record.life.claim.attempt,
+          .band = band,
+          .attempt = life.claim.attempt,
           .labels = labels};
 }
 
@@ -18,18 +29,22 @@ void EntryList::PushBack(JobEntry* entry) {
   entry->next = nullptr;
   (back_ != nullptr ? back_->next : front_) = entry;
   back_ = entry;
-  ++size_;
+}
+
+void EntryList::PushFront(JobEntry* entry) {
+  entry->previous = nullptr;
+  entry->next = front_;
+  (front_ != nullptr ? front_->previous : back_) = entry;
+  front_ = entry;
 }
 
 void EntryList::Remove(JobEntry* entry) {
   (entry->previous != nullptr ? entry->previous->next : front_) = entry->next;
   (entry->next != nullptr ? entry->next->previous : back_) = entry->previous;
   entry->previous = entry->next = nullptr;
-  --size_;
 }
 
-JobSnapshot SnapshotOf(const JobEntry& entry, bool full) {
-  const JobRecord& record = entry.visible();
+JobSnapshot SnapshotOf(const JobRecord& record, bool full) {
   JobSnapshot snapshot{.id = record.id,
                        .spec = record.spec,
                        .state = record.life.state,
@@ -47,11 +62,16 @@ JobSnapshot SnapshotOf(const JobEntry& entry, bool full) {
     snapshot.result = record.result;
     if (record.log_tail) snapshot.log_tail = *record.log_tail;
   }
-  if (entry.live) {
-    snapshot.progress = entry.live->ReadProgress();
-    rt::LockGuard guard(entry.live->lock);
-    snapshot.log_bytes = entry.live->log.bytes_ever();
-    if (full) snapshot.log_tail = entry.live->log.Content();
+  return snapshot;
+}
+
+JobSnapshot SnapshotOf(const HotJob& job, bool full) {
+  JobSnapshot snapshot = SnapshotOf(job.visible(), full);
+  if (job.live) {
+    snapshot.progress = job.live->ReadProgress();
+    rt::LockGuard guard(job.live->lock);
+    snapshot.log_bytes = job.live->log.bytes_ever();
+    if (full) snapshot.log_tail = job.live->log.Content();
   }
   return snapshot;
 }

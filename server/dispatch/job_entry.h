@@ -1,11 +1,14 @@
-// JobEntry: a job in the dispatcher's hands: what is remembered of it (JobRecord), and where it stands right now.
+// JobEntry: a job in the dispatcher's hands, until it has ended. In two parts, as a million of them may wait:
+//   JobEntry   What is needed to keep the job in its place: 200 bytes, always there.
+//   HotJob     What is needed to run it, to change what is remembered of it, or to show it: the record with payload, texts and
+//              history. A job that waits may be without (cold); whoever needs the record reads it from the journal, without the
+//              dispatcher's lock, and warms the job with it.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "base/clock.h"
 #include "dispatch/event_log.h"
@@ -21,60 +24,79 @@ class JobWaiter;
 class Pool;
 class RunningAttempt;
 
-// Everything is guarded by the dispatcher's lock.
+// Everything is guarded by the dispatcher's lock; a record that was given to Journal::End does not change any more.
+struct HotJob {
+  JobRecord record;  // `life` is the entry's.
+  // What clients see instead of `record`, while the journal has yet to commit how the job ended.
+  std::unique_ptr<JobRecord> published;
+  RunningAttempt* attempt = nullptr;         // RUNNING, until the runner has returned.
+  std::shared_ptr<LiveOutput> live;          // nullptr: it never showed anything.
+  Journal::Waiter* newest_commit = nullptr;  // Who waits for the commit of what was written last; nullptr: nobody.
+
+  const JobRecord& visible() const { return published ? *published : record; }
+};
+
 struct JobEntry {
   JobEntry() { due.job = deadline.job = this; }
   JobEntry(const JobEntry&) = delete;
   JobEntry& operator=(const JobEntry&) = delete;
 
-  JobRecord record;
-
-  // What clients see instead of `record`, while the journal has yet to commit how the job ended.
-  std::unique_ptr<JobRecord> published;
-  bool hidden = false;  // Its acceptance is not committed: for clients it does not exist.
-
+  JobId id;
+  Lifecycle life;
+  WallTime created{};
   Pool* pool = nullptr;
   const KindOptions* kind = nullptr;
-  int64_t bytes = 0;                     // Of the payload.
-  bool reserved = false;                 // Accepted, holding a place in the channel that it has not taken yet.
-  std::shared_ptr<const Labels> labels;  // A copy for events, which must not hold on to a payload. nullptr: none.
+  std::shared_ptr<const Labels> labels;  // nullptr: none.
+  std::shared_ptr<HotJob> hot;           // nullptr: cold.
+  JobWaiter* waiters = nullptr;          // A chain, the newest first.
 
-  // QUEUED: its place in a band. Terminal: its place in retention.
+  // QUEUED: its place in a band.
   JobEntry* previous = nullptr;
   JobEntry* next = nullptr;
   uint64_t turn = 0;  // QUEUED: numbers the pool's pushes, for ageing.
   MonoTime queued_at{};
   WallTime queued_wall{};
-  MonoTime finished_at{};  // Terminal: since when, for retention.
 
-  Alarm due;       // SCHEDULED: becomes ready. RUNNING: run_timeout.
+  Alarm due;       // SCHEDULED: becomes ready. QUEUED: is to be read again. RUNNING: run_timeout.
   Alarm deadline;  // Unfinished, with a deadline.
 
-  RunningAttempt* attempt = nullptr;  // RUNNING, until the runner has returned.
-  std::shared_ptr<LiveOutput> live;   // nullptr: it never showed anything.
-  std::vector<JobWaiter*> waiters;
+  uint32_t bytes = 0;  // Of the payload.
+  Band band = Band::kNormal;
+  bool hidden : 1 = false;    // Its acceptance is not committed: for clients it does not exist.
+  bool reserved : 1 = false;  // Accepted, holding a place in the channel that it has not taken yet.
+  bool aside : 1 = false;     // QUEUED, but not in line: a worker has it, to read it.
+  bool counted : 1 = false;   // In the budget of jobs that wait hot.
+  uint16_t coldness = 0;      // Another number each time it goes cold.
 
-  const JobRecord& visible() const { return published ? *published : record; }
-  JobState state() const { return record.life.state; }
+  JobState state() const { return life.state; }
+  JobState visible_state() const { return hot && hot->published ? hot->published->life.state : life.state; }
+  JobRecord& record() const { return hot->record; }
+  std::shared_ptr<const JobRecord> shared_record() const { return {hot, &hot->record}; }
   EventLog::Source source() const;
+};
+
+// A cold job that somebody reads without the lock. What was read holds if the job is as cold as before.
+struct ColdJob {
+  JobId id;
+  uint16_t coldness = 0;
 };
 
 // First in, first out; leaves from anywhere. A job is in at most one list.
 class EntryList {
  public:
   void PushBack(JobEntry* entry);
+  void PushFront(JobEntry* entry);
   void Remove(JobEntry* entry);
   JobEntry* front() const { return front_; }
   bool empty() const { return front_ == nullptr; }
-  int64_t size() const { return size_; }
 
  private:
   JobEntry* front_ = nullptr;
   JobEntry* back_ = nullptr;
-  int64_t size_ = 0;
 };
 
 // The copy for those who look. `full`: with payload, result, history and log.
-JobSnapshot SnapshotOf(const JobEntry& entry, bool full);
+JobSnapshot SnapshotOf(const JobRecord& record, bool full);
+JobSnapshot SnapshotOf(const HotJob& job, bool full);
 
 }  // namespace millrace::dispatch

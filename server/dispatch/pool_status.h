@@ -66,9 +66,9 @@ struct PoolStats {
 
 struct DispatchStats {
   std::vector<PoolStats> pools;
-  std::array<int64_t, kJobStates> jobs{};  // In memory, by state.
+  std::array<int64_t, kJobStates> jobs{};  // By state.
   int64_t dead_letter_jobs = 0;            // FAILED, EXPIRED and QUARANTINED ones that are kept.
-  int64_t process_bytes = 0;               // Payload bytes of unfinished jobs.
+  int64_t process_bytes = 0;               // Of process_bytes_max.
   int64_t process_bytes_max = 0;
   uint64_t trimmed_finished = 0;  // Forgotten by retention.
   uint64_t trimmed_dead_letters = 0;

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/check.h"
+
 namespace millrace::dispatch {
 
 const RequestIds::Entry* RequestIds::Find(const std::string& request_id) const {
@@ -9,17 +11,20 @@ const RequestIds::Entry* RequestIds::Find(const std::string& request_id) const {
   return found == entries_.end() ? nullptr : &found->second;
 }
 
-void RequestIds::Add(const std::string& request_id, const JobId& job, uint64_t fingerprint) {
-  entries_.insert_or_assign(request_id, Entry{.job = job, .fingerprint = fingerprint});
+const std::string* RequestIds::Add(const std::string& request_id, const Entry& entry) {
+  return &entries_.insert_or_assign(request_id, entry).first->first;
 }
 
 void RequestIds::Remove(const std::string& request_id) { entries_.erase(request_id); }
 
-void RequestIds::JobForgotten(const std::string& request_id, JobState final_state, MonoTime now) {
+const std::string* RequestIds::JobEnded(const std::string& request_id, JobState state) {
   auto found = entries_.find(request_id);
-  if (found == entries_.end()) return;
-  found->second.forgotten = true;
-  found->second.final_state = final_state;
+  MR_CHECK(found != entries_.end(), "request id '%s' was forgotten before its job", request_id.c_str());
+  found->second.final_state = state;
+  return &found->first;
+}
+
+void RequestIds::JobForgotten(const std::string& request_id, MonoTime now) {
   leaving_.push_back({now + kKeptAfter, request_id});
 }
 

@@ -23,17 +23,18 @@ class RequestIds {
   struct Entry {
     JobId job;
     std::optional<uint64_t> fingerprint;  // Of the spec. nullopt: not known, so any content is taken for a repeat.
-    bool forgotten = false;               // The job is gone; this is how it ended.
-    JobState final_state = JobState::kSucceeded;
+    JobState final_state = JobState::kSucceeded;  // Of a job that has ended.
   };
 
   const Entry* Find(const std::string& request_id) const;
-  void Add(const std::string& request_id, const JobId& job, uint64_t fingerprint);
+  // What is given stays where it is until Remove or PopExpired.
+  const std::string* Add(const std::string& request_id, const Entry& entry);
   void Remove(const std::string& request_id);  // Not accepted after all.
+  const std::string* JobEnded(const std::string& request_id, JobState state);
 
   // The job is being forgotten, but not its request id yet.
-  void JobForgotten(const std::string& request_id, JobState final_state, MonoTime now);
-  // As JobForgotten, of an earlier run of the daemon; in the order of `leaves`.
+  void JobForgotten(const std::string& request_id, MonoTime now);
+  // As Add and JobForgotten, of an earlier run of the daemon; in the order of `leaves`.
   void AddForgotten(const std::string& request_id, const Entry& entry, MonoTime leaves);
   // Takes out and returns one whose time is over; nullopt: none is.
   std::optional<std::string> PopExpired(MonoTime now);

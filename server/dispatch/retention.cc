@@ -6,49 +6,71 @@
 
 namespace millrace::dispatch {
 
-namespace {
-
-int64_t BytesOf(const JobRecord& record) {
-  auto size = [](const Bytes& bytes) { return bytes ? static_cast<int64_t>(bytes->size()) : 0; };
-  return kJobOverheadBytes + size(record.spec->payload) + size(record.result) + size(record.log_tail);
+void Retention::Add(const Kept& kept, MonoTime since) {
+  static_assert(sizeof(Item) <= 48);
+  Shelf& shelf = ShelfOf(kept.job.state);
+  const EndedJob& job = kept.job;
+  shelf.by_finished = shelf.items.empty() || (shelf.by_finished && shelf.items.back().finished <= job.finished);
+  shelf.items.push_back({job.id, job.finished, since, kept.request_id, job.bytes, job.state});
+  ++shelf.jobs;
+  shelf.bytes += job.bytes + kJobOverheadBytes;
 }
 
-}  // namespace
-
-void Retention::Shelf::Take(JobEntry* entry) {
-  jobs.Remove(entry);
-  bytes -= BytesOf(entry->record);
+std::deque<Retention::Item>::iterator Retention::Shelf::Find(const JobRecord& record) {
+  const WallTime finished = EndedOf(record).finished;
+  auto place = items.begin();
+  if (by_finished) {
+    place = std::lower_bound(items.begin(), items.end(), finished,
+                             [](const Item& item, WallTime wanted) { return item.finished < wanted; });
+  }
+  for (; place != items.end() && !(by_finished && place->finished != finished); ++place) {
+    if (place->id == record.id && place->finished == finished && place->state == record.life.state) return place;
+  }
+  return items.end();
 }
 
-void Retention::Add(JobEntry* entry, MonoTime now) {
-  entry->finished_at = now;
-  Shelf& shelf = ShelfOf(*entry);
-  shelf.jobs.PushBack(entry);
-  shelf.bytes += BytesOf(entry->record);
+Retention::Kept Retention::Shelf::Take(std::deque<Item>::iterator item) {
+  const Kept kept = item->kept();
+  item->state = JobState::kQueued;
+  --jobs;
+  bytes -= kept.job.bytes + kJobOverheadBytes;
+  while (!items.empty() && items.front().gone()) items.pop_front();
+  while (!items.empty() && items.back().gone()) items.pop_back();
+  if (static_cast<int64_t>(items.size()) > 2 * jobs + 64) {
+    std::erase_if(items, [](const Item& each) { return each.gone(); });
+  }
+  return kept;
 }
 
-void Retention::Remove(JobEntry* entry) { ShelfOf(*entry).Take(entry); }
+bool Retention::Contains(const JobRecord& record) {
+  Shelf& shelf = ShelfOf(record.life.state);
+  return shelf.Find(record) != shelf.items.end();
+}
 
-JobEntry* Retention::PopTrimmed(MonoTime now) {
+std::optional<Retention::Kept> Retention::Remove(const JobRecord& record) {
+  Shelf& shelf = ShelfOf(record.life.state);
+  auto found = shelf.Find(record);
+  return found != shelf.items.end() ? std::optional(shelf.Take(found)) : std::nullopt;
+}
+
+std::optional<Retention::Kept> Retention::PopTrimmed(MonoTime now) {
   for (Shelf* shelf : {&finished_, &dead_}) {
-    JobEntry* oldest = shelf->jobs.front();
-    if (oldest == nullptr) continue;
+    if (shelf->items.empty()) continue;
     const Limit& limit = shelf->limit;
-    if (shelf->jobs.size() <= limit.jobs_max && shelf->bytes <= limit.bytes_max &&
-        now - oldest->finished_at < limit.age_max) {
+    if (shelf->jobs <= limit.jobs_max && shelf->bytes <= limit.bytes_max &&
+        now - shelf->items.front().since < limit.age_max) {
       continue;
     }
-    shelf->Take(oldest);
     ++shelf->trimmed;
-    return oldest;
+    return shelf->Take(shelf->items.begin());
   }
-  return nullptr;
+  return std::nullopt;
 }
 
 MonoTime Retention::Next() const {
   MonoTime next = MonoTime::max();
   for (const Shelf* shelf : {&finished_, &dead_}) {
-    if (!shelf->jobs.empty()) next = std::min(next, shelf->jobs.front()->finished_at + shelf->limit.age_max);
+    if (!shelf->items.empty()) next = std::min(next, shelf->items.front().since + shelf->limit.age_max);
   }
   return next;
 }

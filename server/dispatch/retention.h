@@ -1,14 +1,19 @@
-// Retention: how long jobs that ended are remembered: by age, number and bytes, apart for the finished (SUCCEEDED, CANCELLED)
-// and the dead letters (FAILED, EXPIRED, QUARANTINED), which somebody may want to look at and retry.
-//   Bytes     Payload, result, log and kJobOverheadBytes: what a job that has ended holds in memory. Without this bound a steady
-//             load of large jobs would grow until the number is reached.
+// Retention: which jobs that have ended are remembered, and how long: by age, number and bytes, apart for the finished (SUCCEEDED,
+// CANCELLED) and the dead letters (FAILED, EXPIRED, QUARANTINED), which somebody may want to look at and retry.
+//   Memory    48 bytes a job; the job itself is the journal's. What is not here was forgotten, whatever the journal still holds.
+//   Bytes     Payload, result, log and kJobOverheadBytes: about what the job takes on the disk, or in memory with the memory
+//             journal. Without this bound a steady load of large jobs would grow until the number is reached.
+//   Age       By the monotonic clock; at start, what the wall clock says has passed since the job ended.
 //   Threads   Guarded by the dispatcher's lock.
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
 
 #include "base/clock.h"
-#include "dispatch/job_entry.h"
+#include "dispatch/journal.h"
 
 namespace millrace::dispatch {
 
@@ -25,28 +30,49 @@ class Retention {
     return state == JobState::kFailed || state == JobState::kExpired || state == JobState::kQuarantined;
   }
 
-  void Add(JobEntry* entry, MonoTime now);  // It has just ended.
-  void Remove(JobEntry* entry);             // Retried or deleted.
+  struct Kept {
+    EndedJob job;
+    const std::string* request_id = nullptr;  // nullptr: it has none.
+  };
 
-  // Takes out and returns a job to be forgotten now; nullptr: none.
-  JobEntry* PopTrimmed(MonoTime now);
+  // It ended at `since`, no earlier than those before it. The request id, of request_ids, stays where it is.
+  void Add(const Kept& kept, MonoTime since);
+  // By what its record says; false, nullopt: it is not here.
+  bool Contains(const JobRecord& record);
+  std::optional<Kept> Remove(const JobRecord& record);  // Retried or deleted.
+
+  // Takes out and returns a job to be forgotten now; nullopt: none.
+  std::optional<Kept> PopTrimmed(MonoTime now);
   // When the next one will be too old; MonoTime::max(): none will.
   MonoTime Next() const;
 
-  int64_t dead_letters() const { return dead_.jobs.size(); }
+  int64_t dead_letters() const { return dead_.jobs; }
   uint64_t trimmed_finished() const { return finished_.trimmed; }
   uint64_t trimmed_dead_letters() const { return dead_.trimmed; }
 
  private:
-  struct Shelf {
-    EntryList jobs;  // By finish time.
-    Limit limit;
-    int64_t bytes = 0;
-    uint64_t trimmed = 0;
+  struct Item {
+    JobId id;
+    WallTime finished;
+    MonoTime since;
+    const std::string* request_id;
+    int64_t bytes : 56;
+    JobState state;  // A gravestone where it is not terminal.
 
-    void Take(JobEntry* entry);
+    bool gone() const { return !IsTerminal(state); }
+    Kept kept() const { return {{id, state, finished, bytes}, request_id}; }
   };
-  Shelf& ShelfOf(const JobEntry& entry) { return IsDeadLetter(entry.state()) ? dead_ : finished_; }
+  struct Shelf {
+    std::deque<Item> items;  // In the order in which they ended; neither end is a gravestone.
+    Limit limit;
+    int64_t jobs = 0, bytes = 0;
+    uint64_t trimmed = 0;
+    bool by_finished = true;  // Their finish times have that order too: no, where the wall clock was set back.
+
+    std::deque<Item>::iterator Find(const JobRecord& record);
+    Kept Take(std::deque<Item>::iterator item);
+  };
+  Shelf& ShelfOf(JobState state) { return IsDeadLetter(state) ? dead_ : finished_; }
 
   Shelf finished_, dead_;
 };

@@ -17,7 +17,7 @@ struct JobEntry;
 
 // Lives in its job. Armed: in exactly one heap.
 struct Alarm {
-  enum class Purpose : uint8_t { kDue, kRunTimeout, kDeadline };
+  enum class Purpose : uint8_t { kDue, kReadAgain, kRunTimeout, kDeadline };
 
   JobEntry* job = nullptr;
   Purpose purpose = Purpose::kDue;

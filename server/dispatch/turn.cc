@@ -41,11 +41,12 @@ void Turn::Answer(Submission* submission, Status status) {
   last_answered_ = submission;
 }
 
-void Turn::Free(std::shared_ptr<JobEntry> job) {
-  if (!freed_) {
-    freed_ = std::move(job);
+void Turn::Free(std::shared_ptr<const void> memory) {
+  if (!memory) return;
+  if (free_ < freed_.size()) {
+    freed_[free_++] = std::move(memory);
   } else {
-    more_freed_.push_back(std::move(job));
+    more_freed_.push_back(std::move(memory));
   }
 }
 
@@ -63,13 +64,13 @@ void Turn::ServeGates() {
 }
 
 bool Turn::NothingToDo() const {
-  return woken_ == nullptr && answered_ == nullptr && !freed_ && finished_.empty() && drained_.empty() &&
+  return woken_ == nullptr && answered_ == nullptr && free_ == 0 && finished_.empty() && drained_.empty() &&
          cancels_.empty() && !events_ && !kick_;
 }
 
 bool Turn::ParkIdle(Worker& worker) {
   ServeGates();
-  if (worker.job != nullptr || worker.quit || !NothingToDo()) return false;
+  if (worker.job != nullptr || worker.cold || worker.quit || !NothingToDo()) return false;
   Park(worker, rt::WaitReason::kIdle);
   return true;
 }
@@ -93,7 +94,7 @@ void Turn::DoTheRest() {
     submission = next;
   }
   for (auto& [source, reason] : cancels_) source->Cancel(std::move(reason));
-  for (auto& [waiter, job] : finished_) waiter->OnFinished(std::move(job));
+  for (auto& [waiter, job] : finished_) waiter->OnFinished(SnapshotOf(*job, /*full=*/true));
   for (auto& [waiter, pool] : drained_) waiter->OnDrained(std::move(pool));
   for (auto& [pool, number] : new_workers_) core_.RunWorker(*pool, number);
   if (kick_) core_.timekeeper.Kick();

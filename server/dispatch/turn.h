@@ -1,6 +1,7 @@
 // Turn: one section under the dispatcher's lock, and what follows from it once the lock is released.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -34,12 +35,13 @@ class Turn {
   // ---- To be done after the lock is released
   void Wake(Worker* worker);
   void Answer(Submission* submission, Status status);
-  void Tell(JobWaiter* waiter, JobSnapshot job) { finished_.emplace_back(waiter, std::move(job)); }
+  // How the job ended; the record does not change any more.
+  void Tell(JobWaiter* waiter, std::shared_ptr<const JobRecord> job) { finished_.emplace_back(waiter, std::move(job)); }
   void Tell(Dispatcher::DrainWaiter* waiter, PoolStatus pool) { drained_.emplace_back(waiter, std::move(pool)); }
   void Cancel(std::shared_ptr<sync::CancelSource> source, Status reason) {
     cancels_.emplace_back(std::move(source), std::move(reason));
   }
-  void Free(std::shared_ptr<JobEntry> job);
+  void Free(std::shared_ptr<const void> memory);
   void StartWorker(Pool& pool, int number) { new_workers_.emplace_back(&pool, number); }
   void KickTimekeeper() { kick_ = true; }
   void NotifyWatchers() { events_ = true; }
@@ -69,11 +71,12 @@ class Turn {
   Worker* woken_ = nullptr;
   Submission* answered_ = nullptr;  // In order.
   Submission* last_answered_ = nullptr;
-  std::shared_ptr<JobEntry> freed_;
-  std::vector<std::shared_ptr<JobEntry>> more_freed_;
+  std::array<std::shared_ptr<const void>, 3> freed_;
+  size_t free_ = 0;  // The first one of `freed_` that is empty.
+  std::vector<std::shared_ptr<const void>> more_freed_;
   std::vector<Gate*> gates_;
   std::vector<std::pair<Pool*, int>> new_workers_;
-  std::vector<std::pair<JobWaiter*, JobSnapshot>> finished_;
+  std::vector<std::pair<JobWaiter*, std::shared_ptr<const JobRecord>>> finished_;
   std::vector<std::pair<Dispatcher::DrainWaiter*, PoolStatus>> drained_;
   std::vector<std::pair<std::shared_ptr<sync::CancelSource>, Status>> cancels_;
 };

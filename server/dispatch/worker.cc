@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "dispatch/core.h"
 #include "dispatch/turn.h"
 #include "runtime/park.h"
@@ -16,11 +17,11 @@ namespace millrace::dispatch {
 
 void RunningAttempt::Begin(JobEntry& job, MonoTime now) {
   job_ = &job;
-  id_ = job.record.id;
-  spec_ = job.record.spec;
-  claim_ = job.record.life.claim;
+  id_ = job.id;
+  spec_ = job.record().spec;
+  claim_ = job.life.claim;
   started_ = now;
-  live_.store(job.live.get(), std::memory_order_release);
+  live_.store(job.hot->live.get(), std::memory_order_release);
   rt::LockGuard guard(cancel_lock_);
   stopped_ = kStopNone;
   reason_ = OkStatus();
@@ -64,12 +65,13 @@ LiveOutput& RunningAttempt::Live() {
   if (LiveOutput* live = live_.load(std::memory_order_acquire)) return *live;
   auto made = std::make_shared<LiveOutput>();
   Turn turn(core_);
-  if (!job_->live) {
-    if (job_->record.log_tail) made->log.Restore(*job_->record.log_tail, job_->record.log_bytes);
-    job_->live = std::move(made);
+  HotJob& hot = *job_->hot;
+  if (!hot.live) {
+    if (hot.record.log_tail) made->log.Restore(*hot.record.log_tail, hot.record.log_bytes);
+    hot.live = std::move(made);
   }
-  live_.store(job_->live.get(), std::memory_order_release);
-  return *job_->live;
+  live_.store(hot.live.get(), std::memory_order_release);
+  return *hot.live;
 }
 
 void RunningAttempt::SetProgress(double fraction, std::string message) {
@@ -144,24 +146,43 @@ void Worker::Run() {
 }
 
 bool Worker::TakeJob() {
+  std::optional<ColdJob> mine;
+  Result<std::shared_ptr<HotJob>> read = std::shared_ptr<HotJob>();
   for (;;) {
-    Turn turn(core);
-    if (job == nullptr && !quit && !idle) {
-      if (pool.surplus()) {
-        --pool.workers_alive;
-        quit = true;
-      } else if (JobEntry* found = pool.may_take() ? pool.channel.Pop() : nullptr) {
-        turn.RoomAt(pool.gate);
-        core.StartAttempt(*found, *this, turn);
-      } else {
-        pool.PushIdle(this);
-        turn.RoomAt(pool.gate);  // A rendezvous has room while a worker is idle.
+    {
+      Turn turn(core);
+      // Jobs that cannot be read now come by themselves; they find the worker idle, as it becomes that in the same turn.
+      const bool rest = mine && !core.StartCold(*mine, std::move(read), *this, turn);
+      if (job == nullptr && !cold && !quit && !idle) {
+        if (pool.surplus()) {
+          --pool.workers_alive;
+          quit = true;
+        } else if (JobEntry* found = pool.may_take() && !rest ? pool.channel.Pop() : nullptr) {
+          turn.RoomAt(pool.gate);
+          core.Hand(*found, *this, turn);
+        } else {
+          pool.PushIdle(this);
+          turn.RoomAt(pool.gate);  // A rendezvous has room while a worker is idle.
+        }
       }
+      if (job != nullptr) return true;
+      if (quit) return false;
+      if (!cold && turn.ParkIdle(*this)) {  // Woken with a job, or to end.
+        if (job != nullptr) return true;
+        if (quit) return false;
+      }
+      mine = std::exchange(cold, std::nullopt);
     }
-    if (job != nullptr) return true;
-    if (quit) return false;
-    if (turn.ParkIdle(*this)) return job != nullptr;  // Woken with a job, or to end.
+    if (mine) read = ReadCold(mine->id);
   }
+}
+
+Result<std::shared_ptr<HotJob>> Worker::ReadCold(const JobId& id) {
+  Result<std::shared_ptr<HotJob>> read = core.ReadHot(id);
+  if (!read.ok()) {
+    LogError("job %s cannot start and stays queued: %s", id.ToString().c_str(), read.status().message().c_str());
+  }
+  return read;
 }
 
 void Worker::AwaitStartCommit() {

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -88,6 +89,7 @@ struct Worker {
 
   // ---- Guarded by the dispatcher's lock
   JobEntry* job = nullptr;      // In hand; given by whoever found this worker idle, or taken by itself.
+  std::optional<ColdJob> cold;  // Set aside for this worker to read and to start.
   bool idle = false;            // On the pool's stack of idle workers.
   bool parked = false;          // Waits for Ready.
   bool quit = false;            // No more jobs.
@@ -98,6 +100,7 @@ struct Worker {
 
  private:
   bool TakeJob();  // False: quit.
+  Result<std::shared_ptr<HotJob>> ReadCold(const JobId& id);
   void AwaitStartCommit();
   AttemptOutcome RunAttempt();
   void RunJob();

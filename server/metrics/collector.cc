@@ -168,6 +168,7 @@ void AddJobs(Page* page, const dispatch::DispatchStats& stats) {
   page->Add({"write"}, stats.journal.write_errors);
   page->Add({"sync"}, stats.journal.sync_errors);
   page->Add({"background"}, stats.journal.background_errors);
+  page->Add({"read"}, stats.journal.read_errors);
   page->Single(kStoreFailing, stats.journal.failing ? 1 : 0);
 }
 

@@ -41,8 +41,11 @@ Status List(const dispatch::Dispatcher& dispatcher, const v1::ListJobsRequest& r
   }
   const int wanted = request.page_size() == 0 ? kPageJobs : std::min(request.page_size(), kPageJobsMax);
   query.limit = static_cast<size_t>(wanted) + 1;  // One more tells whether there is a next page.
+  query.bytes_max = kPageBytes;
 
-  const std::vector<JobSnapshot> jobs = dispatcher.List(query);
+  const Result<dispatch::JobPage> found = dispatcher.List(query);
+  if (!found.ok()) return found.status();
+  const std::vector<JobSnapshot>& jobs = found->jobs;
   size_t bytes = 0;
   for (size_t i = 0; i < jobs.size(); ++i) {
     v1::Job* job = response->add_jobs();
@@ -52,7 +55,7 @@ Status List(const dispatch::Dispatcher& dispatcher, const v1::ListJobsRequest& r
     const bool page_is_full = response->jobs_size() == wanted || bytes > kPageBytes;
     if (!page_is_full) continue;
     const size_t last = static_cast<size_t>(response->jobs_size()) - 1;
-    if (last + 1 < jobs.size()) response->set_next_page_token(MakePageToken(page, jobs[last].id));
+    if (last + 1 < jobs.size() || found->more) response->set_next_page_token(MakePageToken(page, jobs[last].id));
     break;
   }
   return OkStatus();
@@ -81,9 +84,10 @@ Status ChangeJobs(const v1::BulkJobsRequest& request, v1::BulkJobsResponse* resp
                            "create_time > \"1970-01-01T00:00:00Z\"")
         .Field("filter");
   }
-  const dispatch::BulkResult result = change(*filter);
-  response->set_matched(result.matched);
-  response->set_changed(result.changed);
+  const Result<dispatch::BulkResult> result = change(*filter);
+  if (!result.ok()) return result.status();
+  response->set_matched(result->matched);
+  response->set_changed(result->changed);
   return OkStatus();
 }
 

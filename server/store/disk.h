@@ -1,13 +1,14 @@
 // Disk: the ordered map that RocksJournal keeps its records in: several shelves, batches that are written as a whole, reading in id
 // order. rocks_disk.h is the real one; a test has one that fails on demand.
-//   Threads   One at a time, but for Checkpoint; every call may take as long as the disk takes.
+//   Threads   Write, Sync and Reopen one at a time; Read, Scan, Bytes, Reclaim and Checkpoint on any thread beside them. Every call may
+//             take as long as the disk takes, and may wait on locks of a library: on a fiber, inside rt::Blocking.
 //   Errors    Of Write and Sync: what was being written is on the disk, or not, or in part. Nothing but Reopen may follow, and
 //             then what is not known to be there is written once more.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,10 +19,9 @@
 
 namespace millrace::store {
 
-// Keys are job ids (KeyOf), on the last one request ids. A job that was retried may have an old record among the finished: the
-// one among the live counts.
-enum class Shelf : uint8_t { kSpec, kLive, kFinished, kRequests };
-inline constexpr size_t kShelves = 4;
+// Keys are job ids (KeyOf); of kEnded finish times and job ids (KeyOfEnded), of kRequests request ids.
+enum class Shelf : uint8_t { kSpec, kLive, kFinished, kRequests, kPayload, kEnded };
+inline constexpr size_t kShelves = 6;
 
 struct Change {
   enum class Kind : uint8_t { kPut, kErase };
@@ -29,17 +29,6 @@ struct Change {
   Shelf shelf;
   std::string key;
   std::string value;  // kPut
-};
-
-// A job as it lies there.
-struct RawJob {
-  JobId id;
-  std::string spec;
-  std::string state;
-};
-struct RawRequest {
-  std::string request_id;
-  std::string record;
 };
 
 class Disk {
@@ -50,8 +39,8 @@ class Disk {
   virtual Status Write(std::span<const Change> changes) = 0;
   // Everything written so far survives a loss of power.
   virtual Status Sync() = 0;
-  // After an error: begins anew with what is on the disk. STORE_DAMAGED, of this or the others: it cannot be trusted any more, and
-  // trying again does not help.
+  // After an error: begins anew with what is on the disk; waits for who reads. STORE_DAMAGED, of this or the others: it cannot be
+  // trusted any more, and trying again does not help.
   virtual Status Reopen() = 0;
   // Grows with each change that is written. After Reopen: that of the changes that are there.
   virtual uint64_t Position() const = 0;
@@ -61,14 +50,37 @@ class Disk {
   // must not call the disk. Empty: when this returns nobody is called any more.
   virtual void OnTrouble(std::function<void()>) {}
 
-  // Moves over all jobs in id order, some at a time; none: that was all. INTERNAL STORE_DAMAGED: the disk cannot be trusted.
-  class JobReader {
-   public:
-    virtual ~JobReader() = default;
-    virtual Result<std::vector<RawJob>> Next() = 0;
+  // ---- Reading. UNAVAILABLE: not now. INTERNAL STORE_DAMAGED: the disk cannot be trusted.
+  struct Place {
+    Shelf shelf;
+    std::string_view key;
   };
-  virtual std::unique_ptr<JobReader> ReadJobs() = 0;
-  virtual Result<std::vector<RawRequest>> ReadRequests() = 0;
+  // What lies in these places at one moment; nullopt: nothing.
+  virtual Result<std::vector<std::optional<std::string>>> Read(std::span<const Place> places) = 0;
+
+  // Moves over one shelf in key order. At no place at first, and after a step beyond the end or an error.
+  class Cursor {
+   public:
+    virtual ~Cursor() = default;
+    virtual void Seek(std::string_view key) = 0;      // The first one that is not below.
+    virtual void SeekBack(std::string_view key) = 0;  // The last one that is not above.
+    virtual void Next() = 0;
+    virtual void Previous() = 0;
+    virtual bool Valid() const = 0;
+    virtual std::string_view key() const = 0;  // Until the cursor moves.
+    virtual std::string_view value() const = 0;
+  };
+  // Calls `read` with a cursor on each of these shelves, all of the same moment. Gives what it returns, unless a cursor failed.
+  virtual Status Scan(std::span<const Shelf> shelves,
+                      const std::function<Status(std::span<Cursor* const> cursors)>& read) = 0;
+
+  // ---- Room
+  // About what it all takes, the log of the newest writes left out.
+  virtual uint64_t Bytes() = 0;
+  // Gives back the room of what was erased. May write all again that is left, and takes as long as that takes.
+  virtual Status Reclaim() = 0;
+  // A Reclaim that is under way ends soon, and every later one at once.
+  virtual void NoMoreReclaim() = 0;
 
   // Makes `folder`, which is not there yet, into a disk of its own with everything written so far. Any thread, while the others are
   // called; only Reopen waits for its end. After an error something may be left in the folder. The files are not synced.

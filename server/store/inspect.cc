@@ -49,7 +49,7 @@ Inspection Inspect(const StoreReader& store) {
     const std::optional<JobId> id = IdOf(walk.key());
     const std::optional<std::string_view> spec = walk.On(Shelf::kSpec), state = walk.state();
     if (id && spec && state) {
-      if (const Result<dispatch::JobRecord> record = DecodeJob(*id, *spec, *state); record.ok()) {
+      if (const Result<dispatch::JobRecord> record = DecodeJob(*id, {.spec = *spec, .state = *state}); record.ok()) {
         Count(*record, &seen);
         continue;
       }
@@ -58,7 +58,11 @@ Inspection Inspect(const StoreReader& store) {
   }
   seen.cut_short = walk.status();
   const std::unique_ptr<StoreReader::Cursor> requests = store.Read(Shelf::kRequests);
-  for (; requests->AtKey(); requests->Next()) ++seen.spent_request_ids;
+  for (; requests->AtKey(); requests->Next()) {
+    // Those without an end belong to jobs that are there, and were counted with them.
+    const Result<dispatch::SpentRequest> request = DecodeRequest(requests->key(), requests->value());
+    if (!request.ok() || request->until) ++seen.spent_request_ids;
+  }
   if (!requests->status().ok()) seen.cut_short = requests->status();
   return seen;
 }
@@ -73,8 +77,12 @@ Result<JobSnapshot> ReadJob(const StoreReader& store, const JobId& id) {
   if (!*spec && !*state) {
     return NotFound("JOB_NOT_FOUND", "job " + id.ToString() + " is not in the store in " + store.folder());
   }
+  Result<std::optional<std::string>> payload = store.Get(Shelf::kPayload, key);
+  if (!payload.ok()) return payload.status();
   // Half a job does not check out either, so DecodeJob says what is wrong.
-  Result<dispatch::JobRecord> record = DecodeJob(id, spec->value_or(""), state->value_or(""));
+  JobBytes bytes{.spec = *spec ? std::string_view(**spec) : "", .state = *state ? std::string_view(**state) : ""};
+  if (*payload) bytes.payload = **payload;
+  Result<dispatch::JobRecord> record = DecodeJob(id, bytes);
   if (!record.ok()) return record.status();
   return SnapshotOf(*std::move(record));
 }

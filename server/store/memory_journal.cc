@@ -1,30 +1,108 @@
 #include "store/memory_journal.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace millrace::store {
 
-Status MemoryJournal::Load(const std::function<void(dispatch::JobRecord)>& each) {
-  for (const auto& [id, record] : records_) each(record);
+using dispatch::EndedJob;
+using dispatch::JobRecord;
+using dispatch::SpentRequest;
+
+Status MemoryJournal::Load(const std::function<void(JobRecord)>& each) {
+  for (const auto& [id, record] : living_) each(record);
   return OkStatus();
 }
 
-std::optional<Status> MemoryJournal::Append(std::span<const dispatch::JobRecord* const> records, Accepting, Waiter*) {
-  if (keep_ == Keep::kRecords) {
-    for (const dispatch::JobRecord* record : records) records_.insert_or_assign(record->id, *record);
+Status MemoryJournal::LoadEnded(const std::function<void(const EndedJob&)>& each) {
+  std::vector<EndedJob> ended;
+  for (const auto* next = ended_.FirstAfter({}); next != nullptr; next = ended_.FirstAfter(ended.back().id)) {
+    ended.push_back(dispatch::EndedOf(**next));
   }
+  std::stable_sort(ended.begin(), ended.end(),
+                   [](const EndedJob& a, const EndedJob& b) { return a.finished < b.finished; });
+  for (const EndedJob& job : ended) each(job);
   return OkStatus();
 }
 
-void MemoryJournal::Erase(std::span<const JobId> ids) {
-  for (const JobId& id : ids) records_.erase(id);
-}
-
-void MemoryJournal::KeepRequest(const dispatch::SpentRequest& request) {
-  if (keep_ == Keep::kRecords) requests_.insert_or_assign(request.request_id, request);
-}
-
-Status MemoryJournal::LoadRequests(const std::function<void(dispatch::SpentRequest)>& each) {
+Status MemoryJournal::LoadRequests(const std::function<void(SpentRequest)>& each) {
   for (const auto& [request_id, request] : requests_) each(request);
   return OkStatus();
+}
+
+std::optional<Status> MemoryJournal::Append(std::span<const JobRecord* const> records, Accepting, Waiter*) {
+  if (keep_ != Keep::kAll) return OkStatus();
+  rt::LockGuard guard(lock_);
+  for (const JobRecord* record : records) living_.insert_or_assign(record->id, *record);
+  return OkStatus();
+}
+
+std::optional<Status> MemoryJournal::End(std::shared_ptr<const JobRecord> record, Waiter*) {
+  rt::LockGuard guard(lock_);
+  if (keep_ == Keep::kAll) {
+    living_.erase(record->id);
+    if (!record->request_id.empty()) {
+      requests_.insert_or_assign(record->request_id, SpentRequest{.request_id = record->request_id,
+                                                                  .job = record->id,
+                                                                  .fingerprint = record->fingerprint,
+                                                                  .final_state = record->life.state});
+    }
+  }
+  const JobId id = record->id;
+  ended_.Insert(id, std::move(record));
+  return OkStatus();
+}
+
+std::optional<Status> MemoryJournal::Revive(const JobRecord& record, const EndedJob&, Waiter*) {
+  std::shared_ptr<const JobRecord> old;  // Freed without the lock.
+  rt::LockGuard guard(lock_);
+  old = ended_.Erase(record.id);
+  if (keep_ == Keep::kAll) living_.insert_or_assign(record.id, record);
+  return OkStatus();
+}
+
+std::shared_ptr<const void> MemoryJournal::Forget(const EndedJob& job, const SpentRequest* request) {
+  rt::LockGuard guard(lock_);
+  if (request != nullptr && keep_ == Keep::kAll) requests_.insert_or_assign(request->request_id, *request);
+  return ended_.Erase(job.id);
+}
+
+void MemoryJournal::DropRequest(const std::string& request_id) {
+  rt::LockGuard guard(lock_);
+  requests_.erase(request_id);
+}
+
+Result<std::shared_ptr<const JobRecord>> MemoryJournal::Read(const JobId& id, Part) {
+  JobRecord living;
+  {
+    rt::LockGuard guard(lock_);
+    if (const auto* ended = ended_.FindShared(id)) return *ended;
+    auto found = living_.find(id);
+    if (found == living_.end()) return NotFound("JOB_UNKNOWN", "the journal has no job " + id.ToString());
+    living = found->second;
+  }
+  return std::make_shared<const JobRecord>(std::move(living));
+}
+
+Result<std::vector<std::shared_ptr<const JobRecord>>> MemoryJournal::ReadEnded(const Range& range) {
+  const bool backwards = range.last < range.after;
+  std::vector<std::shared_ptr<const JobRecord>> records;
+  records.reserve(range.limit);
+  JobId at = range.after;
+  rt::LockGuard guard(lock_);
+  while (records.size() < range.limit) {
+    const auto* next = backwards ? ended_.LastBefore(at) : ended_.FirstAfter(at);
+    if (next == nullptr) break;
+    at = (*next)->id;
+    if (backwards ? at < range.last : range.last < at) break;
+    records.push_back(*next);
+  }
+  return records;
+}
+
+size_t MemoryJournal::size() const {
+  rt::LockGuard guard(lock_);
+  return ended_.size() + living_.size();
 }
 
 }  // namespace millrace::store

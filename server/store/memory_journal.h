@@ -1,36 +1,52 @@
-// MemoryJournal: dispatch/journal.h without a disk. Everything is committed at once and gone with the process.
+// MemoryJournal: dispatch/journal.h without a disk. Everything is committed at once and gone with the process. Jobs that have ended
+// are kept as they are handed over: no copy.
+//   Threads   As the contract asks: a lock of its own, held for some dozen instructions.
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 
+#include "dispatch/id_table.h"
 #include "dispatch/journal.h"
+#include "runtime/lock.h"
 
 namespace millrace::store {
 
 class MemoryJournal final : public dispatch::Journal {
  public:
   enum class Keep : bool {
-    kNothing,  // What a daemon uses: nobody could read the records.
-    kRecords,  // What a test uses that starts a second dispatcher on the records of the first.
+    kEnded,  // What a daemon uses: jobs that have not ended are in its memory anyway.
+    kAll,    // What a test uses that starts a second dispatcher on the records of the first, or lets jobs go cold.
   };
-  explicit MemoryJournal(Keep keep = Keep::kNothing) : keep_(keep) {}
+  explicit MemoryJournal(Keep keep = Keep::kEnded) : keep_(keep) {}
 
   Durability durability() const override { return Durability::kNone; }
   bool CommitsAtOnce() const override { return true; }
+  bool KeepsUnfinished() const override { return keep_ == Keep::kAll; }
+
   Status Load(const std::function<void(dispatch::JobRecord)>& each) override;
-  std::optional<Status> Append(std::span<const dispatch::JobRecord* const> records, Accepting accepting,
-                               Waiter* waiter) override;
-  void Erase(std::span<const JobId> ids) override;
-  void KeepRequest(const dispatch::SpentRequest& request) override;
-  void DropRequest(const std::string& request_id) override { requests_.erase(request_id); }
+  Status LoadEnded(const std::function<void(const dispatch::EndedJob&)>& each) override;
   Status LoadRequests(const std::function<void(dispatch::SpentRequest)>& each) override;
 
-  size_t size() const { return records_.size(); }
+  std::optional<Status> Append(std::span<const dispatch::JobRecord* const> records, Accepting accepting,
+                               Waiter* waiter) override;
+  std::optional<Status> End(std::shared_ptr<const dispatch::JobRecord> record, Waiter* waiter) override;
+  std::optional<Status> Revive(const dispatch::JobRecord& record, const dispatch::EndedJob& was,
+                               Waiter* waiter) override;
+  std::shared_ptr<const void> Forget(const dispatch::EndedJob& job, const dispatch::SpentRequest* request) override;
+  void DropRequest(const std::string& request_id) override;
+
+  Result<std::shared_ptr<const dispatch::JobRecord>> Read(const JobId& id, Part part) override;
+  Result<std::vector<std::shared_ptr<const dispatch::JobRecord>>> ReadEnded(const Range& range) override;
+
+  size_t size() const;
 
  private:
   const Keep keep_;
-  std::map<JobId, dispatch::JobRecord> records_;
+  mutable rt::Lock lock_;  // Guards what follows.
+  dispatch::IdTable<const dispatch::JobRecord> ended_;
+  std::map<JobId, dispatch::JobRecord> living_;  // kAll.
   std::map<std::string, dispatch::SpentRequest> requests_;
 };
 

@@ -4,33 +4,26 @@
 #include <xxhash.h>
 
 #include <array>
-#include <bit>
 #include <initializer_list>
-#include <type_traits>
 #include <utility>
+
+#include "job/fingerprint.h"
+#include "store/codec.h"
 
 namespace millrace::store {
 
 namespace {
 
+using dispatch::EndedJob;
 using dispatch::JobRecord;
+using dispatch::Journal;
 using dispatch::SpentRequest;
 
 // What a record is part of; in the checksum only.
-enum class Part : uint8_t { kSpec = 1, kState = 2, kRequest = 3 };
+enum class Part : uint8_t { kSpec = 1, kState = 2, kRequest = 3, kPayload = 4, kEnded = 5 };
 
 constexpr size_t kChecksumBytes = 8;
 constexpr size_t kHeaderBytes = 1 + kChecksumBytes;
-
-void AppendFixed64(uint64_t value, std::string* out) {
-  for (int shift = 0; shift < 64; shift += 8) out->push_back(static_cast<char>(value >> shift));
-}
-
-uint64_t ReadFixed64(std::string_view bytes) {
-  uint64_t value = 0;
-  for (int i = 0; i < 8; ++i) value |= uint64_t{static_cast<uint8_t>(bytes[static_cast<size_t>(i)])} << (8 * i);
-  return value;
-}
 
 uint64_t Checksum(Part part, std::string_view key, uint8_t version, std::string_view body) {
   // The body alone may be long; the rest decides the seed.
@@ -59,13 +52,14 @@ Status Damaged(const std::string& whose, const char* what) {
                                        "); restore the folder from a copy, or move it away to begin with none");
 }
 
-// Of one that is not empty.
-uint8_t VersionOf(std::string_view record) { return static_cast<uint8_t>(record[0]); }
-
+struct Body {
+  uint8_t version;
+  std::string_view bytes;
+};
 // The body, once it is known to be what Seal was given.
-Result<std::string_view> Open(Part part, std::string_view key, std::string_view record, const std::string& whose) {
+Result<Body> Open(Part part, std::string_view key, std::string_view record, const std::string& whose) {
   if (record.size() < kHeaderBytes) return Damaged(whose, "it is too short");
-  const uint8_t version = VersionOf(record);
+  const uint8_t version = static_cast<uint8_t>(record[0]);
   const std::string_view body = record.substr(kHeaderBytes);
   if (ReadFixed64(record.substr(1)) != Checksum(part, key, version, body))
     return Damaged(whose, "the checksum differs");
@@ -76,123 +70,8 @@ Result<std::string_view> Open(Part part, std::string_view key, std::string_view 
                                                    std::to_string(kRecordVersion) + "; run a newer daemon");
   }
   if (version == 0) return Damaged(whose, "there was never a version 0");
-  return body;
+  return Body{version, body};
 }
-
-class Writer {
- public:
-  explicit Writer(std::string* out) : out_(*out) {}
-
-  void Number(uint64_t value) {  // LEB128
-    for (; value >= 0x80; value >>= 7) out_.push_back(static_cast<char>(value | 0x80));
-    out_.push_back(static_cast<char>(value));
-  }
-  void Signed(int64_t value) {  // Zigzag, so that small negative ones are short too.
-    Number(static_cast<uint64_t>(value) << 1 ^ static_cast<uint64_t>(value >> 63));
-  }
-  void Fixed(uint64_t value) { AppendFixed64(value, &out_); }
-  void Flag(bool value) { out_.push_back(value ? '\1' : '\0'); }
-  void Text(std::string_view text) {
-    Number(text.size());
-    out_ += text;
-  }
-  template <typename E>
-  void Enum(E value) {
-    out_.push_back(static_cast<char>(value));
-  }
-  void Time(WallTime time) { Signed(time.time_since_epoch().count()); }
-  void Time(Nanos time) { Signed(time.count()); }
-  void Double(double value) { Fixed(std::bit_cast<uint64_t>(value)); }
-  template <typename T>
-  void Optional(const std::optional<T>& value) {
-    Flag(value.has_value());
-    if (!value) return;
-    if constexpr (std::is_same_v<T, int>) {
-      Signed(*value);
-    } else if constexpr (std::is_same_v<T, double>) {
-      Double(*value);
-    } else if constexpr (std::is_same_v<T, uint64_t>) {
-      Fixed(*value);
-    } else {
-      Time(*value);
-    }
-  }
-
- private:
-  std::string& out_;
-};
-
-// Reads what Writer wrote. After anything that does not fit it is not ok and every further value is empty.
-class Reader {
- public:
-  explicit Reader(std::string_view bytes) : rest_(bytes) {}
-
-  bool ok() const { return ok_; }
-  std::string_view rest() const { return rest_; }
-
-  uint64_t Number() {
-    uint64_t value = 0;
-    for (int shift = 0; shift < 64; shift += 7) {
-      const uint8_t byte = Byte();
-      value |= uint64_t{byte & 0x7Fu} << shift;
-      if (byte < 0x80) return value;
-    }
-    return Fail();
-  }
-  int64_t Signed() {
-    const uint64_t value = Number();
-    return static_cast<int64_t>(value >> 1 ^ -(value & 1));
-  }
-  int Int() {
-    const int64_t value = Signed();
-    return std::in_range<int>(value) ? static_cast<int>(value) : static_cast<int>(Fail());
-  }
-  uint64_t Fixed() {
-    const std::string_view bytes = Take(8);
-    return ok_ ? ReadFixed64(bytes) : 0;
-  }
-  double Double() { return std::bit_cast<double>(Fixed()); }
-  bool Flag() {
-    const uint8_t byte = Byte();
-    return byte <= 1 ? byte == 1 : Fail() != 0;
-  }
-  std::string_view Text() { return Take(Number()); }
-  template <typename E>
-  E Enum(E last) {
-    const uint8_t byte = Byte();
-    return static_cast<E>(byte <= static_cast<uint8_t>(last) ? byte : Fail());
-  }
-  WallTime Time() { return WallTime(Nanos(Signed())); }
-  std::string_view Take(uint64_t size) {
-    if (!ok_ || size > rest_.size()) return Fail(), std::string_view();
-    const std::string_view taken = rest_.substr(0, size);
-    rest_.remove_prefix(size);
-    return taken;
-  }
-  Bytes Shared(uint64_t size) {
-    const std::string_view bytes = Take(size);
-    return bytes.empty() ? nullptr : MakeBytes(std::string(bytes));
-  }
-  template <typename Read>
-  auto Optional(Read read) -> std::optional<decltype(read())> {
-    if (!Flag()) return std::nullopt;
-    return read();
-  }
-
- private:
-  uint8_t Byte() {
-    const std::string_view one = Take(1);
-    return ok_ ? static_cast<uint8_t>(one[0]) : 0;
-  }
-  uint64_t Fail() {
-    ok_ = false;
-    rest_ = {};
-    return 0;
-  }
-
-  std::string_view rest_;
-  bool ok_ = true;
-};
 
 size_t SizeOf(const Bytes& bytes) { return bytes ? bytes->size() : 0; }
 std::string_view ViewOf(const Bytes& bytes) { return bytes ? std::string_view(*bytes) : std::string_view(); }
@@ -229,7 +108,7 @@ Attempt ReadAttempt(Reader& reader) {
   return attempt;
 }
 
-bool ReadSpec(Reader& reader, uint8_t version, JobRecord* record) {
+bool ReadSpec(uint8_t version, Reader& reader, JobRecord* record) {
   auto spec = std::make_shared<JobSpec>();
   record->request_id = reader.Text();
   record->created = reader.Time();
@@ -255,12 +134,19 @@ bool ReadSpec(Reader& reader, uint8_t version, JobRecord* record) {
     unique.scope = reader.Enum(UniqueScope::kWhileUnfinished);
     unique.on_taken = reader.Enum(OnTaken::kReject);
   }
+  if (version >= 3) {
+    record->fingerprint = reader.Fixed();
+    record->payload_bytes = reader.Signed();
+  }
+  const auto rest = static_cast<int64_t>(reader.rest().size());
+  if (version < 3) record->payload_bytes = rest;
   spec->payload = reader.Shared(reader.rest().size());
+  if (version < 3 && !record->request_id.empty()) record->fingerprint = Fingerprint(*spec);
   record->spec = std::move(spec);
-  return reader.ok();
+  return reader.ok() && (rest == record->payload_bytes || rest == 0) && record->payload_bytes >= 0;
 }
 
-bool ReadState(Reader& reader, JobRecord* record) {
+bool ReadState(Reader& reader, Journal::Part part, JobRecord* record) {
   record->life.state = reader.Enum(JobState::kQuarantined);
   record->life.claim.attempt = reader.Int();
   record->life.claim.token = reader.Fixed();
@@ -281,6 +167,10 @@ bool ReadState(Reader& reader, JobRecord* record) {
   }
   record->log_bytes = reader.Signed();
   const uint64_t result_bytes = reader.Number();
+  if (part == Journal::Part::kBasic) {
+    reader.Take(result_bytes);
+    return reader.ok();
+  }
   record->result = reader.Shared(result_bytes);
   record->log_tail = reader.Shared(reader.rest().size());
   return reader.ok();
@@ -302,6 +192,10 @@ std::optional<JobId> IdOf(std::string_view key) {
   std::array<uint64_t, 2> halves{};
   for (size_t i = 0; i < 16; ++i) halves[i / 8] = halves[i / 8] << 8 | static_cast<uint8_t>(key[i]);
   return JobId{halves[0], halves[1]};
+}
+
+SpecPart SpecOf(const JobRecord& record) {
+  return {record.spec, record.request_id, record.fingerprint, record.created};
 }
 
 std::string EncodeSpec(const JobId& id, const SpecPart& part) {
@@ -333,7 +227,13 @@ std::string EncodeSpec(const JobId& id, const SpecPart& part) {
     writer.Enum(spec.unique_key->scope);
     writer.Enum(spec.unique_key->on_taken);
   }
-  return Seal(Part::kSpec, KeyOf(id), {head, PayloadOf(spec)});
+  writer.Fixed(part.fingerprint);
+  writer.Signed(static_cast<int64_t>(PayloadOf(spec).size()));
+  return Seal(Part::kSpec, KeyOf(id), {head, part.payload_apart() ? std::string_view() : PayloadOf(spec)});
+}
+
+std::string EncodePayload(const JobId& id, const SpecPart& part) {
+  return Seal(Part::kPayload, KeyOf(id), {PayloadOf(*part.spec)});
 }
 
 StatePart PrepareState(const JobRecord& record) {
@@ -366,18 +266,60 @@ std::string EncodeState(const JobId& id, const StatePart& part) {
   return Seal(Part::kState, KeyOf(id), {part.head, ViewOf(part.result), ViewOf(part.log_tail)});
 }
 
-Result<JobRecord> DecodeJob(const JobId& id, std::string_view spec, std::string_view state) {
+Result<JobRecord> DecodeJob(const JobId& id, const JobBytes& bytes, Journal::Part part) {
   const std::string key = KeyOf(id), whose = "job " + id.ToString();
-  Result<std::string_view> spec_body = Open(Part::kSpec, key, spec, whose);
-  if (!spec_body.ok()) return spec_body.status();
-  Result<std::string_view> state_body = Open(Part::kState, key, state, whose);
-  if (!state_body.ok()) return state_body.status();
+  Result<Body> spec = Open(Part::kSpec, key, bytes.spec, whose);
+  if (!spec.ok()) return spec.status();
+  Result<Body> state = Open(Part::kState, key, bytes.state, whose);
+  if (!state.ok()) return state.status();
   JobRecord record;
   record.id = id;
-  Reader spec_reader(*spec_body), state_reader(*state_body);
-  if (!ReadSpec(spec_reader, VersionOf(spec), &record)) return Damaged(whose, "the spec cannot be read");
-  if (!ReadState(state_reader, &record)) return Damaged(whose, "the state cannot be read");
+  Reader spec_reader(spec->bytes), state_reader(state->bytes);
+  if (!ReadSpec(spec->version, spec_reader, &record)) return Damaged(whose, "the spec cannot be read");
+  if (!ReadState(state_reader, part, &record)) return Damaged(whose, "the state cannot be read");
+  if (!bytes.payload || record.payload_bytes == 0 || record.spec->payload) return record;
+  Result<Body> payload = Open(Part::kPayload, key, *bytes.payload, whose);
+  if (!payload.ok()) return payload.status();
+  if (static_cast<int64_t>(payload->bytes.size()) != record.payload_bytes) {
+    return Damaged(whose, "the payload has another size than the spec says");
+  }
+  auto whole = std::make_shared<JobSpec>(*record.spec);
+  whole->payload = MakeBytes(std::string(payload->bytes));
+  record.spec = std::move(whole);
   return record;
+}
+
+std::string KeyOfEnded(const EndedJob& job) {
+  // The sign bit turned: times before 1970 come first.
+  const uint64_t finished = static_cast<uint64_t>(job.finished.time_since_epoch().count()) ^ uint64_t { 1 } << 63;
+  std::string key;
+  key.reserve(24);
+  for (int shift = 56; shift >= 0; shift -= 8) key.push_back(static_cast<char>(finished >> shift));
+  return key += KeyOf(job.id);
+}
+
+std::string EncodeEnded(const EndedJob& job) {
+  std::string body;
+  Writer writer(&body);
+  writer.Enum(job.state);
+  writer.Signed(job.bytes);
+  return Seal(Part::kEnded, KeyOfEnded(job), {body});
+}
+
+Result<EndedJob> DecodeEnded(std::string_view key, std::string_view bytes) {
+  const std::optional<JobId> id = key.size() == 24 ? IdOf(key.substr(8)) : std::nullopt;
+  if (!id) return Damaged("a job that has ended", "its key is none");
+  const std::string whose = "the end of job " + id->ToString();
+  Result<Body> body = Open(Part::kEnded, key, bytes, whose);
+  if (!body.ok()) return body.status();
+  uint64_t finished = 0;
+  for (size_t i = 0; i < 8; ++i) finished = finished << 8 | static_cast<uint8_t>(key[i]);
+  Reader reader(body->bytes);
+  EndedJob job{.id = *id, .finished = WallTime(Nanos(static_cast<int64_t>(finished ^ uint64_t{1} << 63)))};
+  job.state = reader.Enum(JobState::kQuarantined);
+  job.bytes = reader.Signed();
+  if (!reader.ok() || !reader.rest().empty() || !IsTerminal(job.state)) return Damaged(whose, "it cannot be read");
+  return job;
 }
 
 std::string EncodeRequest(const SpentRequest& request) {
@@ -387,25 +329,26 @@ std::string EncodeRequest(const SpentRequest& request) {
   writer.Fixed(request.job.low);
   writer.Optional(request.fingerprint);
   writer.Enum(request.final_state);
-  writer.Time(request.until);
+  writer.Optional(request.until);
   return Seal(Part::kRequest, request.request_id, {body});
 }
 
 Result<SpentRequest> DecodeRequest(std::string_view request_id, std::string_view bytes) {
   const std::string whose = "request id '" + std::string(request_id) + "'";
-  Result<std::string_view> body = Open(Part::kRequest, request_id, bytes, whose);
+  Result<Body> body = Open(Part::kRequest, request_id, bytes, whose);
   if (!body.ok()) return body.status();
-  Reader reader(*body);
+  Reader reader(body->bytes);
   SpentRequest request{.request_id = std::string(request_id)};
   request.job.high = reader.Fixed();
   request.job.low = reader.Fixed();
-  if (VersionOf(bytes) == 1) {
+  if (body->version == 1) {
     reader.Fixed();  // Differs from build to build.
   } else {
     request.fingerprint = reader.Optional([&] { return reader.Fixed(); });
   }
   request.final_state = reader.Enum(JobState::kQuarantined);
-  request.until = reader.Time();
+  auto time = [&] { return reader.Time(); };
+  request.until = body->version < 3 ? time() : reader.Optional(time);
   if (!reader.ok() || !reader.rest().empty()) return Damaged(whose, "it cannot be read");
   return request;
 }

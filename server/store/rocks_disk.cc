@@ -2,6 +2,7 @@
 
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/options.h>
 #include <rocksdb/table.h>
@@ -12,6 +13,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <condition_variable>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
@@ -27,21 +29,18 @@
 #include "store/durable_folder.h"
 #include "store/folder_lock.h"
 #include "store/log_check.h"
-#include "store/record.h"
+#include "store/migrate.h"
 #include "store/rocks_common.h"
 #include "store/table_check.h"
 
 namespace millrace::store {
 
-const std::array<const char*, kShelves> kShelfNames = {"spec", "live", "finished", "requests"};
+const std::array<const char*, kShelves> kShelfNames = {"spec", "live", "finished", "requests", "payload", "ended"};
 
 namespace {
 
 constexpr const char* kFormatKey = "format";
 constexpr uint32_t kTableFormat = 5;
-// What one step of reading holds in memory at most, but for one job more.
-constexpr size_t kReadBytes = size_t{4} << 20;
-constexpr size_t kReadJobs = 1000;
 
 }  // namespace
 
@@ -132,7 +131,8 @@ rocksdb::ColumnFamilyOptions ShelfOptions(const RocksDiskOptions& ours, const st
   rocksdb::ColumnFamilyOptions options;
   options.write_buffer_size = ours.buffer_bytes;
   rocksdb::BlockBasedTableOptions table;
-  table.block_cache = cache;  // Blocks are read at start only.
+  table.block_cache = cache;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));  // A job is on one of several shelves.
   table.format_version = kTableFormat;
   table.checksum = rocksdb::kXXH3;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
@@ -159,59 +159,66 @@ Result<int> ReadFormat(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* meta, const
 
 namespace {
 
-class RocksReader final : public Disk::JobReader {
+class RocksCursor final : public Disk::Cursor {
  public:
-  RocksReader(std::unique_ptr<rocksdb::Iterator> spec, std::unique_ptr<rocksdb::Iterator> live,
-              std::unique_ptr<rocksdb::Iterator> finished, std::string folder)
-      : spec_(std::move(spec)), live_(std::move(live)), finished_(std::move(finished)), folder_(std::move(folder)) {
-    for (rocksdb::Iterator* each : {spec_.get(), live_.get(), finished_.get()}) each->SeekToFirst();
-  }
-
-  Result<std::vector<RawJob>> Next() override {
-    std::vector<RawJob> jobs;
-    size_t bytes = 0;
-    // Each job has a spec and one state at least, so the three move on together.
-    for (; spec_->Valid() && jobs.size() < kReadJobs && bytes < kReadBytes; spec_->Next()) {
-      const rocksdb::Slice key = spec_->key();
-      const bool live = live_->Valid() && live_->key() == key;
-      const bool finished = finished_->Valid() && finished_->key() == key;
-      const std::optional<JobId> id = IdOf(key.ToStringView());
-      // An iterator that failed is at no key; its own word comes first.
-      MR_RETURN_IF_ERROR(Check());
-      if (!id) return Damaged("a key is no job id");
-      if (!live && !finished) return Damaged("job " + id->ToString() + " has no state");
-      RawJob& job = jobs.emplace_back(RawJob{.id = *id, .spec = spec_->value().ToString()});
-      job.state = (live ? live_ : finished_)->value().ToString();
-      bytes += job.spec.size() + job.state.size();
-      if (live) live_->Next();
-      if (finished) finished_->Next();
-    }
-    MR_RETURN_IF_ERROR(Check());
-    if (jobs.empty() && (live_->Valid() || finished_->Valid())) return Damaged("a state belongs to no job");
-    return jobs;
-  }
+  explicit RocksCursor(rocksdb::Iterator* iterator) : iterator_(iterator) {}
+  void Seek(std::string_view key) override { iterator_->Seek({key.data(), key.size()}); }
+  void SeekBack(std::string_view key) override { iterator_->SeekForPrev({key.data(), key.size()}); }
+  void Next() override { iterator_->Next(); }
+  void Previous() override { iterator_->Prev(); }
+  bool Valid() const override { return iterator_->Valid(); }
+  std::string_view key() const override { return iterator_->key().ToStringView(); }
+  std::string_view value() const override { return iterator_->value().ToStringView(); }
+  rocksdb::Status status() const { return iterator_->status(); }
 
  private:
-  Status Damaged(const std::string& what) const { return StoreDamaged(folder_, what); }
-  Status Check() const {
-    for (rocksdb::Iterator* each : {spec_.get(), live_.get(), finished_.get()}) {
-      if (!each->status().ok()) return FromRocks(each->status(), folder_);
-    }
-    return OkStatus();
-  }
-
-  std::unique_ptr<rocksdb::Iterator> spec_, live_, finished_;
-  const std::string folder_;
+  const std::unique_ptr<rocksdb::Iterator> iterator_;
 };
 
-// Of a store that is not open.
-class NoReader final : public Disk::JobReader {
+// Who reads holds the store open. Only threads that may sleep come here: none of a fiber's that can be stopped inside.
+class OpenGate {
  public:
-  explicit NoReader(Status why) : why_(std::move(why)) {}
-  Result<std::vector<RawJob>> Next() override { return why_; }
+  // False: it is not open now.
+  bool Enter() {
+    std::lock_guard guard(lock_);
+    if (!open_) return false;
+    ++inside_;
+    return true;
+  }
+  void Leave() {
+    std::lock_guard guard(lock_);
+    if (--inside_ == 0) left_.notify_all();
+  }
+  void Open() {
+    std::lock_guard guard(lock_);
+    open_ = true;
+  }
+  void Close() {
+    std::unique_lock guard(lock_);
+    open_ = false;
+    left_.wait(guard, [this] { return inside_ == 0; });
+  }
 
  private:
-  const Status why_;
+  std::mutex lock_;
+  std::condition_variable left_;
+  bool open_ = false;
+  int inside_ = 0;
+};
+
+class Inside {
+ public:
+  explicit Inside(OpenGate& gate) : gate_(gate), entered_(gate.Enter()) {}
+  ~Inside() {
+    if (entered_) gate_.Leave();
+  }
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+  explicit operator bool() const { return entered_; }
+
+ private:
+  OpenGate& gate_;
+  const bool entered_;
 };
 
 class RocksDisk final : public Disk {
@@ -309,33 +316,82 @@ class RocksDisk final : public Disk {
     return FromRocks(status, status.IsCorruption() ? folder_ : folder);
   }
 
-  std::unique_ptr<JobReader> ReadJobs() override {
-    if (!db_) return std::make_unique<NoReader>(NotOpen());
-    return std::make_unique<RocksReader>(Iterate(Shelf::kSpec), Iterate(Shelf::kLive), Iterate(Shelf::kFinished),
-                                         folder_);
+  Result<std::vector<std::optional<std::string>>> Read(std::span<const Place> places) override {
+    const Inside inside(gate_);
+    if (!inside) return NotOpen();
+    std::vector<rocksdb::ColumnFamilyHandle*> shelves;
+    std::vector<rocksdb::Slice> keys;
+    for (const Place& place : places) {
+      shelves.push_back(shelves_[static_cast<size_t>(place.shelf)]);
+      keys.emplace_back(place.key.data(), place.key.size());
+    }
+    std::vector<std::string> values;
+    const std::vector<rocksdb::Status> statuses = db_->MultiGet(rocksdb::ReadOptions(), shelves, keys, &values);
+    std::vector<std::optional<std::string>> found(places.size());
+    for (size_t i = 0; i < places.size(); ++i) {
+      if (statuses[i].ok()) {
+        found[i] = std::move(values[i]);
+      } else if (!statuses[i].IsNotFound()) {
+        return FromRocks(statuses[i], folder_);
+      }
+    }
+    return found;
   }
 
-  Result<std::vector<RawRequest>> ReadRequests() override {
-    if (!db_) return NotOpen();
-    std::vector<RawRequest> requests;
-    std::unique_ptr<rocksdb::Iterator> each = Iterate(Shelf::kRequests);
-    for (each->SeekToFirst(); each->Valid(); each->Next()) {
-      requests.push_back({each->key().ToString(), each->value().ToString()});
+  Status Scan(std::span<const Shelf> shelves, const std::function<Status(std::span<Cursor* const>)>& read) override {
+    const Inside inside(gate_);
+    if (!inside) return NotOpen();
+    rocksdb::ReadOptions options;
+    options.fill_cache = false;
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    for (Shelf shelf : shelves) handles.push_back(shelves_[static_cast<size_t>(shelf)]);
+    std::vector<rocksdb::Iterator*> iterators;
+    MR_RETURN_IF_ERROR(FromRocks(db_->NewIterators(options, handles, &iterators), folder_));
+    std::vector<std::unique_ptr<RocksCursor>> cursors;
+    std::vector<Cursor*> pointers;
+    for (rocksdb::Iterator* iterator : iterators) {
+      pointers.push_back(cursors.emplace_back(std::make_unique<RocksCursor>(iterator)).get());
     }
-    if (!each->status().ok()) return FromRocks(each->status(), folder_);
-    return requests;
+    const Status status = read(pointers);
+    // A cursor that failed is at no place, as at the end: its own word comes first.
+    for (const auto& cursor : cursors) MR_RETURN_IF_ERROR(FromRocks(cursor->status(), folder_));
+    return status;
+  }
+
+  uint64_t Bytes() override {
+    const Inside inside(gate_);
+    if (!inside) return 0;
+    uint64_t bytes = 0;
+    for (rocksdb::ColumnFamilyHandle* shelf : shelves_) {
+      uint64_t tables = 0;
+      if (db_->GetIntProperty(shelf, rocksdb::DB::Properties::kTotalSstFilesSize, &tables)) bytes += tables;
+    }
+    return bytes;
+  }
+
+  void NoMoreReclaim() override {
+    const Inside inside(gate_);
+    if (inside) db_->DisableManualCompaction();
+  }
+
+  Status Reclaim() override {
+    const Inside inside(gate_);
+    if (!inside) return NotOpen();
+    // The log goes when nothing needs it any more, on whichever shelf.
+    MR_RETURN_IF_ERROR(FromRocks(db_->Flush(rocksdb::FlushOptions(), shelves_), folder_));
+    rocksdb::CompactRangeOptions options;
+    options.exclusive_manual_compaction = false;
+    for (rocksdb::ColumnFamilyHandle* shelf : shelves_) {
+      rocksdb::Status status = db_->CompactRange(options, shelf, nullptr, nullptr);
+      if (status.IsIncomplete()) return NotOpen();  // Close has stopped it.
+      MR_RETURN_IF_ERROR(FromRocks(status, folder_));
+    }
+    return OkStatus();
   }
 
  private:
   Status Check() const { return db_ ? FromRocks(trouble_->Get(), folder_) : NotOpen(); }
   Status NotOpen() const { return Unavailable("STORE_FAILED", "the store in " + folder_ + " is not open"); }
-
-  std::unique_ptr<rocksdb::Iterator> Iterate(Shelf shelf) {
-    rocksdb::ReadOptions options;
-    options.fill_cache = false;
-    options.readahead_size = size_t{1} << 20;
-    return std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options, shelves_[static_cast<size_t>(shelf)]));
-  }
 
   // What attempts to open it left behind for lack of room. RocksDB makes new files before it removes the old ones: with each attempt it
   // would need more room than with the one before.
@@ -355,16 +411,27 @@ class RocksDisk final : public Disk {
 
   // A folder without a format was made just now: nothing is written before it.
   Status CheckFormat() {
-    rocksdb::ColumnFamilyHandle* meta = shelves_[kShelves];
-    Result<int> format = ReadFormat(*db_, meta, folder_);
-    // An older one is migrated here, one step at a time; there is none yet.
-    if (!format.ok() || *format > 0) return format.status();
+    Result<int> found = ReadFormat(*db_, shelves_[kShelves], folder_);
+    if (!found.ok()) return found.status();
+    gate_.Open();
+    if (*found == 0) return WriteFormat(kFormat);
+    for (int format = *found; format < kFormat; ++format) {
+      LogInfo("the store in %s has format %d and is brought to format %d", folder_.c_str(), format, format + 1);
+      MR_RETURN_IF_ERROR(Migrate(*this, format));
+      MR_RETURN_IF_ERROR(WriteFormat(format + 1));
+    }
+    return OkStatus();
+  }
+
+  Status WriteFormat(int format) {
     rocksdb::WriteOptions options;
     options.sync = true;
-    return FromRocks(db_->Put(options, meta, kFormatKey, std::to_string(kFormat)), folder_);
+    return FromRocks(db_->Put(options, shelves_[kShelves], kFormatKey, std::to_string(format)), folder_);
   }
 
   void Close() {
+    if (db_) db_->DisableManualCompaction();  // Or Reclaim would be waited for.
+    gate_.Close();
     for (rocksdb::ColumnFamilyHandle* shelf : shelves_) db_->DestroyColumnFamilyHandle(shelf);
     shelves_.clear();
     db_.reset();
@@ -380,6 +447,7 @@ class RocksDisk final : public Disk {
   std::vector<rocksdb::ColumnFamilyHandle*> shelves_;  // By Shelf; then the one of the format, then unknown ones.
   rocksdb::WriteBatch batch_;
   bool all_synced_ = false;  // Everything that was written.
+  OpenGate gate_;
 };
 
 }  // namespace

@@ -19,6 +19,8 @@ using SteadyClock = std::chrono::steady_clock;
 
 // A batch is closed when it weighs this much: what comes after it is answered that much later, and it is copied once in memory.
 constexpr size_t kBatchBytes = size_t{8} << 20;
+// About what the records of a job take beside payload, result and log.
+constexpr uint64_t kRecordBytes = 300;
 
 int64_t OnMonotonic(SteadyClock::time_point time) {
   return std::chrono::duration_cast<Nanos>(time.time_since_epoch()).count();
@@ -43,13 +45,15 @@ RocksJournal::RocksJournal(std::unique_ptr<Disk> disk, RocksJournalOptions optio
       fsync_seconds_(Histogram::SecondsBounds()),
       batch_records_(Histogram::ExponentialBounds(1, 2, 16)),
       commit_thread_([this] { CommitLoop(); }),
-      answer_thread_([this] { AnswerLoop(); }) {
+      answer_thread_([this] { AnswerLoop(); }),
+      room_thread_([this] { RoomLoop(); }) {
   disk_->OnTrouble([this] {
     background_errors_.fetch_add(1, std::memory_order_relaxed);
     WakeForTrouble();
   });
   pthread_setname_np(commit_thread_.native_handle(), "store");
   pthread_setname_np(answer_thread_.native_handle(), "store-answers");
+  pthread_setname_np(room_thread_.native_handle(), "store-room");
 }
 
 RocksJournal::~RocksJournal() { Stop(); }
@@ -58,14 +62,14 @@ RocksJournal::~RocksJournal() { Stop(); }
 
 std::optional<Status> RocksJournal::Append(std::span<const dispatch::JobRecord* const> records, Accepting accepting,
                                            Waiter* waiter) {
+  const bool accept = accepting == Accepting::kYes;
   auto note = [&](const dispatch::JobRecord& record) {
-    Note made{.id = record.id,
-              .accepting = accepting == Accepting::kYes,
+    Note made{.kind = accept ? Note::Kind::kAccept : Note::Kind::kChange,
               .last_of_call = &record == records.back(),
-              .state = PrepareState(record),
-              .ended = IsTerminal(record.life.state)};
+              .id = record.id,
+              .state = PrepareState(record)};
     if (made.last_of_call) made.waiter = waiter;
-    if (made.accepting) made.spec = {record.spec, record.request_id, record.created};
+    if (accept) made.spec = SpecOf(record);
     return made;
   };
   Status refusal;
@@ -82,25 +86,33 @@ std::optional<Status> RocksJournal::Append(std::span<const dispatch::JobRecord* 
   return std::nullopt;
 }
 
-void RocksJournal::Erase(std::span<const JobId> ids) {
-  Notes notes;
-  for (const JobId& id : ids) notes.push_back({.id = id, .erase = true, .last_of_call = &id == &ids.back()});
-  PushOurs(notes);
+std::optional<Status> RocksJournal::End(std::shared_ptr<const dispatch::JobRecord> record, Waiter* waiter) {
+  const JobId id = record->id;
+  PushOurs({.kind = Note::Kind::kEnd, .id = id, .waiter = waiter, .ended = std::move(record)});
+  return std::nullopt;
 }
 
-void RocksJournal::KeepRequest(const dispatch::SpentRequest& request) {
-  Note note{.request = std::make_unique<const dispatch::SpentRequest>(request)};
-  PushOurs(std::span(&note, 1));
+std::optional<Status> RocksJournal::Revive(const dispatch::JobRecord& record, const dispatch::EndedJob& was,
+                                           Waiter* waiter) {
+  PushOurs({.kind = Note::Kind::kRevive, .id = record.id, .waiter = waiter, .state = PrepareState(record), .was = was});
+  return std::nullopt;
+}
+
+std::shared_ptr<const void> RocksJournal::Forget(const dispatch::EndedJob& job, const dispatch::SpentRequest* request) {
+  Note note{.kind = Note::Kind::kForget, .id = job.id, .was = job};
+  if (request != nullptr) note.request = std::make_unique<const dispatch::SpentRequest>(*request);
+  PushOurs(std::move(note));
+  return nullptr;
 }
 
 void RocksJournal::DropRequest(const std::string& request_id) {
-  Note note{.request = std::make_unique<const dispatch::SpentRequest>(dispatch::SpentRequest{.request_id = request_id}),
-            .erase = true};
-  PushOurs(std::span(&note, 1));
+  Note note{.kind = Note::Kind::kDropRequest};
+  note.request = std::make_unique<const dispatch::SpentRequest>(dispatch::SpentRequest{.request_id = request_id});
+  PushOurs(std::move(note));
 }
 
-void RocksJournal::PushOurs(std::span<Note> notes) {
-  Status noted = Push(notes);
+void RocksJournal::PushOurs(Note note) {
+  Status noted = Push(std::span(&note, 1));
   MR_CHECK(noted.ok(), "a change of what was accepted was refused: %s", noted.ToString().c_str());
 }
 
@@ -108,7 +120,7 @@ Status RocksJournal::Push(std::span<Note> notes) {
   bool wake;
   {
     rt::LockGuard guard(lock_);
-    if (!health_.ok() && !notes.empty() && notes[0].accepting) return health_;
+    if (!health_.ok() && !notes.empty() && notes[0].kind == Note::Kind::kAccept) return health_;
     // Whole calls only: the commit thread takes all there is.
     for (Note& note : notes) notes_.push_back(std::move(note));
     wake = std::exchange(sleeping_, false);
@@ -125,6 +137,7 @@ dispatch::JournalStats RocksJournal::Stats() const {
           .open_errors = open_errors_.load(std::memory_order_relaxed),
           .write_errors = write_errors_.load(std::memory_order_relaxed),
           .sync_errors = sync_errors_.load(std::memory_order_relaxed),
+          .read_errors = read_errors_.load(std::memory_order_relaxed),
           .background_errors = background_errors_.load(std::memory_order_relaxed),
           .failing = !Health().ok()};
 }
@@ -132,6 +145,13 @@ dispatch::JournalStats RocksJournal::Stats() const {
 void RocksJournal::Stop() {
   if (!commit_thread_.joinable()) return;
   disk_->OnTrouble({});
+  no_more_room_.store(true, std::memory_order_relaxed);
+  garbage_news_.fetch_add(1, std::memory_order_release);
+  rt::FutexWake(garbage_news_, 1);
+  rt::Blocking([this] {
+    disk_->NoMoreReclaim();
+    room_thread_.join();
+  });
   {
     rt::LockGuard guard(lock_);
     stopping_ = true;
@@ -167,22 +187,18 @@ void RocksJournal::CommitLoop() {
 bool RocksJournal::AwaitNotes(Notes* notes) {
   for (;;) {
     uint32_t before;
-    const std::function<void()>* errand;
     {
       rt::LockGuard guard(lock_);
-      errand = std::exchange(errand_, nullptr);
-      if (errand == nullptr && (!notes_.empty() || troubled_)) {
+      if (!notes_.empty() || troubled_) {
         troubled_ = false;
         notes->swap(notes_);
         return true;
       }
-      if (errand == nullptr && stopping_) return false;
+      if (stopping_) return false;
       before = woken_.load(std::memory_order_relaxed);
-      sleeping_ = errand == nullptr;
+      sleeping_ = true;
     }
-    if (errand != nullptr) {
-      (*errand)();
-    } else if (unsynced_ && options_.durability == Durability::kInterval) {
+    if (unsynced_ && options_.durability == Durability::kInterval) {
       rt::FutexWaitUntil(woken_, before, OnMonotonic(synced_at_ + options_.interval));
       if (Status status = SyncIfDue(/*now=*/false); !status.ok()) WorkThroughFailure(std::move(status), {}, 0);
     } else {
@@ -215,10 +231,14 @@ Status RocksJournal::Commit(Notes& notes, size_t* tried) {
     commit_seconds_.Observe(Since(start));
     batch_records_.Observe(static_cast<double>(end - begin));
     std::vector<Answer> answers;
+    uint64_t garbage = 0;
     for (; begin < end; ++begin) {
-      if (notes[begin].waiter != nullptr) answers.push_back({notes[begin].waiter, OkStatus()});
+      const Note& note = notes[begin];
+      if (note.waiter != nullptr) answers.push_back({note.waiter, OkStatus()});
+      if (note.kind == Note::Kind::kForget) garbage += static_cast<uint64_t>(note.was.bytes) + kRecordBytes;
     }
     Tell(std::move(answers));
+    CountGarbage(garbage);
   }
   notes.erase(notes.begin(), notes.begin() + static_cast<ptrdiff_t>(begin));
   return status;
@@ -226,22 +246,54 @@ Status RocksJournal::Commit(Notes& notes, size_t* tried) {
 
 void RocksJournal::AddChanges(const Note& note, std::vector<Change>* changes) {
   using enum Change::Kind;
-  if (note.request) {
-    const std::string& request_id = note.request->request_id;
-    changes->push_back({note.erase ? kErase : kPut, Shelf::kRequests, request_id,
-                        note.erase ? std::string() : EncodeRequest(*note.request)});
-    return;
+  const std::string key = KeyOf(note.id);
+  auto put = [&](Shelf shelf, std::string where, std::string value) {
+    changes->push_back({kPut, shelf, std::move(where), std::move(value)});
+  };
+  auto erase = [&](Shelf shelf, std::string where) { changes->push_back({kErase, shelf, std::move(where), {}}); };
+  switch (note.kind) {
+    case Note::Kind::kAccept:
+      put(Shelf::kSpec, key, EncodeSpec(note.id, note.spec));
+      if (note.spec.payload_apart()) put(Shelf::kPayload, key, EncodePayload(note.id, note.spec));
+      put(Shelf::kLive, key, EncodeState(note.id, note.state));
+      break;
+    case Note::Kind::kUndo:
+      for (Shelf shelf : {Shelf::kSpec, Shelf::kPayload, Shelf::kLive}) erase(shelf, key);
+      break;
+    case Note::Kind::kChange:
+      put(Shelf::kLive, key, EncodeState(note.id, note.state));
+      break;
+    case Note::Kind::kRevive:
+      erase(Shelf::kFinished, key);
+      erase(Shelf::kEnded, KeyOfEnded(note.was));
+      put(Shelf::kLive, key, EncodeState(note.id, note.state));
+      break;
+    case Note::Kind::kEnd: {
+      const dispatch::JobRecord& record = *note.ended;
+      const dispatch::EndedJob ended = EndedOf(record);
+      erase(Shelf::kLive, key);
+      put(Shelf::kFinished, key, EncodeState(note.id, PrepareState(record)));
+      put(Shelf::kEnded, KeyOfEnded(ended), EncodeEnded(ended));
+      if (record.request_id.empty()) break;
+      put(Shelf::kRequests, record.request_id,
+          EncodeRequest({.request_id = record.request_id,
+                         .job = record.id,
+                         .fingerprint = record.fingerprint,
+                         .final_state = record.life.state}));
+      break;
+    }
+    case Note::Kind::kForget:
+      erase(Shelf::kSpec, key);
+      erase(Shelf::kFinished, key);
+      erase(Shelf::kEnded, KeyOfEnded(note.was));
+      // Where payload, result and log together are small, the payload is nowhere else.
+      if (note.was.bytes > static_cast<int64_t>(kInlinePayloadBytes)) erase(Shelf::kPayload, key);
+      if (note.request) put(Shelf::kRequests, note.request->request_id, EncodeRequest(*note.request));
+      break;
+    case Note::Kind::kDropRequest:
+      erase(Shelf::kRequests, note.request->request_id);
+      break;
   }
-  std::string key = KeyOf(note.id);
-  if (note.erase) {
-    for (Shelf shelf : {Shelf::kSpec, Shelf::kLive, Shelf::kFinished}) changes->push_back({kErase, shelf, key, {}});
-    return;
-  }
-  if (note.spec.spec) changes->push_back({kPut, Shelf::kSpec, key, EncodeSpec(note.id, note.spec)});
-  if (note.ended) changes->push_back({kErase, Shelf::kLive, key, {}});
-  // A job that is retried keeps its old record among the finished until it ends again; the live one counts.
-  const Shelf shelf = note.ended ? Shelf::kFinished : Shelf::kLive;
-  changes->push_back({kPut, shelf, std::move(key), EncodeState(note.id, note.state)});
 }
 
 Status RocksJournal::SyncIfDue(bool now) {
@@ -294,64 +346,30 @@ void RocksJournal::AnswerLoop() {
   }
 }
 
-// ---- At start --------------------------------------------------------------------------------------------------------------
+// ---- Room ------------------------------------------------------------------------------------------------------------------
 
-void RocksJournal::OnCommitThread(const std::function<void()>& errand) {
-  rt::Parker done;
-  const std::function<void()> whole = [&] {
-    errand();
-    done.Wake();
-  };
-  {
-    rt::LockGuard guard(lock_);
-    errand_ = &whole;
-    sleeping_ = false;
-    woken_.fetch_add(1, std::memory_order_relaxed);
-  }
-  rt::FutexWake(woken_, 1);
-  done.Wait(rt::WaitReason::kIo);
+void RocksJournal::CountGarbage(uint64_t bytes) {
+  if (bytes == 0) return;
+  if (garbage_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes < options_.garbage_bytes_max) return;
+  garbage_news_.fetch_add(1, std::memory_order_release);
+  rt::FutexWake(garbage_news_, 1);
 }
 
-Status RocksJournal::Load(const std::function<void(dispatch::JobRecord)>& each) {
-  std::unique_ptr<Disk::JobReader> reader;
-  std::vector<dispatch::JobRecord> records;
-  Status status;
-  do {
-    records.clear();
-    // What reads and decodes is that thread; what is done with the jobs, the caller.
-    OnCommitThread([&] {
-      if (!reader) reader = disk_->ReadJobs();
-      Result<std::vector<RawJob>> jobs = reader->Next();
-      if (!jobs.ok()) status = jobs.status();
-      for (size_t i = 0; status.ok() && i < jobs->size(); ++i) {
-        const RawJob& job = (*jobs)[i];
-        Result<dispatch::JobRecord> record = DecodeJob(job.id, job.spec, job.state);
-        status = record.status();
-        if (status.ok()) records.push_back(*std::move(record));
+void RocksJournal::RoomLoop() {
+  for (;;) {
+    const uint32_t news = garbage_news_.load(std::memory_order_acquire);
+    if (no_more_room_.load(std::memory_order_relaxed)) return;
+    const uint64_t garbage = garbage_bytes_.load(std::memory_order_relaxed);
+    // To give it back, what is left is written again: as often as a fixed share of it has become garbage.
+    if (garbage >= options_.garbage_bytes_max && garbage >= disk_->Bytes() / 4) {
+      if (Status status = disk_->Reclaim(); status.ok()) {
+        garbage_bytes_.fetch_sub(garbage, std::memory_order_relaxed);
+        continue;
       }
-      if (!status.ok() || records.empty()) reader.reset();
-    });
-    if (!status.ok()) return status;
-    for (dispatch::JobRecord& record : records) each(std::move(record));
-  } while (!records.empty());
-  return OkStatus();
-}
-
-Status RocksJournal::LoadRequests(const std::function<void(dispatch::SpentRequest)>& each) {
-  std::vector<dispatch::SpentRequest> requests;
-  Status status;
-  OnCommitThread([&] {
-    Result<std::vector<RawRequest>> raw = disk_->ReadRequests();
-    status = raw.status();
-    for (size_t i = 0; status.ok() && i < raw->size(); ++i) {
-      Result<dispatch::SpentRequest> request = DecodeRequest((*raw)[i].request_id, (*raw)[i].record);
-      status = request.status();
-      if (status.ok()) requests.push_back(*std::move(request));
+      // A disk that fails is told of by who writes. With the next garbage it is tried again.
     }
-  });
-  if (!status.ok()) return status;
-  for (dispatch::SpentRequest& request : requests) each(std::move(request));
-  return OkStatus();
+    rt::FutexWait(garbage_news_, news);
+  }
 }
 
 }  // namespace millrace::store

@@ -6,6 +6,9 @@
 //             the answers of the last. Fibers wait parked; no thread of the runtime ever waits for the disk.
 //   Modes     kFsync: answered when it survives a loss of power. kInterval: when it survives the end of the process; an fsync
 //             follows within `interval`. kNone: as kInterval, and when to write to the disk is left to the system.
+//   Reading   By whoever asks, on its own thread, beside the commit thread: what was committed. A fiber gives its processor away
+//             meanwhile.
+//   Room      A thread of its own has the disk give back the room of jobs that were forgotten, once that is worth it.
 //   Failure   When a write fails, the submits in it fail, and new ones fail at once with the disk's word. Every other record is
 //             kept and written again, on a store opened anew, until it succeeds. Never an fsync again on the same pages: after
 //             one that failed, the kernel may have dropped them and call the next a success. What turns out to be damaged stays
@@ -38,6 +41,8 @@ struct RocksJournalOptions {
   Durability durability = Durability::kFsync;
   Nanos interval = std::chrono::milliseconds(50);      // Of kInterval.
   Nanos retry_delay = std::chrono::milliseconds(500);  // Until a disk that failed is tried again; it grows tenfold.
+  // So many bytes of jobs that were forgotten are left on the disk, or a third of what it holds else, if that is more.
+  uint64_t garbage_bytes_max = uint64_t{64} << 20;
 };
 
 class RocksJournal final : public dispatch::Journal {
@@ -49,13 +54,21 @@ class RocksJournal final : public dispatch::Journal {
 
   Durability durability() const override { return options_.durability; }
   bool CommitsAtOnce() const override { return false; }
+  bool KeepsUnfinished() const override { return true; }
   Status Load(const std::function<void(dispatch::JobRecord)>& each) override;
+  Status LoadEnded(const std::function<void(const dispatch::EndedJob&)>& each) override;
+  Status LoadRequests(const std::function<void(dispatch::SpentRequest)>& each) override;
+
   std::optional<Status> Append(std::span<const dispatch::JobRecord* const> records, Accepting accepting,
                                Waiter* waiter) override;
-  void Erase(std::span<const JobId> ids) override;
-  void KeepRequest(const dispatch::SpentRequest& request) override;
+  std::optional<Status> End(std::shared_ptr<const dispatch::JobRecord> record, Waiter* waiter) override;
+  std::optional<Status> Revive(const dispatch::JobRecord& record, const dispatch::EndedJob& was,
+                               Waiter* waiter) override;
+  std::shared_ptr<const void> Forget(const dispatch::EndedJob& job, const dispatch::SpentRequest* request) override;
   void DropRequest(const std::string& request_id) override;
-  Status LoadRequests(const std::function<void(dispatch::SpentRequest)>& each) override;
+
+  Result<std::shared_ptr<const dispatch::JobRecord>> Read(const JobId& id, Part part) override;
+  Result<std::vector<std::shared_ptr<const dispatch::JobRecord>>> ReadEnded(const Range& range) override;
 
   // Writes what was noted, has everybody answered, ends the threads. After the dispatcher's Stop and before its end. Where the
   // disk fails it is tried once more; what cannot be written then is logged, and who waits for it is not answered. Repeatable.
@@ -72,18 +85,26 @@ class RocksJournal final : public dispatch::Journal {
   dispatch::JournalStats Stats() const override;
 
  private:
-  // One record, or one that is to go.
+  // What is to be written of one job.
   struct Note {
-    JobId id;
-    // Of a request id, not of a job; to be kept until then, or to go.
-    std::unique_ptr<const dispatch::SpentRequest> request;
-    bool erase = false;
-    bool accepting = false;
+    enum class Kind : uint8_t {
+      kAccept,  // spec, state
+      kUndo,    // Of an accept that failed: all of it, if it is there.
+      kChange,  // state
+      kRevive,  // state, was
+      kEnd,     // ended
+      kForget,  // was; request, if it has one.
+      kDropRequest,
+    };
+    Kind kind;
     bool last_of_call = true;
+    JobId id;
     Waiter* waiter = nullptr;  // Of the call, at its last note.
-    SpecPart spec;             // Of a new job.
+    SpecPart spec;
     StatePart state;
-    bool ended = false;  // The state is terminal.
+    std::shared_ptr<const dispatch::JobRecord> ended;
+    dispatch::EndedJob was;
+    std::unique_ptr<const dispatch::SpentRequest> request;
   };
   struct Answer {
     Waiter* waiter;
@@ -95,8 +116,12 @@ class RocksJournal final : public dispatch::Journal {
   // One call. Its refusal: submits are not accepted.
   Status Push(std::span<Note> notes);
   // One that cannot be refused.
-  void PushOurs(std::span<Note> notes);
+  void PushOurs(Note note);
   void WakeForTrouble();
+  Result<std::shared_ptr<const dispatch::JobRecord>> ReadNow(const JobId& id, Part part);
+  // From `*at` on, some; leaves `*at` behind them.
+  Status ReadLive(std::string* at, std::vector<dispatch::JobRecord>* records);
+  Status ReadRange(const Range& range, std::vector<std::shared_ptr<const dispatch::JobRecord>>* records);
   // ---- The commit thread
   void CommitLoop();
   // Takes what was noted, or waits for it. False: the end.
@@ -117,15 +142,15 @@ class RocksJournal final : public dispatch::Journal {
   // ---- Answers
   void Tell(std::vector<Answer>&& answers);
   void AnswerLoop();
-  // Runs it there and waits for its end.
-  void OnCommitThread(const std::function<void()>& errand);
+  // ---- Room
+  void RoomLoop();
+  void CountGarbage(uint64_t bytes);
 
   const RocksJournalOptions options_;
-  const std::unique_ptr<Disk> disk_;  // Of the commit thread.
+  const std::unique_ptr<Disk> disk_;  // Writing is the commit thread's.
 
   mutable rt::Lock lock_;
-  Notes notes_;                                    // Noted, in order.
-  const std::function<void()>* errand_ = nullptr;  // Of Load.
+  Notes notes_;  // Noted, in order.
   Status health_;
   bool troubled_ = false;  // The disk has something to tell.
   bool stopping_ = false;
@@ -147,10 +172,15 @@ class RocksJournal final : public dispatch::Journal {
   std::mutex watch_lock_;
   std::function<void(const Status&)> watcher_;
 
-  Histogram commit_seconds_, fsync_seconds_, batch_records_;
-  std::atomic<uint64_t> open_errors_{0}, write_errors_{0}, sync_errors_{0}, background_errors_{0};
+  std::optional<uint64_t> other_specs_;  // Of Load: specs of jobs that are not alive.
+  std::atomic<uint64_t> garbage_bytes_{0};
+  std::atomic<bool> no_more_room_{false};
+  std::atomic<uint32_t> garbage_news_{0};  // A futex: changes when there may be something for the thread.
 
-  std::thread commit_thread_, answer_thread_;
+  Histogram commit_seconds_, fsync_seconds_, batch_records_;
+  std::atomic<uint64_t> open_errors_{0}, write_errors_{0}, sync_errors_{0}, background_errors_{0}, read_errors_{0};
+
+  std::thread commit_thread_, answer_thread_, room_thread_;
 };
 
 }  // namespace millrace::store

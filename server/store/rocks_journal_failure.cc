@@ -100,13 +100,13 @@ void RocksJournal::RefuseSubmits(const Status& status, Notes& notes, size_t trie
   Notes rest;
   for (size_t i = 0; i < notes.size(); ++i) {
     Note& note = notes[i];
-    if (!note.accepting) {
+    if (note.kind != Note::Kind::kAccept) {
       rest.push_back(std::move(note));
       continue;
     }
     if (note.waiter != nullptr) answers.push_back({note.waiter, status});
     // It may be on the disk nevertheless, and nobody may find it there later.
-    if (i < tried) rest.push_back({.id = note.id, .erase = true, .last_of_call = note.last_of_call});
+    if (i < tried) rest.push_back({.kind = Note::Kind::kUndo, .last_of_call = note.last_of_call, .id = note.id});
   }
   notes = std::move(rest);
   Tell(std::move(answers));
@@ -121,12 +121,12 @@ void RocksJournal::TakeMore(Notes& notes) {
   }
   std::unordered_map<JobId, size_t> newest;
   for (size_t i = 0; i < notes.size(); ++i) {
-    if (!notes[i].request) newest[notes[i].id] = i;
+    if (notes[i].kind != Note::Kind::kDropRequest) newest[notes[i].id] = i;
   }
   size_t i = 0;
   std::erase_if(notes, [&](const Note& note) {
     const size_t at = i++;
-    return !note.request && newest[note.id] != at && note.waiter == nullptr && note.last_of_call && !note.spec.spec;
+    return note.kind == Note::Kind::kChange && newest[note.id] != at && note.waiter == nullptr && note.last_of_call;
   });
 }
 

@@ -48,6 +48,9 @@ class Verifier {
     const std::unique_ptr<StoreReader::Cursor> requests = store_.Read(Shelf::kRequests);
     for (; requests->AtKey(); requests->Next()) Request(requests->key(), requests->value());
     if (Status status = requests->status(); !status.ok()) CutShort(status);
+    const std::unique_ptr<StoreReader::Cursor> ended = store_.Read(Shelf::kEnded);
+    for (; ended->AtKey(); ended->Next()) Ended(ended->key(), ended->value());
+    if (Status status = ended->status(); !status.ok()) CutShort(status);
   }
 
  private:
@@ -77,7 +80,7 @@ class Verifier {
   }
 
   void State(const JobId& id, Shelf shelf, std::string_view spec, std::string_view state) {
-    const Result<dispatch::JobRecord> record = DecodeJob(id, spec, state);
+    const Result<dispatch::JobRecord> record = DecodeJob(id, {.spec = spec, .state = state});
     if (!record.ok()) {
       return Find(Problem::kRecord, std::string(ToString(Shelf::kSpec)) + "+" + ToString(shelf), id.ToString(),
                   record.status().message());
@@ -88,11 +91,18 @@ class Verifier {
   }
 
   void Request(std::string_view request_id, std::string_view bytes) {
-    ++report_.spent_request_ids;
     ++report_.records;
     const Result<dispatch::SpentRequest> request = DecodeRequest(request_id, bytes);
+    // Those without an end belong to jobs that are there.
+    if (!request.ok() || request->until) ++report_.spent_request_ids;
     if (request.ok()) return;
     Find(Problem::kRecord, ToString(Shelf::kRequests), std::string(request_id), request.status().message());
+  }
+
+  void Ended(std::string_view key, std::string_view bytes) {
+    ++report_.records;
+    const Result<dispatch::EndedJob> job = DecodeEnded(key, bytes);
+    if (!job.ok()) Find(Problem::kRecord, ToString(Shelf::kEnded), Hex(key), job.status().message());
   }
 
   void CutShort(const Status& status) {

@@ -128,7 +128,7 @@ TEST(Admission, ABatchIsAcceptedAsAWholeOrNotAtAll) {
     batch.Await();
     EXPECT_EQ(batch.status.reason(), "QUEUE_FULL");
     EXPECT_EQ(d.Pool().queued_jobs, 1);
-    EXPECT_EQ(d.dispatcher.List({}).size(), 2u);
+    EXPECT_EQ(d.List({}).size(), 2u);
     EXPECT_TRUE(d.TrySubmit(d.Spec("noop")).ok()) << "the places were given back";
     busy.Succeed();
   });
@@ -273,7 +273,7 @@ TEST(Admission, ARequestIdMayRepeatInsideABatch) {
     ASSERT_TRUE(batch.status.ok()) << batch.status.ToString();
     EXPECT_EQ(batch.acks[2].id, batch.acks[0].id);
     EXPECT_TRUE(batch.acks[2].existing);
-    EXPECT_EQ(d.dispatcher.List({}).size(), 2u);
+    EXPECT_EQ(d.List({}).size(), 2u);
 
     SubmitCall mixed;
     mixed.items.push_back({d.Spec("noop", "1"), "same"});
@@ -281,7 +281,7 @@ TEST(Admission, ARequestIdMayRepeatInsideABatch) {
     d.dispatcher.Submit(&mixed);
     mixed.Await();
     EXPECT_EQ(mixed.status.reason(), "REQUEST_ID_REUSED");
-    EXPECT_EQ(d.dispatcher.List({}).size(), 2u);
+    EXPECT_EQ(d.List({}).size(), 2u);
   });
 }
 
@@ -323,7 +323,7 @@ TEST(Admission, NamesTheFieldAndTheFix) {
     d.dispatcher.Submit(&empty);
     empty.Await();
     EXPECT_EQ(empty.status.reason(), "BAD_BATCH_SIZE");
-    EXPECT_TRUE(d.dispatcher.List({}).empty());
+    EXPECT_TRUE(d.List({}).empty());
   });
 }
 

@@ -11,15 +11,13 @@ namespace {
 
 class BandedChannelTest : public testing::Test {
  protected:
-  JobEntry* Make(Band band, int64_t bytes = 0) {
+  JobEntry* Make(Band band, uint32_t bytes = 0) {
     JobEntry& job = jobs_.emplace_back();
-    auto spec = std::make_shared<JobSpec>();
-    spec->band = band;
-    job.record.spec = spec;
+    job.band = band;
     job.bytes = bytes;
     return &job;
   }
-  JobEntry* Push(Band band, int64_t bytes = 0) {
+  JobEntry* Push(Band band, uint32_t bytes = 0) {
     JobEntry* job = Make(band, bytes);
     channel_.Push(job);
     return job;

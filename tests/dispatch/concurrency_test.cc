@@ -69,7 +69,7 @@ struct Crowd {
   }
 
   JobId Any(std::mt19937& random) {
-    std::vector<JobSnapshot> jobs = dispatcher.List({.limit = 1 + random() % 50, .newest_first = true});
+    std::vector<JobSnapshot> jobs = dispatcher.List({.limit = 1 + random() % 50, .newest_first = true})->jobs;
     return jobs.empty() ? JobId{} : jobs.back().id;
   }
 
@@ -135,7 +135,7 @@ TEST(DispatcherCrowd, LosesAndDoublesNothing) {
   runtime.Run([&] {
     SystemClock clock;
     BusyRunner runner;
-    store::MemoryJournal journal(store::MemoryJournal::Keep::kRecords);
+    store::MemoryJournal journal(store::MemoryJournal::Keep::kAll);
     Dispatcher d({runtime, clock, journal, {&runner}}, {});
     ASSERT_TRUE(d.AddPool({.name = "default", .workers = 4, .capacity_jobs = 20}).ok());
     ASSERT_TRUE(d.AddPool({.name = "meet", .workers = 2, .capacity_jobs = 0}).ok());

@@ -225,13 +225,13 @@ TEST(Verbs, BulkVerbsSkipWhatTheyDoNotApplyTo) {
     FakeRunner::Held busy = d.runner.Next();
     for (int i = 0; i < 5; ++i) d.Submit("noop");
     Filter noops = *Filter::Parse("kind = noop");
-    dispatch::BulkResult counted = d.dispatcher.CancelAll(noops, "", /*count_only=*/true);
+    dispatch::BulkResult counted = *d.dispatcher.CancelAll(noops, "", /*count_only=*/true);
     EXPECT_EQ(counted.matched, 5);
     EXPECT_EQ(counted.changed, 0);
-    EXPECT_EQ(d.dispatcher.CancelAll(noops, "all", false).changed, 5);
-    EXPECT_EQ(d.dispatcher.CancelAll(noops, "again", false).changed, 0);
-    EXPECT_EQ(d.dispatcher.DeleteAll(Filter(), false).matched, 6);
-    EXPECT_EQ(d.dispatcher.List({}).size(), 1u);
+    EXPECT_EQ(d.dispatcher.CancelAll(noops, "all", false)->changed, 5);
+    EXPECT_EQ(d.dispatcher.CancelAll(noops, "again", false)->changed, 0);
+    EXPECT_EQ(d.dispatcher.DeleteAll(Filter(), false)->matched, 6);
+    EXPECT_EQ(d.List({}).size(), 1u);
     busy.Succeed();
   });
 }

@@ -113,15 +113,15 @@ TEST(Dispatcher, ListsPagesInEitherDirection) {
     ASSERT_TRUE(d.dispatcher.Pause("default").ok());
     std::vector<JobId> ids;
     for (int i = 0; i < 7; ++i) ids.push_back(d.Submit("noop"));
-    std::vector<JobSnapshot> page = d.dispatcher.List({.limit = 3});
+    std::vector<JobSnapshot> page = d.List({.limit = 3});
     ASSERT_EQ(page.size(), 3u);
     EXPECT_EQ(page[2].id, ids[2]);
-    page = d.dispatcher.List({.limit = 10, .after = ids[2]});
+    page = d.List({.limit = 10, .after = ids[2]});
     ASSERT_EQ(page.size(), 4u);
     EXPECT_EQ(page[0].id, ids[3]);
-    page = d.dispatcher.List({.limit = 2, .newest_first = true});
+    page = d.List({.limit = 2, .newest_first = true});
     EXPECT_EQ(page[0].id, ids[6]);
-    page = d.dispatcher.List({.limit = 10, .after = ids[1], .newest_first = true});
+    page = d.List({.limit = 10, .after = ids[1], .newest_first = true});
     ASSERT_EQ(page.size(), 1u);
     EXPECT_EQ(page[0].id, ids[0]);
     EXPECT_TRUE(page[0].history.empty());
@@ -240,7 +240,7 @@ TEST(Dispatcher, FinishedJobsAreForgottenByNumberAndAge) {
     EXPECT_EQ(d.dispatcher.Stats().trimmed_finished, 2u);
     EXPECT_EQ(d.dispatcher.RunDue(), d.clock.Mono() + 1h);
     d.Advance(1h);
-    EXPECT_TRUE(d.dispatcher.List({}).empty());
+    EXPECT_TRUE(d.List({}).empty());
     EXPECT_EQ(d.journal.size(), 0u);
   });
 }

@@ -53,7 +53,7 @@ TEST(SlowJournal, AnAcknowledgementWaitsForTheCommit) {
   slow.Run([&](DispatchFixture& d) {
     auto call = Call(d, "noop");
     EXPECT_FALSE(call->answered());
-    EXPECT_TRUE(d.dispatcher.List({}).empty()) << "for clients it does not exist yet";
+    EXPECT_TRUE(d.List({}).empty()) << "for clients it does not exist yet";
     EXPECT_EQ(d.Pool().state, dispatch::PoolState::kActive);
     EXPECT_EQ(slow.journal.Commit(), 1u);
     call->Await();
@@ -210,6 +210,27 @@ TEST(SlowJournal, ADueJobDoesNotTakeTheWorkerThatARendezvousHasReserved) {
       EXPECT_EQ(d.runner.Next().payload(), disk_full ? "due" : "") << "nobody takes the place: the due job may run";
     });
   }
+}
+
+// Else what becomes of it is found as well, among the jobs that had ended before.
+TEST(Journal, WhatWasRunningIsGivenUpOnlyWhenAllIsRead) {
+  SlowDispatcher slow;
+  dispatch::JobRecord record;
+  record.id = JobId(1, 1);
+  JobSpec spec;
+  spec.pool = "default";
+  spec.kind = "hold";
+  record.spec = std::make_shared<const JobSpec>(spec);
+  record.life.state = JobState::kRunning;
+  record.life.claim = {.attempt = 3, .token = 3};
+  record.losses = 2;
+  record.history.push_back({.number = 3});
+  slow.journal.Found(record);
+  slow.Run([&](DispatchFixture& d) {
+    slow.journal.Commit();
+    EXPECT_EQ(d.State(record.id), JobState::kQuarantined);
+    EXPECT_EQ(d.Pool().queued_jobs, 0);
+  });
 }
 
 }  // namespace

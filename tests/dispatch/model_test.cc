@@ -22,7 +22,7 @@ constexpr int64_t kCapacity = 8;
 // One pool of held jobs. The test ends attempts, moves time and calls verbs; the model says which states are possible after each.
 class Model {
  public:
-  Model(DispatchFixture& d, unsigned seed) : d_(d), random_(seed) {}
+  Model(DispatchFixture& d, bool cold, unsigned seed) : d_(d), cold_(cold), random_(seed) {}
 
   void Step() {
     switch (random_() % 10) {
@@ -60,7 +60,7 @@ class Model {
       pool = d_.Pool();
     }
     std::array<int64_t, kJobStates> states{};
-    for (const JobSnapshot& job : d_.dispatcher.List({.limit = 100'000})) {
+    for (const JobSnapshot& job : d_.List({.limit = 100'000})) {
       ++states[static_cast<size_t>(job.state)];
       EXPECT_TRUE(known_.contains(job.id)) << "a job nobody submitted";
       EXPECT_EQ(job.state == JobState::kRunning, held_.contains(job.id));
@@ -76,7 +76,9 @@ class Model {
       if (!IsTerminal(static_cast<JobState>(i))) unfinished += states[i];
     }
     EXPECT_EQ(kept, static_cast<int64_t>(known_.size())) << "an acknowledged job is there until it is deleted";
-    EXPECT_EQ(d_.dispatcher.Stats().process_bytes, unfinished * dispatch::kJobOverheadBytes);
+    const int64_t cold = cold_ ? unfinished - pool.workers_busy : 0;
+    EXPECT_EQ(d_.dispatcher.Stats().process_bytes,
+              (unfinished - cold) * dispatch::kJobOverheadBytes + cold * dispatch::kColdJobBytes);
     EXPECT_LE(pool.workers_busy, kWorkers);
     EXPECT_EQ(d_.journal.size(), known_.size());
   }
@@ -128,7 +130,7 @@ class Model {
 
   // The oldest job that has the key and is in its scope.
   std::optional<JobId> HolderOf(const UniqueKey& wanted) {
-    for (const JobSnapshot& job : d_.dispatcher.List({.limit = 100'000})) {
+    for (const JobSnapshot& job : d_.List({.limit = 100'000})) {
       const std::optional<UniqueKey>& own = job.spec->unique_key;
       if (own && own->key == wanted.key && dispatch::UniqueKeys::InScope(own->scope, job.state)) return job.id;
     }
@@ -211,6 +213,7 @@ class Model {
   }
 
   DispatchFixture& d_;
+  const bool cold_;  // Jobs that wait do so without their record.
   std::mt19937 random_;
   bool paused_ = false;
   std::set<JobId> known_;
@@ -227,9 +230,11 @@ TEST(DispatcherModel, RandomOperationsKeepEveryPromise) {
   DispatchSetup setup;
   setup.pools = {{.name = "default", .workers = kWorkers, .capacity_jobs = kCapacity}};
   setup.options.seed = seed + 1;
-  for (int round = 0; round < 5; ++round) {
+  for (int round = 0; round < 6; ++round) {
+    const bool cold = round % 2 == 1;
+    setup.options.hot_bytes_max = cold ? 0 : dispatch::DispatcherOptions().hot_bytes_max;
     WithDispatcher(setup, [&](DispatchFixture& d) {
-      Model model(d, seed + static_cast<unsigned>(round));
+      Model model(d, cold, seed + static_cast<unsigned>(round));
       for (int step = 0; step < 400 && !testing::Test::HasFailure(); ++step) {
         model.Step();
         model.Check();

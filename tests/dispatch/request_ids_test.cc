@@ -12,10 +12,13 @@ using namespace std::chrono_literals;  // NOLINT: literals are made for this
 // What a daemon with other fingerprints noted: the content cannot be compared, and a repeat must not become a second job.
 TEST(RequestIds, OneOfAnOlderDaemonGivesItsJobWhateverTheContent) {
   DispatchSetup setup;
-  store::MemoryJournal journal(store::MemoryJournal::Keep::kRecords);
+  store::MemoryJournal journal(store::MemoryJournal::Keep::kAll);
   const WallTime until = ManualClock().Wall() + 1000h;
-  journal.KeepRequest({.request_id = "old", .job = {1, 2}, .final_state = JobState::kFailed, .until = until});
-  journal.KeepRequest({.request_id = "new", .job = {1, 3}, .fingerprint = 4, .until = until});
+  const dispatch::SpentRequest old{
+      .request_id = "old", .job = {1, 2}, .final_state = JobState::kFailed, .until = until};
+  const dispatch::SpentRequest other{.request_id = "new", .job = {1, 3}, .fingerprint = 4, .until = until};
+  journal.Forget({.id = old.job}, &old);
+  journal.Forget({.id = other.job}, &other);
   setup.journal = &journal;
   WithDispatcher(setup, [](DispatchFixture& d) {
     dispatch::SubmitAck ack;

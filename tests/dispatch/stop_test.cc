@@ -85,11 +85,11 @@ TEST(Stop, StopAnswersSubmitsThatWait) {
 TEST(Restart, ASecondDispatcherGoesOnWhereTheFirstOneDied) {
   rt::Runtime runtime({.procs = 2});
   runtime.Run([&] {
-    store::MemoryJournal journal(store::MemoryJournal::Keep::kRecords);
+    store::MemoryJournal journal(store::MemoryJournal::Keep::kAll);
     DispatchSetup setup;
     setup.journal = &journal;
     JobId running, queued, scheduled, finished;
-    store::MemoryJournal image(store::MemoryJournal::Keep::kRecords);
+    store::MemoryJournal image(store::MemoryJournal::Keep::kAll);
     {
       DispatchFixture d(runtime, setup);
       finished = d.Submit("echo", "kept");
@@ -105,6 +105,7 @@ TEST(Restart, ASecondDispatcherGoesOnWhereTheFirstOneDied) {
         const dispatch::JobRecord* one = &record;
         image.Append(std::span(&one, 1), dispatch::Journal::Accepting::kNo, nullptr);
       }));
+      image.End(*journal.Read(finished, dispatch::Journal::Part::kWhole), nullptr);
     }
     setup.journal = &image;
     DispatchFixture d(runtime, setup);

@@ -163,7 +163,7 @@ TEST(UniqueRetry, AnEndedJobIsNotRetriedWhileAnotherHoldsItsKey) {
     EXPECT_EQ(status.reason(), "UNIQUE_KEY_TAKEN");
     EXPECT_EQ(status.metadata().at("job"), second.ToString());
     EXPECT_EQ(d.State(first), JobState::kCancelled);
-    EXPECT_EQ(d.dispatcher.RetryAll({}, false).changed, 0) << "bulk forms skip it";
+    EXPECT_EQ(d.dispatcher.RetryAll({}, false)->changed, 0) << "bulk forms skip it";
     ASSERT_TRUE(d.dispatcher.Cancel(second, "").ok());
     ASSERT_TRUE(d.dispatcher.Retry(first).ok());
     EXPECT_EQ(Existing(d, Unique("k")), first.ToString()) << "it holds its key again";
@@ -253,10 +253,10 @@ TEST(UniqueCommit, AnEndThatIsNotCommittedFreesNothing) {
 // Each body begins with what the journal knew at the end of the one before, as after a kill.
 void Lives(const std::vector<std::function<void(DispatchFixture&)>>& bodies) {
   using store::MemoryJournal;
-  auto journal = std::make_unique<MemoryJournal>(MemoryJournal::Keep::kRecords);
+  auto journal = std::make_unique<MemoryJournal>(MemoryJournal::Keep::kAll);
   int lives = 0;
   for (const auto& body : bodies) {
-    auto left = std::make_unique<MemoryJournal>(MemoryJournal::Keep::kRecords);
+    auto left = std::make_unique<MemoryJournal>(MemoryJournal::Keep::kAll);
     DispatchSetup setup;
     setup.journal = journal.get();
     WithDispatcher(setup, [&](DispatchFixture& d) {
@@ -265,6 +265,9 @@ void Lives(const std::vector<std::function<void(DispatchFixture&)>>& bodies) {
       DispatchFixture::Require(journal->Load([&](dispatch::JobRecord record) {
         const dispatch::JobRecord* one = &record;
         left->Append(std::span(&one, 1), dispatch::Journal::Accepting::kYes, nullptr);
+      }));
+      DispatchFixture::Require(journal->LoadEnded([&](const dispatch::EndedJob& job) {
+        left->End(*journal->Read(job.id, dispatch::Journal::Part::kWhole), nullptr);
       }));
     });
     journal = std::move(left);

@@ -162,7 +162,7 @@ TEST(UniqueSubmit, AKeyThatIsTakenRefusesTheWholeBatch) {
     EXPECT_EQ(twice->status.reason(), "UNIQUE_KEY_TAKEN");
     EXPECT_EQ(twice->status.field(), "requests[1].spec.unique_key");
     EXPECT_THAT(twice->status.message(), HasSubstr("is that of requests[0] as well"));
-    EXPECT_TRUE(d.dispatcher.List({}).empty());
+    EXPECT_TRUE(d.List({}).empty());
     const JobId holder = d.Submit(Unique("k"));
     auto taken = Batch(d, {Unique("l"), Unique("k"), Rejecting("k")});
     EXPECT_EQ(taken->status.metadata().at("job"), holder.ToString());

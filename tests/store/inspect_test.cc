@@ -58,11 +58,15 @@ TEST_F(InspectTest, CountsJobsByStateAndFindsTheOneThatWaitsLongest) {
     random.Ended(&ended);
     ended.life.state = JobState::kFailed;
     ASSERT_TRUE(Change(journal, ended).ok());
-    JobRecord retried = New(JobState::kFailed, 1);
+    JobRecord retried = New(JobState::kQueued, 1);
     ASSERT_TRUE(Accept(journal, retried).ok());
-    retried.life.state = JobState::kScheduled;
+    random.Ended(&retried);
     ASSERT_TRUE(Change(journal, retried).ok());
-    journal.KeepRequest({.request_id = "spent", .job = {1, 2}});
+    const dispatch::EndedJob was = EndedOf(retried);
+    retried.life.state = JobState::kScheduled;
+    ASSERT_TRUE(test::Revive(journal, retried, was).ok());
+    const dispatch::SpentRequest spent{.request_id = "spent", .job = {1, 2}, .until = WallTime()};
+    journal.Forget({.id = spent.job}, &spent);
   });
   EXPECT_EQ(seen_.job_count(), 6);
   EXPECT_EQ(Count(JobState::kQueued), 2);

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -45,7 +47,17 @@ fs::path WriteBatches(const std::string& folder, int batches, size_t bytes, bool
 size_t Keys(const std::string& folder) {
   Result<std::unique_ptr<Disk>> disk = OpenRocksDisk(folder);
   EXPECT_TRUE(disk.ok()) << disk.status().ToString();
-  return disk.ok() ? (*disk)->ReadRequests()->size() : 0;
+  if (!disk.ok()) return 0;
+  size_t keys = 0;
+  constexpr std::array kRead = {Shelf::kRequests};
+  EXPECT_TRUE((*disk)
+                  ->Scan(kRead,
+                         [&](std::span<Disk::Cursor* const> cursors) {
+                           for (cursors[0]->Seek(""); cursors[0]->Valid(); cursors[0]->Next()) ++keys;
+                           return OkStatus();
+                         })
+                  .ok());
+  return keys;
 }
 
 LogCheck Check(std::string_view bytes) {

@@ -80,11 +80,9 @@ class Exactly {
 
 Result<JobRecord> Decode(const JobId& id, const std::string& spec, const std::string& state) {
   const Exactly one(spec), other(state);
-  return DecodeJob(id, one.view(), other.view());
+  return DecodeJob(id, {one.view(), other.view()});
 }
-std::string SpecBytes(const JobRecord& record) {
-  return EncodeSpec(record.id, {record.spec, record.request_id, record.created});
-}
+std::string SpecBytes(const JobRecord& record) { return EncodeSpec(record.id, SpecOf(record)); }
 std::string StateBytes(const JobRecord& record) { return EncodeState(record.id, PrepareState(record)); }
 
 unsigned Seed() {

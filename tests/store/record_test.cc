@@ -6,6 +6,7 @@
 
 #include <cstring>
 
+#include "job/fingerprint.h"
 #include "tests/support/job_records.h"
 
 namespace millrace::store {
@@ -15,9 +16,8 @@ using dispatch::JobRecord;
 using dispatch::SpentRequest;
 using test::RandomRecords;
 
-std::string Spec(const JobRecord& record) {
-  return EncodeSpec(record.id, {record.spec, record.request_id, record.created});
-}
+std::string Spec(const JobRecord& record) { return EncodeSpec(record.id, SpecOf(record)); }
+std::string Payload(const JobRecord& record) { return EncodePayload(record.id, SpecOf(record)); }
 std::string State(const JobRecord& record) { return EncodeState(record.id, PrepareState(record)); }
 
 void ExpectSame(const Bytes& one, const Bytes& other) { EXPECT_EQ(one ? *one : "", other ? *other : ""); }
@@ -63,7 +63,8 @@ TEST(Record, EveryFieldComesBack) {
   for (int i = 0; i < 2000; ++i) {
     JobRecord record = random.New();
     if (random.Chance()) random.Ended(&record);
-    Result<JobRecord> read = DecodeJob(record.id, Spec(record), State(record));
+    const std::string spec = Spec(record), state = State(record), payload = Payload(record);
+    Result<JobRecord> read = DecodeJob(record.id, {spec, state, payload});
     ASSERT_TRUE(read.ok()) << read.status().ToString();
     ExpectSame(record, *read);
   }
@@ -107,10 +108,10 @@ TEST(Record, DamagedBytesAreAnErrorAndNeverAJob) {
   for (int i = 0; i < 20'000; ++i) {
     JobRecord record = random.New();
     if (random.Chance()) random.Ended(&record);
-    std::string spec = Spec(record), state = State(record);
-    std::string& hit = random.Chance() ? spec : state;
+    std::string spec = Spec(record), state = State(record), payload = Payload(record);
+    std::string& hit = random.Chance() ? spec : random.Chance() && SpecOf(record).payload_apart() ? payload : state;
     hit = Damage(random, hit);
-    Result<JobRecord> read = DecodeJob(record.id, spec, state);
+    Result<JobRecord> read = DecodeJob(record.id, {spec, state, payload});
     ASSERT_FALSE(read.ok());
     EXPECT_EQ(read.status().reason(), "STORE_DAMAGED");
   }
@@ -124,19 +125,77 @@ TEST(Record, EverySingleBitCounts) {
   for (size_t bit = 0; bit < 8 * (spec.size() + state.size()); ++bit) {
     std::string both = spec + state;
     both[bit / 8] ^= static_cast<char>(1u << bit % 8);
-    EXPECT_FALSE(DecodeJob(record.id, both.substr(0, spec.size()), both.substr(spec.size())).ok()) << "bit " << bit;
+    EXPECT_FALSE(DecodeJob(record.id,
+                           {std::string_view(both).substr(0, spec.size()), std::string_view(both).substr(spec.size())})
+                     .ok())
+        << "bit " << bit;
   }
 }
 
 TEST(Record, BytesOfAnotherJobOrPartAreRefused) {
   RandomRecords random(5);
   const JobRecord one = random.New(), other = random.New();
-  EXPECT_TRUE(DecodeJob(one.id, Spec(one), State(one)).ok());
-  EXPECT_FALSE(DecodeJob(one.id, Spec(other), State(one)).ok());
-  EXPECT_FALSE(DecodeJob(one.id, Spec(one), State(other)).ok());
-  EXPECT_FALSE(DecodeJob(one.id, State(one), State(one)).ok());
-  EXPECT_FALSE(DecodeJob(one.id, Spec(one), Spec(one)).ok());
-  EXPECT_FALSE(DecodeJob(one.id, "", "").ok());
+  const std::string spec = Spec(one), state = State(one), other_spec = Spec(other), other_state = State(other);
+  EXPECT_TRUE(DecodeJob(one.id, {spec, state}).ok());
+  EXPECT_FALSE(DecodeJob(one.id, {other_spec, state}).ok());
+  EXPECT_FALSE(DecodeJob(one.id, {spec, other_state}).ok());
+  EXPECT_FALSE(DecodeJob(one.id, {state, state}).ok());
+  EXPECT_FALSE(DecodeJob(one.id, {spec, spec}).ok());
+  EXPECT_FALSE(DecodeJob(one.id, {"", ""}).ok());
+}
+
+// A record whose payload is one of its own.
+TEST(Record, APayloadThatIsNotSmallIsLeftOutOrWhole) {
+  RandomRecords random(8);
+  JobRecord record = random.New(), other = random.New();
+  for (JobRecord* each : {&record, &other}) {
+    auto spec = std::make_shared<JobSpec>(*each->spec);
+    spec->payload = MakeBytes(std::string(kInlinePayloadBytes + 1, 'x'));
+    each->payload_bytes = static_cast<int64_t>(spec->payload->size());
+    each->spec = spec;
+  }
+  const std::string spec = Spec(record), state = State(record), payload = Payload(record);
+  EXPECT_LT(spec.size(), kInlinePayloadBytes);
+  Result<JobRecord> without = DecodeJob(record.id, {spec, state});
+  ASSERT_TRUE(without.ok());
+  EXPECT_EQ(without->spec->payload, nullptr);
+  EXPECT_EQ(without->payload_bytes, record.payload_bytes);
+  ExpectSame(*DecodeJob(record.id, {spec, state, payload}), record);
+  for (const std::string& wrong : {Payload(other), spec, std::string()}) {
+    EXPECT_EQ(DecodeJob(record.id, {spec, state, wrong}).status().reason(), "STORE_DAMAGED");
+  }
+}
+
+TEST(Record, ABasicReadLeavesOutResultAndLog) {
+  RandomRecords random(9);
+  JobRecord record = random.New();
+  random.Ended(&record);
+  record.result = MakeBytes("result");
+  const std::string spec = Spec(record), state = State(record);
+  Result<JobRecord> read = DecodeJob(record.id, {spec, state}, dispatch::Journal::Part::kBasic);
+  ASSERT_TRUE(read.ok());
+  EXPECT_EQ(read->result, nullptr);
+  EXPECT_EQ(read->log_tail, nullptr);
+  EXPECT_EQ(read->error, record.error);
+  EXPECT_EQ(read->log_bytes, record.log_bytes);
+}
+
+TEST(Record, WhatRetentionKnowsComesBackAndOrdersByFinishTime) {
+  RandomRecords random(10);
+  for (int i = 0; i < 500; ++i) {
+    JobRecord record = random.New(), other = random.New();
+    random.Ended(&record);
+    random.Ended(&other);
+    const dispatch::EndedJob job = EndedOf(record), second = EndedOf(other);
+    const std::string key = KeyOfEnded(job), bytes = EncodeEnded(job);
+    Result<dispatch::EndedJob> read = DecodeEnded(key, bytes);
+    ASSERT_TRUE(read.ok());
+    EXPECT_EQ(*read, job);
+    EXPECT_EQ(std::tie(job.finished, job.id) < std::tie(second.finished, second.id), key < KeyOfEnded(second));
+    EXPECT_FALSE(DecodeEnded(KeyOfEnded(second), bytes).ok());
+    EXPECT_FALSE(DecodeEnded(key, Damage(random, bytes)).ok());
+    EXPECT_FALSE(DecodeEnded(key.substr(1), bytes).ok());
+  }
 }
 
 TEST(Record, ASpentRequestIdComesBackAndDamageIsSeen) {
@@ -146,7 +205,7 @@ TEST(Record, ASpentRequestIdComesBackAndDamageIsSeen) {
                                {random.Number(), random.Number()},
                                random.Chance() ? std::optional(random.Number()) : std::nullopt,
                                static_cast<JobState>(random.Below(kJobStates)),
-                               random.Wall()};
+                               random.Chance() ? std::optional(random.Wall()) : std::nullopt};
     const std::string bytes = EncodeRequest(request);
     Result<SpentRequest> read = DecodeRequest(request.request_id, bytes);
     ASSERT_TRUE(read.ok());
@@ -159,19 +218,19 @@ TEST(Record, ASpentRequestIdComesBackAndDamageIsSeen) {
 TEST(Record, ALaterVersionIsRefusedAsSuch) {
   RandomRecords random(7);
   const JobRecord record = random.New();
-  const char later = kRecordVersion + 1;
   std::string state = State(record);
   // As a later version would write it: the checksum, which knows the version, is right.
+  const char later = kRecordVersion + 1;
   const std::string about = std::string("\2") + later + KeyOf(record.id);
   const uint64_t seed = XXH3_64bits(about.data(), about.size());
   const uint64_t checksum = XXH3_64bits_withSeed(state.data() + 9, state.size() - 9, seed);
   state[0] = later;
   memcpy(&state[1], &checksum, 8);
-  EXPECT_EQ(DecodeJob(record.id, Spec(record), state).status().reason(), "STORE_TOO_NEW");
+  const std::string spec = Spec(record);
+  EXPECT_EQ(DecodeJob(record.id, {spec, state}).status().reason(), "STORE_TOO_NEW");
 }
 
-// ---- Bytes, fixed for ever: a store that was written by an earlier build has to be read by a later one.
-
+// The bytes of each version, fixed for ever: a store that was written by an earlier build has to be read by a later one.
 std::string Hex(const std::string& bytes) {
   std::string text;
   char two[3];
@@ -182,16 +241,15 @@ std::string Hex(const std::string& bytes) {
   return text;
 }
 
-std::string Unhex(std::string_view text) {
+std::string FromHex(std::string_view text) {
   std::string bytes;
-  for (; text.size() >= 2; text.remove_prefix(2)) {
-    bytes.push_back(static_cast<char>(std::stoi(std::string(text.substr(0, 2)), nullptr, 16)));
+  for (size_t i = 0; i < text.size(); i += 2) {
+    bytes.push_back(static_cast<char>(std::stoi(std::string(text.substr(i, 2)), nullptr, 16)));
   }
   return bytes;
 }
 
-JobRecord Sample() {
-  // As it was in version 1; what came later is at the end.
+JobRecord Example() {
   JobRecord record;
   record.id = {1, 2};
   record.request_id = "r";
@@ -201,6 +259,8 @@ JobRecord Sample() {
   spec.kind = "k";
   spec.payload = MakeBytes("payload");
   spec.labels = {{"a", "b"}};
+  record.fingerprint = 5;
+  record.payload_bytes = 7;
   record.spec = std::make_shared<const JobSpec>(spec);
   record.life = {JobState::kSucceeded, {1, 7}};
   record.attempts = 1;
@@ -209,34 +269,48 @@ JobRecord Sample() {
   return record;
 }
 
-SpentRequest SampleRequest() { return {"r", {1, 2}, 0x0123456789abcdef, JobState::kFailed, WallTime(Nanos(5))}; }
-
 TEST(Record, TheBytesOfVersion1AreRead) {
-  const std::string spec = Unhex("016e0dd5433a334da80172060170016b0200000000000000000001016101627061796c6f6164");
-  const std::string state = Unhex("01d248b5daa066f65f040207000000000000000001080200000000000006726573756c74");
-  Result<JobRecord> read = DecodeJob({1, 2}, spec, state);
+  const std::string spec = FromHex("016e0dd5433a334da80172060170016b0200000000000000000001016101627061796c6f6164");
+  const std::string state = FromHex("01d248b5daa066f65f040207000000000000000001080200000000000006726573756c74");
+  const JobRecord expected = Example();
+  Result<JobRecord> read = DecodeJob(expected.id, {spec, state});
   ASSERT_TRUE(read.ok()) << read.status().ToString();
-  ExpectSame(*read, Sample());
-
-  Result<SpentRequest> request =
-      DecodeRequest("r", Unhex("01b8cd0cdee376e19a01000000000000000200000000000000efcdab8967452301050a"));
-  ASSERT_TRUE(request.ok()) << request.status().ToString();
-  SpentRequest expected = SampleRequest();
-  expected.fingerprint.reset();  // Another build cannot compare it.
-  EXPECT_EQ(*request, expected);
+  ExpectSame(*read, expected);
+  EXPECT_EQ(read->payload_bytes, 7);
+  EXPECT_EQ(read->fingerprint, Fingerprint(*expected.spec)) << "it was not written down then";
 }
 
-TEST(Record, TheBytesOfVersion2StayAsTheyAre) {
-  JobRecord unique = Sample();
-  JobSpec spec = *unique.spec;
-  spec.unique_key = UniqueKey{"key", UniqueScope::kWhileUnfinished, OnTaken::kReject};
-  unique.spec = std::make_shared<const JobSpec>(spec);
-  EXPECT_EQ(Hex(Spec(unique)),
-            "02738e20c77857a0450172060170016b02000000000000000000010161016201036b657901017061796c6f6164");
-  EXPECT_EQ(Hex(Spec(Sample())), "02a5e7a75ae16e8ab00172060170016b020000000000000000000101610162007061796c6f6164");
-  EXPECT_EQ(Hex(State(Sample())), "021763ea875c3dfa38040207000000000000000001080200000000000006726573756c74");
-  EXPECT_EQ(Hex(EncodeRequest(SampleRequest())),
-            "02ad0cb9f24b05f6af0100000000000000020000000000000001efcdab8967452301050a");
+TEST(Record, TheBytesOfVersion2AreRead) {
+  const std::string spec =
+      FromHex("02738e20c77857a0450172060170016b02000000000000000000010161016201036b657901017061796c6f6164");
+  const std::string state = FromHex("021763ea875c3dfa38040207000000000000000001080200000000000006726573756c74");
+  JobRecord expected = Example();
+  JobSpec unique = *expected.spec;
+  unique.unique_key = UniqueKey{"key", UniqueScope::kWhileUnfinished, OnTaken::kReject};
+  expected.spec = std::make_shared<const JobSpec>(unique);
+  Result<JobRecord> read = DecodeJob(expected.id, {spec, state});
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  ExpectSame(*read, expected);
+  EXPECT_EQ(read->payload_bytes, 7);
+  const SpentRequest request{"r", {1, 2}, 0x0123456789abcdef, JobState::kFailed, WallTime(Nanos(5))};
+  EXPECT_EQ(*DecodeRequest("r", FromHex("02ad0cb9f24b05f6af0100000000000000020000000000000001efcdab8967452301050a")),
+            request);
+  SpentRequest older = request;
+  older.fingerprint.reset();  // Another build could not compare it.
+  EXPECT_EQ(*DecodeRequest("r", FromHex("01b8cd0cdee376e19a01000000000000000200000000000000efcdab8967452301050a")),
+            older);
+}
+
+TEST(Record, TheBytesOfVersion3StayAsTheyAre) {
+  const JobRecord record = Example();
+  EXPECT_EQ(Hex(Spec(record)),
+            "03a187977523b8e69b0172060170016b0200000000000000000001016101620005000000000000000e7061796c6f6164");
+  EXPECT_EQ(Hex(State(record)), "03a834947b32b04043040207000000000000000001080200000000000006726573756c74");
+  EXPECT_EQ(Hex(Payload(record)), "03fdc9ca65dc9a2aeb7061796c6f6164");
+  EXPECT_EQ(Hex(KeyOfEnded(EndedOf(record)) + EncodeEnded(EndedOf(record))),
+            "800000000000000400000000000000010000000000000002035bfa0634f634cb1b041a");
+  EXPECT_EQ(Hex(EncodeRequest({"r", record.id, 5, JobState::kSucceeded, std::nullopt})),
+            "03c1a8e52e4e0ace73010000000000000002000000000000000105000000000000000400");
 }
 
 }  // namespace

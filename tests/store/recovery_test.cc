@@ -107,6 +107,23 @@ TEST_F(Recovery, QueuedAndScheduledJobsGoOnInTheirOrder) {
   });
 }
 
+TEST_F(Recovery, AJobWhoseAttemptWasLostKeepsItsPlaceBeforeYoungerOnes) {
+  setup.pools = {{.name = "default", .workers = 1}};
+  std::vector<JobId> ids;
+  Life([&](DispatchFixture& d) {
+    for (int i = 0; i < 3; ++i) ids.push_back(d.Submit("hold"));
+    d.runner.Next();
+    Crash();
+  });
+  Life([&](DispatchFixture& d) {
+    for (const JobId& id : ids) {
+      FakeRunner::Held attempt = d.runner.Next();
+      EXPECT_EQ(attempt.id(), id);
+      attempt.Succeed();
+    }
+  });
+}
+
 TEST_F(Recovery, AThirdLossQuarantinesTheJob) {
   JobId id;
   Life([&](DispatchFixture& d) {

@@ -36,8 +36,6 @@ std::unique_ptr<RocksJournal> Open(const std::string& folder, RocksJournalOption
   return journal.ok() ? *std::move(journal) : nullptr;
 }
 
-void Erase(Journal& journal, const JobId& id) { journal.Erase(std::span(&id, 1)); }
-
 std::string ReadFile(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
@@ -71,16 +69,23 @@ TEST(RocksDisk, IsWhatAPlainMapIsAlsoWhenReopenedAtEveryStep) {
           break;
         }
         case 2:
-        case 3:  // Also of a job that ended: a retry.
-          random.Live(&picked->second);
-          ASSERT_TRUE(Change(*journal, picked->second).ok());
+        case 3:
+          if (const dispatch::EndedJob was = EndedOf(picked->second); IsTerminal(was.state)) {
+            random.Live(&picked->second);
+            ASSERT_TRUE(test::Revive(*journal, picked->second, was).ok());
+          } else {
+            random.Live(&picked->second);
+            ASSERT_TRUE(Change(*journal, picked->second).ok());
+          }
           break;
         case 4:
+          if (IsTerminal(picked->second.life.state)) break;
           random.Ended(&picked->second);
           ASSERT_TRUE(Change(*journal, picked->second).ok());
           break;
         default:
-          Erase(*journal, picked->first);
+          if (!IsTerminal(picked->second.life.state)) break;
+          journal->Forget(EndedOf(picked->second), nullptr);
           model.erase(picked);
       }
     }
@@ -109,7 +114,17 @@ TEST(RocksDisk, RequestIdsOutliveTheirJobsUntilTheyAreDropped) {
     for (int i = 0; i < 3; ++i) {
       const dispatch::SpentRequest request{
           "id " + random.Text(10), {random.Number(), 1}, random.Number(), JobState::kFailed, random.Wall()};
-      journal->KeepRequest(request);
+      JobRecord job = random.New();
+      job.id = request.job;
+      job.request_id = request.request_id;
+      job.fingerprint = *request.fingerprint;
+      ASSERT_TRUE(Accept(*journal, job).ok());
+      random.Ended(&job);
+      ASSERT_TRUE(Change(*journal, job).ok());
+      expected[request.request_id] = {request.request_id, request.job, request.fingerprint, job.life.state,
+                                      std::nullopt};
+      if (random.Chance()) continue;  // The job is remembered still.
+      journal->Forget(EndedOf(job), &request);
       expected[request.request_id] = request;
     }
   }
@@ -134,9 +149,10 @@ TEST(RocksDiskChild, DISABLED_WritesUntilItIsKilled) {
     } else {
       record = &mine[random.Below(mine.size())];
       const int number = record->attempts + 1;
-      random.Chance() ? random.Live(record) : random.Ended(record);
+      const dispatch::EndedJob was = EndedOf(*record);
+      random.Chance() || IsTerminal(was.state) ? random.Live(record) : random.Ended(record);
       record->attempts = number;
-      ASSERT_TRUE(Change(*journal, *record).ok());
+      ASSERT_TRUE((IsTerminal(was.state) ? test::Revive(*journal, *record, was) : Change(*journal, *record)).ok());
     }
     // How often it was written stands for what was written.
     const std::string line = record->id.ToString() + " " + std::to_string(record->attempts) + "\n";
@@ -188,7 +204,9 @@ TEST(RocksDisk, WhatWasAcknowledgedIsThereAfterKill9) {
     auto journal = Open(folder / "store");
     ASSERT_NE(journal, nullptr);
     std::map<std::string, int> found;
-    ASSERT_TRUE(journal->Load([&](JobRecord record) { found[record.id.ToString()] = record.attempts; }).ok());
+    for (const auto& [id, print] : Remembered(*journal)) {
+      found[id.ToString()] = (*journal->Read(id, Journal::Part::kBasic))->attempts;
+    }
     ASSERT_GT(acknowledged.size(), 10u);
     for (const auto& [id, writes] : acknowledged) {
       ASSERT_TRUE(found.contains(id)) << "round " << round;
@@ -264,7 +282,7 @@ TEST(RocksDisk, ADamagedFileIsAnErrorOrMakesNoDifference) {
       Status status = journal.status();
       std::map<JobId, std::string> found;
       if (status.ok()) {
-        status = (*journal)->Load([&](JobRecord record) { found[record.id] = Print(record); });
+        found = Remembered(**journal, &status);
       }
       for (const auto& [id, print] : found) ASSERT_EQ(print, written[id]) << "a wrong job from " << name;
       if (status.ok()) {
@@ -297,7 +315,7 @@ TEST(RocksDisk, ALostFileIsAnError) {
   ASSERT_GT(tables, 0);
   auto journal = RocksJournal::Open(folder / "store", {});
   Status status = journal.status();
-  if (status.ok()) status = (*journal)->Load([](JobRecord) {});
+  if (status.ok()) Remembered(**journal, &status);
   EXPECT_FALSE(status.ok());
 }
 
@@ -353,8 +371,7 @@ TEST(RocksDisk, WithoutAnyRoomItWaitsUntilThereIsSome) {
   Status refused = Accept(*journal, random.New());
   random.Ended(&job);
   test::CommitCall ended;
-  const JobRecord* one = &job;
-  const bool later = !journal->Append(std::span(&one, 1), Journal::Accepting::kNo, &ended).has_value();
+  const bool later = !test::Note(*journal, job, &ended).has_value();
   while (journal->Stats().open_errors < 3) std::this_thread::yield();
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
   EXPECT_EQ(refused.reason(), "STORE_FAILED");

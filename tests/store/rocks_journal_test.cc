@@ -32,7 +32,7 @@ struct Platter {
   bool half = false;  // after they were made nevertheless.
   int sync_failures = 0;
   int reopen_failures = 0;
-  int writes = 0, syncs = 0, reopens = 0;
+  int writes = 0, syncs = 0, reopens = 0, reclaims = 0;
   uint64_t position = 0;
   Status reopen_says;  // If it is an error, Reopen fails with it.
   std::function<void()> trouble;
@@ -115,29 +115,55 @@ class FakeDisk final : public Disk {
     platter_.trouble = std::move(call);
   }
 
-  std::unique_ptr<JobReader> ReadJobs() override {
-    class Reader final : public JobReader {
+  Result<std::vector<std::optional<std::string>>> Read(std::span<const Place> places) override {
+    std::lock_guard guard(platter_.lock);
+    std::vector<std::optional<std::string>> found;
+    for (const Place& place : places) {
+      const auto& shelf = platter_.shelves[static_cast<size_t>(place.shelf)];
+      auto at = shelf.find(std::string(place.key));
+      found.push_back(at != shelf.end() ? std::optional(at->second) : std::nullopt);
+    }
+    return found;
+  }
+  Status Scan(std::span<const Shelf> shelves, const std::function<Status(std::span<Cursor* const>)>& read) override {
+    class MapCursor final : public Cursor {
      public:
-      explicit Reader(Platter& platter) : platter_(platter) {}
-      Result<std::vector<RawJob>> Next() override {
-        std::vector<RawJob> jobs;
-        const auto& [spec, live, finished, requests] = platter_.shelves;
-        for (const auto& [key, value] : spec) {
-          if (last_ < key && jobs.size() < 2) {
-            jobs.push_back({*IdOf(key), value, live.contains(key) ? live.at(key) : finished.at(key)});
-            last_ = key;
-          }
-        }
-        return jobs;
+      explicit MapCursor(std::map<std::string, std::string> shelf) : shelf_(std::move(shelf)), at_(shelf_.end()) {}
+      void Seek(std::string_view key) override { at_ = shelf_.lower_bound(std::string(key)); }
+      void SeekBack(std::string_view key) override {
+        at_ = shelf_.upper_bound(std::string(key));
+        Previous();
       }
+      void Next() override { ++at_; }
+      void Previous() override { at_ = at_ == shelf_.begin() ? shelf_.end() : std::prev(at_); }
+      bool Valid() const override { return at_ != shelf_.end(); }
+      std::string_view key() const override { return at_->first; }
+      std::string_view value() const override { return at_->second; }
 
      private:
-      Platter& platter_;
-      std::string last_;
+      const std::map<std::string, std::string> shelf_;
+      std::map<std::string, std::string>::const_iterator at_;
     };
-    return std::make_unique<Reader>(platter_);
+    std::vector<std::unique_ptr<MapCursor>> cursors;
+    std::vector<Cursor*> pointers;
+    {
+      std::lock_guard guard(platter_.lock);
+      for (Shelf shelf : shelves) {
+        pointers.push_back(
+            cursors.emplace_back(std::make_unique<MapCursor>(platter_.shelves[static_cast<size_t>(shelf)])).get());
+      }
+    }
+    return read(pointers);
   }
-  Result<std::vector<RawRequest>> ReadRequests() override { return std::vector<RawRequest>(); }
+  uint64_t Bytes() override { return 0; }
+  Status Reclaim() override {
+    std::lock_guard guard(platter_.lock);
+    ++platter_.reclaims;
+    platter_.changed.notify_all();
+    return OkStatus();
+  }
+  void NoMoreReclaim() override {}
+
   Status Checkpoint(const std::string&) override { return Unavailable("NO_CHECKPOINT", "a platter is not copied"); }
 
  private:
@@ -161,7 +187,10 @@ class RocksJournalTest : public testing::Test {
   }
   void Note(const JobRecord& record, Journal::Waiter* waiter, Journal::Accepting accepting = Journal::Accepting::kYes) {
     const JobRecord* one = &record;
-    EXPECT_FALSE(journal_->Append(std::span(&one, 1), accepting, waiter).has_value());
+    const bool accept = accepting == Journal::Accepting::kYes;
+    EXPECT_FALSE(
+        (accept ? journal_->Append(std::span(&one, 1), accepting, waiter) : test::Note(*journal_, record, waiter))
+            .has_value());
   }
 
   RandomRecords random{1};

@@ -145,7 +145,7 @@ void Fuzz(const RocksDiskOptions& options, int steps, int rounds) {
     Jobs found;
     if (status.ok()) {
       RocksJournal journal(*std::move(disk), {});
-      status = journal.Load([&](JobRecord record) { found[record.id] = Print(record); });
+      found = test::Remembered(journal, &status);
     }
     if (!status.ok()) {
       ++refused;
@@ -194,7 +194,7 @@ TEST(StoreFuzz, EveryByteAtTheEndOfATableCounts) {
     Jobs found;
     {
       RocksJournal journal(*std::move(disk), {});
-      ASSERT_TRUE(journal.Load([&](JobRecord record) { found[record.id] = Print(record); }).ok());
+      found = test::Remembered(journal);
     }
     ASSERT_TRUE(found == history.states.back());
     fs::remove_all(folder / "trial");

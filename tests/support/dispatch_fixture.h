@@ -121,6 +121,11 @@ class DispatchFixture {
   }
   JobId Submit(std::string kind, std::string payload = "") { return Submit(Spec(std::move(kind), std::move(payload))); }
 
+  std::vector<JobSnapshot> List(const dispatch::ListQuery& query = {}) {
+    Result<dispatch::JobPage> page = dispatcher.List(query);
+    Require(page.status());
+    return std::move(page->jobs);
+  }
   JobSnapshot Get(const JobId& id) { return *dispatcher.Get(id); }
   JobState State(const JobId& id) { return Get(id).state; }
   JobSnapshot Await(const JobId& id) {
@@ -163,7 +168,7 @@ class DispatchFixture {
 
   ManualClock clock;
   FakeRunner runner;
-  store::MemoryJournal journal{store::MemoryJournal::Keep::kRecords};
+  store::MemoryJournal journal{store::MemoryJournal::Keep::kAll};
   dispatch::Dispatcher dispatcher;
 
  private:

@@ -43,7 +43,7 @@ class RandomRecords {
     auto spec = std::make_shared<JobSpec>();
     spec->pool = Text(20);
     spec->kind = Text(20);
-    spec->payload = Blob(400);
+    spec->payload = Blob(Chance() ? 400 : 2000);  // In the spec's record, and often not.
     spec->band = static_cast<Band>(Below(kBands));
     if (Chance()) spec->delay = Duration();
     if (Chance()) spec->run_at = Wall();
@@ -58,6 +58,8 @@ class RandomRecords {
     if (Chance()) {
       spec->unique_key = UniqueKey{Text(20), static_cast<UniqueScope>(Below(2)), static_cast<OnTaken>(Below(2))};
     }
+    record.payload_bytes = static_cast<int64_t>(PayloadOf(*spec).size());
+    if (!record.request_id.empty()) record.fingerprint = random_();
     record.spec = std::move(spec);
     Live(&record);
     return record;
@@ -106,7 +108,8 @@ class RandomRecords {
 
 // Everything of the record as bytes: equal exactly when the records are.
 inline std::string Print(const dispatch::JobRecord& record) {
-  return store::KeyOf(record.id) + store::EncodeSpec(record.id, {record.spec, record.request_id, record.created}) +
+  const store::SpecPart spec = store::SpecOf(record);
+  return store::KeyOf(record.id) + store::EncodeSpec(record.id, spec) + store::EncodePayload(record.id, spec) +
          store::EncodeState(record.id, store::PrepareState(record));
 }
 

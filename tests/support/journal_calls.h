@@ -3,8 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include <initializer_list>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -42,21 +42,63 @@ inline Status Append(dispatch::Journal& journal, const std::vector<const dispatc
 inline Status Accept(dispatch::Journal& journal, const dispatch::JobRecord& record) {
   return Append(journal, {&record}, dispatch::Journal::Accepting::kYes);
 }
+// The job's next state, also its end.
+inline std::optional<Status> Note(dispatch::Journal& journal, const dispatch::JobRecord& record,
+                                  dispatch::Journal::Waiter* waiter) {
+  if (IsTerminal(record.life.state)) {
+    return journal.End(std::make_shared<const dispatch::JobRecord>(record), waiter);
+  }
+  const dispatch::JobRecord* one = &record;
+  return journal.Append(std::span(&one, 1), dispatch::Journal::Accepting::kNo, waiter);
+}
 inline Status Change(dispatch::Journal& journal, const dispatch::JobRecord& record) {
-  return Append(journal, {&record}, dispatch::Journal::Accepting::kNo);
+  CommitCall call;
+  if (std::optional<Status> answer = Note(journal, record, &call)) return *answer;
+  return call.Await();
+}
+// One that had ended, and may do so again.
+inline Status Revive(dispatch::Journal& journal, const dispatch::JobRecord& record, const dispatch::EndedJob& was) {
+  CommitCall call;
+  if (std::optional<Status> answer = journal.Revive(record, was, &call)) return *answer;
+  return call.Await();
 }
 
-// What the journal remembers: every field of every job, by id.
-inline std::map<JobId, std::string> Remembered(dispatch::Journal& journal) {
-  std::map<JobId, std::string> jobs;
-  std::optional<JobId> last;
+// What the journal remembers: every field of every job, by id. Into `failure` what it cannot read.
+inline std::map<JobId, std::string> Remembered(dispatch::Journal& journal, Status* failure) {
+  std::vector<JobId> ids;
   Status status = journal.Load([&](dispatch::JobRecord record) {
-    EXPECT_TRUE(!last || *last < record.id) << "in id order";
-    last = record.id;
-    jobs[record.id] = Print(record);
+    EXPECT_TRUE(ids.empty() || ids.back() < record.id) << "in id order";
+    EXPECT_FALSE(IsTerminal(record.life.state));
+    ids.push_back(record.id);
   });
-  EXPECT_TRUE(status.ok()) << status.ToString();
+  std::map<JobId, dispatch::EndedJob> ended;
+  std::optional<WallTime> last;
+  if (status.ok()) {
+    status = journal.LoadEnded([&](const dispatch::EndedJob& job) {
+      EXPECT_TRUE(!last || *last <= job.finished) << "in the order of their ends";
+      last = job.finished;
+      EXPECT_TRUE(ended.emplace(job.id, job).second) << "twice";
+      ids.push_back(job.id);
+    });
+  }
+  std::map<JobId, std::string> jobs;
+  for (size_t i = 0; status.ok() && i < ids.size(); ++i) {
+    auto record = journal.Read(ids[i], dispatch::Journal::Part::kWhole);
+    status = record.status();
+    if (!status.ok()) break;
+    EXPECT_TRUE(jobs.emplace(ids[i], Print(**record)).second) << "alive, and has ended";
+    EXPECT_EQ(ended.contains(ids[i]), IsTerminal((*record)->life.state));
+    if (ended.contains(ids[i])) {
+      EXPECT_EQ(EndedOf(**record), ended.at(ids[i]));
+    }
+  }
+  if (failure != nullptr) {
+    *failure = status;
+  } else {
+    EXPECT_TRUE(status.ok()) << status.ToString();
+  }
   return jobs;
 }
+inline std::map<JobId, std::string> Remembered(dispatch::Journal& journal) { return Remembered(journal, nullptr); }
 
 }  // namespace millrace::test

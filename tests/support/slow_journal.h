@@ -3,9 +3,12 @@
 
 #include <deque>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "base/check.h"
 #include "dispatch/journal.h"
 #include "runtime/lock.h"
 
@@ -15,19 +18,60 @@ class SlowJournal final : public dispatch::Journal {
  public:
   Durability durability() const override { return Durability::kFsync; }
   bool CommitsAtOnce() const override { return false; }
-  Status Load(const std::function<void(dispatch::JobRecord)>&) override { return OkStatus(); }
+  bool KeepsUnfinished() const override { return true; }
+  Status Load(const std::function<void(dispatch::JobRecord)>& each) override {
+    for (const dispatch::JobRecord& record : found_) each(record);
+    return OkStatus();
+  }
+  Status LoadEnded(const std::function<void(const dispatch::EndedJob&)>&) override { return OkStatus(); }
+  Status LoadRequests(const std::function<void(dispatch::SpentRequest)>&) override {
+    loaded_ = true;
+    return OkStatus();
+  }
 
   std::optional<Status> Append(std::span<const dispatch::JobRecord* const> records, Accepting,
                                Waiter* waiter) override {
+    for (const dispatch::JobRecord* record : records) Take(*record);
     rt::LockGuard guard(lock_);
-    for (const dispatch::JobRecord* record : records) states_[record->id] = record->life.state;
     if (waiter != nullptr) waiting_.push_back(waiter);
     return std::nullopt;
   }
-  void Erase(std::span<const JobId>) override {}
-  void KeepRequest(const dispatch::SpentRequest&) override {}
+  std::optional<Status> End(std::shared_ptr<const dispatch::JobRecord> record, Waiter* waiter) override {
+    const dispatch::JobRecord* one = record.get();
+    return Append(std::span(&one, 1), Accepting::kNo, waiter);
+  }
+  std::optional<Status> Revive(const dispatch::JobRecord& record, const dispatch::EndedJob&, Waiter* waiter) override {
+    const dispatch::JobRecord* one = &record;
+    return Append(std::span(&one, 1), Accepting::kNo, waiter);
+  }
+  std::shared_ptr<const void> Forget(const dispatch::EndedJob& job, const dispatch::SpentRequest*) override {
+    rt::LockGuard guard(lock_);
+    noted_.push_back({job.id, nullptr});
+    return nullptr;
+  }
   void DropRequest(const std::string&) override {}
-  Status LoadRequests(const std::function<void(dispatch::SpentRequest)>&) override { return OkStatus(); }
+
+  Result<std::shared_ptr<const dispatch::JobRecord>> Read(const JobId& id, Part) override {
+    rt::LockGuard guard(lock_);
+    ++reads_;
+    if (!read_failure_.ok()) return read_failure_;
+    auto found = committed_.find(id);
+    if (found == committed_.end()) return NotFound("JOB_UNKNOWN", "no such job");
+    return found->second;
+  }
+  Result<std::vector<std::shared_ptr<const dispatch::JobRecord>>> ReadEnded(const Range& range) override {
+    rt::LockGuard guard(lock_);
+    std::vector<std::shared_ptr<const dispatch::JobRecord>> records;
+    MR_CHECK(range.after < range.last, "this one only reads forwards");
+    for (const auto& [id, record] : committed_) {
+      const bool inside = range.after < id && !(range.last < id) && IsTerminal(record->life.state);
+      if (inside && records.size() < range.limit) records.push_back(record);
+    }
+    return records;
+  }
+
+  // Before the dispatcher starts: what it finds.
+  void Found(dispatch::JobRecord record) { found_.push_back(std::move(record)); }
 
   // Commits everything appended so far, or fails it; returns how many waited for it.
   size_t Commit(Status status = OkStatus()) {
@@ -35,6 +79,15 @@ class SlowJournal final : public dispatch::Journal {
     {
       rt::LockGuard guard(lock_);
       waiting.swap(waiting_);
+      for (auto& [id, record] : noted_) {
+        if (!status.ok()) break;
+        if (record != nullptr) {
+          committed_[id] = std::move(record);
+        } else {
+          committed_.erase(id);
+        }
+      }
+      noted_.clear();
     }
     for (Waiter* waiter : waiting) waiter->OnCommitted(status);
     return waiting.size();
@@ -48,11 +101,35 @@ class SlowJournal final : public dispatch::Journal {
     rt::LockGuard guard(lock_);
     return states_.at(id);
   }
+  // Every Read from now on fails with this, until it is OK.
+  void FailReads(Status status) {
+    rt::LockGuard guard(lock_);
+    read_failure_ = std::move(status);
+  }
+  int reads() const {
+    rt::LockGuard guard(lock_);
+    return reads_;
+  }
 
  private:
+  void Take(const dispatch::JobRecord& record) {
+    auto copy = std::make_shared<const dispatch::JobRecord>(record);
+    rt::LockGuard guard(lock_);
+    MR_CHECK(loaded_, "what is written before all was read may be read as well");
+    states_[record.id] = record.life.state;
+    noted_.push_back({record.id, std::move(copy)});
+  }
+
+  std::vector<dispatch::JobRecord> found_;
+  bool loaded_ = false;
+
   mutable rt::Lock lock_;
   std::deque<Waiter*> waiting_;
   std::map<JobId, JobState> states_;
+  std::vector<std::pair<JobId, std::shared_ptr<const dispatch::JobRecord>>> noted_;  // nullptr: forgotten.
+  std::map<JobId, std::shared_ptr<const dispatch::JobRecord>> committed_;
+  Status read_failure_;
+  int reads_ = 0;
 };
 
 }  // namespace millrace::test

@@ -1,0 +1,133 @@
+// How jobs that wait go cold, are read again, and what comes of it.
+#include <utility>
+
+#include "base/check.h"
+#include "dispatch/core.h"
+#include "dispatch/worker.h"
+
+namespace millrace::dispatch {
+
+namespace {
+
+// After a read that failed. A disk that fails may be well again soon; a damaged record only when somebody has restored it.
+constexpr Nanos kReadAgain = std::chrono::seconds(1);
+constexpr Nanos kReadDamagedAgain = std::chrono::minutes(1);
+
+bool Waits(JobState state) { return state == JobState::kScheduled || state == JobState::kQueued; }
+
+}  // namespace
+
+// The journal has yet to commit what is to be known of a job that goes cold then. Deletes itself.
+class CoolCommit final : public Journal::Waiter {
+ public:
+  CoolCommit(Core& core, const JobId& id) : core_(core), id_(id) {}
+  void OnCommitted(const Status& status) override {
+    MR_CHECK(status.ok(), "the journal gave up a job it had accepted: %s", status.ToString().c_str());
+    std::unique_ptr<CoolCommit> self(this);
+    Turn turn(core_);
+    JobEntry* job = core_.table.Find(id_);
+    // Otherwise something newer was written meanwhile.
+    if (job != nullptr && job->hot && job->hot->newest_commit == this) core_.Cool(*job, turn);
+  }
+
+ private:
+  Core& core_;
+  const JobId id_;
+};
+
+void Core::AppendWaiting(JobEntry& job, const EndedJob* was) {
+  CoolCommit* cool = nullptr;
+  if (MustCool(job)) {
+    RememberOutput(*job.hot);
+    if (!commits_at_once) cool = new CoolCommit(*this, job.id);
+  }
+  job.hot->newest_commit = cool;
+  const JobRecord* record = &job.record();
+  std::optional<Status> status = was != nullptr ? journal.Revive(*record, *was, cool)
+                                                : journal.Append(std::span(&record, 1), Journal::Accepting::kNo, cool);
+  MR_CHECK(status.has_value() == commits_at_once, "the journal does not answer as it said");
+}
+
+bool Core::MustCool(const JobEntry& job) const {
+  return can_cool && !job.counted && waiting_hot_ + Admission::HotBytes(job) > options.hot_bytes_max;
+}
+
+void Core::Rest(JobEntry& job, Turn& turn) {
+  if (!can_cool || !job.hot || !Waits(job.state()) || job.counted || job.hot->newest_commit != nullptr) return;
+  if (MustCool(job)) return Cool(job, turn);
+  job.counted = true;
+  waiting_hot_ += Admission::HotBytes(job);
+}
+
+void Core::Uncount(JobEntry& job) {
+  if (!job.counted) return;
+  job.counted = false;
+  waiting_hot_ -= Admission::HotBytes(job);
+}
+
+void Core::Cool(JobEntry& job, Turn& turn) {
+  MR_CHECK(Waits(job.state()) && job.hot->attempt == nullptr, "job %s went cold while it was %s",
+           job.id.ToString().c_str(), ToString(job.state()));
+  Uncount(job);
+  admission.Release(Admission::HotBytes(job) - kColdJobBytes, turn);
+  turn.Free(std::exchange(job.hot, nullptr));
+  job.coldness = ++coldness_;
+}
+
+Result<std::shared_ptr<HotJob>> Core::ReadHot(const JobId& id) {
+  Result<std::shared_ptr<const JobRecord>> read = journal.Read(id, Journal::Part::kWhole);
+  if (!read.ok()) return read.status();
+  auto hot = std::make_shared<HotJob>();
+  hot->record = **read;
+  hot->record.history.reserve(hot->record.history.size() + 1);  // Here rather than under the lock.
+  return hot;
+}
+
+bool Core::Warm(JobEntry& job, const ColdJob& cold, std::shared_ptr<HotJob>&& hot) {
+  if (job.hot || job.coldness != cold.coldness || !Waits(hot->record.life.state)) return false;
+  job.hot = std::move(hot);
+  admission.Hold(Admission::HotBytes(job) - kColdJobBytes);
+  JobRecord& record = job.record();
+  // That it became due is not written down.
+  record.life = job.life;
+  if (job.state() == JobState::kQueued) record.due.reset();
+  return true;
+}
+
+bool Core::StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>&& read, Worker& worker, Turn& turn) {
+  JobEntry* job = table.Find(cold.id);
+  if (job == nullptr || !job->aside) return true;  // Cancelled meanwhile, or too late.
+  Pool& pool = *job->pool;
+  if (!job->hot) {
+    if (!read.ok()) {
+      const bool damaged = read.status().code() != StatusCode::kUnavailable;
+      if (!job->due.armed()) {
+        Arm(&job->due, Alarm::Purpose::kReadAgain, turn.mono() + (damaged ? kReadDamagedAgain : kReadAgain), turn);
+      }
+      return damaged;
+    }
+    if (!Warm(*job, cold, *std::move(read))) {
+      pool.channel.PutBack(job);
+      return true;
+    }
+  }
+  schedule.Disarm(&job->due);
+  if (!pool.may_take()) {
+    pool.channel.PutBack(job);
+    Rest(*job, turn);
+    return true;
+  }
+  pool.channel.Remove(job);
+  turn.RoomAt(pool.gate);
+  StartAttempt(*job, worker, turn);
+  return true;
+}
+
+void Core::ExpireCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>&& read, Turn& turn) {
+  JobEntry* job = table.Find(cold.id);
+  if (job == nullptr || IsTerminal(job->state()) || job->deadline.armed()) return;
+  if (job->hot || (read.ok() && Warm(*job, cold, *std::move(read)))) return PassDeadline(*job, turn);
+  Arm(&job->deadline, Alarm::Purpose::kDeadline, turn.wall() + kReadAgain, turn);
+}
+
+}  // namespace millrace::dispatch

@@ -1,0 +1,106 @@
+// What a dispatcher makes of what the journal holds when it starts.
+#include <algorithm>
+#include <limits>
+#include <unordered_map>
+#include <utility>
+
+#include "dispatch/core.h"
+
+namespace millrace::dispatch {
+
+Result<std::shared_ptr<JobEntry>> Core::MakeEntry(const JobRecord& record) {
+  auto job = std::make_shared<JobEntry>();
+  const JobSpec& spec = *record.spec;
+  job->pool = FindPool(spec.pool);
+  if (job->pool == nullptr) {
+    return FailedPrecondition("POOL_NOT_CONFIGURED", "the store holds job " + record.id.ToString() + " of pool '" +
+                                                         spec.pool + "', which is not configured; add [pool." +
+                                                         spec.pool + "] to the configuration")
+        .With("pool", spec.pool)
+        .With("job", record.id.ToString());
+  }
+  job->kind = job->pool->runner().FindKind(spec.kind);
+  if (job->kind == nullptr) {
+    // It is not lost: its attempts fail with the runner's word until the kind is back or it is a dead letter.
+    job->kind = &unknown_kinds_.try_emplace(spec.kind, KindOptions{.name = spec.kind}).first->second;
+  }
+  if (!spec.labels.empty()) job->labels = std::make_shared<const Labels>(spec.labels);
+  job->id = record.id;
+  job->life = record.life;
+  job->created = record.created;
+  job->band = spec.band;
+  job->bytes = static_cast<uint32_t>(record.payload_bytes);
+  // Tokens of later attempts are above all there were.
+  last_token_ = std::max(last_token_, record.life.claim.token);
+  return job;
+}
+
+Status Core::Recover(JobRecord record, std::vector<JobEntry*>* ready, Turn& turn) {
+  Result<std::shared_ptr<JobEntry>> made = MakeEntry(record);
+  if (!made.ok()) return made.status();
+  JobEntry& job = **made;
+  ids.StartAbove(job.id);  // The clock may have been set back since.
+  table.Insert(job.id, *std::move(made));
+  if (!record.request_id.empty()) {
+    request_ids.Add(record.request_id, {.job = job.id, .fingerprint = record.fingerprint});
+  }
+  unique_keys.Add(job.id, *record.spec, job.state());
+  ++jobs[static_cast<size_t>(job.state())];
+  if (job.state() == JobState::kScheduled) ++job.pool->scheduled_jobs;
+  const std::optional<WallTime>& deadline = record.spec->deadline;
+  if (deadline && *deadline > turn.wall()) Arm(&job.deadline, Alarm::Purpose::kDeadline, *deadline, turn);
+  if (job.state() == JobState::kRunning) {
+    job.hot = std::make_shared<HotJob>();
+    job.record() = std::move(record);
+    admission.Hold(Admission::HotBytes(job));
+    ready->push_back(&job);
+    return OkStatus();
+  }
+  admission.Hold(kColdJobBytes);
+  if (job.state() == JobState::kQueued) {
+    ready->push_back(&job);
+    return OkStatus();
+  }
+  const WallTime due = record.due.value_or(turn.wall());
+  if (record.spec->run_at && record.life.claim.attempt == 0) {
+    Arm(&job.due, Alarm::Purpose::kDue, due, turn);
+  } else {
+    Arm(&job.due, Alarm::Purpose::kDue, turn.mono() + (due - turn.wall()), turn);
+  }
+  return OkStatus();
+}
+
+void Core::RecoverReady(JobEntry& job, Turn& turn) {
+  if (job.state() == JobState::kQueued) return Enqueue(job, turn);
+  // Its attempt died with the daemon. Whoever had asked for its cancellation was told that it would come.
+  AttemptFacts facts{.result = AttemptResult::kLost, .error = "the daemon ended while the attempt was running"};
+  if (job.record().cancel_requested) {
+    facts.stopped = kStopCancel;
+    facts.stop_reason = "cancelled; the daemon ended before the attempt did";
+  }
+  Conclude(job, job.life.claim, std::move(facts), nullptr, turn);
+}
+
+void Core::RecoverEnded(const std::vector<EndedJob>& ended, std::vector<SpentRequest> requests, Turn& turn) {
+  std::stable_sort(requests.begin(), requests.end(),
+                   [](const SpentRequest& a, const SpentRequest& b) { return a.until < b.until; });
+  std::unordered_map<JobId, const std::string*> of_job;
+  for (const SpentRequest& request : requests) {
+    const RequestIds::Entry entry{
+        .job = request.job, .fingerprint = request.fingerprint, .final_state = request.final_state};
+    if (request.until) {
+      request_ids.AddForgotten(request.request_id, entry, turn.mono() + (*request.until - turn.wall()));
+    } else if (table.Find(request.job) == nullptr) {  // Else it lives again.
+      of_job[request.job] = request_ids.Add(request.request_id, entry);
+    }
+  }
+  for (const EndedJob& job : ended) {
+    ids.StartAbove(job.id);
+    ++jobs[static_cast<size_t>(job.state)];
+    auto request = of_job.find(job.id);
+    retention.Add({job, request != of_job.end() ? request->second : nullptr},
+                  turn.mono() - (turn.wall() - job.finished));
+  }
+}
+
+}  // namespace millrace::dispatch

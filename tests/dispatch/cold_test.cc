@@ -1,0 +1,255 @@
+// Jobs that wait without their record in memory.
+#include <gtest/gtest.h>
+
+#include "dispatch/core.h"
+#include "sync/wait_group.h"
+#include "tests/support/dispatch_fixture.h"
+#include "tests/support/slow_journal.h"
+
+namespace millrace::test {
+namespace {
+
+using namespace std::chrono_literals;  // NOLINT: literals are made for this
+using dispatch::kColdJobBytes;
+using dispatch::kJobOverheadBytes;
+
+DispatchSetup AllCold() {
+  DispatchSetup setup;
+  setup.options.hot_bytes_max = 0;
+  return setup;
+}
+
+// A dispatcher whose journal commits when the test says so.
+void WithSlow(SlowJournal& journal, DispatchSetup setup, const std::function<void(DispatchFixture&)>& body) {
+  setup.journal = &journal;
+  WithDispatcher(setup, [&](DispatchFixture& d) {
+    body(d);
+    d.runner.LetGo();
+    journal.FailReads(OkStatus());
+    sync::WaitGroup stopping;
+    stopping.Go([&] { d.Stop(0s); });
+    while (stopping.count() > 0) {
+      journal.Commit();
+      rt::Yield();
+    }
+    stopping.Wait();
+    journal.Commit();
+  });
+}
+
+JobId SubmitTo(DispatchFixture& d, SlowJournal& journal, JobSpec spec) {
+  SubmitCall call;
+  call.items.push_back({std::move(spec), ""});
+  d.dispatcher.Submit(&call);
+  journal.Commit();
+  call.Await();
+  DispatchFixture::Require(call.status);
+  return call.acks.at(0).id;
+}
+
+FakeRunner::Held Begin(DispatchFixture& d, SlowJournal& journal) {
+  while (d.runner.begun() == 0) {
+    journal.Commit();
+    rt::Yield();
+  }
+  return d.runner.Next();
+}
+
+int64_t Held(DispatchFixture& d) { return d.dispatcher.Stats().process_bytes; }
+
+TEST(Cold, AJobBeyondTheBudgetIsReadBeforeItRuns) {
+  SlowJournal journal;
+  DispatchSetup setup;
+  setup.options.hot_bytes_max = kJobOverheadBytes + 10;
+  WithSlow(journal, setup, [&](DispatchFixture& d) {
+    ASSERT_TRUE(d.dispatcher.Pause("default").ok());
+    const JobId first = SubmitTo(d, journal, d.Spec("hold", "hot"));
+    const JobId second = SubmitTo(d, journal, d.Spec("hold", "cold"));
+    EXPECT_EQ(Held(d), kJobOverheadBytes + 3 + kColdJobBytes);
+    EXPECT_EQ(journal.reads(), 0);
+    ASSERT_TRUE(d.dispatcher.Resume("default").ok());
+    FakeRunner::Held attempt = Begin(d, journal);
+    EXPECT_EQ(attempt.id(), first);
+    EXPECT_EQ(journal.reads(), 0);
+    attempt.Succeed();
+    attempt = Begin(d, journal);
+    EXPECT_EQ(attempt.id(), second);
+    EXPECT_EQ(attempt.payload(), "cold");
+    EXPECT_EQ(journal.reads(), 1);
+    attempt.Succeed();
+  });
+}
+
+TEST(Cold, AReadThatFailsNeitherLosesTheJobNorBurnsAnAttempt) {
+  for (const bool damaged : {false, true}) {
+    SlowJournal journal;
+    WithSlow(journal, AllCold(), [&](DispatchFixture& d) {
+      ASSERT_TRUE(d.dispatcher.Pause("default").ok());
+      JobSpec spec = d.Spec("hold", "payload");
+      spec.retry.max_attempts = 1;
+      const JobId id = SubmitTo(d, journal, spec);
+      const Status broken = damaged ? Internal("STORE_DAMAGED", "bits") : Unavailable("STORE_FAILED", "no disk");
+      journal.FailReads(broken);
+      ASSERT_TRUE(d.dispatcher.Resume("default").ok());
+      while (journal.reads() == 0) rt::Yield();
+      EXPECT_EQ(d.dispatcher.Get(id).status().reason(), broken.reason());
+      EXPECT_EQ(d.dispatcher.Cancel(id, "").status().reason(), broken.reason());
+      EXPECT_EQ(d.Pool().queued_jobs, 1);
+      EXPECT_EQ(d.Pool().workers_busy, 0);
+      // Others are served meanwhile, as long as they need not be read.
+      journal.FailReads(OkStatus());
+      EXPECT_EQ(d.Get(id).attempts, 0);
+      while (d.runner.begun() == 0) {
+        d.Advance(damaged ? 1min : 1s);
+        journal.Commit();
+        rt::Yield();
+      }
+      FakeRunner::Held attempt = d.runner.Next();
+      EXPECT_EQ(attempt.number(), 1);
+      EXPECT_EQ(attempt.payload(), "payload");
+      attempt.Succeed();
+    });
+  }
+}
+
+TEST(Cold, AJobThatIsCancelledWhileItIsReadDoesNotStart) {
+  SlowJournal journal;
+  WithSlow(journal, AllCold(), [&](DispatchFixture& d) {
+    ASSERT_TRUE(d.dispatcher.Pause("default").ok());
+    const JobId id = SubmitTo(d, journal, d.Spec("hold"));
+    journal.FailReads(Unavailable("STORE_FAILED", "no disk"));
+    ASSERT_TRUE(d.dispatcher.Resume("default").ok());
+    while (journal.reads() == 0) rt::Yield();
+    journal.FailReads(OkStatus());
+    ASSERT_TRUE(d.dispatcher.Cancel(id, "").ok());
+    EXPECT_EQ(d.State(id), JobState::kCancelled) << "at once";
+    EXPECT_EQ(d.Pool().queued_jobs, 0);
+    d.Advance(1min);
+    journal.Commit();
+    EXPECT_EQ(d.State(id), JobState::kCancelled);
+    EXPECT_EQ(d.runner.begun(), 0u);
+    EXPECT_EQ(Held(d), 0);
+  });
+}
+
+TEST(Cold, WhatAnAttemptLeftIsThereForTheNextOne) {
+  SlowJournal journal;
+  WithSlow(journal, AllCold(), [&](DispatchFixture& d) {
+    const JobId id = SubmitTo(d, journal, d.Spec("hold", "payload"));
+    FakeRunner::Held attempt = Begin(d, journal);
+    attempt.context().Log("one ");
+    attempt.context().SetProgress(0.5, "half");
+    attempt.Fail("no");
+    d.AwaitState(id, JobState::kScheduled);
+    EXPECT_EQ(Held(d), kJobOverheadBytes + 7) << "until it is committed";
+    journal.Commit();
+    EXPECT_EQ(Held(d), kColdJobBytes);
+    const JobSnapshot job = d.Get(id);
+    EXPECT_EQ(job.state, JobState::kScheduled);
+    EXPECT_EQ(job.error, "no");
+    EXPECT_EQ(job.log_tail, "one ");
+    EXPECT_EQ(job.progress->message, "half");
+    EXPECT_EQ(Held(d), kColdJobBytes) << "to be looked at warms it for a moment only";
+    d.Advance(1s);
+    attempt = Begin(d, journal);
+    EXPECT_EQ(attempt.number(), 2);
+    EXPECT_EQ(attempt.payload(), "payload");
+    attempt.context().Log("two");
+    EXPECT_EQ(d.Get(id).log_tail, "one two");
+    EXPECT_EQ(d.History(id), "FAILED, RUNNING");
+    attempt.Succeed();
+  });
+}
+
+TEST(Cold, DueDeadlineCancelRetryAndWaitWorkOnColdJobs) {
+  WithDispatcher(AllCold(), [](DispatchFixture& d) {
+    JobSpec spec = d.Spec("noop", "payload");
+    spec.delay = 10s;
+    spec.labels = {{"team", "a"}};
+    const JobId due = d.Submit(spec), cancelled = d.Submit(spec), retried = d.Submit(spec);
+    spec.deadline = d.clock.Wall() + 5s;
+    const JobId late = d.Submit(spec);
+    EXPECT_EQ(Held(d), 4 * kColdJobBytes);
+    EXPECT_EQ(d.List({.filter = *dispatch::Filter::Parse("labels.team = a AND state = SCHEDULED")}).size(), 4u);
+    EXPECT_EQ(d.List({.limit = 1, .after = due, .full = true}).at(0).id, cancelled);
+    WaitCall wait;
+    ASSERT_TRUE(d.dispatcher.Wait(late, &wait).ok());
+    d.Advance(5s);
+    EXPECT_EQ(wait.Await().state, JobState::kExpired);
+    EXPECT_EQ(d.dispatcher.Cancel(cancelled, "")->state, JobState::kCancelled);
+    ASSERT_TRUE(d.dispatcher.Retry(retried).ok());
+    EXPECT_EQ(d.Await(retried).state, JobState::kSucceeded);
+    ASSERT_TRUE(d.dispatcher.Retry(cancelled).ok());
+    EXPECT_EQ(d.Await(cancelled).state, JobState::kSucceeded);
+    d.Advance(5s);
+    EXPECT_EQ(d.Await(due).state, JobState::kSucceeded);
+    EXPECT_EQ(Held(d), 0);
+  });
+}
+
+TEST(Ended, AreListedInIdOrderWithTheLiving) {
+  DispatchSetup setup;
+  setup.pools = {{.name = "default", .workers = 2}};
+  WithDispatcher(setup, [](DispatchFixture& d) {
+    std::vector<JobId> ids;
+    for (int i = 0; i < 600; ++i) ids.push_back(d.Submit("noop", std::to_string(i)));
+    for (const JobId& id : ids) d.Await(id);
+    ASSERT_TRUE(d.dispatcher.Pause("default").ok());
+    for (int i = 0; i < 600; ++i) ids.push_back(d.Submit("noop"));
+    for (const bool backwards : {false, true}) {
+      std::vector<JobId> found;
+      std::optional<JobId> after;
+      for (;;) {
+        const std::vector<JobSnapshot> page = d.List({.limit = 77, .after = after, .newest_first = backwards});
+        for (const JobSnapshot& job : page) found.push_back(job.id);
+        if (page.size() < 77) break;
+        after = page.back().id;
+      }
+      if (backwards) std::reverse(found.begin(), found.end());
+      EXPECT_EQ(found, ids);
+    }
+    const auto filter = [](const char* text) { return *dispatch::Filter::Parse(text); };
+    EXPECT_EQ(d.List({.filter = filter("state = SUCCEEDED"), .limit = 5000}).size(), 600u);
+    EXPECT_EQ(d.List({.filter = filter("state = QUEUED"), .limit = 5000}).size(), 600u);
+    EXPECT_EQ(d.List({.filter = filter("state = FAILED"), .limit = 5000}).size(), 0u);
+    EXPECT_EQ(*d.List({.limit = 1, .full = true}).at(0).spec->payload, "0");
+  });
+}
+
+TEST(Ended, APageEndsEarlyRatherThanWeighTooMuch) {
+  WithDispatcher([](DispatchFixture& d) {
+    for (int i = 0; i < 10; ++i) d.Await(d.Submit("noop", std::string(1000, 'x')));
+    const dispatch::JobPage page = *d.dispatcher.List({.full = true, .bytes_max = 2500});
+    EXPECT_EQ(page.jobs.size(), 3u);
+    EXPECT_TRUE(page.more);
+    EXPECT_FALSE(d.dispatcher.List({.full = true})->more);
+  });
+}
+
+// A cancelled job is seen as such at once, and belongs to the journal when that is committed; what is done to it in between
+// comes after that.
+TEST(Ended, ACancelledJobMayBeRetriedOrDeletedBeforeItsEndIsCommitted) {
+  SlowJournal journal;
+  WithSlow(journal, {}, [&](DispatchFixture& d) {
+    ASSERT_TRUE(d.dispatcher.Pause("default").ok());
+    const JobId deleted = SubmitTo(d, journal, d.Spec("hold")), retried = SubmitTo(d, journal, d.Spec("hold", "again"));
+    ASSERT_TRUE(d.dispatcher.Cancel(deleted, "").ok());
+    ASSERT_TRUE(d.dispatcher.Cancel(retried, "").ok());
+    EXPECT_EQ(d.State(deleted), JobState::kCancelled);
+    EXPECT_EQ(d.dispatcher.Cancel(deleted, "").status().reason(), "WRONG_STATE");
+    ASSERT_TRUE(d.dispatcher.Delete(deleted).ok());
+    EXPECT_EQ(d.dispatcher.Get(deleted).status().reason(), "JOB_NOT_FOUND");
+    ASSERT_TRUE(d.dispatcher.Retry(retried).ok());
+    EXPECT_EQ(d.State(retried), JobState::kQueued);
+    journal.Commit();
+    EXPECT_EQ(d.dispatcher.Get(deleted).status().reason(), "JOB_NOT_FOUND");
+    EXPECT_EQ(d.State(retried), JobState::kQueued);
+    ASSERT_TRUE(d.dispatcher.Resume("default").ok());
+    FakeRunner::Held attempt = Begin(d, journal);
+    EXPECT_EQ(attempt.payload(), "again");
+    attempt.Succeed();
+  });
+}
+
+}  // namespace
+}  // namespace millrace::test

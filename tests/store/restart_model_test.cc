@@ -1,0 +1,244 @@
+// Random sequences of operations against a plain model of what must be remembered, on the real store, with a restart at every
+// step: in order, or as kill -9 would leave it. The seed is printed; MILLRACE_SEED replays.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <random>
+
+#include "store/rocks_journal.h"
+#include "sync/wait_group.h"
+#include "tests/support/dispatch_fixture.h"
+#include "tests/support/temp_folder.h"
+
+namespace millrace::test {
+namespace {
+
+using namespace std::chrono_literals;  // NOLINT: literals are made for this
+
+class RestartModel {
+ public:
+  explicit RestartModel(unsigned seed) : random_(seed) {}
+
+  void Life() {
+    if (crashed_) {
+      std::filesystem::remove_all(Store());
+      std::filesystem::rename(folder_ / "copy", Store());
+      crashed_ = false;
+    }
+    auto journal = store::RocksJournal::Open(Store(), {});
+    ASSERT_TRUE(journal.ok()) << journal.status().ToString();
+    DispatchSetup setup;
+    setup.journal = journal->get();
+    setup.options.losses_max = 1'000'000;
+    // None, some and all of those that wait are in memory.
+    setup.options.hot_bytes_max = std::array<int64_t, 3>{0, 3000, 1 << 20}[random_() % 3];
+    WithDispatcher(setup, [&](DispatchFixture& d) {
+      Check(d);
+      for (unsigned i = 1 + random_() % 4; i > 0 && !testing::Test::HasFailure(); --i) {
+        Step(d);
+        Check(d);
+      }
+      if (random_() % 2 == 0) Crash(d);
+      End(d);
+      (*journal)->Stop();
+    });
+  }
+
+ private:
+  enum class Is { kWaiting, kScheduled, kSucceeded, kFailed, kCancelled };
+  struct Job {
+    Is is = Is::kWaiting;  // kWaiting: queued or running.
+    std::string payload, result, error, request_id, label;
+  };
+
+  std::string Store() const { return folder_ / "store"; }
+  std::string Text(size_t most) {
+    std::string text(random_() % most + 1, '\0');
+    for (char& c : text) c = static_cast<char>('a' + random_() % 26);
+    return text;
+  }
+
+  // What runs is handed back, as a drain does it.
+  static void End(DispatchFixture& d) {
+    sync::WaitGroup stopping;
+    stopping.Go([&] { d.Stop(0s); });
+    while (stopping.count() > 0) {
+      if (std::optional<FakeRunner::Held> attempt = d.runner.TryNext()) {
+        attempt->AwaitStop();
+        attempt->Fail();
+      }
+      rt::Yield();
+    }
+    stopping.Wait();
+  }
+
+  void Crash(DispatchFixture& d) {
+    // A submit is answered after all that was noted before it.
+    Submit(d, /*delayed=*/true);
+    // RocksDB may be throwing away files that nothing refers to any more.
+    std::error_code error;
+    do {
+      std::filesystem::remove_all(folder_ / "copy");
+      std::filesystem::copy(Store(), folder_ / "copy", error);
+    } while (error);
+    crashed_ = true;
+  }
+
+  void Step(DispatchFixture& d) {
+    switch (random_() % 8) {
+      case 0:
+      case 1:
+        return Submit(d, random_() % 3 == 0);
+      case 2:
+      case 3:
+      case 4:
+        return RunOne(d);
+      case 5:
+        return Verb(d, {Is::kScheduled}, [&](const JobId& id, Job& job) {
+          ASSERT_TRUE(d.dispatcher.Cancel(id, "no").ok());
+          job.is = Is::kCancelled;
+          job.error = "cancelled: no";
+        });
+      case 6:
+        return Verb(d, {Is::kScheduled, Is::kFailed, Is::kCancelled}, [&](const JobId& id, Job& job) {
+          ASSERT_TRUE(d.dispatcher.Retry(id).ok());
+          job.is = Is::kWaiting;
+          job.error.clear();
+        });
+      default:
+        return Verb(d, {Is::kSucceeded, Is::kFailed, Is::kCancelled}, [&](const JobId& id, Job&) {
+          ASSERT_TRUE(d.dispatcher.Delete(id).ok());
+          jobs_.erase(id);
+        });
+    }
+  }
+
+  void Submit(DispatchFixture& d, bool delayed) {
+    Job job{.payload = Text(random_() % 2 == 0 ? 50 : 3000), .label = Text(3)};
+    JobSpec spec = d.Spec("hold", job.payload);
+    spec.retry.max_attempts = 1;
+    spec.labels = {{"name", job.label}};
+    if (delayed) {
+      spec.delay = 1h;
+      job.is = Is::kScheduled;
+    }
+    if (random_() % 2 == 0) job.request_id = "request " + std::to_string(++requests_);
+    dispatch::SubmitAck ack;
+    DispatchFixture::Require(d.TrySubmit(spec, &ack, job.request_id));
+    EXPECT_FALSE(ack.existing);
+    EXPECT_TRUE(jobs_.emplace(ack.id, job).second);
+  }
+
+  // One that waits is run to its end.
+  void RunOne(DispatchFixture& d) {
+    if (std::none_of(jobs_.begin(), jobs_.end(), [](const auto& each) { return each.second.is == Is::kWaiting; }))
+      return;
+    FakeRunner::Held attempt = d.runner.Next();
+    const JobId id = attempt.id();
+    ASSERT_TRUE(jobs_.contains(id)) << "a job nobody submitted, or one that was deleted, runs";
+    Job& job = jobs_.at(id);
+    EXPECT_EQ(job.is, Is::kWaiting) << "a job that has ended runs again";
+    EXPECT_EQ(attempt.payload(), job.payload);
+    if (random_() % 3 == 0) {
+      job.is = Is::kFailed;
+      job.error = Text(20);
+      attempt.Fail(job.error);
+    } else {
+      job.is = Is::kSucceeded;
+      job.result = Text(2000);
+      attempt.Succeed(job.result);
+    }
+    d.Await(id);
+  }
+
+  template <typename Do>
+  void Verb(DispatchFixture&, std::initializer_list<Is> which, Do verb) {
+    std::vector<JobId> ids;
+    for (const auto& [id, job] : jobs_) {
+      if (std::find(which.begin(), which.end(), job.is) != which.end()) ids.push_back(id);
+    }
+    if (ids.empty()) return;
+    const JobId id = ids[random_() % ids.size()];
+    verb(id, jobs_.at(id));
+  }
+
+  void Check(DispatchFixture& d) {
+    for (const bool full : {false, true}) {
+      const std::vector<JobSnapshot> listed = d.List({.limit = 10'000, .newest_first = full, .full = full});
+      ASSERT_EQ(listed.size(), jobs_.size());
+      auto expected = jobs_.begin();
+      for (size_t i = 0; i < listed.size(); ++i, ++expected) {
+        const JobSnapshot& job = full ? listed[listed.size() - 1 - i] : listed[i];
+        ASSERT_EQ(job.id, expected->first) << "in id order";
+        Compare(job, expected->second, full);
+      }
+    }
+    for (const auto& [id, job] : jobs_) Compare(d.Get(id), job, /*full=*/true);
+    int64_t total = 0, dead = 0;
+    for (int64_t count : d.dispatcher.Stats().jobs) total += count;
+    EXPECT_EQ(total, static_cast<int64_t>(jobs_.size()));
+    for (const auto& [id, job] : jobs_) dead += job.is == Is::kFailed ? 1 : 0;
+    EXPECT_EQ(d.dispatcher.Stats().dead_letter_jobs, dead);
+    if (jobs_.empty()) return;
+    const auto& [id, job] = *std::next(jobs_.begin(), static_cast<ptrdiff_t>(random_() % jobs_.size()));
+    EXPECT_EQ(d.List({.filter = *dispatch::Filter::Parse("labels.name = " + job.label), .limit = 1000}).size(),
+              static_cast<size_t>(std::count_if(jobs_.begin(), jobs_.end(), [&label = job.label](const auto& each) {
+                return each.second.label == label;
+              })));
+    if (job.request_id.empty()) return;
+    dispatch::SubmitAck ack;
+    JobSpec other = d.Spec("hold", "other");
+    EXPECT_EQ(d.TrySubmit(other, &ack, job.request_id).reason(), "REQUEST_ID_REUSED");
+  }
+
+  void Compare(const JobSnapshot& job, const Job& model, bool full) {
+    const bool right = [&] {
+      switch (model.is) {
+        case Is::kWaiting:
+          return job.state == JobState::kQueued || job.state == JobState::kRunning;
+        case Is::kScheduled:
+          return job.state == JobState::kScheduled;
+        case Is::kSucceeded:
+          return job.state == JobState::kSucceeded;
+        case Is::kFailed:
+          return job.state == JobState::kFailed;
+        case Is::kCancelled:
+          return job.state == JobState::kCancelled;
+      }
+      return false;
+    }();
+    EXPECT_TRUE(right) << ToString(job.state) << " where the model has " << static_cast<int>(model.is);
+    EXPECT_EQ(job.finished.has_value(), IsTerminal(job.state));
+    EXPECT_EQ(job.spec->labels.at("name"), model.label);
+    if (model.is != Is::kWaiting) {
+      EXPECT_EQ(job.error, model.error);
+    }
+    if (!full) return;
+    EXPECT_EQ(PayloadOf(*job.spec), model.payload);
+    if (model.is == Is::kSucceeded) {
+      EXPECT_EQ(*job.result, model.result);
+    }
+  }
+
+  std::mt19937 random_;
+  TempFolder folder_;
+  bool crashed_ = false;
+  int requests_ = 0;
+  std::map<JobId, Job> jobs_;
+};
+
+TEST(RestartModel, RandomOperationsWithARestartAtEveryStepForgetNothing) {
+  const char* given = std::getenv("MILLRACE_SEED");
+  const unsigned seed =
+      given != nullptr ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : std::random_device()();
+  std::printf("seed %u\n", seed);
+  SCOPED_TRACE("MILLRACE_SEED=" + std::to_string(seed));
+  RestartModel model(seed);
+  for (int life = 0; life < 40 && !testing::Test::HasFailure(); ++life) model.Life();
+}
+
+}  // namespace
+}  // namespace millrace::test
