@@ -1,14 +1,19 @@
-// The journal on RocksDB: jobs acknowledged a second by how many submit at a time, what the modes cost, and recovery.
+// The journal on RocksDB: jobs acknowledged a second by how many submit at a time, how long each waits for it and what is written for it, in
+// each mode; and recovery.
 // TMPDIR chooses the disk. `disk_fsync` is the floor: an append and fdatasync of the same bytes, nothing else.
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
 #include <fstream>
 #include <memory>
-#include <semaphore>
+#include <mutex>
 #include <string>
+#include <vector>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -75,48 +80,102 @@ class NoRunner final : public dispatch::Runner {
   dispatch::KindOptions noop_{.name = "noop"};
 };
 
-// One client's place in the window: a submit it waits for.
-class Slot final : public Journal::Waiter {
+// Handed to write(2) by this process so far: the log, tables, and what is written again by compaction.
+double WrittenBytes() {
+  std::ifstream io("/proc/self/io");
+  for (std::string name; io >> name;) {
+    double value = 0;
+    io >> value;
+    if (name == "wchar:") return value;
+  }
+  MR_FATAL("/proc/self/io has no line 'wchar'");
+}
+
+// So many clients, each with one submit under way: it sends the next when it has the answer.
+class Clients {
  public:
-  explicit Slot(std::counting_semaphore<>& free) : free_(free) {}
-  void OnCommitted(const Status& status) override {
-    MR_CHECK(status.ok(), "%s", status.ToString().c_str());
-    free_.release();
+  explicit Clients(Journal& journal, size_t count) : journal_(journal), clients_(count) {
+    for (Client& client : clients_) {
+      client.all = this;
+      ready_.push_back(&client);
+    }
+  }
+  // When one of them is ready.
+  void Submit(const JobRecord& record) {
+    std::unique_lock guard(lock_);
+    came_.wait(guard, [this] { return !ready_.empty(); });
+    Client* client = ready_.back();
+    ready_.pop_back();
+    guard.unlock();
+    client->sent = Now();
+    const JobRecord* one = &record;
+    MR_CHECK(!journal_.Append(std::span(&one, 1), Journal::Accepting::kYes, client), "answered at once");
+  }
+  void AwaitAll() {
+    std::unique_lock guard(lock_);
+    came_.wait(guard, [this] { return ready_.size() == clients_.size(); });
+  }
+  // Of the answers so far. After AwaitAll.
+  double Milliseconds(double quantile) {
+    auto at = waited_.begin() + static_cast<ptrdiff_t>(quantile * static_cast<double>(waited_.size() - 1));
+    std::nth_element(waited_.begin(), at, waited_.end());
+    return static_cast<double>(*at) * 1e-6;
   }
 
  private:
-  std::counting_semaphore<>& free_;
+  struct Client final : Journal::Waiter {
+    void OnCommitted(const Status& status) override {
+      MR_CHECK(status.ok(), "%s", status.ToString().c_str());
+      all->Answered(this);
+    }
+    Clients* all = nullptr;
+    int64_t sent = 0;
+  };
+  static int64_t Now() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+  void Answered(Client* client) {
+    const int64_t now = Now();
+    bool first;
+    {
+      std::lock_guard guard(lock_);
+      waited_.push_back(now - client->sent);
+      first = ready_.empty();
+      ready_.push_back(client);
+      first |= ready_.size() == clients_.size();
+    }
+    if (first) came_.notify_one();
+  }
+
+  Journal& journal_;
+  std::vector<Client> clients_;
+  std::mutex lock_;
+  std::condition_variable came_;
+  std::vector<Client*> ready_;
+  std::vector<int64_t> waited_;
 };
 
-// `window` submits are under way at any time, as of so many clients that each wait for their answer.
 void Submits(benchmark::State& state, Durability durability) {
   test::TempFolder folder;
   auto journal = Open(folder.path(), {.durability = durability});
-  const auto window = static_cast<ptrdiff_t>(state.range(0));
-  std::counting_semaphore<> free(window);
-  Slot slot(free);
+  Clients clients(*journal, static_cast<size_t>(state.range(0)));
   uint64_t number = 0;
-  for (auto _ : state) {
-    free.acquire();
-    const JobRecord record = Record(++number);
-    const JobRecord* one = &record;
-    MR_CHECK(!journal->Append(std::span(&one, 1), Journal::Accepting::kYes, &slot), "answered at once");
-  }
-  for (ptrdiff_t i = 0; i < window; ++i) free.acquire();
+  const double written_before = WrittenBytes();
+  for (auto _ : state) clients.Submit(Record(++number));
+  clients.AwaitAll();
   const dispatch::JournalStats stats = journal->Stats();
+  const auto jobs = static_cast<double>(number);
   state.SetItemsProcessed(static_cast<int64_t>(number));
+  state.counters["p50_ms"] = clients.Milliseconds(0.5);
+  state.counters["p99_ms"] = clients.Milliseconds(0.99);
+  state.counters["bytes_a_job"] = (WrittenBytes() - written_before) / jobs;
   state.counters["jobs_a_batch"] = stats.batch_records.sum / static_cast<double>(stats.batch_records.count());
-  state.counters["ms_a_batch"] = 1e3 * stats.commit_seconds.sum / static_cast<double>(stats.commit_seconds.count());
+  state.counters["fsyncs"] = static_cast<double>(stats.fsync_seconds.count());
 }
-BENCHMARK_CAPTURE(Submits, fsync, Durability::kFsync)
-    ->Name("submit_fsync")
-    ->Arg(1)
-    ->Arg(32)
-    ->Arg(256)
-    ->Arg(4096)
-    ->UseRealTime();
-BENCHMARK_CAPTURE(Submits, interval, Durability::kInterval)->Name("submit_interval")->Arg(1)->Arg(256)->UseRealTime();
-BENCHMARK_CAPTURE(Submits, none, Durability::kNone)->Name("submit_none")->Arg(1)->Arg(256)->UseRealTime();
+void ManyClients(benchmark::internal::Benchmark* bench) {
+  bench->ArgName("clients")->Arg(1)->Arg(8)->Arg(64)->Arg(1000)->UseRealTime();
+}
+BENCHMARK_CAPTURE(Submits, fsync, Durability::kFsync)->Name("submit_fsync")->Apply(ManyClients);
+BENCHMARK_CAPTURE(Submits, interval, Durability::kInterval)->Name("submit_interval")->Apply(ManyClients);
+BENCHMARK_CAPTURE(Submits, none, Durability::kNone)->Name("submit_none")->Apply(ManyClients);
 
 void DiskFsync(benchmark::State& state) {
   test::TempFolder folder;
