@@ -5,6 +5,7 @@
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/options.h>
+#include <rocksdb/perf_level.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/utilities/table_properties_collectors.h>
@@ -268,6 +269,7 @@ class RocksDisk final : public Disk {
 
   Status Write(std::span<const Change> changes) override {
     MR_RETURN_IF_ERROR(Check());
+    rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
     batch_.Clear();
     if (all_synced_) {
       if (rocksdb::Status status = batch_.PutLogData(kSyncedMark); !status.ok()) return FromRocks(status, folder_);
