@@ -25,8 +25,13 @@ namespace {
 constexpr size_t kHeader = 7;  // Masked CRC-32C of the type and the bytes (4), length (2), type (1); little endian.
 enum Type : uint8_t { kZero, kFull, kFirst, kMiddle, kLast };
 constexpr size_t kBatchHeader = 12;  // Of a batch in a record: sequence number (8), number of changes (4).
+constexpr char kLogData = 3;         // Then its length, below 128, and the bytes.
+constexpr size_t kHead = 128;        // Of a batch: its header and all that it says before its changes.
+constexpr std::string_view kManifestMark = "manifest ";
 // What a disk writes or does not write as a whole.
 constexpr size_t kSector = 512;
+// Records may well end with some zeros. So many at the end of a file, from where a sector begins, were not written.
+constexpr size_t kZerosAtEnd = 16;
 
 constexpr std::array<uint32_t, 256> kCrcTable = [] {
   std::array<uint32_t, 256> table{};
@@ -55,7 +60,22 @@ bool IsZero(std::string_view bytes) { return bytes.find_first_not_of('\0') == st
 
 bool StartsWith(std::string_view bytes, std::string_view what) { return bytes.substr(0, what.size()) == what; }
 
+std::optional<ManifestMark> ToManifestMark(std::string_view said) {
+  if (!StartsWith(said, kManifestMark)) return std::nullopt;
+  ManifestMark mark;
+  const char* const end = said.data() + said.size();
+  const auto number = std::from_chars(said.data() + kManifestMark.size(), end, mark.number);
+  if (number.ec != std::errc() || number.ptr == end || *number.ptr != ' ') return std::nullopt;
+  const auto bytes = std::from_chars(number.ptr + 1, end, mark.bytes);
+  if (bytes.ec != std::errc() || bytes.ptr != end) return std::nullopt;
+  return mark;
+}
+
 }  // namespace
+
+std::string ToLogData(const ManifestMark& mark) {
+  return std::string(kManifestMark) + std::to_string(mark.number) + " " + std::to_string(mark.bytes);
+}
 
 struct LogCheck::Record {
   Type type;
@@ -63,12 +83,6 @@ struct LogCheck::Record {
 
   bool starts() const { return type == kFull || type == kFirst; }
   bool ends() const { return type == kFull || type == kLast; }
-  // As far as can be seen of one that starts.
-  bool HasMark() const {
-    static const std::string mark =  // Log data: a 3, the length, the bytes.
-        "\x03" + std::string(1, static_cast<char>(kSyncedMark.size())) + std::string(kSyncedMark);
-    return bytes.size() < kBatchHeader + mark.size() || StartsWith(bytes.substr(kBatchHeader), mark);
-  }
 };
 
 // The right record that the rest of a block begins with.
@@ -91,6 +105,7 @@ void LogCheck::Add(std::string_view block) {
       continue;
     }
     Fault(block, at);
+    head_open_ = false;
     // Where the next record of this block begins is not known any more.
     do ++at;
     while (block.size() - at >= kHeader && !Parse(block.substr(at)));
@@ -105,21 +120,44 @@ void LogCheck::Add(std::string_view block) {
 bool LogCheck::Take(const Record& record) {
   if (!fault_ && record.starts() == within_) return false;  // It begins within another, or goes on with none.
   if (record.starts()) {
-    const bool mark = record.HasMark();
-    synced_ |= mark;
-    if (!fault_) all_marked_ = mark && (all_marked_ || !first_sequence_);
     more_ |= fault_.has_value();
-    synced_after_fault_ |= mark && fault_;
-    if (!fault_ && record.bytes.size() >= kBatchHeader) {
-      const uint64_t sequence = Little(record.bytes, 8);
-      if (!first_sequence_) first_sequence_ = sequence;
-      starting_sequence_ = sequence + Little(record.bytes.substr(8), 4);
-    }
+    head_.clear();
+    head_open_ = true;
+  }
+  if (head_open_) {
+    head_ += record.bytes.substr(0, kHead - head_.size());
+    head_open_ = head_.size() < kHead && !record.ends();
+    if (!head_open_) ReadHead();
   }
   if (fault_) return true;
   within_ = !record.ends();
   if (record.ends()) next_sequence_ = starting_sequence_;
   return true;
+}
+
+void LogCheck::ReadHead() {
+  std::string_view rest = head_;
+  if (rest.size() < kBatchHeader) return;  // No batch.
+  if (!fault_) {
+    const uint64_t sequence = Little(rest, 8);
+    if (!first_sequence_) first_sequence_ = sequence;
+    starting_sequence_ = sequence + Little(rest.substr(8), 4);
+    each_ = false;
+  }
+  rest.remove_prefix(kBatchHeader);
+  while (rest.size() >= 2 && rest[0] == kLogData) {
+    const size_t length = static_cast<uint8_t>(rest[1]);
+    const std::string_view said = rest.substr(2, length);
+    if (said == kSyncedMark) {
+      synced_ = true;
+      synced_after_fault_ |= fault_.has_value();
+    } else if (said == kEachMark) {
+      each_ |= !fault_;
+    } else if (const std::optional<ManifestMark> mark = ToManifestMark(said)) {
+      manifest_ = std::max(manifest_, *mark);
+    }
+    rest.remove_prefix(std::min(rest.size(), 2 + length));
+  }
 }
 
 void LogCheck::Fault(std::string_view block, size_t at) {
@@ -139,24 +177,27 @@ void LogCheck::Fault(std::string_view block, size_t at) {
   }
 }
 
-// After the last whole record a sector of zeros, or nothing but zeros, was not written.
+// After the last whole record a sector of zeros was not written; nor was what is left of the sector that it ends in, or what the file
+// has of its last sector.
 void LogCheck::LookForHoles(std::string_view block) {
   if (!fault_ || good_ >= offset_ + block.size()) return;
-  // Something stands behind the batch that has the fault; where each one was synced before the next, so was that one.
+  // Something stands behind the batch that has the fault. Where each one is synced before the next, so was that one.
   if (fault_end_ && *fault_end_ < offset_ + block.size() &&
       !IsZero(block.substr(std::max(*fault_end_, offset_) - offset_))) {
     more_ = true;
-    synced_after_fault_ |= all_marked_;
+    synced_after_fault_ |= each_;
   }
-  const uint64_t begin = std::max(good_, offset_);
-  const std::string_view bytes = block.substr(begin - offset_);
-  hole_ |= block.size() < kBlock && IsZero(bytes);
-  for (size_t at = (kSector - begin % kSector) % kSector; at + kSector <= bytes.size() && !hole_; at += kSector) {
-    hole_ = IsZero(bytes.substr(at, kSector));
+  const size_t begin = std::max(good_, offset_) - offset_;
+  for (size_t at = begin; at < block.size() && !hole_;) {
+    const size_t end = std::min(block.size(), (at / kSector + 1) * kSector);
+    hole_ = (at == begin || end - at >= kZerosAtEnd) && IsZero(block.substr(at, end - at));
+    at = end;
   }
 }
 
 namespace {
+
+constexpr std::string_view kManifestName = "MANIFEST-";
 
 struct File {
   uint64_t number;
@@ -221,8 +262,8 @@ Result<std::vector<File>> Logs(const std::string& folder, bool* tables) {
   return files;
 }
 
-// Nothing was to be written to the manifest before what is in it was synced.
-Status CheckManifest(const std::string& folder, bool has_data) {
+// Nothing was to be written to the manifest before what is in it was synced. `synced`: so much of it is there for certain.
+Status CheckManifest(const std::string& folder, bool has_data, const ManifestMark& synced) {
   std::string name(100, '\0');
   const int fd = open((folder + "/CURRENT").c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0 && errno != ENOENT) return DiskError(folder, errno, "CURRENT cannot be opened");
@@ -234,11 +275,23 @@ Status CheckManifest(const std::string& folder, bool has_data) {
   close(fd);
   if (got < 0) return DiskError(folder, errno, "CURRENT cannot be read");
   name.resize(static_cast<size_t>(got));
-  if (!StartsWith(name, "MANIFEST-") || name.back() != '\n') return StoreDamaged(folder, "the file CURRENT is no name");
+  if (!StartsWith(name, kManifestName) || name.back() != '\n') {
+    return StoreDamaged(folder, "the file CURRENT is no name");
+  }
   name.pop_back();
+  uint64_t number = 0;
+  std::from_chars(name.data() + kManifestName.size(), name.data() + name.size(), number);
+  if (number < synced.number) {
+    return StoreDamaged(folder,
+                        "CURRENT names " + name + ", and did name that with number " + std::to_string(synced.number));
+  }
   File file{.path = folder + "/" + name};
   if (access(file.path.c_str(), F_OK) != 0 && errno == ENOENT) return StoreDamaged(folder, file.path + " is not there");
   MR_RETURN_IF_ERROR(Read(folder, &file));
+  if (number == synced.number && file.check.good_bytes() < synced.bytes) {
+    return StoreDamaged(folder, file.path + " is in order up to byte " + std::to_string(file.check.good_bytes()) +
+                                    " only, of " + std::to_string(synced.bytes) + " that were synced");
+  }
   if (!file.check.Faulty()) return OkStatus();
   if (!file.check.LooksTorn() || file.check.more_after_fault()) return Damaged(folder, file);
   return Cut(folder, file, file.check.good_bytes());
@@ -250,12 +303,16 @@ Status CheckLogs(const std::string& folder) {
   bool tables;
   Result<std::vector<File>> logs = Logs(folder, &tables);
   MR_RETURN_IF_ERROR(logs.status());
-  MR_RETURN_IF_ERROR(CheckManifest(folder, tables || !logs->empty()));
   std::vector<std::pair<const File*, uint64_t>> cuts;  // And how much of them stays.
   const File* torn = nullptr;
+  ManifestMark manifest;
+  const LogCheck* previous = nullptr;
   for (File& file : *logs) {
+    if (previous != nullptr) file.check.ComeAfter(*previous);
+    previous = &file.check;
     MR_RETURN_IF_ERROR(Read(folder, &file));
     const LogCheck& check = file.check;
+    manifest = std::max(manifest, check.manifest());
     if (torn != nullptr && check.first_sequence()) {
       if (*check.first_sequence() == torn->check.next_sequence()) {
         torn = nullptr;  // This one goes on where its whole records end: an earlier life did without the rest already.
@@ -271,6 +328,7 @@ Status CheckLogs(const std::string& folder) {
       cuts.emplace_back(&file, check.good_bytes());
     }
   }
+  MR_RETURN_IF_ERROR(CheckManifest(folder, tables || !logs->empty(), manifest));
   for (const auto& [file, bytes] : cuts) MR_RETURN_IF_ERROR(Cut(folder, *file, bytes));
   return OkStatus();
 }

@@ -1,9 +1,7 @@
 #include "store/rocks_disk.h"
 
 #include <rocksdb/db.h>
-#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
-#include <rocksdb/listener.h>
 #include <rocksdb/options.h>
 #include <rocksdb/perf_level.h>
 #include <rocksdb/table.h>
@@ -14,10 +12,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <condition_variable>
-#include <cstdarg>
-#include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -31,7 +25,9 @@
 #include "store/folder_lock.h"
 #include "store/log_check.h"
 #include "store/migrate.h"
+#include "store/open_gate.h"
 #include "store/rocks_common.h"
+#include "store/rocks_events.h"
 #include "store/table_check.h"
 
 namespace millrace::store {
@@ -54,59 +50,6 @@ Status FromRocks(const rocksdb::Status& status, const std::string& folder) {
   }
   return DiskError(folder, said);
 }
-
-namespace {
-
-// RocksDB's words go into our log. A LOG file of its own stands on the disk that may be full, and 7.8 aborts the process when it
-// writes to one after a write to it has failed.
-class RocksLog final : public rocksdb::Logger {
- public:
-  RocksLog() : Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
-  using Logger::Logv;
-  void Logv(const char* format, va_list arguments) override {
-    char text[1000];
-    vsnprintf(text, sizeof(text), format, arguments);
-    if (strstr(text, "File Deletions ") != nullptr) return;  // Two of them in each checkpoint, and nothing is wrong.
-    LogWarning("rocksdb: %s", text);
-  }
-  void LogHeader(const char*, va_list) override {}  // All options, at each start.
-};
-
-// What RocksDB found wrong in the background, while it made tables of its logs. It takes no writes any more then, or soon; some it
-// would mend by itself, at its own time and with submits waiting for it. So it may not: we close it and open it anew.
-class Trouble final : public rocksdb::EventListener {
- public:
-  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override {
-    std::lock_guard guard(lock_);
-    if (status_.ok()) status_ = *status;
-    const bool ours =  // The write that met it tells its caller.
-        reason == rocksdb::BackgroundErrorReason::kWriteCallback || reason == rocksdb::BackgroundErrorReason::kMemTable;
-    if (!ours && call_) call_();
-  }
-  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* by_itself) override {
-    *by_itself = false;
-  }
-
-  rocksdb::Status Get() {
-    std::lock_guard guard(lock_);
-    return status_;
-  }
-  void Forget() {
-    std::lock_guard guard(lock_);
-    status_ = rocksdb::Status();
-  }
-  void Call(std::function<void()> call) {
-    std::lock_guard guard(lock_);
-    call_ = std::move(call);
-  }
-
- private:
-  std::mutex lock_;  // Of plain threads only.
-  rocksdb::Status status_;
-  std::function<void()> call_;
-};
-
-}  // namespace
 
 rocksdb::DBOptions DatabaseOptions(const RocksDiskOptions& ours) {
   rocksdb::DBOptions options;
@@ -176,52 +119,6 @@ class RocksCursor final : public Disk::Cursor {
   const std::unique_ptr<rocksdb::Iterator> iterator_;
 };
 
-// Who reads holds the store open. Only threads that may sleep come here: none of a fiber's that can be stopped inside.
-class OpenGate {
- public:
-  // False: it is not open now.
-  bool Enter() {
-    std::lock_guard guard(lock_);
-    if (!open_) return false;
-    ++inside_;
-    return true;
-  }
-  void Leave() {
-    std::lock_guard guard(lock_);
-    if (--inside_ == 0) left_.notify_all();
-  }
-  void Open() {
-    std::lock_guard guard(lock_);
-    open_ = true;
-  }
-  void Close() {
-    std::unique_lock guard(lock_);
-    open_ = false;
-    left_.wait(guard, [this] { return inside_ == 0; });
-  }
-
- private:
-  std::mutex lock_;
-  std::condition_variable left_;
-  bool open_ = false;
-  int inside_ = 0;
-};
-
-class Inside {
- public:
-  explicit Inside(OpenGate& gate) : gate_(gate), entered_(gate.Enter()) {}
-  ~Inside() {
-    if (entered_) gate_.Leave();
-  }
-  Inside(const Inside&) = delete;
-  Inside& operator=(const Inside&) = delete;
-  explicit operator bool() const { return entered_; }
-
- private:
-  OpenGate& gate_;
-  const bool entered_;
-};
-
 class RocksDisk final : public Disk {
  public:
   RocksDisk(std::string folder, const RocksDiskOptions& options)
@@ -241,7 +138,7 @@ class RocksDisk final : public Disk {
     trouble_->Forget();
     rocksdb::DBOptions options = DatabaseOptions(options_);
     options.create_if_missing = may_make;
-    options.listeners.push_back(trouble_);
+    options.listeners = {trouble_, table_news_};
     // Shelves of a later version have to be opened as well; they are left alone.
     std::vector<std::string> names;
     std::error_code ignored;
@@ -264,16 +161,18 @@ class RocksDisk final : public Disk {
     MR_RETURN_IF_ERROR(FromRocks(opened, folder_));
     db_.reset(db);
     all_synced_ = true;  // What the logs had is in tables now.
-    return CheckFormat();
+    MR_RETURN_IF_ERROR(CheckFormat());
+    // Whatever else this life writes: these tables, and no others, go with the log that begins here.
+    MR_RETURN_IF_ERROR(LookAtManifest());
+    MR_RETURN_IF_ERROR(Write({}));
+    return Sync();
   }
 
   Status Write(std::span<const Change> changes) override {
     MR_RETURN_IF_ERROR(Check());
     rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
     batch_.Clear();
-    if (all_synced_) {
-      if (rocksdb::Status status = batch_.PutLogData(kSyncedMark); !status.ok()) return FromRocks(status, folder_);
-    }
+    MR_RETURN_IF_ERROR(AddMarks());
     all_synced_ = false;
     for (const Change& change : changes) {
       rocksdb::ColumnFamilyHandle* shelf = shelves_[static_cast<size_t>(change.shelf)];
@@ -395,6 +294,34 @@ class RocksDisk final : public Disk {
   Status Check() const { return db_ ? FromRocks(trouble_->Get(), folder_) : NotOpen(); }
   Status NotOpen() const { return Unavailable("STORE_FAILED", "the store in " + folder_ + " is not open"); }
 
+  // What CheckLogs goes by.
+  Status AddMarks() {
+    if (table_news_->any()) {
+      // A checkpoint has the manifest as of its beginning, with batches that are written meanwhile. They must not say more of it.
+      std::unique_lock no_checkpoint(checkpoint_mutex_, std::try_to_lock);
+      if (no_checkpoint) MR_RETURN_IF_ERROR(LookAtManifest());
+    }
+    rocksdb::Status status;
+    if (all_synced_) status = batch_.PutLogData(kSyncedMark);
+    if (status.ok() && options_.syncs_each) status = batch_.PutLogData(kEachMark);
+    if (status.ok()) status = batch_.PutLogData(manifest_said_);
+    return FromRocks(status, folder_);
+  }
+
+  // RocksDB syncs it before it counts what it has written there.
+  Status LookAtManifest() {
+    table_news_->Forget();
+    std::vector<std::string> files;
+    ManifestMark mark;
+    MR_RETURN_IF_ERROR(FromRocks(db_->GetLiveFiles(files, &mark.bytes, /*flush_memtable=*/false), folder_));
+    constexpr std::string_view kPrefix = "/MANIFEST-";
+    for (const std::string& file : files) {
+      if (file.starts_with(kPrefix)) mark.number = std::stoull(file.substr(kPrefix.size()));
+    }
+    manifest_said_ = ToLogData(mark);
+    return OkStatus();
+  }
+
   // What attempts to open it left behind for lack of room. RocksDB makes new files before it removes the old ones: with each attempt it
   // would need more room than with the one before.
   void RemoveLeftovers() {
@@ -445,10 +372,12 @@ class RocksDisk final : public Disk {
   const std::shared_ptr<rocksdb::Cache> cache_;
   std::mutex checkpoint_mutex_;  // db_ is not closed under a checkpoint. Only those of the other calls change it.
   const std::shared_ptr<Trouble> trouble_ = std::make_shared<Trouble>();
+  const std::shared_ptr<TableNews> table_news_ = std::make_shared<TableNews>();
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> shelves_;  // By Shelf; then the one of the format, then unknown ones.
   rocksdb::WriteBatch batch_;
-  bool all_synced_ = false;  // Everything that was written.
+  bool all_synced_ = false;    // Everything that was written.
+  std::string manifest_said_;  // A ManifestMark.
   OpenGate gate_;
 };
 

@@ -17,6 +17,8 @@ struct RocksDiskOptions {
   // Changes of one shelf that are gathered in memory before they become a table; of all shelves together, twice as much. A test that
   // wants RocksDB busy in the background takes little.
   size_t buffer_bytes = size_t{32} << 20;
+  // Whoever writes calls Sync after each Write. More can be told from a torn write then, when the store is opened after a crash.
+  bool syncs_each = false;
 };
 
 // Opens the folder, or makes it. FAILED_PRECONDITION STORE_IN_USE: another process has it. STORE_TOO_NEW: a later version of the

@@ -3,11 +3,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
-
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <random>
+#include <thread>
+#include <vector>
 
 #include "store/rocks_disk.h"
 #include "tests/support/temp_folder.h"
@@ -28,7 +32,7 @@ void WriteFile(const fs::path& path, const std::string& bytes) {
 
 // The file that holds the newest log. With an fsync after each batch, or none at all.
 fs::path WriteBatches(const std::string& folder, int batches, size_t bytes, bool sync) {
-  Result<std::unique_ptr<Disk>> disk = OpenRocksDisk(folder);
+  Result<std::unique_ptr<Disk>> disk = OpenRocksDisk(folder, {.syncs_each = sync});
   EXPECT_TRUE(disk.ok());
   for (int i = 0; i < batches; ++i) {
     const std::string value(bytes, static_cast<char>('a' + i % 26));
@@ -138,6 +142,35 @@ TEST(LogCheck, AHoleIsDamageWhereItWasSyncedAndTornWhereNot) {
   }
 }
 
+// What a loss of power may leave of a log that nobody synced: each page as it was at its last sync, or as it should be, up to some end.
+TEST(LogCheck, PagesThatWereLostInAnUnsyncedLogAreTornWhateverTheyHit) {
+  constexpr size_t kPage = 4096;
+  for (size_t bytes : {10, 60, 700, 20'000}) {
+    TempFolder folder;
+    // The first of them comes after a sync, that of the opening.
+    const std::string log = ReadFile(WriteBatches(folder.path(), bytes < 100 ? 2000 : 40, bytes, false));
+    std::mt19937 random(static_cast<unsigned>(bytes));
+    for (int round = 0; round < 300; ++round) {
+      // A sync that no mark tells of yet.
+      const size_t synced = Check(std::string_view(log).substr(0, 1 + random() % log.size())).good_bytes();
+      std::string torn = log.substr(0, synced + random() % (log.size() - synced + 1));
+      size_t first = torn.size();
+      for (size_t at = synced; at < torn.size(); at = (at / kPage + 1) * kPage) {
+        if (random() % 3 != 0) continue;
+        const size_t end = std::min(torn.size(), (at / kPage + 1) * kPage);
+        if (torn.find_first_not_of('\0', at) < end) first = std::min(first, at);
+        std::fill(torn.begin() + static_cast<ptrdiff_t>(at), torn.begin() + static_cast<ptrdiff_t>(end), '\0');
+      }
+      const LogCheck check = Check(torn);
+      ASSERT_FALSE(IsDamaged(check)) << bytes << " bytes, round " << round << ": " << check.good_bytes() << " good of "
+                                     << torn.size() << ", lost from " << first;
+      ASSERT_LE(check.good_bytes(), first);
+      ASSERT_GE(check.good_bytes(), synced);
+      ASSERT_EQ(Check(std::string_view(log).substr(0, first)).good_bytes(), check.good_bytes());
+    }
+  }
+}
+
 TEST(LogCheck, AfterACrashTheStoreOpensWithWhatWasWhole) {
   TempFolder folder;
   const fs::path path = WriteBatches(folder / "store", 10, 1000, true);
@@ -164,6 +197,98 @@ TEST(LogCheck, AStoreWithoutItsHeadIsNotTakenForAnEmptyOne) {
       EXPECT_EQ(OpenRocksDisk(folder / "store").status().reason(), "STORE_DAMAGED") << lost;
     }
   }
+}
+
+fs::path Manifest(const fs::path& folder) {
+  std::string name = ReadFile(folder / "CURRENT");
+  name.pop_back();
+  return folder / name;
+}
+
+class ManifestCheck : public testing::Test {
+ protected:
+  // What is in the folder is opened, once as it is and once with a cut at each of these bytes of the manifest.
+  void ExpectEachCutIsDamage(size_t begin) {
+    const std::string name = Manifest(Store()).filename(), whole = ReadFile(Store() / name);
+    ASSERT_LT(begin, whole.size());
+    fs::copy(Store(), Trial());
+    for (size_t cut = begin; cut < whole.size(); ++cut) {
+      WriteFile(Trial() / name, whole.substr(0, cut));
+      const Status status = OpenRocksDisk(Trial()).status();
+      ASSERT_EQ(status.reason(), "STORE_DAMAGED") << cut << " of " << whole.size();
+      ASSERT_NE(status.message().find(name), std::string::npos) << status.message();
+      ASSERT_EQ(ReadFile(Trial() / name), whole.substr(0, cut)) << "what is damaged is left as it is";
+    }
+    // What was being written when the machine stopped is no damage.
+    WriteFile(Trial() / name, whole + std::string(100, '\0'));
+    EXPECT_TRUE(OpenRocksDisk(Trial()).ok());
+  }
+  fs::path Store() const { return folder / "store"; }
+  fs::path Trial() const { return folder / "trial"; }
+
+  TempFolder folder;
+};
+
+TEST_F(ManifestCheck, OneThatIsShorterThanALogSaysIsDamagedEvenBetweenTwoRecords) {
+  WriteBatches(Store(), 3, 100, true);
+  Keys(Store());  // A life that makes tables of them, and writes nothing.
+  ExpectEachCutIsDamage(0);
+}
+
+TEST_F(ManifestCheck, TheNextBatchSaysThatItHasGrown) {
+  size_t before = 0;
+  {
+    auto disk = *OpenRocksDisk(Store());
+    const Change change{Change::Kind::kPut, Shelf::kRequests, "key", std::string(1000, 'x')};
+    ASSERT_TRUE(disk->Write(std::span(&change, 1)).ok());
+    before = fs::file_size(Manifest(Store()));
+    ASSERT_TRUE(disk->Reclaim().ok());
+    ASSERT_GT(fs::file_size(Manifest(Store())), before);
+    ASSERT_TRUE(disk->Write(std::span(&change, 1)).ok());
+  }
+  ExpectEachCutIsDamage(before);
+}
+
+// The copy has the manifest as of the beginning, and batches that were written since.
+TEST_F(ManifestCheck, ABackupThatWasMadeWhileTablesChangedIsWhole) {
+  auto disk = *OpenRocksDisk(Store());
+  std::atomic<bool> end{false};
+  std::atomic<int> written{0};
+  std::thread writer([&] {
+    while (!end.load()) {
+      const Change change{Change::Kind::kPut, Shelf::kRequests, "key", "value"};
+      ASSERT_TRUE(disk->Write(std::span(&change, 1)).ok());
+      ++written;
+    }
+  });
+  std::thread reclaimer([&] {
+    while (!end.load()) ASSERT_TRUE(disk->Reclaim().ok());
+  });
+  constexpr int kBackups = 20;
+  for (int i = 0; i < kBackups; ++i) {
+    for (const int more = written + 10; written < more;) std::this_thread::yield();
+    EXPECT_TRUE(disk->Checkpoint(folder / std::to_string(i)).ok());
+  }
+  end.store(true);
+  writer.join();
+  reclaimer.join();
+  for (int i = 0; i < kBackups; ++i) {
+    const Status status = OpenRocksDisk(folder / std::to_string(i)).status();
+    EXPECT_TRUE(status.ok()) << status.ToString();
+  }
+}
+
+TEST_F(ManifestCheck, AnEarlierOneInItsPlaceIsDamage) {
+  WriteBatches(Store(), 3, 100, true);
+  const fs::path earlier = Manifest(Store());
+  const std::string bytes = ReadFile(earlier), current = ReadFile(Store() / "CURRENT");
+  Keys(Store());
+  ASSERT_NE(Manifest(Store()), earlier);
+  WriteFile(earlier, bytes);
+  WriteFile(Store() / "CURRENT", current);
+  const Status status = OpenRocksDisk(Store()).status();
+  EXPECT_EQ(status.reason(), "STORE_DAMAGED") << status.ToString();
+  EXPECT_NE(status.message().find("CURRENT"), std::string::npos) << status.message();
 }
 
 }  // namespace

@@ -26,6 +26,7 @@ using Jobs = std::map<JobId, std::string>;
 // What was on the disk after each acknowledged call.
 struct History {
   std::vector<Jobs> states;
+  std::vector<size_t> begins;  // Of each: where the batch that made it begins, in the log that was the newest then.
 
   // The newest moment at which it looked like this.
   std::optional<size_t> Find(const Jobs& jobs) const {
@@ -37,11 +38,21 @@ struct History {
   size_t last() const { return states.size() - 1; }
 };
 
+// By name; the numbers in them are of one length.
+fs::path NewestLog(const std::string& folder) {
+  fs::path newest;
+  for (const auto& each : fs::directory_iterator(folder)) {
+    if (each.path().extension() == ".log" && each.path() > newest) newest = each.path();
+  }
+  return newest;
+}
+
 // Several lives; what the last one did is in the log still, or in several logs.
 History MakeStore(const std::string& folder, unsigned seed, const RocksDiskOptions& options, int steps) {
   RandomRecords random(seed);
   History history;
   history.states.emplace_back();
+  history.begins.emplace_back();
   std::map<JobId, JobRecord> jobs;
   for (int life = 0; life < 3; ++life) {
     auto disk = OpenRocksDisk(folder, options);
@@ -49,6 +60,8 @@ History MakeStore(const std::string& folder, unsigned seed, const RocksDiskOptio
     RocksJournal journal(*std::move(disk), {});
     for (int i = 0; i < steps; ++i) {
       Jobs now = history.states.back();
+      const fs::path log = NewestLog(folder);
+      const size_t begin = fs::file_size(log);
       if (jobs.empty() || random.Below(3) != 0) {
         const JobRecord record = random.New();
         EXPECT_TRUE(Accept(journal, record).ok());
@@ -62,6 +75,7 @@ History MakeStore(const std::string& folder, unsigned seed, const RocksDiskOptio
         now[each->first] = Print(each->second);
       }
       history.states.push_back(std::move(now));
+      history.begins.push_back(NewestLog(folder) == log ? begin : 0);
     }
     // The end of the process adds nothing.
   }
@@ -78,9 +92,10 @@ void WriteFile(const fs::path& path, const std::string& bytes) {
 
 enum class Hit { kBits, kGarbage, kSwap, kHole, kCut, kRemove };
 constexpr int kHits = 6;
+constexpr size_t kSector = 512;
 
-// What was done, for the one who has to find out.
-std::string Strike(RandomRecords& random, Hit hit, const fs::path& file) {
+// What was done, for the one who has to find out. `hole`: where its sector is, if there is one.
+std::string Strike(RandomRecords& random, Hit hit, const fs::path& file, size_t* hole) {
   std::string bytes = ReadFile(file);
   const size_t size = bytes.size();
   if (hit == Hit::kRemove || bytes.empty()) {
@@ -103,8 +118,8 @@ std::string Strike(RandomRecords& random, Hit hit, const fs::path& file) {
       bytes.replace(at, length, bytes.substr(random.Below(size - length + 1), length));
       break;
     case Hit::kHole: {
-      const size_t sector = at / 512 * 512;
-      bytes.replace(sector, std::min<size_t>(512, size - sector), std::min<size_t>(512, size - sector), '\0');
+      const size_t sector = *hole = at / kSector * kSector;
+      bytes.replace(sector, std::min(kSector, size - sector), std::min(kSector, size - sector), '\0');
       break;
     }
     default:
@@ -121,15 +136,9 @@ void Fuzz(const RocksDiskOptions& options, int steps, int rounds) {
   TempFolder folder;
   const History history = MakeStore(folder / "store", seed, options, steps);
   std::vector<fs::path> names;
-  fs::path newest_log;
-  for (const auto& each : fs::directory_iterator(folder / "store")) {
-    names.push_back(each.path().filename());
-    if (each.path().extension() == ".log" && fs::file_size(each.path()) > 0 && names.back() > newest_log) {
-      newest_log = names.back();
-    }
-  }
+  for (const auto& each : fs::directory_iterator(folder / "store")) names.push_back(each.path().filename());
   std::sort(names.begin(), names.end());
-  ASSERT_FALSE(newest_log.empty());
+  const fs::path newest_log = NewestLog(folder / "store").filename();
   RandomRecords random(seed);
   int refused = 0, whole = 0, earlier = 0;
   for (int round = 0; round < rounds; ++round) {
@@ -138,7 +147,8 @@ void Fuzz(const RocksDiskOptions& options, int steps, int rounds) {
     fs::copy(folder / "store", trial);
     const fs::path name = names[random.Below(names.size())];
     const Hit hit = static_cast<Hit>(random.Below(kHits));
-    const std::string done = Strike(random, hit, trial / name);
+    size_t hole = 0;
+    const std::string done = Strike(random, hit, trial / name, &hole);
     SCOPED_TRACE("round " + std::to_string(round) + ": " + name.string() + " " + done);
     auto disk = OpenRocksDisk(trial, options);
     Status status = disk.status();
@@ -155,12 +165,21 @@ void Fuzz(const RocksDiskOptions& options, int steps, int rounds) {
     }
     const std::optional<size_t> moment = history.Find(found);
     ASSERT_TRUE(moment.has_value()) << "jobs that never were together";
-    *moment == history.last() ? ++whole : ++earlier;
+    if (*moment == history.last()) {
+      ++whole;
+      continue;
+    }
+    ++earlier;
     // Without its end the newest log is what it was some time before; nobody can tell the difference from a machine that stopped then.
     if (name == newest_log && (hit == Hit::kCut || hit == Hit::kRemove)) continue;
     // Zeros in the last batch are what a machine that stopped in the middle of it leaves.
     if (name == newest_log && hit == Hit::kHole && *moment + 1 == history.last()) continue;
-    ASSERT_EQ(*moment, history.last()) << "jobs are missing, and nothing was said";
+    // Several whose beginnings are all in the hole cannot be told from one.
+    if (name == newest_log && hit == Hit::kHole && history.begins[*moment + 1] >= hole &&
+        history.begins.back() < hole + kSector) {
+      continue;
+    }
+    FAIL() << "jobs are missing, and nothing was said: " << *moment << " of " << history.last();
   }
   printf("%d rounds: %d refused, %d whole, %d as of earlier\n", rounds, refused, whole, earlier);
   EXPECT_GT(refused, rounds / 5);
@@ -203,8 +222,10 @@ TEST(StoreFuzz, EveryByteAtTheEndOfATableCounts) {
   EXPECT_GT(refused, 500);
 }
 
-TEST(StoreFuzz, ASmallStoreIsRefusedOrRight) { Fuzz({}, 20, 500); }
-TEST(StoreFuzz, AStoreOfManyFilesIsRefusedOrRight) { Fuzz({.buffer_bytes = size_t{32} << 10}, 150, 500); }
+TEST(StoreFuzz, ASmallStoreIsRefusedOrRight) { Fuzz({.syncs_each = true}, 20, 500); }
+TEST(StoreFuzz, AStoreOfManyFilesIsRefusedOrRight) {
+  Fuzz({.buffer_bytes = size_t{32} << 10, .syncs_each = true}, 150, 500);
+}
 
 }  // namespace
 }  // namespace millrace::store
