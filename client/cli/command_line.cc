@@ -197,8 +197,12 @@ void AddAdmin(CLI::App& app, Parsed& p, const StoreCommands& store) {
       "No daemon may run on it. Nothing in the folder is changed. Exits 0 sound, 1 damaged; otherwise it could not be "
       "checked.\n"
       "Problems: file (cannot be read, or its checksum differs), key (is no job id), record (is not what was written), "
-      "no_state\n"
-      "and no_spec (half of a job), wrong_shelf (a job that ended among the live, or the other way round).");
+      "no_state,\n"
+      "no_spec, no_payload, no_ended, no_request (a part of a job that is not there), no_job (a part of none), "
+      "two_states\n"
+      "(lives and has ended), wrong_shelf (a job that ended among the live, or the other way round), mismatch (two "
+      "parts of a job\n"
+      "contradict each other).");
 }
 
 void AddBench(CLI::App& app, Parsed& p) {

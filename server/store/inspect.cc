@@ -44,12 +44,14 @@ int64_t Inspection::job_count() const { return std::accumulate(jobs.begin(), job
 
 Inspection Inspect(const StoreReader& store) {
   Inspection seen{.folder = store.folder(), .format = store.format(), .disk = store.Use(), .shelves = store.Shelves()};
-  JobWalk walk(store);
+  JobWalk walk(store, JobWalk::Payloads::kLeaveOut);
   for (; walk.AtJob(); walk.Next()) {
     const std::optional<JobId> id = IdOf(walk.key());
     const std::optional<std::string_view> spec = walk.On(Shelf::kSpec), state = walk.state();
     if (id && spec && state) {
-      if (const Result<dispatch::JobRecord> record = DecodeJob(*id, {.spec = *spec, .state = *state}); record.ok()) {
+      const Result<dispatch::JobRecord> record =
+          DecodeJob(*id, {.spec = *spec, .state = *state}, dispatch::Journal::Part::kBasic);
+      if (record.ok()) {
         Count(*record, &seen);
         continue;
       }
@@ -84,6 +86,10 @@ Result<JobSnapshot> ReadJob(const StoreReader& store, const JobId& id) {
   if (*payload) bytes.payload = **payload;
   Result<dispatch::JobRecord> record = DecodeJob(id, bytes);
   if (!record.ok()) return record.status();
+  if (record->payload_bytes > 0 && !record->spec->payload) {
+    return Internal("STORE_DAMAGED", "job " + id.ToString() + " has no payload in the store in " + store.folder() +
+                                         "; restore the folder from a copy");
+  }
   return SnapshotOf(*std::move(record));
 }
 

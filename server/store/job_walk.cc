@@ -4,14 +4,16 @@
 
 namespace millrace::store {
 
-JobWalk::JobWalk(const StoreReader& store) {
-  for (size_t i = 0; i < cursors_.size(); ++i) cursors_[i] = store.Read(kJobShelves[i]);
+JobWalk::JobWalk(const StoreReader& store, Payloads payloads) {
+  for (size_t i = 0; i < cursors_.size(); ++i) {
+    if (kJobShelves[i] != Shelf::kPayload || payloads == Payloads::kRead) cursors_[i] = store.Read(kJobShelves[i]);
+  }
   FindNext();
 }
 
 void JobWalk::Next() {
   for (auto& cursor : cursors_) {
-    if (cursor->AtKey() && cursor->key() == key_) cursor->Next();
+    if (cursor && cursor->AtKey() && cursor->key() == key_) cursor->Next();
   }
   FindNext();
 }
@@ -21,7 +23,7 @@ void JobWalk::FindNext() {
   if (!status().ok()) return;
   const StoreReader::Cursor* first = nullptr;
   for (const auto& cursor : cursors_) {
-    if (cursor->AtKey() && (first == nullptr || cursor->key() < first->key())) first = cursor.get();
+    if (cursor && cursor->AtKey() && (first == nullptr || cursor->key() < first->key())) first = cursor.get();
   }
   if (first == nullptr) return;
   key_ = first->key();
@@ -30,6 +32,7 @@ void JobWalk::FindNext() {
 
 Status JobWalk::status() const {
   for (const auto& cursor : cursors_) {
+    if (!cursor) continue;
     if (Status status = cursor->status(); !status.ok()) return status;
   }
   return OkStatus();
@@ -37,9 +40,9 @@ Status JobWalk::status() const {
 
 std::optional<std::string_view> JobWalk::On(Shelf shelf) const {
   const auto at = std::find(kJobShelves.begin(), kJobShelves.end(), shelf) - kJobShelves.begin();
-  const StoreReader::Cursor& cursor = *cursors_[static_cast<size_t>(at)];
-  if (!cursor.AtKey() || cursor.key() != key_) return std::nullopt;
-  return cursor.value();
+  const StoreReader::Cursor* cursor = cursors_[static_cast<size_t>(at)].get();
+  if (cursor == nullptr || !cursor->AtKey() || cursor->key() != key_) return std::nullopt;
+  return cursor->value();
 }
 
 Shelf JobWalk::shelf() const {

@@ -1,6 +1,6 @@
 // JobWalk: over the shelves of jobs together, one job at a time, in id order.
 //
-//   for (JobWalk walk(store); walk.AtJob(); walk.Next()) use(walk.key(), walk.spec(), walk.state());
+//   for (JobWalk walk(store); walk.AtJob(); walk.Next()) use(walk.key(), walk.On(Shelf::kSpec), walk.state());
 //   if (!walk.status().ok()) ...
 #pragma once
 
@@ -17,7 +17,9 @@ namespace millrace::store {
 
 class JobWalk {
  public:
-  explicit JobWalk(const StoreReader& store);
+  // Payloads may be most of what the store weighs: who does not look at them does not have them read.
+  enum class Payloads : bool { kLeaveOut, kRead };
+  JobWalk(const StoreReader& store, Payloads payloads);
 
   // False at the end, and when a shelf cannot be read on: what is on the others says nothing then.
   bool AtJob() const { return at_job_; }
@@ -33,10 +35,10 @@ class JobWalk {
   std::optional<std::string_view> state() const;
 
  private:
-  static constexpr std::array kJobShelves = {Shelf::kSpec, Shelf::kLive, Shelf::kFinished};
+  static constexpr std::array kJobShelves = {Shelf::kSpec, Shelf::kLive, Shelf::kFinished, Shelf::kPayload};
   void FindNext();
 
-  std::array<std::unique_ptr<StoreReader::Cursor>, kJobShelves.size()> cursors_;
+  std::array<std::unique_ptr<StoreReader::Cursor>, kJobShelves.size()> cursors_;  // nullptr: left out.
   bool at_job_ = false;
   std::string key_;
 };

@@ -1,5 +1,6 @@
 // Whether a stopped store is sound: `millrace admin verify`. Every checksum of every file, every record, every key and what belongs
-// together (FORMAT.md). Damage is what it looks for, so whatever the bytes are, it ends with a report.
+// together (FORMAT.md; of a store of format 1 what held there). Damage is what it looks for, so whatever the bytes are, it ends
+// with a report. The memory it takes does not grow with the store.
 #pragma once
 
 #include <array>
@@ -16,15 +17,21 @@ enum class Problem : uint8_t {
   kKey,         // Not the key of a job.
   kRecord,      // It is not what was written under this key.
   kNoState,     // A spec without a state.
-  kNoSpec,      // A state without a spec.
+  kNoSpec,      // A state or a payload without a spec.
+  kNoPayload,   // The spec says that it has a record of its own, and there is none.
+  kNoEnded,     // A job that ended, of which retention does not know.
+  kNoRequest,   // A job that ended, whose request id is not remembered.
+  kNoJob,       // What retention knows, or a request id, of a job that is not there or did not end so.
+  kTwoStates,   // Among the live and among the finished.
   kWrongShelf,  // A state that ended among the live, or one that did not among the finished.
+  kMismatch,    // Two records of a job that contradict each other.
 };
-inline constexpr size_t kProblems = 6;
+inline constexpr size_t kProblems = 12;
 const char* ToString(Problem problem);  // "record"
 
 struct Finding {
   Problem problem;
-  std::string shelf;  // Empty: of a file. "spec+live": the two do not make a job.
+  std::string shelf;  // Empty: of a file. "spec+live": the two do not make a job, or contradict each other.
   std::string key;    // A job id, a request id, or the bytes in hexadecimal.
   std::string what;
 };

@@ -26,9 +26,16 @@ class VerifyTest : public testing::Test {
   void SetUp() override {
     auto journal = RocksJournal::Open(Store(), {});
     ASSERT_TRUE(journal.ok());
-    for (int i = 0; i < 10; ++i) {
-      jobs.push_back(random.New());
-      ASSERT_TRUE(Accept(**journal, jobs.back()).ok());
+    // Job 0 has ended. Its payload, and that of job 1, has a record of its own; that of job 2 has none.
+    for (const size_t bytes : {600, 700, 500, 1, 10, 1000, 0, 512, 513, 20}) {
+      JobRecord job = random.New();
+      auto spec = std::make_shared<JobSpec>(*job.spec);
+      spec->payload = bytes == 0 ? nullptr : MakeBytes(std::string(bytes, 'p'));
+      job.spec = spec;
+      job.payload_bytes = static_cast<int64_t>(bytes);
+      job.request_id = "request " + std::to_string(jobs.size());
+      ASSERT_TRUE(Accept(**journal, job).ok());
+      jobs.push_back(job);
     }
     random.Ended(&jobs[0]);
     ASSERT_TRUE(test::Change(**journal, jobs[0]).ok());
@@ -46,6 +53,12 @@ class VerifyTest : public testing::Test {
     EXPECT_TRUE(report.ok()) << report.status().ToString();
     return *report;
   }
+  // All of them.
+  std::vector<Problem> Problems() {
+    std::vector<Problem> problems;
+    for (const Finding& finding : Check().first) problems.push_back(finding.problem);
+    return problems;
+  }
   // The store has one problem, this one.
   Finding TheOnly(Problem problem) {
     const VerifyReport report = Check();
@@ -56,6 +69,18 @@ class VerifyTest : public testing::Test {
   }
   std::string Key(size_t job) const { return KeyOf(jobs[job].id); }
   std::string StateOf(size_t job) const { return EncodeState(jobs[job].id, PrepareState(jobs[job])); }
+  Change PutEnded(const dispatch::EndedJob& job) const {
+    return {kPut, Shelf::kEnded, KeyOfEnded(job), EncodeEnded(job)};
+  }
+  dispatch::SpentRequest RequestOf(size_t job) const {
+    return {.request_id = jobs[job].request_id,
+            .job = jobs[job].id,
+            .fingerprint = jobs[job].fingerprint,
+            .final_state = jobs[job].life.state};
+  }
+  Change PutRequest(const dispatch::SpentRequest& request) const {
+    return {kPut, Shelf::kRequests, request.request_id, EncodeRequest(request)};
+  }
   std::string Store() const { return folder / "store"; }
 
   test::TempFolder folder;
@@ -71,14 +96,29 @@ TEST_F(VerifyTest, ASoundStoreHasNoProblems) {
   EXPECT_FALSE(report.cut_short);
   EXPECT_EQ(report.jobs, 10);
   EXPECT_EQ(report.spent_request_ids, 1);
-  EXPECT_EQ(report.records, 23) << "the job that ended has a request id and an entry of retention as well";
+  EXPECT_EQ(report.records, 10 + 10 + 4 + 2 + 1)
+      << "specs, states, payloads; of the job that ended what retention knows, "
+         "and its request id; the one that is spent";
   EXPECT_TRUE(FilesOf(folder.path()) == before) << "nothing on the disk has changed";
 }
 
-TEST_F(VerifyTest, AJobThatIsRetriedIsSoundWithItsOldRecordAmongTheFinished) {
+TEST_F(VerifyTest, AJobThatWasRetriedIsSoundWithTheRequestIdThatItKeeps) {
+  const dispatch::EndedJob was = EndedOf(jobs[0]);
+  random.Live(&jobs[0]);
+  {
+    auto journal = RocksJournal::Open(Store(), {});
+    ASSERT_TRUE(journal.ok());
+    ASSERT_TRUE(test::Revive(**journal, jobs[0], was).ok());
+  }
+  EXPECT_EQ(Check().problem_count(), 0);
+}
+
+TEST_F(VerifyTest, NamesAJobThatLivesAndHasEnded) {
   random.Live(&jobs[0]);
   Write({{kPut, Shelf::kLive, Key(0), StateOf(0)}});
-  EXPECT_EQ(Check().problem_count(), 0);
+  const Finding found = TheOnly(Problem::kTwoStates);
+  EXPECT_EQ(found.key, jobs[0].id.ToString());
+  EXPECT_EQ(found.shelf, "live+finished");
 }
 
 TEST_F(VerifyTest, NamesARecordThatIsNotWhatWasWritten) {
@@ -129,6 +169,148 @@ TEST_F(VerifyTest, NamesARequestIdWhoseRecordIsDamaged) {
   const Finding found = TheOnly(Problem::kRecord);
   EXPECT_EQ(found.key, "mine");
   EXPECT_EQ(found.shelf, "requests");
+}
+
+TEST_F(VerifyTest, NamesAPayloadThatIsNotThere) {
+  Write({{kErase, Shelf::kPayload, Key(1), {}}});
+  const Finding found = TheOnly(Problem::kNoPayload);
+  EXPECT_EQ(found.key, jobs[1].id.ToString());
+  EXPECT_EQ(found.what, "its payload of 700 bytes is not there");
+  auto store = StoreReader::Open(folder.path());
+  ASSERT_TRUE(store.ok());
+  EXPECT_EQ(ReadJob(**store, jobs[1].id).status().reason(), "STORE_DAMAGED");
+}
+
+TEST_F(VerifyTest, NamesAPayloadThatIsNotWhatWasWritten) {
+  std::string payload = EncodePayload(jobs[0].id, SpecOf(jobs[0]));
+  payload.back() ^= 1;
+  Write({{kPut, Shelf::kPayload, Key(0), payload}});
+  const Finding found = TheOnly(Problem::kRecord);
+  EXPECT_EQ(found.key, jobs[0].id.ToString());
+  EXPECT_EQ(found.shelf, "spec+payload");
+}
+
+TEST_F(VerifyTest, NamesAPayloadOfNoJob) {
+  Write({{kPut, Shelf::kPayload, KeyOf({1, 2}), EncodePayload({1, 2}, SpecOf(jobs[1]))}});
+  const Finding found = TheOnly(Problem::kNoSpec);
+  EXPECT_EQ(found.key, (JobId{1, 2}).ToString());
+  EXPECT_EQ(found.shelf, "payload");
+}
+
+TEST_F(VerifyTest, NamesAPayloadThatIsThereTwice) {
+  Write({{kPut, Shelf::kPayload, Key(2), EncodePayload(jobs[2].id, SpecOf(jobs[2]))}});
+  const Finding found = TheOnly(Problem::kMismatch);
+  EXPECT_EQ(found.key, jobs[2].id.ToString());
+  EXPECT_EQ(found.shelf, "spec+payload");
+}
+
+TEST_F(VerifyTest, NamesAJobThatRetentionDoesNotKnow) {
+  Write({{kErase, Shelf::kEnded, KeyOfEnded(EndedOf(jobs[0])), {}}});
+  const Finding found = TheOnly(Problem::kNoEnded);
+  EXPECT_EQ(found.key, jobs[0].id.ToString());
+  EXPECT_EQ(found.shelf, "finished");
+}
+
+TEST_F(VerifyTest, NamesWhatRetentionKnowsOfNoJob) {
+  Write({PutEnded({.id = {1, 2}, .finished = WallTime(Nanos(5))})});
+  const Finding found = TheOnly(Problem::kNoJob);
+  EXPECT_EQ(found.key, (JobId{1, 2}).ToString());
+  EXPECT_EQ(found.shelf, "ended");
+}
+
+TEST_F(VerifyTest, NamesWhatRetentionKnowsOfAJobThatLives) {
+  Write({PutEnded({.id = jobs[3].id, .finished = WallTime(Nanos(5))})});
+  EXPECT_EQ(TheOnly(Problem::kNoJob).key, jobs[3].id.ToString());
+}
+
+TEST_F(VerifyTest, NamesAnEndAtAnotherTime) {
+  dispatch::EndedJob ended = EndedOf(jobs[0]);
+  const std::string key = KeyOfEnded(ended);
+  ended.finished = WallTime(ended.finished.time_since_epoch() / 2 + Nanos(1));
+  Write({{kErase, Shelf::kEnded, key, {}}, PutEnded(ended)});
+  EXPECT_EQ(Problems(), (std::vector{Problem::kNoEnded, Problem::kNoJob}));
+}
+
+TEST_F(VerifyTest, NamesAnEndInAnotherStateOrOfAnotherSize) {
+  for (const bool size : {false, true}) {
+    dispatch::EndedJob ended = EndedOf(jobs[0]);
+    if (size) {
+      ++ended.bytes;
+    } else {
+      ended.state = ended.state == JobState::kFailed ? JobState::kExpired : JobState::kFailed;
+    }
+    Write({PutEnded(ended)});
+    const Finding found = TheOnly(Problem::kMismatch);
+    EXPECT_EQ(found.key, jobs[0].id.ToString());
+    EXPECT_EQ(found.shelf, "finished+ended");
+  }
+}
+
+TEST_F(VerifyTest, NamesARequestIdThatIsForgottenBeforeItsJob) {
+  Write({{kErase, Shelf::kRequests, jobs[0].request_id, {}}});
+  EXPECT_EQ(TheOnly(Problem::kNoRequest).key, jobs[0].id.ToString());
+}
+
+TEST_F(VerifyTest, NamesARequestIdOfNoJob) {
+  Write({PutRequest({.request_id = "mine", .job = {1, 2}})});
+  const Finding found = TheOnly(Problem::kNoJob);
+  EXPECT_EQ(found.key, "mine");
+  EXPECT_EQ(found.shelf, "requests");
+}
+
+TEST_F(VerifyTest, NamesARequestIdThatItsJobDoesNotHave) {
+  Write({PutRequest({.request_id = "mine", .job = jobs[0].id, .final_state = jobs[0].life.state})});
+  EXPECT_EQ(TheOnly(Problem::kNoJob).key, "mine");
+}
+
+TEST_F(VerifyTest, NamesARequestIdThatDiffersFromItsJob) {
+  std::vector<dispatch::SpentRequest> wrong(4, RequestOf(0));
+  wrong[0].until = WallTime();
+  *wrong[1].fingerprint ^= 1;
+  wrong[2].final_state = JobState::kQueued;
+  wrong[3].job = {1, 2};
+  wrong[3].until = WallTime();
+  for (const dispatch::SpentRequest& request : wrong) {
+    SCOPED_TRACE(&request - wrong.data());
+    Write({PutRequest(request)});
+    const Finding found = TheOnly(Problem::kMismatch);
+    EXPECT_EQ(found.key, jobs[0].id.ToString());
+    EXPECT_EQ(found.shelf, "finished+requests");
+  }
+  Write({PutRequest(RequestOf(0)), PutRequest([this] {
+           dispatch::SpentRequest spent = RequestOf(3);
+           spent.until = WallTime();
+           return spent;
+         }())});
+  EXPECT_EQ(TheOnly(Problem::kMismatch).shelf, "live+requests");
+}
+
+TEST_F(VerifyTest, NamesAnEndThatIsNotWhatWasWritten) {
+  const dispatch::EndedJob ended = EndedOf(jobs[0]);
+  Write({{kPut, Shelf::kEnded, KeyOfEnded(ended), "not what was written"}});
+  const Finding found = TheOnly(Problem::kRecord);
+  EXPECT_EQ(found.shelf, "ended");
+}
+
+// What each hides of the others is not taken for damage of theirs.
+TEST_F(VerifyTest, OneRecordThatCannotBeReadIsOneProblem) {
+  Write({{kPut, Shelf::kFinished, Key(0), "not what was written"}});
+  EXPECT_EQ(TheOnly(Problem::kRecord).shelf, "spec+finished");
+  Write({{kPut, Shelf::kFinished, Key(0), StateOf(0)}, {kPut, Shelf::kSpec, Key(0), "not what was written"}});
+  EXPECT_EQ(TheOnly(Problem::kRecord).shelf, "spec+finished");
+}
+
+TEST_F(VerifyTest, CountsEachOfManyThatBelongToNoJob) {
+  std::vector<Change> changes;
+  for (uint64_t i = 0; i < 500; ++i) {
+    changes.push_back(PutEnded({.id = {1, i}, .finished = WallTime(Nanos(i))}));
+    changes.push_back(PutRequest({.request_id = "of none " + std::to_string(i), .job = {1, i}}));
+  }
+  Write(changes);
+  const VerifyReport report = Check(3);
+  EXPECT_EQ(report.problems[static_cast<size_t>(Problem::kNoJob)], 1000);
+  EXPECT_EQ(report.problem_count(), 1000);
+  EXPECT_EQ(report.first.size(), 3u);
 }
 
 TEST_F(VerifyTest, CountsAllProblemsAndNamesTheFirst) {
@@ -208,7 +390,7 @@ TEST_F(VerifyTest, ATableThatCannotBeReadIsOneProblemAndInspectSaysWhatItCan) {
   RocksJournal::Open(Store(), {}).value().reset();
   std::vector<fs::path> files(fs::directory_iterator(Store()), fs::directory_iterator{});
   std::erase_if(files, [](const fs::path& file) { return file.extension() != ".sst"; });
-  std::sort(files.begin(), files.end());  // By shelf: format, spec, live, finished, requests.
+  std::sort(files.begin(), files.end());  // By shelf: the format, then as in Shelf.
   ASSERT_EQ(files.size(), kShelves + 1);
   auto flip = [](const fs::path& file) {
     std::string bytes = test::ReadFile(file);
