@@ -1,123 +1,99 @@
 // Stores that another version of the daemon wrote (server/store/FORMAT.md).
-#define XXH_INLINE_ALL
 #include <gtest/gtest.h>
-#include <rocksdb/db.h>
-#include <xxhash.h>
 
-#include <cstring>
-
-#include "job/fingerprint.h"
+#include "store/inspect.h"
 #include "store/rocks_disk.h"
 #include "store/rocks_journal.h"
+#include "store/verify.h"
+#include "tests/support/format1_store.h"
 #include "tests/support/journal_calls.h"
+#include "tests/support/store_files.h"
 #include "tests/support/temp_folder.h"
 
 namespace millrace::store {
 namespace {
 
-// As that version would leave it: the format it says, and perhaps a shelf that we do not know.
-void Write(const std::string& folder, const std::string& format, bool new_shelf) {
-  std::vector<std::string> names;
-  ASSERT_TRUE(rocksdb::DB::ListColumnFamilies({}, folder, &names).ok());
-  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
-  for (const std::string& name : names) descriptors.emplace_back(name, rocksdb::ColumnFamilyOptions());
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  rocksdb::DB* db = nullptr;
-  ASSERT_TRUE(rocksdb::DB::Open({}, folder, descriptors, &handles, &db).ok());
-  ASSERT_TRUE(db->Put({}, "format", format).ok());
-  if (new_shelf) {
-    handles.push_back(nullptr);
-    ASSERT_TRUE(db->CreateColumnFamily({}, "cron", &handles.back()).ok());
-  }
-  for (rocksdb::ColumnFamilyHandle* handle : handles) db->DestroyColumnFamilyHandle(handle);
-  delete db;
-}
+using test::BareStore;
+using test::Format1Store;
 
 TEST(Format, ALaterOneIsRefusedAndLeftAsItIs) {
   test::TempFolder folder;
   ASSERT_TRUE(OpenRocksDisk(folder.path()).ok());
-  Write(folder.path(), std::to_string(kFormat + 1), /*new_shelf=*/true);
+  {
+    BareStore store(folder.path());
+    store.SetFormat(std::to_string(kFormat + 1));
+    store.Make("cron");
+  }
   for (int attempt = 0; attempt < 2; ++attempt) {
     const Status status = OpenRocksDisk(folder.path()).status();
     EXPECT_EQ(status.reason(), "STORE_TOO_NEW") << status.ToString();
     EXPECT_NE(status.message().find("run a newer daemon"), std::string::npos);
   }
-  Write(folder.path(), std::to_string(kFormat), /*new_shelf=*/false);
+  BareStore(folder.path()).SetFormat(std::to_string(kFormat));
   EXPECT_TRUE(OpenRocksDisk(folder.path()).ok());
-}
-
-// As format 1 had it: payloads in the spec records, which know no fingerprint.
-std::string Sealed1(char part, const JobId& id, const std::string& body) {
-  const std::string about = std::string{part, '\1'} + KeyOf(id);
-  const uint64_t checksum = XXH3_64bits_withSeed(body.data(), body.size(), XXH3_64bits(about.data(), about.size()));
-  std::string record(9, '\1');
-  memcpy(&record[1], &checksum, 8);
-  return record + body;
-}
-std::string Spec1(const dispatch::JobRecord& record) {
-  store::SpecPart part = SpecOf(record);
-  auto bare = std::make_shared<JobSpec>(*part.spec);
-  bare->payload = nullptr;
-  part.spec = bare;
-  const std::string now = EncodeSpec(record.id, part);  // Its last 10 bytes: no unique key, fingerprint, a size of 0.
-  return Sealed1('\1', record.id, now.substr(9, now.size() - 19) + std::string(PayloadOf(*record.spec)));
-}
-std::string State1(const dispatch::JobRecord& record) {
-  return Sealed1('\2', record.id, EncodeState(record.id, PrepareState(record)).substr(9));
 }
 
 TEST(Format, AStoreOfFormat1IsBroughtToThisOne) {
   test::TempFolder folder;
-  test::RandomRecords random(11);
+  const Format1Store written(folder / "store", 2500);  // More than one step of migration.
   std::map<JobId, std::string> expected;
-  std::map<std::string, dispatch::SpentRequest> requests;
-  {
-    auto disk = OpenRocksDisk(folder.path());
-    ASSERT_TRUE(disk.ok());
-    std::vector<Change> changes;
-    auto put = [&](Shelf shelf, const JobId& id, std::string value) {
-      changes.push_back({Change::Kind::kPut, shelf, KeyOf(id), std::move(value)});
-    };
-    for (int i = 0; i < 2500; ++i) {  // More than one step of migration.
-      dispatch::JobRecord record = random.New();
-      auto spec = std::make_shared<JobSpec>(*record.spec);
-      spec->unique_key.reset();
-      record.spec = spec;
-      record.request_id = i % 2 == 0 ? "" : "request " + std::to_string(i);
-      record.fingerprint = i % 2 == 0 ? 0 : Fingerprint(*record.spec);
-      put(Shelf::kSpec, record.id, Spec1(record));
-      if (i % 3 != 0) {
-        random.Ended(&record);
-        put(Shelf::kFinished, record.id, State1(record));
-      }
-      if (i % 3 != 1) {  // With both it was retried, and lives.
-        random.Live(&record);
-        put(Shelf::kLive, record.id, State1(record));
-      } else if (!record.request_id.empty()) {
-        requests[record.request_id] = {record.request_id, record.id, record.fingerprint, record.life.state,
-                                       std::nullopt};
-      }
-      expected[record.id] = test::Print(record);
+  for (const auto& [id, job] : written.jobs) expected[id] = test::Print(job);
+  for (int opened = 0; opened < 3; ++opened) {
+    {
+      auto journal = RocksJournal::Open(folder / "store", {});
+      ASSERT_TRUE(journal.ok()) << journal.status().ToString();
+      EXPECT_EQ(test::Remembered(**journal), expected);
+      std::map<std::string, dispatch::SpentRequest> found;
+      EXPECT_TRUE((*journal)->LoadRequests([&](dispatch::SpentRequest each) { found[each.request_id] = each; }).ok());
+      EXPECT_EQ(found, written.requests);
     }
-    ASSERT_TRUE((*disk)->Write(changes).ok());
-    ASSERT_TRUE((*disk)->Sync().ok());
+    // The last time as if it had been interrupted before its end.
+    if (opened == 1) BareStore(folder / "store").SetFormat("1");
+    const Result<VerifyReport> report = Verify(folder.path(), 10);
+    ASSERT_TRUE(report.ok()) << report.status().ToString();
+    EXPECT_EQ(report->problem_count(), 0) << report->first[0].key << " " << report->first[0].what;
+    EXPECT_EQ(report->jobs, 2500);
   }
-  Write(folder.path(), "1", /*new_shelf=*/false);
-  for (int opened = 0; opened < 2; ++opened) {
-    auto journal = RocksJournal::Open(folder.path(), {});
-    ASSERT_TRUE(journal.ok()) << journal.status().ToString();
-    EXPECT_EQ(test::Remembered(**journal), expected);
-    std::map<std::string, dispatch::SpentRequest> found;
-    EXPECT_TRUE((*journal)->LoadRequests([&](dispatch::SpentRequest each) { found[each.request_id] = each; }).ok());
-    EXPECT_EQ(found, requests);
+}
+
+TEST(Format, AStoppedStoreOfFormat1IsInspectedAndVerifiedAsItIs) {
+  test::TempFolder folder;
+  const Format1Store written(folder / "store", 90);
+  const auto before = test::FilesOf(folder.path());
+  {
+    auto store = StoreReader::Open(folder.path());
+    ASSERT_TRUE(store.ok()) << store.status().ToString();
+    const Inspection seen = Inspect(**store);
+    EXPECT_EQ(seen.format, 1);
+    EXPECT_TRUE(seen.cut_short.ok());
+    EXPECT_EQ(seen.unreadable, 0);
+    EXPECT_EQ(seen.job_count(), 90);
+    EXPECT_EQ(seen.request_ids, 45);
+    EXPECT_EQ(seen.spent_request_ids, 1);
+    EXPECT_EQ(seen.shelves.size(), 4u);
+    std::array<int64_t, kJobStates> states{};
+    for (const auto& [id, job] : written.jobs) {
+      ++states[static_cast<size_t>(job.life.state)];
+      const Result<JobSnapshot> read = ReadJob(**store, id);
+      ASSERT_TRUE(read.ok()) << read.status().ToString();
+      EXPECT_EQ(read->state, job.life.state);
+      EXPECT_EQ(PayloadOf(*read->spec), PayloadOf(*job.spec));
+    }
+    EXPECT_EQ(seen.jobs, states);
   }
+  const Result<VerifyReport> report = Verify(folder.path(), 10);
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_EQ(report->problem_count(), 0) << report->first[0].what;
+  EXPECT_EQ(report->jobs, 90);
+  EXPECT_EQ(report->records, 90 + 120 + 1) << "those that were retried have two states";
+  EXPECT_TRUE(test::FilesOf(folder.path()) == before) << "it is still what an older daemon can start on";
 }
 
 TEST(Format, OneThatNeverWasIsDamage) {
   test::TempFolder folder;
   ASSERT_TRUE(OpenRocksDisk(folder.path()).ok());
   for (const char* format : {"0", "-1", "", "1x", "one"}) {
-    Write(folder.path(), format, /*new_shelf=*/false);
+    BareStore(folder.path()).SetFormat(format);
     EXPECT_EQ(OpenRocksDisk(folder.path()).status().reason(), "STORE_DAMAGED") << format;
   }
 }

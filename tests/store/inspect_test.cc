@@ -89,25 +89,41 @@ TEST_F(InspectTest, AnEmptyStoreHoldsNothing) {
   EXPECT_EQ(seen_.shelves.size(), kShelves);
 }
 
-TEST_F(InspectTest, GivesOneJobWithAllThatIsKnownOfIt) {
-  JobRecord ended = New(JobState::kQueued);
-  See([&](RocksJournal& journal) {
-    ASSERT_TRUE(Accept(journal, ended).ok());
-    random.Ended(&ended);
-    ended.result = MakeBytes("the result");
-    ended.log_tail = MakeBytes("a line");
-    ASSERT_TRUE(Change(journal, ended).ok());
-  });
-  const Result<JobSnapshot> job = ReadJob(*store_, ended.id);
-  ASSERT_TRUE(job.ok()) << job.status().ToString();
-  EXPECT_EQ(job->id, ended.id);
-  EXPECT_EQ(job->state, ended.life.state);
-  EXPECT_EQ(*job->result, "the result");
-  EXPECT_EQ(job->log_tail, "a line");
-  EXPECT_EQ(PayloadOf(*job->spec), PayloadOf(*ended.spec));
-  EXPECT_EQ(job->history.size(), ended.history.size());
-  EXPECT_EQ(job->error, ended.error);
+TEST_F(InspectTest, GivesOneJobWithAllThatIsKnownOfItWhereverItsPayloadLies) {
+  for (const size_t bytes : {size_t{0}, kInlinePayloadBytes, kInlinePayloadBytes + 1, size_t{100'000}}) {
+    for (const bool ends : {false, true}) {
+      SCOPED_TRACE(std::to_string(bytes) + (ends ? " has ended" : ""));
+      JobRecord record = New(JobState::kQueued);
+      auto spec = std::make_shared<JobSpec>(*record.spec);
+      spec->payload = bytes == 0 ? nullptr : MakeBytes(std::string(bytes, 'p'));
+      record.spec = spec;
+      record.payload_bytes = static_cast<int64_t>(bytes);
+      See([&](RocksJournal& journal) {
+        ASSERT_TRUE(Accept(journal, record).ok());
+        if (!ends) return;
+        random.Ended(&record);
+        record.result = MakeBytes("the result");
+        record.log_tail = MakeBytes("a line");
+        ASSERT_TRUE(Change(journal, record).ok());
+      });
+      const Result<JobSnapshot> job = ReadJob(*store_, record.id);
+      ASSERT_TRUE(job.ok()) << job.status().ToString();
+      EXPECT_EQ(job->id, record.id);
+      EXPECT_EQ(job->state, record.life.state);
+      EXPECT_EQ(job->result.get() != nullptr, ends);
+      EXPECT_EQ(job->log_tail, ends ? "a line" : "");
+      EXPECT_EQ(PayloadOf(*job->spec), PayloadOf(*record.spec));
+      EXPECT_EQ(job->history.size(), record.history.size());
+      EXPECT_EQ(job->error, record.error);
+    }
+  }
   EXPECT_EQ(ReadJob(*store_, {1, 1}).status().reason(), "JOB_NOT_FOUND");
+  // By name; in tables, or in the log.
+  std::map<std::string, uint64_t> bytes;
+  for (const StoreReader::ShelfUse& shelf : seen_.shelves) bytes[shelf.name] = shelf.bytes + shelf.logged;
+  for (const char* shelf : {"spec", "live", "finished", "requests", "payload", "ended"})
+    EXPECT_GT(bytes[shelf], 0u) << shelf;
+  EXPECT_EQ(bytes.size(), kShelves);
 }
 
 }  // namespace
