@@ -39,8 +39,8 @@ class Disk {
   virtual Status Write(std::span<const Change> changes) = 0;
   // Everything written so far survives a loss of power.
   virtual Status Sync() = 0;
-  // After an error: begins anew with what is on the disk; waits for who reads. STORE_DAMAGED, of this or the others: it cannot be
-  // trusted any more, and trying again does not help.
+  // After an error: begins anew with what is on the disk; waits for who reads. If it fails, what is on the disk may be read where that
+  // is possible. STORE_DAMAGED, of this or the others: it cannot be trusted any more, and trying again does not help.
   virtual Status Reopen() = 0;
   // Grows with each change that is written. After Reopen: that of the changes that are there.
   virtual uint64_t Position() const = 0;

@@ -131,31 +131,18 @@ class RocksDisk final : public Disk {
       MR_RETURN_IF_ERROR(MakeDurableFolder(folder_));
       MR_RETURN_IF_ERROR(lock_.Take(folder_));
     }
+    looked_over_ = false;
     MR_RETURN_IF_ERROR(lock_.CheckSame(folder_));
     MR_RETURN_IF_ERROR(CheckLogs(folder_));
     MR_RETURN_IF_ERROR(CheckTables(folder_, kTableFormat));
+    looked_over_ = true;
     RemoveLeftovers();
     trouble_->Forget();
     rocksdb::DBOptions options = DatabaseOptions(options_);
     options.create_if_missing = may_make;
     options.listeners = {trouble_, table_news_};
-    // Shelves of a later version have to be opened as well; they are left alone.
-    std::vector<std::string> names;
-    std::error_code ignored;
-    if (std::filesystem::exists(folder_ + "/CURRENT", ignored) &&
-        !rocksdb::DB::ListColumnFamilies(options, folder_, &names).ok()) {
-      names.clear();  // Open tells what is wrong.
-    }
-    std::erase_if(names, [](const std::string& name) {
-      return name == rocksdb::kDefaultColumnFamilyName ||
-             std::find(kShelfNames.begin(), kShelfNames.end(), name) != kShelfNames.end();
-    });
-    names.insert(names.begin(), rocksdb::kDefaultColumnFamilyName);
-    names.insert(names.begin(), kShelfNames.begin(), kShelfNames.end());
-    std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
-    for (const std::string& name : names) descriptors.emplace_back(name, ShelfOptions(options_, cache_));
     rocksdb::DB* db = nullptr;
-    const rocksdb::Status opened = rocksdb::DB::Open(options, folder_, descriptors, &shelves_, &db);
+    const rocksdb::Status opened = rocksdb::DB::Open(options, folder_, Descriptors(options), &shelves_, &db);
     // The folder is there, and a file that the store names is not.
     if (opened.IsPathNotFound()) return StoreDamaged(folder_, opened.ToString());
     MR_RETURN_IF_ERROR(FromRocks(opened, folder_));
@@ -198,7 +185,10 @@ class RocksDisk final : public Disk {
   Status Reopen() override {
     std::lock_guard guard(checkpoint_mutex_);
     Close();
-    return Open(/*may_make=*/false);
+    Status status = Open(/*may_make=*/false);
+    if (!status.ok() && !db_ && looked_over_) OpenToRead();
+    gate_.StayClosed();
+    return status;
   }
 
   uint64_t Position() const override { return db_ ? db_->GetLatestSequenceNumber() : 0; }
@@ -209,7 +199,7 @@ class RocksDisk final : public Disk {
   // Without a flush: one that failed would stop all writing. What is in memory only is in the log, which is copied.
   Status Checkpoint(const std::string& folder) override {
     std::lock_guard guard(checkpoint_mutex_);
-    if (!db_) return NotOpen();
+    if (!db_ || only_to_read_) return NotOpen();
     rocksdb::Checkpoint* made = nullptr;
     MR_RETURN_IF_ERROR(FromRocks(rocksdb::Checkpoint::Create(db_.get(), &made), folder_));
     const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
@@ -277,7 +267,7 @@ class RocksDisk final : public Disk {
 
   Status Reclaim() override {
     const Inside inside(gate_);
-    if (!inside) return NotOpen();
+    if (!inside || only_to_read_) return NotOpen();
     // The log goes when nothing needs it any more, on whichever shelf.
     MR_RETURN_IF_ERROR(FromRocks(db_->Flush(rocksdb::FlushOptions(), shelves_), folder_));
     rocksdb::CompactRangeOptions options;
@@ -291,7 +281,7 @@ class RocksDisk final : public Disk {
   }
 
  private:
-  Status Check() const { return db_ ? FromRocks(trouble_->Get(), folder_) : NotOpen(); }
+  Status Check() const { return db_ && !only_to_read_ ? FromRocks(trouble_->Get(), folder_) : NotOpen(); }
   Status NotOpen() const { return Unavailable("STORE_FAILED", "the store in " + folder_ + " is not open"); }
 
   // What CheckLogs goes by.
@@ -320,6 +310,35 @@ class RocksDisk final : public Disk {
     }
     manifest_said_ = ToLogData(mark);
     return OkStatus();
+  }
+
+  // Shelves of a later version have to be opened as well; they are left alone.
+  std::vector<rocksdb::ColumnFamilyDescriptor> Descriptors(const rocksdb::DBOptions& options) const {
+    std::vector<std::string> names;
+    std::error_code ignored;
+    if (std::filesystem::exists(folder_ + "/CURRENT", ignored) &&
+        !rocksdb::DB::ListColumnFamilies(options, folder_, &names).ok()) {
+      names.clear();  // Open tells what is wrong.
+    }
+    std::erase_if(names, [](const std::string& name) {
+      return name == rocksdb::kDefaultColumnFamilyName ||
+             std::find(kShelfNames.begin(), kShelfNames.end(), name) != kShelfNames.end();
+    });
+    names.insert(names.begin(), rocksdb::kDefaultColumnFamilyName);
+    names.insert(names.begin(), kShelfNames.begin(), kShelfNames.end());
+    std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+    for (const std::string& name : names) descriptors.emplace_back(name, ShelfOptions(options_, cache_));
+    return descriptors;
+  }
+
+  // A disk that takes no writes, for it is full, say, may well be read: jobs that have ended are nowhere else.
+  void OpenToRead() {
+    const rocksdb::DBOptions options = DatabaseOptions(options_);
+    rocksdb::DB* db = nullptr;
+    if (!rocksdb::DB::OpenForReadOnly(options, folder_, Descriptors(options), &shelves_, &db).ok()) return;
+    db_.reset(db);
+    only_to_read_ = true;
+    gate_.Open();
   }
 
   // What attempts to open it left behind for lack of room. RocksDB makes new files before it removes the old ones: with each attempt it
@@ -364,6 +383,7 @@ class RocksDisk final : public Disk {
     for (rocksdb::ColumnFamilyHandle* shelf : shelves_) db_->DestroyColumnFamilyHandle(shelf);
     shelves_.clear();
     db_.reset();
+    only_to_read_ = false;
   }
 
   const std::string folder_;
@@ -374,6 +394,8 @@ class RocksDisk final : public Disk {
   const std::shared_ptr<Trouble> trouble_ = std::make_shared<Trouble>();
   const std::shared_ptr<TableNews> table_news_ = std::make_shared<TableNews>();
   std::unique_ptr<rocksdb::DB> db_;
+  bool looked_over_ = false;  // Nothing damaged was found.
+  bool only_to_read_ = false;
   std::vector<rocksdb::ColumnFamilyHandle*> shelves_;  // By Shelf; then the one of the format, then unknown ones.
   rocksdb::WriteBatch batch_;
   bool all_synced_ = false;    // Everything that was written.
