@@ -21,22 +21,18 @@ uint64_t SeedFrom(const DispatcherOptions& options, const Clock& clock) {
 // The journal has yet to commit how a job ended. Deletes itself.
 class EndCommit final : public Journal::Waiter {
  public:
-  EndCommit(Core& core, const JobEntry& job) : core_(core), id_(job.id), pool_(*job.pool) {}
+  EndCommit(Core& core, JobEntry& job) : core_(core), job_(job) {}
   void OnCommitted(const Status& status) override {
     MR_CHECK(status.ok(), "the journal gave up a job it had accepted: %s", status.ToString().c_str());
     std::unique_ptr<EndCommit> self(this);
     Turn turn(core_);
-    --pool_.unsettled_jobs;
-    JobEntry* job = core_.table.Find(id_);
-    // Otherwise it was deleted or retried at once.
-    if (job != nullptr && job->hot && job->hot->newest_commit == this) core_.CompleteEnd(*job, turn);
-    core_.CheckDrained(pool_, turn);
+    --job_.pool->unsettled_jobs;
+    core_.CompleteEnd(job_, turn);
   }
 
  private:
   Core& core_;
-  const JobId id_;
-  Pool& pool_;
+  JobEntry& job_;  // In the table until then.
 };
 
 Core::Core(Dispatcher::Dependencies dependencies, const DispatcherOptions& chosen)
@@ -271,8 +267,7 @@ AttemptResult Core::Conclude(JobEntry& job, const Claim& by, AttemptFacts facts,
     facts.random = Random();
   }
   Verdict verdict = Judge(std::move(facts));
-  // Before anything changes: clients see the job as it was until its end is committed.
-  if (IsTerminal(verdict.next) && !commits_at_once) job.hot->published = std::make_unique<JobRecord>(record);
+  if (IsTerminal(verdict.next)) KeepView(job);
   if (!record.history.empty()) {
     record.history.back().end = turn.wall();
     record.history.back().result = verdict.result;
@@ -309,6 +304,10 @@ void Core::RememberOutput(HotJob& hot) {
   rt::LockGuard guard(hot.live->lock);
   record.log_bytes = hot.live->log.bytes_ever();
   if (record.log_bytes > 0) record.log_tail = MakeBytes(hot.live->log.Content());
+}
+
+void Core::KeepView(JobEntry& job) const {
+  if (!commits_at_once) job.hot->published = std::make_unique<JobRecord>(job.record());
 }
 
 void Core::End(JobEntry& job, JobState state, const Claim& by, std::string error, Turn& turn) {

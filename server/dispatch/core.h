@@ -95,6 +95,8 @@ class Core {
   void FinishAttempt(Worker& worker, AttemptOutcome outcome, Bytes output, const AttemptTimings& timings, Turn& turn);
   // Asks a running attempt to stop.
   void StopAttempt(JobEntry& job, StopCause cause, Status reason, Turn& turn);
+  // Before anything changes of a job that ends: clients see it as it was until its end is committed.
+  void KeepView(JobEntry& job) const;
   // Into a terminal state.
   void End(JobEntry& job, JobState state, const Claim& by, std::string error, Turn& turn);
   // SCHEDULED and due: ready.
@@ -112,14 +114,15 @@ class Core {
   // A cold job whose deadline passed while it waited was read.
   void ExpireCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>&& read, Turn& turn);
 
-  // ---- Verbs of clients, on a job that is hot, or has ended and is remembered
+  // ---- Verbs of clients, on a job that is hot, or has ended and is remembered. What they say may be told once all that was noted
+  // until then is committed.
   Status Cancel(JobEntry& job, const std::string& reason, Turn& turn);
   // `*hot` is the job after that.
   Status Retry(JobEntry& job, std::shared_ptr<HotJob>* hot, Turn& turn);
   Status Retry(const JobRecord& ended, std::shared_ptr<HotJob>* hot, Turn& turn);
-  Status Delete(JobEntry& job, Turn& turn);
   Status Delete(const JobRecord& ended, Turn& turn);
   static Status CancelEnded(const JobRecord& ended);
+  static Status DeleteUnfinished(const JobEntry& job);
   void AddWaiter(JobEntry& job, JobWaiter* waiter);
   bool RemoveWaiter(JobEntry& job, JobWaiter* waiter);
 
@@ -160,7 +163,7 @@ class Core {
   // QUEUED: out of its channel, which has room again.
   void TakeOffQueue(JobEntry& job, Turn& turn);
   static Status WrongState(const JobId& id, JobState state, const std::string& advice);
-  // The end of a job is committed: clients see it, and it leaves. Or before that, where something follows that is committed later.
+  // The end of a job is committed: clients see it, and it leaves.
   void CompleteEnd(JobEntry& job, Turn& turn);
   void Forget(const Retention::Kept& kept, Turn& turn);
   // As it stands in the record, cold.

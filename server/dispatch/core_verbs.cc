@@ -17,6 +17,11 @@ std::string Seconds(Nanos time) {
   return text + " s";
 }
 
+// To a verb that would follow the end of a job.
+Status BeingCommitted(const JobId& id) {
+  return Unavailable("JOB_MOVES", "job " + id.ToString() + " has just ended, which is being committed; repeat");
+}
+
 constexpr const char* kCancelAdvice = "only a job that has not ended can be cancelled";
 constexpr const char* kRetryAdvice = "only a SCHEDULED, FAILED, CANCELLED, EXPIRED or QUARANTINED job can be retried";
 
@@ -37,17 +42,17 @@ Status Core::WrongState(const JobId& id, JobState state, const std::string& advi
 }
 
 Status Core::Cancel(JobEntry& job, const std::string& reason, Turn& turn) {
-  const JobState state = job.visible_state();
-  if (IsTerminal(state)) return WrongState(job.id, state, kCancelAdvice);
+  // Where its end is being committed: clients see that before they are answered.
+  if (IsTerminal(job.state())) return WrongState(job.id, job.state(), kCancelAdvice);
   const std::string error = reason.empty() ? "cancelled" : "cancelled: " + reason;
-  if (state == JobState::kRunning) {
-    if (job.hot->attempt == nullptr) return OkStatus();  // Its end is being committed.
+  if (job.state() == JobState::kRunning) {
     job.record().cancel_requested = true;
     Append(job, nullptr);
     StopAttempt(job, kStopCancel, Cancelled("CANCEL_REQUESTED", error), turn);
     return OkStatus();
   }
   TakeOffQueue(job, turn);
+  KeepView(job);
   job.record().cancel_requested = true;
   End(job, JobState::kCancelled, job.life.claim, error, turn);
   return OkStatus();
@@ -62,14 +67,8 @@ void Core::TakeOffQueue(JobEntry& job, Turn& turn) {
 }
 
 Status Core::Retry(JobEntry& job, std::shared_ptr<HotJob>* hot, Turn& turn) {
-  const JobState state = job.visible_state();
-  if (IsTerminal(state)) {
-    // Cancelled or expired, and the journal has yet to commit it: what follows is committed after that.
-    const std::shared_ptr<const JobRecord> ended = job.shared_record();
-    CompleteEnd(job, turn);
-    return Retry(*ended, hot, turn);
-  }
-  if (state != JobState::kScheduled) return WrongState(job.id, state, kRetryAdvice);
+  if (IsTerminal(job.state())) return BeingCommitted(job.id);
+  if (job.state() != JobState::kScheduled) return WrongState(job.id, job.state(), kRetryAdvice);
   *hot = job.hot;
   schedule.Disarm(&job.due);
   job.record().due.reset();
@@ -106,14 +105,9 @@ Status Core::Retry(const JobRecord& ended, std::shared_ptr<HotJob>* hot, Turn& t
   return OkStatus();
 }
 
-Status Core::Delete(JobEntry& job, Turn& turn) {
-  const JobState state = job.visible_state();
-  if (!IsTerminal(state)) {
-    return WrongState(job.id, state, "cancel it first; only a job that has ended can be deleted");
-  }
-  const std::shared_ptr<const JobRecord> ended = job.shared_record();
-  CompleteEnd(job, turn);
-  return Delete(*ended, turn);
+Status Core::DeleteUnfinished(const JobEntry& job) {
+  if (IsTerminal(job.state())) return BeingCommitted(job.id);
+  return WrongState(job.id, job.state(), "cancel it first; only a job that has ended can be deleted");
 }
 
 Status Core::Delete(const JobRecord& ended, Turn& turn) {
@@ -169,6 +163,7 @@ void Core::PassDeadline(JobEntry& job, Turn& turn) {
     return;
   }
   TakeOffQueue(job, turn);
+  KeepView(job);
   End(job, JobState::kExpired, job.life.claim, "the job's deadline passed before it ran", turn);
 }
 

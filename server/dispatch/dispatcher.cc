@@ -15,9 +15,6 @@ namespace millrace::dispatch {
 
 namespace {
 
-// How many jobs a bulk call finds at a time.
-constexpr size_t kBulkStep = 256;
-
 Status PoolNotFound(std::string_view name, const Core& core) {
   return NotFound("POOL_NOT_FOUND", "there is no pool '" + std::string(name) + "'; the pools are " + core.PoolNames())
       .Field("name")
@@ -176,79 +173,6 @@ bool Dispatcher::AbandonWait(const JobId& id, JobWaiter* waiter) {
   Turn turn(*core_);
   JobEntry* job = core_->table.Find(id);
   return job != nullptr && core_->RemoveWaiter(*job, waiter);
-}
-
-Result<JobSnapshot> Dispatcher::Cancel(const JobId& id, std::string reason) {
-  JobSnapshot snapshot;
-  Status status = Visit(
-      *core_, id, Journal::Part::kBasic,
-      [&](JobEntry& job, Turn& turn) {
-        MR_RETURN_IF_ERROR(core_->Cancel(job, reason, turn));
-        snapshot = SnapshotOf(*job.hot, /*full=*/true);
-        return OkStatus();
-      },
-      [&](const std::shared_ptr<const JobRecord>& record, Turn&) { return Core::CancelEnded(*record); });
-  if (!status.ok()) return status;
-  return snapshot;
-}
-
-Result<JobSnapshot> Dispatcher::Retry(const JobId& id) {
-  JobSnapshot snapshot;
-  std::shared_ptr<HotJob> hot;
-  Status status = Visit(
-      *core_, id, Journal::Part::kWhole,
-      [&](JobEntry& job, Turn& turn) {
-        MR_RETURN_IF_ERROR(core_->Retry(job, &hot, turn));
-        snapshot = SnapshotOf(*hot, /*full=*/true);
-        return OkStatus();
-      },
-      [&](const std::shared_ptr<const JobRecord>& record, Turn& turn) {
-        MR_RETURN_IF_ERROR(core_->Retry(*record, &hot, turn));
-        snapshot = SnapshotOf(*hot, /*full=*/true);
-        return OkStatus();
-      });
-  if (!status.ok()) return status;
-  return snapshot;
-}
-
-Status Dispatcher::Delete(const JobId& id) {
-  return Visit(
-      *core_, id, Journal::Part::kBasic, [&](JobEntry& job, Turn& turn) { return core_->Delete(job, turn); },
-      [&](const std::shared_ptr<const JobRecord>& record, Turn& turn) { return core_->Delete(*record, turn); });
-}
-
-template <typename Verb>
-Result<BulkResult> Dispatcher::DoAll(const Filter& filter, bool count_only, Verb verb) {
-  // First who, then what: the verb changes states, and with them who matches.
-  std::vector<JobId> matching;
-  const ListQuery query{.filter = filter};
-  Listing listing(*core_, query);
-  for (;;) {
-    Result<std::vector<Listing::Found>> found = listing.Next(kBulkStep);
-    if (!found.ok()) return found.status();
-    if (found->empty()) break;
-    for (const Listing::Found& each : *found) matching.push_back(each.id);
-  }
-  BulkResult result{.matched = static_cast<int64_t>(matching.size())};
-  if (count_only) return result;
-  for (const JobId& id : matching) {
-    const Status status = verb(id);
-    if (status.ok()) ++result.changed;
-    if (status.code() == StatusCode::kInternal) return status;
-  }
-  return result;
-}
-
-Result<BulkResult> Dispatcher::CancelAll(const Filter& filter, const std::string& reason, bool count_only) {
-  return DoAll(filter, count_only, [&](const JobId& id) { return Cancel(id, reason).status(); });
-}
-
-Result<BulkResult> Dispatcher::RetryAll(const Filter& filter, bool count_only) {
-  return DoAll(filter, count_only, [&](const JobId& id) { return Retry(id).status(); });
-}
-
-Result<BulkResult> Dispatcher::DeleteAll(const Filter& filter, bool count_only) {
-  return DoAll(filter, count_only, [&](const JobId& id) { return Delete(id); });
 }
 
 EventLog& Dispatcher::events() { return core_->events; }

@@ -1,13 +1,16 @@
 // Dispatcher: the story of every job, in order: admitted, due, ready, running, finished.
 //
 //   Callers   Every call is safe from any thread: fibers, gRPC callbacks, plain threads. None of them waits for a job or for
-//             room; what has to wait is answered later through an object the caller owns (Submission, JobWaiter, EventListener).
+//             room; what has to wait is answered later through an object the caller owns (Submission, VerbCall, JobWaiter,
+//             EventListener).
 //   Disk      A job that has ended is the journal's, and so is what is not needed of one that waits: calls about such jobs read
 //             it, and answer UNAVAILABLE or INTERNAL STORE_DAMAGED when that fails. Submit never does.
 //   Answers   Those objects are called exactly once (EventListener: whenever there is news), on any thread, perhaps before the
 //             call that registered them returns, and never with a lock of ours held: they may call the Dispatcher.
-//   Journal   A client is told that a job was accepted, or how it ended, once that is as durable as journal.durability() says.
-//             Cancel, Retry and Delete answer when the change is appended, in its order, and do not wait for the disk.
+//   Journal   A client is told that a job was accepted, how it ended, or what a verb did, once that is as durable as
+//             journal.durability() says. A verb acts at once, so a job that was cancelled does not start any more; but until its end
+//             is committed, Get, List, events and waiters have it as it was. That a job runs or was asked to stop, that it waits
+//             again after a Retry, and that it is gone after a Delete, they tell at once: no client was promised that it stays so.
 //   Pools     A pool belongs to one runner; its workers are fibers of `runtime`.
 #pragma once
 
@@ -36,6 +39,7 @@ namespace millrace::dispatch {
 
 class Core;
 class Gate;
+class VerbCommit;
 struct JobEntry;
 
 enum class OnFull : uint8_t { kReject, kWait };
@@ -79,6 +83,32 @@ class Submission {
   Gate* gate_ = nullptr;                       // Where it waits for room.
   Submission* previous_ = nullptr;
   Submission* next_ = nullptr;
+};
+
+struct BulkResult {
+  int64_t matched = 0;
+  int64_t changed = 0;
+};
+
+// One Cancel, Retry or Delete, of a job or of all that match. The caller keeps the object alive until Done (or a successful
+// Abandon), and reads the answers then.
+class VerbCall {
+ public:
+  VerbCall() = default;
+  virtual ~VerbCall() = default;
+  VerbCall(const VerbCall&) = delete;
+  VerbCall& operator=(const VerbCall&) = delete;
+
+  Status status;    // Out.
+  JobSnapshot job;  // Out, of Cancel and Retry, when status is ok: as they left it.
+  BulkResult bulk;  // Out, of the bulk verbs, when status is ok.
+
+  virtual void Done() = 0;
+
+ private:
+  friend class Dispatcher;
+  friend class VerbCommit;
+  VerbCommit* commit_ = nullptr;  // What it waits for.
 };
 
 class JobWaiter {
@@ -129,11 +159,6 @@ struct JobPage {
   bool more = false;  // There may be others after these.
 };
 
-struct BulkResult {
-  int64_t matched = 0;
-  int64_t changed = 0;
-};
-
 class Dispatcher {
  public:
   // All of these outlive the dispatcher. `clock` is what jobs are timed by; a test that owns it calls RunDue itself.
@@ -168,12 +193,16 @@ class Dispatcher {
   Status Wait(const JobId& id, JobWaiter* waiter);
   bool AbandonWait(const JobId& id, JobWaiter* waiter);  // As Abandon.
 
-  Result<JobSnapshot> Cancel(const JobId& id, std::string reason);
-  Result<JobSnapshot> Retry(const JobId& id);
-  Status Delete(const JobId& id);
-  Result<BulkResult> CancelAll(const Filter& filter, const std::string& reason, bool count_only);
-  Result<BulkResult> RetryAll(const Filter& filter, bool count_only);
-  Result<BulkResult> DeleteAll(const Filter& filter, bool count_only);
+  // Answered when all that the verb found and changed is committed; while the journal cannot write, that takes until it can.
+  void Cancel(const JobId& id, const std::string& reason, VerbCall* call);
+  void Retry(const JobId& id, VerbCall* call);
+  void Delete(const JobId& id, VerbCall* call);
+  // One commit for all jobs. Those in a state that the verb does not apply to are skipped.
+  void CancelAll(const Filter& filter, const std::string& reason, bool count_only, VerbCall* call);
+  void RetryAll(const Filter& filter, bool count_only, VerbCall* call);
+  void DeleteAll(const Filter& filter, bool count_only, VerbCall* call);
+  // As above. What the verb did is not undone.
+  bool Abandon(VerbCall* call);
 
   // State changes, progress and log of all jobs, with a bounded history.
   EventLog& events();
@@ -212,8 +241,9 @@ class Dispatcher {
   DispatchStats Stats() const;
 
  private:
+  void Settle(VerbCall* call, Status status);
   template <typename Verb>
-  Result<BulkResult> DoAll(const Filter& filter, bool count_only, Verb verb);
+  void DoAll(const Filter& filter, bool count_only, VerbCall* call, Verb verb);
   template <typename Change>
   Result<PoolStatus> OnPool(std::string_view name, Change change) const;
 

@@ -5,7 +5,7 @@
 //   Ended      A job that has ended belongs to the journal: dispatch keeps an EndedJob of it, some 50 bytes, and reads the rest
 //              when somebody asks. A job that waits is let go of as well where the journal has it (KeepsUnfinished).
 //   Order      Records of one job take effect in the order of the calls; those of one call together or not at all.
-//   Threads    Append, End, Revive, Forget and DropRequest are called with the dispatcher's lock held: they only take note and
+//   Threads    Append, End, Revive, Forget, DropRequest and Flush are called with the dispatcher's lock held: they only take note and
 //              never wait for a disk. A record and what it points to by reference are valid during the call; `spec` and `result`
 //              are immutable and shared, so a journal may hold on to them and encode later.
 //              Read and ReadEnded may be called on any thread or fiber, without that lock, and may wait for a disk.
@@ -124,6 +124,8 @@ class Journal {
   // A job that has ended is gone; of its request id, if it has one, this remains. Gives what is to be freed without the lock.
   virtual std::shared_ptr<const void> Forget(const EndedJob& job, const SpentRequest* request) = 0;
   virtual void DropRequest(const std::string& request_id) = 0;
+  // `waiter` is called as that of an Append, when everything that was noted before is committed. Not where that is at once.
+  virtual void Flush(Waiter* waiter) = 0;
 
   // ---- Reading
   enum class Part : bool {

@@ -6,6 +6,7 @@
 #include "rpc/submit_call.h"
 #include "rpc/submit_stream.h"
 #include "rpc/token.h"
+#include "rpc/verb_call.h"
 #include "rpc/wait_call.h"
 #include "rpc/watch.h"
 
@@ -61,34 +62,16 @@ Status List(const dispatch::Dispatcher& dispatcher, const v1::ListJobsRequest& r
   return OkStatus();
 }
 
-// `change(id)` gives the job as it is then, or why not.
-template <typename Change>
-Status ChangeJob(const std::string& id_text, v1::Job* response, Change&& change) {
-  auto id = ParseJobId(id_text, "id");
-  if (!id.ok()) return id.status();
-  Result<JobSnapshot> job = change(*id);
-  if (!job.ok()) return job.status();
-  Fill(*job, true, response);
-  return OkStatus();
-}
-
-// `change(filter)` gives the counts.
-template <typename Change>
-Status ChangeJobs(const v1::BulkJobsRequest& request, v1::BulkJobsResponse* response, Change&& change) {
+Result<dispatch::Filter> TakeBulk(const v1::BulkJobsRequest& request) {
   MR_RETURN_IF_ERROR(CheckReason(request.reason()));
   auto filter = dispatch::Filter::Parse(request.filter());
-  if (!filter.ok()) return filter.status();
-  if (filter->empty()) {
+  if (filter.ok() && filter->empty()) {
     return InvalidArgument("FILTER_REQUIRED",
                            "filter is empty: a bulk change of every job has to be spelled out, as in "
                            "create_time > \"1970-01-01T00:00:00Z\"")
         .Field("filter");
   }
-  const Result<dispatch::BulkResult> result = change(*filter);
-  if (!result.ok()) return result.status();
-  response->set_matched(result->matched);
-  response->set_changed(result->changed);
-  return OkStatus();
+  return filter;
 }
 
 }  // namespace
@@ -141,52 +124,56 @@ grpc::ServerUnaryReactor* JobService::ListJobs(Context* context, const v1::ListJ
 
 grpc::ServerUnaryReactor* JobService::CancelJob(Context* context, const v1::CancelJobRequest* request,
                                                 v1::Job* response) {
-  return AnswerNow(backend_, Method::kCancelJob, context, [&] {
+  return StartVerb(backend_, Method::kCancelJob, context, response, [&](dispatch::VerbCall* call) -> Status {
     MR_RETURN_IF_ERROR(CheckReason(request->reason()));
-    return ChangeJob(request->id(), response,
-                     [&](const JobId& id) { return backend_.dispatcher.Cancel(id, request->reason()); });
+    auto id = ParseJobId(request->id(), "id");
+    if (id.ok()) backend_.dispatcher.Cancel(*id, request->reason(), call);
+    return id.status();
   });
 }
 
 grpc::ServerUnaryReactor* JobService::RetryJob(Context* context, const v1::RetryJobRequest* request,
                                                v1::Job* response) {
-  return AnswerNow(backend_, Method::kRetryJob, context, [&] {
-    return ChangeJob(request->id(), response, [&](const JobId& id) { return backend_.dispatcher.Retry(id); });
+  return StartVerb(backend_, Method::kRetryJob, context, response, [&](dispatch::VerbCall* call) {
+    auto id = ParseJobId(request->id(), "id");
+    if (id.ok()) backend_.dispatcher.Retry(*id, call);
+    return id.status();
   });
 }
 
 grpc::ServerUnaryReactor* JobService::DeleteJob(Context* context, const v1::DeleteJobRequest* request,
-                                                v1::DeleteJobResponse*) {
-  return AnswerNow(backend_, Method::kDeleteJob, context, [&] {
+                                                v1::DeleteJobResponse* response) {
+  return StartVerb(backend_, Method::kDeleteJob, context, response, [&](dispatch::VerbCall* call) {
     auto id = ParseJobId(request->id(), "id");
-    return id.ok() ? backend_.dispatcher.Delete(*id) : id.status();
+    if (id.ok()) backend_.dispatcher.Delete(*id, call);
+    return id.status();
   });
 }
 
 grpc::ServerUnaryReactor* JobService::CancelJobs(Context* context, const v1::BulkJobsRequest* request,
                                                  v1::BulkJobsResponse* response) {
-  return AnswerNow(backend_, Method::kCancelJobs, context, [&] {
-    return ChangeJobs(*request, response, [&](const dispatch::Filter& filter) {
-      return backend_.dispatcher.CancelAll(filter, request->reason(), request->validate_only());
-    });
+  return StartVerb(backend_, Method::kCancelJobs, context, response, [&](dispatch::VerbCall* call) {
+    auto filter = TakeBulk(*request);
+    if (filter.ok()) backend_.dispatcher.CancelAll(*filter, request->reason(), request->validate_only(), call);
+    return filter.status();
   });
 }
 
 grpc::ServerUnaryReactor* JobService::RetryJobs(Context* context, const v1::BulkJobsRequest* request,
                                                 v1::BulkJobsResponse* response) {
-  return AnswerNow(backend_, Method::kRetryJobs, context, [&] {
-    return ChangeJobs(*request, response, [&](const dispatch::Filter& filter) {
-      return backend_.dispatcher.RetryAll(filter, request->validate_only());
-    });
+  return StartVerb(backend_, Method::kRetryJobs, context, response, [&](dispatch::VerbCall* call) {
+    auto filter = TakeBulk(*request);
+    if (filter.ok()) backend_.dispatcher.RetryAll(*filter, request->validate_only(), call);
+    return filter.status();
   });
 }
 
 grpc::ServerUnaryReactor* JobService::DeleteJobs(Context* context, const v1::BulkJobsRequest* request,
                                                  v1::BulkJobsResponse* response) {
-  return AnswerNow(backend_, Method::kDeleteJobs, context, [&] {
-    return ChangeJobs(*request, response, [&](const dispatch::Filter& filter) {
-      return backend_.dispatcher.DeleteAll(filter, request->validate_only());
-    });
+  return StartVerb(backend_, Method::kDeleteJobs, context, response, [&](dispatch::VerbCall* call) {
+    auto filter = TakeBulk(*request);
+    if (filter.ok()) backend_.dispatcher.DeleteAll(*filter, request->validate_only(), call);
+    return filter.status();
   });
 }
 

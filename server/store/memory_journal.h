@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "base/check.h"
 #include "dispatch/id_table.h"
 #include "dispatch/journal.h"
 #include "runtime/lock.h"
@@ -36,6 +37,7 @@ class MemoryJournal final : public dispatch::Journal {
                                Waiter* waiter) override;
   std::shared_ptr<const void> Forget(const dispatch::EndedJob& job, const dispatch::SpentRequest* request) override;
   void DropRequest(const std::string& request_id) override;
+  void Flush(Waiter*) override { MR_FATAL("a journal that commits at once is never waited for"); }
 
   Result<std::shared_ptr<const dispatch::JobRecord>> Read(const JobId& id, Part part) override;
   Result<std::vector<std::shared_ptr<const dispatch::JobRecord>>> ReadEnded(const Range& range) override;

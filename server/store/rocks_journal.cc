@@ -111,6 +111,8 @@ void RocksJournal::DropRequest(const std::string& request_id) {
   PushOurs(std::move(note));
 }
 
+void RocksJournal::Flush(Waiter* waiter) { PushOurs({.kind = Note::Kind::kFlush, .waiter = waiter}); }
+
 void RocksJournal::PushOurs(Note note) {
   Status noted = Push(std::span(&note, 1));
   MR_CHECK(noted.ok(), "a change of what was accepted was refused: %s", noted.ToString().c_str());
@@ -218,17 +220,12 @@ Status RocksJournal::Commit(Notes& notes, size_t* tried) {
       AddChanges(notes[end], &changes_);
       for (size_t i = first; i < changes_.size(); ++i) bytes += changes_[i].value.size();
     } while (!notes[end++].last_of_call || (end < notes.size() && bytes < kBatchBytes));
-    const auto start = SteadyClock::now();
-    status = disk_->Write(changes_);
-    if (!status.ok()) write_errors_.fetch_add(1, std::memory_order_relaxed);
-    if (status.ok() && !std::exchange(unsynced_, true)) synced_at_ = start;
-    if (status.ok() && options_.durability == Durability::kFsync) status = Sync();
+    status = WriteChanges();
     if (!status.ok()) {
       *tried = end - begin;
       break;
     }
     promised_ = disk_->Position();
-    commit_seconds_.Observe(Since(start));
     batch_records_.Observe(static_cast<double>(end - begin));
     std::vector<Answer> answers;
     uint64_t garbage = 0;
@@ -241,6 +238,17 @@ Status RocksJournal::Commit(Notes& notes, size_t* tried) {
     CountGarbage(garbage);
   }
   notes.erase(notes.begin(), notes.begin() + static_cast<ptrdiff_t>(begin));
+  return status;
+}
+
+Status RocksJournal::WriteChanges() {
+  if (changes_.empty()) return OkStatus();  // A flush, and what it waits for is committed.
+  const auto start = SteadyClock::now();
+  Status status = disk_->Write(changes_);
+  if (!status.ok()) write_errors_.fetch_add(1, std::memory_order_relaxed);
+  if (status.ok() && !std::exchange(unsynced_, true)) synced_at_ = start;
+  if (status.ok() && options_.durability == Durability::kFsync) status = Sync();
+  if (status.ok()) commit_seconds_.Observe(Since(start));
   return status;
 }
 
@@ -292,6 +300,8 @@ void RocksJournal::AddChanges(const Note& note, std::vector<Change>* changes) {
       break;
     case Note::Kind::kDropRequest:
       erase(Shelf::kRequests, note.request->request_id);
+      break;
+    case Note::Kind::kFlush:
       break;
   }
 }

@@ -66,6 +66,7 @@ class RocksJournal final : public dispatch::Journal {
                                Waiter* waiter) override;
   std::shared_ptr<const void> Forget(const dispatch::EndedJob& job, const dispatch::SpentRequest* request) override;
   void DropRequest(const std::string& request_id) override;
+  void Flush(Waiter* waiter) override;
 
   Result<std::shared_ptr<const dispatch::JobRecord>> Read(const JobId& id, Part part) override;
   Result<std::vector<std::shared_ptr<const dispatch::JobRecord>>> ReadEnded(const Range& range) override;
@@ -95,6 +96,7 @@ class RocksJournal final : public dispatch::Journal {
       kEnd,     // ended
       kForget,  // was; request, if it has one.
       kDropRequest,
+      kFlush,  // Nothing: its waiter waits for those before it.
     };
     Kind kind;
     bool last_of_call = true;
@@ -129,6 +131,7 @@ class RocksJournal final : public dispatch::Journal {
   // Writes whole calls and has them answered, and takes them off `notes`. The status that ended it otherwise; `tried` of the notes
   // that are left may be on the disk nevertheless.
   Status Commit(Notes& notes, size_t* tried);
+  Status WriteChanges();
   // Refuses submits and writes the rest again until it succeeds, or the end.
   void WorkThroughFailure(Status status, Notes notes, size_t tried);
   void RefuseSubmits(const Status& status, Notes& notes, size_t tried);

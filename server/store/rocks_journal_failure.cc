@@ -112,22 +112,28 @@ void RocksJournal::RefuseSubmits(const Status& status, Notes& notes, size_t trie
   Tell(std::move(answers));
 }
 
-// Of each job its newest record is enough, so that a disk that is full for days does not fill the memory as well.
+// Of each job its newest record is enough, so that a disk that is full for days does not fill the memory as well; the newest
+// before each flush, which is answered for what came before it, while what comes after it may be in a later batch.
 void RocksJournal::TakeMore(Notes& notes) {
   {
     rt::LockGuard guard(lock_);
     std::move(notes_.begin(), notes_.end(), std::back_inserter(notes));
     notes_.clear();
   }
-  std::unordered_map<JobId, size_t> newest;
-  for (size_t i = 0; i < notes.size(); ++i) {
-    if (notes[i].kind != Note::Kind::kDropRequest) newest[notes[i].id] = i;
+  std::unordered_map<JobId, size_t> next;  // Of the same job.
+  std::vector<bool> superseded(notes.size());
+  size_t flush = notes.size();
+  for (size_t i = notes.size(); i-- > 0;) {
+    const Note& note = notes[i];
+    if (note.kind == Note::Kind::kFlush) flush = i;
+    if (note.kind == Note::Kind::kFlush || note.kind == Note::Kind::kDropRequest) continue;
+    const auto [later, newest] = next.try_emplace(note.id, i);
+    superseded[i] = !newest && later->second < flush && note.kind == Note::Kind::kChange && note.waiter == nullptr &&
+                    note.last_of_call;
+    later->second = i;
   }
   size_t i = 0;
-  std::erase_if(notes, [&](const Note& note) {
-    const size_t at = i++;
-    return note.kind == Note::Kind::kChange && newest[note.id] != at && note.waiter == nullptr && note.last_of_call;
-  });
+  std::erase_if(notes, [&](const Note&) { return superseded[i++]; });
 }
 
 void RocksJournal::AwaitRetry(Nanos delay) {

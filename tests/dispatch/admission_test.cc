@@ -79,7 +79,7 @@ TEST(Admission, BoundsTheBytesOfTheWholeProcess) {
     EXPECT_EQ(status.metadata().at("depth_bytes"), "3072");
     auto waits = Waiting(d, {delayed});
     EXPECT_FALSE(waits->answered());
-    ASSERT_TRUE(d.dispatcher.Cancel(first, "").ok());
+    ASSERT_TRUE(d.Cancel(first, "").ok());
     waits->Await();
     EXPECT_TRUE(waits->status.ok());
     EXPECT_EQ(d.dispatcher.Stats().process_bytes, 3072);
@@ -112,7 +112,7 @@ TEST(Admission, ACancelledJobMakesRoomAtOnce) {
   BusyPool(1).Run([](DispatchFixture& d, FakeRunner::Held& busy) {
     JobId queued = d.Submit("noop");
     auto waits = Waiting(d, {d.Spec("noop")});
-    ASSERT_TRUE(d.dispatcher.Cancel(queued, "").ok());
+    ASSERT_TRUE(d.Cancel(queued, "").ok());
     waits->Await();
     EXPECT_TRUE(waits->status.ok());
     busy.Succeed();
@@ -139,9 +139,9 @@ TEST(Admission, ABatchWaitsAsAUnitAndNobodyOvertakesIt) {
     std::vector<JobId> queued = {d.Submit("noop"), d.Submit("noop")};
     auto batch = Waiting(d, {d.Spec("noop"), d.Spec("noop"), d.Spec("noop")});
     EXPECT_EQ(d.TrySubmit(d.Spec("noop")).reason(), "QUEUE_FULL") << "one would fit, but the batch was first";
-    ASSERT_TRUE(d.dispatcher.Cancel(queued[0], "").ok());
+    ASSERT_TRUE(d.Cancel(queued[0], "").ok());
     EXPECT_FALSE(batch->answered());
-    ASSERT_TRUE(d.dispatcher.Cancel(queued[1], "").ok());
+    ASSERT_TRUE(d.Cancel(queued[1], "").ok());
     batch->Await();
     EXPECT_TRUE(batch->status.ok());
     EXPECT_EQ(d.Pool().queued_jobs, 3);
@@ -190,11 +190,11 @@ TEST(Admission, ABatchMayGoToSeveralPools) {
     JobId a = d.Submit(in("a")), b = d.Submit(in("b"));
     auto both = Waiting(d, {in("a"), in("b")});
     EXPECT_EQ(d.Pool("a").waiting_submits, 1);
-    ASSERT_TRUE(d.dispatcher.Cancel(a, "").ok());
+    ASSERT_TRUE(d.Cancel(a, "").ok());
     EXPECT_FALSE(both->answered());
     EXPECT_EQ(d.Pool("b").waiting_submits, 1) << "now it stands in line at the other one";
     EXPECT_EQ(d.Pool("a").queued_jobs, 0) << "and holds no place meanwhile";
-    ASSERT_TRUE(d.dispatcher.Cancel(b, "").ok());
+    ASSERT_TRUE(d.Cancel(b, "").ok());
     both->Await();
     EXPECT_TRUE(both->status.ok());
   });
@@ -253,7 +253,7 @@ TEST(Admission, ARequestIdOutlivesItsJobByADay) {
     dispatch::SubmitAck first, again;
     ASSERT_TRUE(d.TrySubmit(d.Spec("noop"), &first, "r").ok());
     d.Await(first.id);
-    ASSERT_TRUE(d.dispatcher.Delete(first.id).ok());
+    ASSERT_TRUE(d.Delete(first.id).ok());
     d.Advance(24h - 1ns);
     ASSERT_TRUE(d.TrySubmit(d.Spec("noop"), &again, "r").ok());
     EXPECT_EQ(again.id, first.id);
@@ -289,7 +289,7 @@ TEST(Admission, ARequestIdThatWasRefusedIsFree) {
   BusyPool(1).Run([](DispatchFixture& d, FakeRunner::Held& busy) {
     JobId queued = d.Submit("noop");
     EXPECT_EQ(d.TrySubmit(d.Spec("noop", "x"), nullptr, "r").reason(), "QUEUE_FULL");
-    ASSERT_TRUE(d.dispatcher.Cancel(queued, "").ok());
+    ASSERT_TRUE(d.Cancel(queued, "").ok());
     dispatch::SubmitAck ack;
     ASSERT_TRUE(d.TrySubmit(d.Spec("noop", "other"), &ack, "r").ok());
     EXPECT_FALSE(ack.existing);
@@ -364,10 +364,10 @@ TEST(Admission, RetryingADeadLetterNeedsRoomToo) {
     d.Submit("hold");
     FakeRunner::Held busy = d.runner.Next();
     JobId queued = d.Submit("noop");
-    EXPECT_EQ(d.dispatcher.Retry(dead).status().reason(), "QUEUE_FULL");
+    EXPECT_EQ(d.Retry(dead).status().reason(), "QUEUE_FULL");
     EXPECT_EQ(d.State(dead), JobState::kFailed);
-    ASSERT_TRUE(d.dispatcher.Cancel(queued, "").ok());
-    EXPECT_TRUE(d.dispatcher.Retry(dead).ok());
+    ASSERT_TRUE(d.Cancel(queued, "").ok());
+    EXPECT_TRUE(d.Retry(dead).ok());
     busy.Succeed();
     d.runner.Next().Succeed();
   });

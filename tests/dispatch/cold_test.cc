@@ -2,9 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "dispatch/core.h"
-#include "sync/wait_group.h"
-#include "tests/support/dispatch_fixture.h"
-#include "tests/support/slow_journal.h"
+#include "tests/support/slow_dispatch.h"
 
 namespace millrace::test {
 namespace {
@@ -17,42 +15,6 @@ DispatchSetup AllCold() {
   DispatchSetup setup;
   setup.options.hot_bytes_max = 0;
   return setup;
-}
-
-// A dispatcher whose journal commits when the test says so.
-void WithSlow(SlowJournal& journal, DispatchSetup setup, const std::function<void(DispatchFixture&)>& body) {
-  setup.journal = &journal;
-  WithDispatcher(setup, [&](DispatchFixture& d) {
-    body(d);
-    d.runner.LetGo();
-    journal.FailReads(OkStatus());
-    sync::WaitGroup stopping;
-    stopping.Go([&] { d.Stop(0s); });
-    while (stopping.count() > 0) {
-      journal.Commit();
-      rt::Yield();
-    }
-    stopping.Wait();
-    journal.Commit();
-  });
-}
-
-JobId SubmitTo(DispatchFixture& d, SlowJournal& journal, JobSpec spec) {
-  SubmitCall call;
-  call.items.push_back({std::move(spec), ""});
-  d.dispatcher.Submit(&call);
-  journal.Commit();
-  call.Await();
-  DispatchFixture::Require(call.status);
-  return call.acks.at(0).id;
-}
-
-FakeRunner::Held Begin(DispatchFixture& d, SlowJournal& journal) {
-  while (d.runner.begun() == 0) {
-    journal.Commit();
-    rt::Yield();
-  }
-  return d.runner.Next();
 }
 
 int64_t Held(DispatchFixture& d) { return d.dispatcher.Stats().process_bytes; }
@@ -93,7 +55,7 @@ TEST(Cold, AReadThatFailsNeitherLosesTheJobNorBurnsAnAttempt) {
       ASSERT_TRUE(d.dispatcher.Resume("default").ok());
       while (journal.reads() == 0) rt::Yield();
       EXPECT_EQ(d.dispatcher.Get(id).status().reason(), broken.reason());
-      EXPECT_EQ(d.dispatcher.Cancel(id, "").status().reason(), broken.reason());
+      EXPECT_EQ(d.Cancel(id, "").status().reason(), broken.reason());
       EXPECT_EQ(d.Pool().queued_jobs, 1);
       EXPECT_EQ(d.Pool().workers_busy, 0);
       // Others are served meanwhile, as long as they need not be read.
@@ -121,9 +83,9 @@ TEST(Cold, AJobThatIsCancelledWhileItIsReadDoesNotStart) {
     ASSERT_TRUE(d.dispatcher.Resume("default").ok());
     while (journal.reads() == 0) rt::Yield();
     journal.FailReads(OkStatus());
-    ASSERT_TRUE(d.dispatcher.Cancel(id, "").ok());
-    EXPECT_EQ(d.State(id), JobState::kCancelled) << "at once";
-    EXPECT_EQ(d.Pool().queued_jobs, 0);
+    VerbCall cancel;
+    d.dispatcher.Cancel(id, "", &cancel);
+    EXPECT_EQ(d.Pool().queued_jobs, 0) << "at once";
     d.Advance(1min);
     journal.Commit();
     EXPECT_EQ(d.State(id), JobState::kCancelled);
@@ -176,10 +138,10 @@ TEST(Cold, DueDeadlineCancelRetryAndWaitWorkOnColdJobs) {
     ASSERT_TRUE(d.dispatcher.Wait(late, &wait).ok());
     d.Advance(5s);
     EXPECT_EQ(wait.Await().state, JobState::kExpired);
-    EXPECT_EQ(d.dispatcher.Cancel(cancelled, "")->state, JobState::kCancelled);
-    ASSERT_TRUE(d.dispatcher.Retry(retried).ok());
+    EXPECT_EQ(d.Cancel(cancelled, "")->state, JobState::kCancelled);
+    ASSERT_TRUE(d.Retry(retried).ok());
     EXPECT_EQ(d.Await(retried).state, JobState::kSucceeded);
-    ASSERT_TRUE(d.dispatcher.Retry(cancelled).ok());
+    ASSERT_TRUE(d.Retry(cancelled).ok());
     EXPECT_EQ(d.Await(cancelled).state, JobState::kSucceeded);
     d.Advance(5s);
     EXPECT_EQ(d.Await(due).state, JobState::kSucceeded);
@@ -223,31 +185,6 @@ TEST(Ended, APageEndsEarlyRatherThanWeighTooMuch) {
     EXPECT_EQ(page.jobs.size(), 3u);
     EXPECT_TRUE(page.more);
     EXPECT_FALSE(d.dispatcher.List({.full = true})->more);
-  });
-}
-
-// A cancelled job is seen as such at once, and belongs to the journal when that is committed; what is done to it in between
-// comes after that.
-TEST(Ended, ACancelledJobMayBeRetriedOrDeletedBeforeItsEndIsCommitted) {
-  SlowJournal journal;
-  WithSlow(journal, {}, [&](DispatchFixture& d) {
-    ASSERT_TRUE(d.dispatcher.Pause("default").ok());
-    const JobId deleted = SubmitTo(d, journal, d.Spec("hold")), retried = SubmitTo(d, journal, d.Spec("hold", "again"));
-    ASSERT_TRUE(d.dispatcher.Cancel(deleted, "").ok());
-    ASSERT_TRUE(d.dispatcher.Cancel(retried, "").ok());
-    EXPECT_EQ(d.State(deleted), JobState::kCancelled);
-    EXPECT_EQ(d.dispatcher.Cancel(deleted, "").status().reason(), "WRONG_STATE");
-    ASSERT_TRUE(d.dispatcher.Delete(deleted).ok());
-    EXPECT_EQ(d.dispatcher.Get(deleted).status().reason(), "JOB_NOT_FOUND");
-    ASSERT_TRUE(d.dispatcher.Retry(retried).ok());
-    EXPECT_EQ(d.State(retried), JobState::kQueued);
-    journal.Commit();
-    EXPECT_EQ(d.dispatcher.Get(deleted).status().reason(), "JOB_NOT_FOUND");
-    EXPECT_EQ(d.State(retried), JobState::kQueued);
-    ASSERT_TRUE(d.dispatcher.Resume("default").ok());
-    FakeRunner::Held attempt = Begin(d, journal);
-    EXPECT_EQ(attempt.payload(), "again");
-    attempt.Succeed();
   });
 }
 

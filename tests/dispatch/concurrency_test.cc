@@ -84,19 +84,21 @@ void Disturb(Crowd& crowd) {
   Dispatcher& d = crowd.dispatcher;
   crowd.Start([&](std::mt19937& random) {
     JobId id = crowd.Any(random);
+    VerbCall call;
     switch (random() % 4) {
       case 0:
-        (void)d.Cancel(id, "crowd");
+        d.Cancel(id, "crowd", &call);
         break;
       case 1:
-        (void)d.Retry(id);
+        d.Retry(id, &call);
         break;
       case 2:
         (void)d.Get(id);
-        break;
+        return;
       default:
-        (void)d.Delete(id);
+        d.Delete(id, &call);
     }
+    call.Await();
   });
   crowd.Start([&](std::mt19937& random) {
     switch (random() % 4) {

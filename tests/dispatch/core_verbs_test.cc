@@ -125,8 +125,8 @@ TEST(Verbs, CancelsAQueuedOrScheduledJobAtOnce) {
     JobSpec spec = d.Spec("hold");
     spec.delay = 1h;
     JobId scheduled = d.Submit(spec);
-    EXPECT_EQ(d.dispatcher.Cancel(queued, "not needed")->state, JobState::kCancelled);
-    EXPECT_EQ(d.dispatcher.Cancel(scheduled, "")->state, JobState::kCancelled);
+    EXPECT_EQ(d.Cancel(queued, "not needed")->state, JobState::kCancelled);
+    EXPECT_EQ(d.Cancel(scheduled, "")->state, JobState::kCancelled);
     EXPECT_EQ(d.Get(queued).error, "cancelled: not needed");
     EXPECT_EQ(d.Get(scheduled).error, "cancelled");
     EXPECT_EQ(d.Pool().queued_jobs, 0) << "its place is free at once";
@@ -138,7 +138,7 @@ TEST(Verbs, CancelsARunningJobThroughItsToken) {
   WithDispatcher([](DispatchFixture& d) {
     JobId id = d.Submit("hold");
     FakeRunner::Held attempt = d.runner.Next();
-    JobSnapshot job = *d.dispatcher.Cancel(id, "wrong input");
+    JobSnapshot job = *d.Cancel(id, "wrong input");
     EXPECT_EQ(job.state, JobState::kRunning);
     EXPECT_TRUE(job.cancel_requested);
     EXPECT_EQ(attempt.AwaitStop(), "CANCEL_REQUESTED");
@@ -158,7 +158,7 @@ TEST(Verbs, ACancelOutweighsATimeout) {
     FakeRunner::Held attempt = d.runner.Next();
     EXPECT_FALSE(attempt.context().cancel().cancelled());
     d.Advance(1s);
-    ASSERT_TRUE(d.dispatcher.Cancel(id, "").ok());
+    ASSERT_TRUE(d.Cancel(id, "").ok());
     EXPECT_EQ(attempt.AwaitStop(), "RUN_TIMEOUT") << "the handler is told the first reason";
     attempt.Fail();
     EXPECT_EQ(d.Await(id).state, JobState::kCancelled);
@@ -170,7 +170,7 @@ TEST(Verbs, AJobThatEndedCannotBeCancelled) {
   WithDispatcher([](DispatchFixture& d) {
     JobId id = d.Submit("noop");
     d.Await(id);
-    Status status = d.dispatcher.Cancel(id, "").status();
+    Status status = d.Cancel(id, "").status();
     EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
     EXPECT_EQ(status.reason(), "WRONG_STATE");
     EXPECT_EQ(status.metadata().at("state"), "SUCCEEDED");
@@ -184,14 +184,14 @@ TEST(Verbs, RetryGivesADeadLetterFreshAttempts) {
     JobId id = d.Submit(spec);
     d.runner.Next().Fail();
     EXPECT_EQ(d.Await(id).state, JobState::kFailed);
-    ASSERT_TRUE(d.dispatcher.Retry(id).ok());
+    ASSERT_TRUE(d.Retry(id).ok());
     FakeRunner::Held again = d.runner.Next();
     EXPECT_EQ(again.number(), 2) << "attempts are numbered on";
     EXPECT_EQ(d.Get(id).attempts, 1) << "and counted afresh";
     again.Succeed();
     EXPECT_EQ(d.Await(id).state, JobState::kSucceeded);
     EXPECT_EQ(d.dispatcher.Stats().dead_letter_jobs, 0);
-    EXPECT_EQ(d.dispatcher.Retry(id).status().reason(), "WRONG_STATE") << "a success is final";
+    EXPECT_EQ(d.Retry(id).status().reason(), "WRONG_STATE") << "a success is final";
   });
 }
 
@@ -200,7 +200,7 @@ TEST(Verbs, RetryMakesAScheduledJobDueNow) {
     JobSpec spec = d.Spec("noop");
     spec.delay = 1h;
     JobId id = d.Submit(spec);
-    ASSERT_TRUE(d.dispatcher.Retry(id).ok());
+    ASSERT_TRUE(d.Retry(id).ok());
     EXPECT_EQ(d.Await(id).state, JobState::kSucceeded);
   });
 }
@@ -209,12 +209,12 @@ TEST(Verbs, DeleteForgetsAJobThatEnded) {
   WithDispatcher([](DispatchFixture& d) {
     JobId id = d.Submit("hold");
     FakeRunner::Held attempt = d.runner.Next();
-    EXPECT_EQ(d.dispatcher.Delete(id).reason(), "WRONG_STATE");
+    EXPECT_EQ(d.Delete(id).reason(), "WRONG_STATE");
     attempt.Succeed();
     d.Await(id);
-    EXPECT_TRUE(d.dispatcher.Delete(id).ok());
+    EXPECT_TRUE(d.Delete(id).ok());
     EXPECT_EQ(d.dispatcher.Get(id).status().reason(), "JOB_NOT_FOUND");
-    EXPECT_EQ(d.dispatcher.Delete(id).reason(), "JOB_NOT_FOUND");
+    EXPECT_EQ(d.Delete(id).reason(), "JOB_NOT_FOUND");
     EXPECT_EQ(d.journal.size(), 0u);
   });
 }
@@ -225,12 +225,12 @@ TEST(Verbs, BulkVerbsSkipWhatTheyDoNotApplyTo) {
     FakeRunner::Held busy = d.runner.Next();
     for (int i = 0; i < 5; ++i) d.Submit("noop");
     Filter noops = *Filter::Parse("kind = noop");
-    dispatch::BulkResult counted = *d.dispatcher.CancelAll(noops, "", /*count_only=*/true);
+    dispatch::BulkResult counted = *d.CancelAll(noops, "", /*count_only=*/true);
     EXPECT_EQ(counted.matched, 5);
     EXPECT_EQ(counted.changed, 0);
-    EXPECT_EQ(d.dispatcher.CancelAll(noops, "all", false)->changed, 5);
-    EXPECT_EQ(d.dispatcher.CancelAll(noops, "again", false)->changed, 0);
-    EXPECT_EQ(d.dispatcher.DeleteAll(Filter(), false)->matched, 6);
+    EXPECT_EQ(d.CancelAll(noops, "all", false)->changed, 5);
+    EXPECT_EQ(d.CancelAll(noops, "again", false)->changed, 0);
+    EXPECT_EQ(d.DeleteAll(Filter(), false)->matched, 6);
     EXPECT_EQ(d.List({}).size(), 1u);
     busy.Succeed();
   });

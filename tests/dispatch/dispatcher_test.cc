@@ -179,7 +179,7 @@ TEST(Dispatcher, ARetriedJobsLogGoesOn) {
     attempt.context().Log("first ");
     attempt.Fail();
     d.Await(id);
-    ASSERT_TRUE(d.dispatcher.Retry(id).ok());
+    ASSERT_TRUE(d.Retry(id).ok());
     EXPECT_EQ(d.Get(id).log_tail, "first ");
     attempt = d.runner.Next();
     attempt.context().Log("second");

@@ -178,7 +178,7 @@ class Model {
     JobId id = Any();
     if (id.empty()) return;
     JobState before = d_.State(id);
-    Result<JobSnapshot> job = d_.dispatcher.Cancel(id, "model");
+    Result<JobSnapshot> job = d_.Cancel(id, "model");
     EXPECT_EQ(job.ok(), !IsTerminal(before));
     if (job.ok()) {
       EXPECT_EQ(job->state, before == JobState::kRunning ? JobState::kRunning : JobState::kCancelled);
@@ -192,7 +192,7 @@ class Model {
     const bool full = d_.Pool().queued_jobs >= kCapacity;
     const std::optional<UniqueKey> key = d_.Get(id).spec->unique_key;
     const bool taken = key && HolderOf(*key);
-    Result<JobSnapshot> job = d_.dispatcher.Retry(id);
+    Result<JobSnapshot> job = d_.Retry(id);
     const bool may =
         before == JobState::kScheduled || (IsTerminal(before) && before != JobState::kSucceeded && !full && !taken);
     EXPECT_EQ(job.ok(), may) << ToString(before) << " " << job.status().ToString();
@@ -202,7 +202,7 @@ class Model {
     JobId id = Any();
     if (id.empty()) return;
     JobState before = d_.State(id);
-    Status status = d_.dispatcher.Delete(id);
+    Status status = d_.Delete(id);
     EXPECT_EQ(status.ok(), IsTerminal(before));
     if (status.ok()) known_.erase(id);
   }

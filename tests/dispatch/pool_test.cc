@@ -120,7 +120,7 @@ TEST(Pool, ASmallerCapacityDropsNothingAndRefusesUntilItIsBelow) {
     ASSERT_TRUE(d.dispatcher.Resize("default", {}, 2, {}).ok());
     EXPECT_EQ(d.Pool().queued_jobs, 5);
     EXPECT_EQ(d.TrySubmit(d.Spec("noop")).reason(), "QUEUE_FULL");
-    for (int i = 0; i < 4; ++i) ASSERT_TRUE(d.dispatcher.Cancel(ids[static_cast<size_t>(i)], "").ok());
+    for (int i = 0; i < 4; ++i) ASSERT_TRUE(d.Cancel(ids[static_cast<size_t>(i)], "").ok());
     EXPECT_TRUE(d.TrySubmit(d.Spec("noop")).ok());
   });
 }

@@ -156,18 +156,18 @@ TEST(UniqueRetry, AnEndedJobIsNotRetriedWhileAnotherHoldsItsKey) {
   WithDispatcher([](DispatchFixture& d) {
     ASSERT_TRUE(d.dispatcher.Pause("default").ok());
     const JobId first = d.Submit(Unique("k"));
-    ASSERT_TRUE(d.dispatcher.Cancel(first, "").ok());
+    ASSERT_TRUE(d.Cancel(first, "").ok());
     const JobId second = d.Submit(Unique("k"));
-    const Status status = d.dispatcher.Retry(first).status();
+    const Status status = d.Retry(first).status();
     EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
     EXPECT_EQ(status.reason(), "UNIQUE_KEY_TAKEN");
     EXPECT_EQ(status.metadata().at("job"), second.ToString());
     EXPECT_EQ(d.State(first), JobState::kCancelled);
-    EXPECT_EQ(d.dispatcher.RetryAll({}, false)->changed, 0) << "bulk forms skip it";
-    ASSERT_TRUE(d.dispatcher.Cancel(second, "").ok());
-    ASSERT_TRUE(d.dispatcher.Retry(first).ok());
+    EXPECT_EQ(d.RetryAll({}, false)->changed, 0) << "bulk forms skip it";
+    ASSERT_TRUE(d.Cancel(second, "").ok());
+    ASSERT_TRUE(d.Retry(first).ok());
     EXPECT_EQ(Existing(d, Unique("k")), first.ToString()) << "it holds its key again";
-    EXPECT_EQ(d.dispatcher.Retry(second).status().reason(), "UNIQUE_KEY_TAKEN");
+    EXPECT_EQ(d.Retry(second).status().reason(), "UNIQUE_KEY_TAKEN");
   });
 }
 
@@ -178,7 +178,7 @@ TEST(UniqueRetry, AScheduledJobMayBeMadeDueWhateverHoldsItsKey) {
       attempt.Fail();
       d.AwaitState(first, JobState::kScheduled);
     });
-    EXPECT_TRUE(d.dispatcher.Retry(first).ok());
+    EXPECT_TRUE(d.Retry(first).ok());
   });
 }
 
@@ -282,7 +282,7 @@ TEST(UniqueRestart, WhoHeldAKeyHoldsIt) {
            waiting = d.Submit(Unique("waiting", kQueued));
            JobSpec ended = Unique("ended");
            ended.delay = 1h;
-           ASSERT_TRUE(d.dispatcher.Cancel(d.Submit(ended), "").ok());
+           ASSERT_TRUE(d.Cancel(d.Submit(ended), "").ok());
          },
          [&](DispatchFixture& d) {
            EXPECT_EQ(Existing(d, Unique("running")), running.ToString());
@@ -304,7 +304,7 @@ TEST(UniqueRestart, AJobThatCameBackSharesItsKeyAsBefore) {
            // The daemon died under the first, which came back and is the first to run again.
            EXPECT_EQ(d.runner.Next().id(), first);
            EXPECT_EQ(Existing(d, Unique("k", kQueued)), second.ToString());
-           ASSERT_TRUE(d.dispatcher.Cancel(second, "").ok());
+           ASSERT_TRUE(d.Cancel(second, "").ok());
            EXPECT_EQ(Existing(d, Unique("k", kQueued)), "");
          }});
 }

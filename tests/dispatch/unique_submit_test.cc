@@ -89,7 +89,7 @@ TEST(UniqueSubmit, EveryKindOfEndFreesTheKey) {
               }),
               JobState::kFailed);
     EXPECT_EQ(failing([&](FakeRunner::Held& a) {
-                ASSERT_TRUE(d.dispatcher.Cancel(a.id(), "").ok());
+                ASSERT_TRUE(d.Cancel(a.id(), "").ok());
                 EXPECT_EQ(d.TrySubmit(Rejecting("k")).reason(), "UNIQUE_KEY_TAKEN") << "it runs until it has stopped";
                 a.Fail();
               }),
@@ -97,7 +97,7 @@ TEST(UniqueSubmit, EveryKindOfEndFreesTheKey) {
     // Off the queue.
     d.AwaitIdle();
     ASSERT_TRUE(d.dispatcher.Pause("default").ok());
-    ASSERT_TRUE(d.dispatcher.Cancel(d.Submit(Rejecting("k")), "").ok());
+    ASSERT_TRUE(d.Cancel(d.Submit(Rejecting("k")), "").ok());
     JobSpec expiring = Rejecting("k");
     expiring.deadline = d.clock.Wall() + 1s;
     const JobId expired = d.Submit(expiring);
@@ -195,7 +195,7 @@ TEST(UniqueSubmit, ThatWaitsForRoomHoldsNothingAndIsAskedAgainWhenThereIsSome) {
     scheduled.delay = 1h;
     EXPECT_EQ(Existing(d, scheduled), "") << "needs no room";
     EXPECT_FALSE(first->answered() || second->answered() || third->answered());
-    ASSERT_TRUE(d.dispatcher.Cancel(queued, "").ok());
+    ASSERT_TRUE(d.Cancel(queued, "").ok());
     first->Await();
     EXPECT_FALSE(first->acks.at(0).existing);
     second->Await();
@@ -218,7 +218,7 @@ TEST(UniqueSubmit, ABatchThatWaitsForRoomFollowsWhoTookItsKey) {
     waits = Batch(d, {later, d.Spec("hold"), later}, OnFull::kWait);
     EXPECT_FALSE(waits->answered());
     const JobId holder = d.Submit(later);
-    ASSERT_TRUE(d.dispatcher.Cancel(queued, "").ok());
+    ASSERT_TRUE(d.Cancel(queued, "").ok());
     waits->Await();
     ASSERT_TRUE(waits->status.ok());
     EXPECT_EQ(waits->acks.at(0).id, holder);
@@ -235,9 +235,9 @@ TEST(UniqueSubmit, IsToldOfAHolderThatIsForgottenBeforeThereIsRoom) {
     const JobId holder = d.Submit(later);
     auto waits = Batch(d, {later, d.Spec("hold")}, OnFull::kWait);
     EXPECT_FALSE(waits->answered());
-    ASSERT_TRUE(d.dispatcher.Cancel(holder, "").ok());
-    ASSERT_TRUE(d.dispatcher.Delete(holder).ok());
-    ASSERT_TRUE(d.dispatcher.Cancel(queued, "").ok());
+    ASSERT_TRUE(d.Cancel(holder, "").ok());
+    ASSERT_TRUE(d.Delete(holder).ok());
+    ASSERT_TRUE(d.Cancel(queued, "").ok());
     waits->Await();
     ASSERT_TRUE(waits->status.ok());
     EXPECT_EQ(waits->acks.at(0).id, holder) << "it held the key during the call";

@@ -39,6 +39,7 @@ struct DaemonOptions {
   std::vector<dispatch::PoolOptions> pools = {{.name = "default", .workers = 2, .capacity_jobs = 4}};
   dispatch::DispatcherOptions dispatcher = {};
   rpc::ServerOptions server = {};
+  dispatch::Journal* journal = nullptr;  // nullptr: the daemon's own, in memory.
 };
 
 class Daemon {
@@ -70,8 +71,10 @@ class Daemon {
       return outcome;
     });
     dispatcher = std::make_unique<dispatch::Dispatcher>(
-        dispatch::Dispatcher::Dependencies{
-            .runtime = runtime_, .clock = clock_, .journal = journal_, .runners = {&runner_}},
+        dispatch::Dispatcher::Dependencies{.runtime = runtime_,
+                                           .clock = clock_,
+                                           .journal = options.journal ? *options.journal : journal_,
+                                           .runners = {&runner_}},
         options.dispatcher);
     for (dispatch::PoolOptions& pool : options.pools) Must(dispatcher->AddPool(std::move(pool)));
     thread_ = std::thread([this] {

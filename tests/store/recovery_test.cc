@@ -158,7 +158,7 @@ TEST_F(Recovery, ACancelThatWasPromisedIsKept) {
   Life([&](DispatchFixture& d) {
     id = d.Submit("hold");
     d.runner.Next();
-    ASSERT_TRUE(d.dispatcher.Cancel(id, "not needed").ok());
+    ASSERT_TRUE(d.Cancel(id, "not needed").ok());
     d.Submit("noop");  // Acknowledged after the cancel was noted, so that is on the disk too.
     Crash();
   });

@@ -98,19 +98,19 @@ class RestartModel {
         return RunOne(d);
       case 5:
         return Verb(d, {Is::kScheduled}, [&](const JobId& id, Job& job) {
-          ASSERT_TRUE(d.dispatcher.Cancel(id, "no").ok());
+          ASSERT_TRUE(d.Cancel(id, "no").ok());
           job.is = Is::kCancelled;
           job.error = "cancelled: no";
         });
       case 6:
         return Verb(d, {Is::kScheduled, Is::kFailed, Is::kCancelled}, [&](const JobId& id, Job& job) {
-          ASSERT_TRUE(d.dispatcher.Retry(id).ok());
+          ASSERT_TRUE(d.Retry(id).ok());
           job.is = Is::kWaiting;
           job.error.clear();
         });
       default:
         return Verb(d, {Is::kSucceeded, Is::kFailed, Is::kCancelled}, [&](const JobId& id, Job&) {
-          ASSERT_TRUE(d.dispatcher.Delete(id).ok());
+          ASSERT_TRUE(d.Delete(id).ok());
           jobs_.erase(id);
         });
     }

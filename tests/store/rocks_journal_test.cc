@@ -3,11 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
-#include <condition_variable>
-#include <functional>
-#include <mutex>
-
+#include "tests/support/fake_disk.h"
 #include "tests/support/journal_calls.h"
 
 namespace millrace::store {
@@ -17,159 +13,11 @@ using dispatch::JobRecord;
 using dispatch::Journal;
 using test::Accept;
 using test::CommitCall;
+using test::FakeDisk;
+using test::Platter;
 using test::Print;
 using test::RandomRecords;
 using test::Remembered;
-
-// What lies on the disk, and when it answers. Outlives the journal.
-struct Platter {
-  std::array<std::map<std::string, std::string>, kShelves> shelves;
-  std::mutex lock;
-  std::condition_variable changed;
-  bool held = false;  // Writes wait.
-  int waiting = 0;    // Writes that do.
-  int failures = 0;   // So many writes or syncs from now on fail,
-  bool half = false;  // after they were made nevertheless.
-  int sync_failures = 0;
-  int reopen_failures = 0;
-  int writes = 0, syncs = 0, reopens = 0, reclaims = 0;
-  uint64_t position = 0;
-  Status reopen_says;  // If it is an error, Reopen fails with it.
-  std::function<void()> trouble;
-  bool broken = false;  // A failure that no Reopen has followed.
-
-  void Hold(bool on) {
-    std::lock_guard guard(lock);
-    held = on;
-    changed.notify_all();
-  }
-  void AwaitWrite() {
-    std::unique_lock guard(lock);
-    changed.wait(guard, [&] { return waiting > 0; });
-  }
-  void FailNextSync() {
-    std::lock_guard guard(lock);
-    sync_failures = 1;
-  }
-  void FailNext(int count, bool after_writing = false) {
-    std::lock_guard guard(lock);
-    failures = count;
-    half = after_writing;
-  }
-  int Count(int Platter::*which) {
-    std::lock_guard guard(lock);
-    return this->*which;
-  }
-};
-
-class FakeDisk final : public Disk {
- public:
-  explicit FakeDisk(Platter& platter) : platter_(platter) {}
-
-  Status Write(std::span<const Change> changes) override {
-    std::unique_lock guard(platter_.lock);
-    ++platter_.waiting;
-    platter_.changed.notify_all();
-    platter_.changed.wait(guard, [&] { return !platter_.held; });
-    --platter_.waiting;
-    EXPECT_FALSE(platter_.broken) << "written without Reopen after a failure";
-    ++platter_.writes;
-    const bool fails = platter_.failures > 0 && platter_.failures-- > 0;
-    if (!fails || platter_.half) {
-      for (const Change& change : changes) {
-        auto& shelf = platter_.shelves[static_cast<size_t>(change.shelf)];
-        if (change.kind == Change::Kind::kPut) {
-          shelf[change.key] = change.value;
-        } else {
-          shelf.erase(change.key);
-        }
-      }
-    }
-    if (!fails) platter_.position += changes.size();
-    platter_.broken = fails;
-    return fails ? Unavailable("DISK_FULL", "no space left") : OkStatus();
-  }
-  Status Sync() override {
-    std::lock_guard guard(platter_.lock);
-    EXPECT_FALSE(platter_.broken) << "synced without Reopen after a failure";
-    ++platter_.syncs;
-    platter_.changed.notify_all();
-    platter_.broken = platter_.sync_failures > 0 && platter_.sync_failures-- > 0;
-    platter_.broken |= platter_.failures > 0 && platter_.failures-- > 0;
-    return platter_.broken ? Unavailable("STORE_FAILED", "fsync failed") : OkStatus();
-  }
-  Status Reopen() override {
-    std::lock_guard guard(platter_.lock);
-    ++platter_.reopens;
-    if (platter_.reopen_failures > 0 && platter_.reopen_failures-- > 0) return Unavailable("DISK_FULL", "still full");
-    platter_.broken = !platter_.reopen_says.ok();
-    return platter_.reopen_says;
-  }
-  uint64_t Position() const override {
-    std::lock_guard guard(platter_.lock);
-    return platter_.position;
-  }
-  const std::string& Name() const override { return name_; }
-  void OnTrouble(std::function<void()> call) override {
-    std::lock_guard guard(platter_.lock);
-    platter_.trouble = std::move(call);
-  }
-
-  Result<std::vector<std::optional<std::string>>> Read(std::span<const Place> places) override {
-    std::lock_guard guard(platter_.lock);
-    std::vector<std::optional<std::string>> found;
-    for (const Place& place : places) {
-      const auto& shelf = platter_.shelves[static_cast<size_t>(place.shelf)];
-      auto at = shelf.find(std::string(place.key));
-      found.push_back(at != shelf.end() ? std::optional(at->second) : std::nullopt);
-    }
-    return found;
-  }
-  Status Scan(std::span<const Shelf> shelves, const std::function<Status(std::span<Cursor* const>)>& read) override {
-    class MapCursor final : public Cursor {
-     public:
-      explicit MapCursor(std::map<std::string, std::string> shelf) : shelf_(std::move(shelf)), at_(shelf_.end()) {}
-      void Seek(std::string_view key) override { at_ = shelf_.lower_bound(std::string(key)); }
-      void SeekBack(std::string_view key) override {
-        at_ = shelf_.upper_bound(std::string(key));
-        Previous();
-      }
-      void Next() override { ++at_; }
-      void Previous() override { at_ = at_ == shelf_.begin() ? shelf_.end() : std::prev(at_); }
-      bool Valid() const override { return at_ != shelf_.end(); }
-      std::string_view key() const override { return at_->first; }
-      std::string_view value() const override { return at_->second; }
-
-     private:
-      const std::map<std::string, std::string> shelf_;
-      std::map<std::string, std::string>::const_iterator at_;
-    };
-    std::vector<std::unique_ptr<MapCursor>> cursors;
-    std::vector<Cursor*> pointers;
-    {
-      std::lock_guard guard(platter_.lock);
-      for (Shelf shelf : shelves) {
-        pointers.push_back(
-            cursors.emplace_back(std::make_unique<MapCursor>(platter_.shelves[static_cast<size_t>(shelf)])).get());
-      }
-    }
-    return read(pointers);
-  }
-  uint64_t Bytes() override { return 0; }
-  Status Reclaim() override {
-    std::lock_guard guard(platter_.lock);
-    ++platter_.reclaims;
-    platter_.changed.notify_all();
-    return OkStatus();
-  }
-  void NoMoreReclaim() override {}
-
-  Status Checkpoint(const std::string&) override { return Unavailable("NO_CHECKPOINT", "a platter is not copied"); }
-
- private:
-  Platter& platter_;
-  const std::string name_ = "the platter";
-};
 
 constexpr auto kSoon = std::chrono::milliseconds(1);
 
@@ -316,6 +164,58 @@ TEST_F(RocksJournalTest, WhileTheDiskFailsASubmitIsRefusedAtOnceAndTheNewestStat
   EXPECT_EQ(platter.Count(&Platter::writes), before + 1);
   EXPECT_EQ(jobs.size(), 1u);
   EXPECT_EQ(jobs.at(job.id), Print(job));
+}
+
+TEST_F(RocksJournalTest, AFlushIsAnsweredWhenWhatCameBeforeItIsCommitted) {
+  Open();
+  JobRecord job = random.New();
+  ASSERT_TRUE(Accept(*journal_, job).ok());
+  CommitCall idle, flush;
+  const int writes = platter.Count(&Platter::writes), syncs = platter.Count(&Platter::syncs);
+  journal_->Flush(&idle);
+  EXPECT_TRUE(idle.Await().ok());
+  EXPECT_EQ(platter.Count(&Platter::writes), writes) << "there is nothing to be written";
+  EXPECT_EQ(platter.Count(&Platter::syncs), syncs);
+  platter.FailNext(2);
+  random.Live(&job);
+  Note(job, nullptr, Journal::Accepting::kNo);
+  journal_->Flush(&flush);
+  EXPECT_TRUE(flush.Await().ok()) << "when the disk works again";
+  EXPECT_EQ(platter.Count(&Platter::failures), 0);
+  auto read = journal_->Read(job.id, Journal::Part::kWhole);
+  ASSERT_TRUE(read.ok());
+  EXPECT_EQ(Print(**read), Print(job));
+}
+
+// Here the newest record of the job comes in a later batch than the flush, and that batch fails.
+TEST_F(RocksJournalTest, WhatAFlushWaitsForIsNotLeftOutForSomethingNewer) {
+  Open({.retry_delay = std::chrono::hours(1)});
+  JobRecord job = random.New(), large = random.New();
+  ASSERT_TRUE(Accept(*journal_, job).ok());
+  ASSERT_TRUE(Accept(*journal_, large).ok());
+  platter.FailNext(1);
+  EXPECT_FALSE(Accept(*journal_, random.New()).ok());
+  CommitCall flush;
+  random.Live(&job);
+  const std::string flushed = Print(job);
+  Note(job, nullptr, Journal::Accepting::kNo);
+  journal_->Flush(&flush);
+  random.Ended(&large);
+  large.result = MakeBytes(std::string(size_t{9} << 20, 'x'));
+  Note(large, nullptr, Journal::Accepting::kNo);
+  random.Live(&job);
+  Note(job, nullptr, Journal::Accepting::kNo);
+  {
+    std::lock_guard guard(platter.lock);
+    platter.writes_left = 1;
+  }
+  journal_->Stop();
+  EXPECT_TRUE(flush.Await().ok());
+  {
+    std::lock_guard guard(platter.lock);
+    platter.writes_left = -1;
+  }
+  EXPECT_EQ(OnDisk().at(job.id), flushed);
 }
 
 TEST_F(RocksJournalTest, AFailedFsyncRefusesWhatItWasForAndIsNeverRepeated) {

@@ -61,6 +61,20 @@ class WaitCall final : public dispatch::JobWaiter {
   rt::Parker parker_;
 };
 
+class VerbCall final : public dispatch::VerbCall {
+ public:
+  void Done() override {
+    answered_.store(true, std::memory_order_release);
+    parker_.Wake();
+  }
+  bool answered() const { return answered_.load(std::memory_order_acquire); }
+  void Await() { parker_.Wait(rt::WaitReason::kExternal); }
+
+ private:
+  rt::Parker parker_;
+  std::atomic<bool> answered_{false};
+};
+
 class DrainCall final : public dispatch::Dispatcher::DrainWaiter {
  public:
   void OnDrained(dispatch::PoolStatus status) override {
@@ -121,6 +135,26 @@ class DispatchFixture {
   }
   JobId Submit(std::string kind, std::string payload = "") { return Submit(Spec(std::move(kind), std::move(payload))); }
 
+  // Verbs, and their answers.
+  Result<JobSnapshot> Cancel(const JobId& id, const std::string& reason = "") {
+    return AnswerOf([&](VerbCall* call) { dispatcher.Cancel(id, reason, call); }, &VerbCall::job);
+  }
+  Result<JobSnapshot> Retry(const JobId& id) {
+    return AnswerOf([&](VerbCall* call) { dispatcher.Retry(id, call); }, &VerbCall::job);
+  }
+  Status Delete(const JobId& id) {
+    return AnswerOf([&](VerbCall* call) { dispatcher.Delete(id, call); }, &VerbCall::bulk).status();
+  }
+  Result<dispatch::BulkResult> CancelAll(const dispatch::Filter& filter, const std::string& reason, bool count_only) {
+    return AnswerOf([&](VerbCall* call) { dispatcher.CancelAll(filter, reason, count_only, call); }, &VerbCall::bulk);
+  }
+  Result<dispatch::BulkResult> RetryAll(const dispatch::Filter& filter, bool count_only) {
+    return AnswerOf([&](VerbCall* call) { dispatcher.RetryAll(filter, count_only, call); }, &VerbCall::bulk);
+  }
+  Result<dispatch::BulkResult> DeleteAll(const dispatch::Filter& filter, bool count_only) {
+    return AnswerOf([&](VerbCall* call) { dispatcher.DeleteAll(filter, count_only, call); }, &VerbCall::bulk);
+  }
+
   std::vector<JobSnapshot> List(const dispatch::ListQuery& query = {}) {
     Result<dispatch::JobPage> page = dispatcher.List(query);
     Require(page.status());
@@ -172,6 +206,15 @@ class DispatchFixture {
   dispatch::Dispatcher dispatcher;
 
  private:
+  template <typename Begin, typename Answer>
+  static Result<Answer> AnswerOf(Begin begin, Answer dispatch::VerbCall::*answer) {
+    VerbCall call;
+    begin(&call);
+    call.Await();
+    if (!call.status.ok()) return call.status;
+    return std::move(call.*answer);
+  }
+
   bool stopped_ = false;
 };
 

@@ -50,6 +50,10 @@ class SlowJournal final : public dispatch::Journal {
     return nullptr;
   }
   void DropRequest(const std::string&) override {}
+  void Flush(Waiter* waiter) override {
+    rt::LockGuard guard(lock_);
+    waiting_.push_back(waiter);
+  }
 
   Result<std::shared_ptr<const dispatch::JobRecord>> Read(const JobId& id, Part) override {
     rt::LockGuard guard(lock_);

@@ -1,0 +1,146 @@
+// Cancel, Retry and Delete: what they do they do at once, and the journal is waited for by the answer alone.
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "dispatch/core.h"
+#include "dispatch/dispatcher.h"
+#include "dispatch/listing.h"
+#include "dispatch/visit.h"
+
+namespace millrace::dispatch {
+
+namespace {
+
+// How many jobs a bulk call finds at a time.
+constexpr size_t kBulkStep = 256;
+
+// `after`: the job as the verb leaves it; nullptr: nobody wants to know.
+Status CancelNow(Core& core, const JobId& id, const std::string& reason, JobSnapshot* after) {
+  return Visit(
+      core, id, Journal::Part::kBasic,
+      [&](JobEntry& job, Turn& turn) {
+        MR_RETURN_IF_ERROR(core.Cancel(job, reason, turn));
+        // One that has ended: not as clients see it until that is committed.
+        if (after != nullptr) {
+          *after =
+              IsTerminal(job.state()) ? SnapshotOf(job.record(), /*full=*/true) : SnapshotOf(*job.hot, /*full=*/true);
+        }
+        return OkStatus();
+      },
+      [&](const std::shared_ptr<const JobRecord>& record, Turn&) { return Core::CancelEnded(*record); });
+}
+
+Status RetryNow(Core& core, const JobId& id, JobSnapshot* after) {
+  auto retry = [&](auto& job, Turn& turn) {
+    std::shared_ptr<HotJob> hot;
+    MR_RETURN_IF_ERROR(core.Retry(job, &hot, turn));
+    if (after != nullptr) *after = SnapshotOf(*hot, /*full=*/true);
+    return OkStatus();
+  };
+  return Visit(
+      core, id, Journal::Part::kWhole, [&](JobEntry& job, Turn& turn) { return retry(job, turn); },
+      [&](const std::shared_ptr<const JobRecord>& record, Turn& turn) { return retry(*record, turn); });
+}
+
+Status DeleteNow(Core& core, const JobId& id) {
+  return Visit(
+      core, id, Journal::Part::kBasic, [](const JobEntry& job, Turn&) { return Core::DeleteUnfinished(job); },
+      [&](const std::shared_ptr<const JobRecord>& record, Turn& turn) { return core.Delete(*record, turn); });
+}
+
+Result<std::vector<JobId>> FindAll(Core& core, const Filter& filter) {
+  std::vector<JobId> matching;
+  const ListQuery query{.filter = filter};
+  Listing listing(core, query);
+  for (;;) {
+    Result<std::vector<Listing::Found>> found = listing.Next(kBulkStep);
+    if (!found.ok()) return found.status();
+    if (found->empty()) return matching;
+    for (const Listing::Found& each : *found) matching.push_back(each.id);
+  }
+}
+
+// Does it say something of a job that might not be so any more after a loss of power? Not where the job could not be read, or the
+// verb was refused for want of room.
+bool TellsOfAJob(const Status& status) {
+  return status.ok() || status.code() == StatusCode::kFailedPrecondition || status.code() == StatusCode::kNotFound;
+}
+
+}  // namespace
+
+// The journal has yet to commit what a verb has found and changed. Deletes itself.
+class VerbCommit final : public Journal::Waiter {
+ public:
+  VerbCommit(Core& core, VerbCall* call) : core_(core), call_(call) {}
+  void OnCommitted(const Status& status) override {
+    MR_CHECK(status.ok(), "the journal gave up changes of jobs it had accepted: %s", status.ToString().c_str());
+    std::unique_ptr<VerbCommit> self(this);
+    {
+      Turn turn(core_);
+      if (call_ == nullptr) return;
+      call_->commit_ = nullptr;
+    }
+    call_->Done();
+  }
+  // In a Turn.
+  void Leave() { std::exchange(call_, nullptr)->commit_ = nullptr; }
+
+ private:
+  Core& core_;
+  VerbCall* call_;  // nullptr: it was abandoned.
+};
+
+void Dispatcher::Settle(VerbCall* call, Status status) {
+  const bool wait = !core_->commits_at_once && TellsOfAJob(status);
+  call->status = std::move(status);
+  if (!wait) return call->Done();
+  Turn turn(*core_);
+  call->commit_ = new VerbCommit(*core_, call);
+  core_->journal.Flush(call->commit_);
+}
+
+bool Dispatcher::Abandon(VerbCall* call) {
+  Turn turn(*core_);
+  if (call->commit_ == nullptr) return false;
+  call->commit_->Leave();
+  return true;
+}
+
+void Dispatcher::Cancel(const JobId& id, const std::string& reason, VerbCall* call) {
+  Settle(call, CancelNow(*core_, id, reason, &call->job));
+}
+
+void Dispatcher::Retry(const JobId& id, VerbCall* call) { Settle(call, RetryNow(*core_, id, &call->job)); }
+
+void Dispatcher::Delete(const JobId& id, VerbCall* call) { Settle(call, DeleteNow(*core_, id)); }
+
+template <typename Verb>
+void Dispatcher::DoAll(const Filter& filter, bool count_only, VerbCall* call, Verb verb) {
+  // First who, then what: the verb changes states, and with them who matches.
+  const Result<std::vector<JobId>> matching = FindAll(*core_, filter);
+  call->status = matching.status();
+  if (matching.ok()) call->bulk = {.matched = static_cast<int64_t>(matching->size())};
+  if (!matching.ok() || count_only) return call->Done();
+  for (const JobId& id : *matching) {
+    Status status = verb(id);
+    if (status.ok()) ++call->bulk.changed;
+    if (status.code() == StatusCode::kInternal) return Settle(call, std::move(status));
+  }
+  Settle(call, OkStatus());
+}
+
+void Dispatcher::CancelAll(const Filter& filter, const std::string& reason, bool count_only, VerbCall* call) {
+  DoAll(filter, count_only, call, [&](const JobId& id) { return CancelNow(*core_, id, reason, nullptr); });
+}
+
+void Dispatcher::RetryAll(const Filter& filter, bool count_only, VerbCall* call) {
+  DoAll(filter, count_only, call, [&](const JobId& id) { return RetryNow(*core_, id, nullptr); });
+}
+
+void Dispatcher::DeleteAll(const Filter& filter, bool count_only, VerbCall* call) {
+  DoAll(filter, count_only, call, [&](const JobId& id) { return DeleteNow(*core_, id); });
+}
+
+}  // namespace millrace::dispatch
