@@ -3,12 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "store/rocks_disk.h"
 #include "store/rocks_journal.h"
 #include "tests/support/journal_calls.h"
+#include "tests/support/store_files.h"
 #include "tests/support/temp_folder.h"
 
 namespace millrace::store {
@@ -19,19 +18,26 @@ using dispatch::JobRecord;
 using test::Accept;
 using test::Print;
 using test::RandomRecords;
+using test::ReadFile;
 using test::TempFolder;
+using test::WriteFile;
 
-using Jobs = std::map<JobId, std::string>;
+// All that a store has to remember.
+struct Memory {
+  std::map<JobId, std::string> jobs;
+  std::map<std::string, std::string> requests;  // Of jobs that have ended or are forgotten.
+  bool operator==(const Memory&) const = default;
+};
 
 // What was on the disk after each acknowledged call.
 struct History {
-  std::vector<Jobs> states;
+  std::vector<Memory> states;
   std::vector<size_t> begins;  // Of each: where the batch that made it begins, in the log that was the newest then.
 
   // The newest moment at which it looked like this.
-  std::optional<size_t> Find(const Jobs& jobs) const {
+  std::optional<size_t> Find(const Memory& memory) const {
     for (size_t i = states.size(); i > 0; --i) {
-      if (states[i - 1] == jobs) return i - 1;
+      if (states[i - 1] == memory) return i - 1;
     }
     return std::nullopt;
   }
@@ -47,47 +53,97 @@ fs::path NewestLog(const std::string& folder) {
   return newest;
 }
 
+Memory Remembered(RocksJournal& journal, Status* status) {
+  Memory memory{.jobs = test::Remembered(journal, status), .requests = {}};
+  if (!status->ok()) return memory;
+  *status = journal.LoadRequests([&](const dispatch::SpentRequest& request) {
+    EXPECT_TRUE(memory.requests.emplace(request.request_id, EncodeRequest(request)).second);
+  });
+  return memory;
+}
+
+// The life of some jobs: each step is acknowledged before the next.
+class JobWriter {
+ public:
+  JobWriter(std::string folder, unsigned seed) : folder_(std::move(folder)), random_(seed) { Push({}, 0); }
+
+  void Step(RocksJournal& journal) {
+    const fs::path log = NewestLog(folder_);
+    const size_t begin = fs::file_size(log);
+    Memory now = history.states.back();
+    const auto it = std::next(jobs_.begin(), static_cast<ptrdiff_t>(random_.Below(std::max<size_t>(jobs_.size(), 1))));
+    if (it == jobs_.end() || random_.Below(5) < 2) {
+      JobRecord record = random_.New();
+      // All of them differ, and half of them are there.
+      record.request_id = random_.Chance() ? "request " + std::to_string(history.states.size()) : "";
+      if (record.request_id.empty()) record.fingerprint = 0;
+      EXPECT_TRUE(Accept(journal, record).ok());
+      now.jobs[record.id] = Print(record);
+      jobs_[record.id] = std::move(record);
+    } else if (JobRecord& record = it->second; !IsTerminal(record.life.state)) {
+      if (random_.Below(3) == 0) {
+        random_.Live(&record);
+      } else {
+        random_.Ended(&record);
+        NoteRequest(record, std::nullopt, &now);
+      }
+      EXPECT_TRUE(test::Change(journal, record).ok());
+      now.jobs[record.id] = Print(record);
+    } else if (const dispatch::EndedJob was = EndedOf(record); random_.Chance()) {
+      random_.Live(&record);
+      EXPECT_TRUE(test::Revive(journal, record, was).ok());
+      now.jobs[record.id] = Print(record);
+    } else {
+      const std::optional<dispatch::SpentRequest> spent = NoteRequest(record, random_.Wall(), &now);
+      journal.Forget(was, spent ? &*spent : nullptr);
+      now.jobs.erase(record.id);
+      jobs_.erase(it);
+      if (random_.Below(4) == 0 && spent) {
+        journal.DropRequest(spent->request_id);
+        now.requests.erase(spent->request_id);
+      }
+      // Nobody is told of either: they are there when the next call is.
+      Push(std::move(now), begin);
+      return Step(journal);
+    }
+    Push(std::move(now), NewestLog(folder_) == log ? begin : 0);
+  }
+
+  History history;
+
+ private:
+  void Push(Memory memory, size_t begin) {
+    history.states.push_back(std::move(memory));
+    history.begins.push_back(begin);
+  }
+  static std::optional<dispatch::SpentRequest> NoteRequest(const JobRecord& record, std::optional<WallTime> until,
+                                                           Memory* now) {
+    if (record.request_id.empty()) return std::nullopt;
+    const dispatch::SpentRequest request{.request_id = record.request_id,
+                                         .job = record.id,
+                                         .fingerprint = record.fingerprint,
+                                         .final_state = record.life.state,
+                                         .until = until};
+    now->requests[request.request_id] = EncodeRequest(request);
+    return request;
+  }
+
+  const std::string folder_;
+  RandomRecords random_;
+  std::map<JobId, JobRecord> jobs_;
+};
+
 // Several lives; what the last one did is in the log still, or in several logs.
 History MakeStore(const std::string& folder, unsigned seed, const RocksDiskOptions& options, int steps) {
-  RandomRecords random(seed);
-  History history;
-  history.states.emplace_back();
-  history.begins.emplace_back();
-  std::map<JobId, JobRecord> jobs;
+  JobWriter writer(folder, seed);
   for (int life = 0; life < 3; ++life) {
     auto disk = OpenRocksDisk(folder, options);
     EXPECT_TRUE(disk.ok());
     RocksJournal journal(*std::move(disk), {});
-    for (int i = 0; i < steps; ++i) {
-      Jobs now = history.states.back();
-      const fs::path log = NewestLog(folder);
-      const size_t begin = fs::file_size(log);
-      if (jobs.empty() || random.Below(3) != 0) {
-        const JobRecord record = random.New();
-        EXPECT_TRUE(Accept(journal, record).ok());
-        jobs[record.id] = record;
-        now[record.id] = Print(record);
-      } else {
-        auto each = jobs.begin();
-        std::advance(each, random.Below(jobs.size()));
-        random.Live(&each->second);
-        EXPECT_TRUE(test::Change(journal, each->second).ok());
-        now[each->first] = Print(each->second);
-      }
-      history.states.push_back(std::move(now));
-      history.begins.push_back(NewestLog(folder) == log ? begin : 0);
-    }
+    for (int i = 0; i < steps; ++i) writer.Step(journal);
     // The end of the process adds nothing.
   }
-  return history;
-}
-
-std::string ReadFile(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-void WriteFile(const fs::path& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+  return writer.history;
 }
 
 enum class Hit { kBits, kGarbage, kSwap, kHole, kCut, kRemove };
@@ -132,6 +188,7 @@ std::string Strike(RandomRecords& random, Hit hit, const fs::path& file, size_t*
 
 void Fuzz(const RocksDiskOptions& options, int steps, int rounds) {
   const unsigned seed = getenv("MILLRACE_SEED") != nullptr ? static_cast<unsigned>(atoi(getenv("MILLRACE_SEED"))) : 1;
+  printf("seed %u\n", seed);
   SCOPED_TRACE("MILLRACE_SEED=" + std::to_string(seed));
   TempFolder folder;
   const History history = MakeStore(folder / "store", seed, options, steps);
@@ -152,15 +209,14 @@ void Fuzz(const RocksDiskOptions& options, int steps, int rounds) {
     SCOPED_TRACE("round " + std::to_string(round) + ": " + name.string() + " " + done);
     auto disk = OpenRocksDisk(trial, options);
     Status status = disk.status();
-    Jobs found;
+    Memory found;
     if (status.ok()) {
       RocksJournal journal(*std::move(disk), {});
-      found = test::Remembered(journal, &status);
+      found = Remembered(journal, &status);
     }
     if (!status.ok()) {
       ++refused;
       EXPECT_EQ(status.reason(), "STORE_DAMAGED") << status.ToString();
-      for (const auto& [id, print] : found) EXPECT_TRUE(history.states.back().contains(id));
       continue;
     }
     const std::optional<size_t> moment = history.Find(found);
@@ -173,12 +229,10 @@ void Fuzz(const RocksDiskOptions& options, int steps, int rounds) {
     // Without its end the newest log is what it was some time before; nobody can tell the difference from a machine that stopped then.
     if (name == newest_log && (hit == Hit::kCut || hit == Hit::kRemove)) continue;
     // Zeros in the last batch are what a machine that stopped in the middle of it leaves.
-    if (name == newest_log && hit == Hit::kHole && *moment + 1 == history.last()) continue;
+    const size_t begin = history.begins[*moment + 1];
+    if (name == newest_log && hit == Hit::kHole && begin == history.begins.back()) continue;
     // Several whose beginnings are all in the hole cannot be told from one.
-    if (name == newest_log && hit == Hit::kHole && history.begins[*moment + 1] >= hole &&
-        history.begins.back() < hole + kSector) {
-      continue;
-    }
+    if (name == newest_log && hit == Hit::kHole && begin >= hole && history.begins.back() < hole + kSector) continue;
     FAIL() << "jobs are missing, and nothing was said: " << *moment << " of " << history.last();
   }
   printf("%d rounds: %d refused, %d whole, %d as of earlier\n", rounds, refused, whole, earlier);
@@ -210,11 +264,13 @@ TEST(StoreFuzz, EveryByteAtTheEndOfATableCounts) {
       ASSERT_EQ(disk.status().reason(), "STORE_DAMAGED") << disk.status().ToString();
       continue;
     }
-    Jobs found;
+    Memory found;
+    Status status;
     {
       RocksJournal journal(*std::move(disk), {});
-      found = test::Remembered(journal);
+      found = Remembered(journal, &status);
     }
+    ASSERT_TRUE(status.ok()) << status.ToString();
     ASSERT_TRUE(found == history.states.back());
     fs::remove_all(folder / "trial");
     fs::copy(folder / "store", folder / "trial");
