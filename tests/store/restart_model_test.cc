@@ -1,5 +1,6 @@
 // Random sequences of operations against a plain model of what must be remembered, on the real store, with a restart at every
-// step: in order, or as kill -9 would leave it. The seed is printed; MILLRACE_SEED replays.
+// step: in order, or from a copy that was made in the middle of it, as of a process that ends there (tests/crash kills real ones).
+// Before each life the store is verified. The seed is printed; MILLRACE_SEED replays.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,7 +9,9 @@
 #include <map>
 #include <random>
 
+#include "store/rocks_disk.h"
 #include "store/rocks_journal.h"
+#include "store/verify.h"
 #include "sync/wait_group.h"
 #include "tests/support/dispatch_fixture.h"
 #include "tests/support/temp_folder.h"
@@ -28,10 +31,17 @@ class RestartModel {
       std::filesystem::rename(folder_ / "copy", Store());
       crashed_ = false;
     }
-    auto journal = store::RocksJournal::Open(Store(), {});
-    ASSERT_TRUE(journal.ok()) << journal.status().ToString();
+    if (std::filesystem::exists(Store())) Verify();
+    // With small buffers tables are made and compacted within a life, with little garbage their room is given back.
+    store::RocksDiskOptions disk_options;
+    if (random_() % 2 == 0) disk_options.buffer_bytes = size_t{16} << 10;
+    auto disk = store::OpenRocksDisk(Store(), disk_options);
+    ASSERT_TRUE(disk.ok()) << disk.status().ToString();
+    store::RocksJournalOptions options;
+    if (random_() % 2 == 0) options.garbage_bytes_max = 1000;
+    store::RocksJournal journal(*std::move(disk), options);
     DispatchSetup setup;
-    setup.journal = journal->get();
+    setup.journal = &journal;
     setup.options.losses_max = 1'000'000;
     // None, some and all of those that wait are in memory.
     setup.options.hot_bytes_max = std::array<int64_t, 3>{0, 3000, 1 << 20}[random_() % 3];
@@ -41,9 +51,9 @@ class RestartModel {
         Step(d);
         Check(d);
       }
-      if (random_() % 2 == 0) Crash(d);
+      if (random_() % 2 == 0) Crash(d, journal);
       End(d);
-      (*journal)->Stop();
+      journal.Stop();
     });
   }
 
@@ -51,7 +61,10 @@ class RestartModel {
   enum class Is { kWaiting, kScheduled, kSucceeded, kFailed, kCancelled };
   struct Job {
     Is is = Is::kWaiting;  // kWaiting: queued or running.
-    std::string payload, result, error, request_id, label;
+    std::string payload, result, error, request_id, label, key;
+    bool delayed = false;
+
+    bool finished() const { return is != Is::kWaiting && is != Is::kScheduled; }
   };
 
   std::string Store() const { return folder_ / "store"; }
@@ -61,12 +74,26 @@ class RestartModel {
     return text;
   }
 
+  void Verify() {
+    const Result<store::VerifyReport> report = store::Verify(Store(), 5);
+    ASSERT_TRUE(report.ok()) << report.status().ToString();
+    for (const store::Finding& found : report->first) {
+      ADD_FAILURE() << ToString(found.problem) << " " << found.shelf << " " << found.key << ": " << found.what;
+    }
+    EXPECT_EQ(report->jobs, static_cast<int64_t>(jobs_.size()));
+  }
+
+  // An attempt that has begun, if there is one. At most one is held back here.
+  std::optional<FakeRunner::Held> TryNext(DispatchFixture& d) {
+    return begun_ ? std::exchange(begun_, std::nullopt) : d.runner.TryNext();
+  }
+
   // What runs is handed back, as a drain does it.
-  static void End(DispatchFixture& d) {
+  void End(DispatchFixture& d) {
     sync::WaitGroup stopping;
     stopping.Go([&] { d.Stop(0s); });
     while (stopping.count() > 0) {
-      if (std::optional<FakeRunner::Held> attempt = d.runner.TryNext()) {
+      if (std::optional<FakeRunner::Held> attempt = TryNext(d)) {
         attempt->AwaitStop();
         attempt->Fail();
       }
@@ -75,15 +102,14 @@ class RestartModel {
     stopping.Wait();
   }
 
-  void Crash(DispatchFixture& d) {
+  void Crash(DispatchFixture& d, store::RocksJournal& journal) {
     // A submit is answered after all that was noted before it.
-    Submit(d, /*delayed=*/true);
-    // RocksDB may be throwing away files that nothing refers to any more.
-    std::error_code error;
-    do {
-      std::filesystem::remove_all(folder_ / "copy");
-      std::filesystem::copy(Store(), folder_ / "copy", error);
-    } while (error);
+    while (!Submit(d, /*delayed=*/true)) {
+    }
+    // To copy the files one by one would make a folder that no crash leaves: the store makes and removes tables meanwhile.
+    std::filesystem::remove_all(folder_ / "copy");
+    const Status copied = journal.Checkpoint(folder_ / "copy");
+    ASSERT_TRUE(copied.ok()) << copied.ToString();
     crashed_ = true;
   }
 
@@ -91,20 +117,20 @@ class RestartModel {
     switch (random_() % 8) {
       case 0:
       case 1:
-        return Submit(d, random_() % 3 == 0);
+        Submit(d, random_() % 3 == 0);
+        return;
       case 2:
       case 3:
       case 4:
         return RunOne(d);
       case 5:
-        return Verb(d, {Is::kScheduled}, [&](const JobId& id, Job& job) {
-          ASSERT_TRUE(d.Cancel(id, "no").ok());
-          job.is = Is::kCancelled;
-          job.error = "cancelled: no";
-        });
+        return Verb(d, {Is::kScheduled, Is::kWaiting}, [&](const JobId& id, Job& job) { Cancel(d, id, job); });
       case 6:
         return Verb(d, {Is::kScheduled, Is::kFailed, Is::kCancelled}, [&](const JobId& id, Job& job) {
-          ASSERT_TRUE(d.Retry(id).ok());
+          const bool taken = job.finished() && HolderOf(job.key).has_value();
+          const Result<JobSnapshot> retried = d.Retry(id);
+          ASSERT_EQ(retried.ok(), !taken) << retried.status().ToString();
+          if (taken) return;
           job.is = Is::kWaiting;
           job.error.clear();
         });
@@ -116,27 +142,67 @@ class RestartModel {
     }
   }
 
-  void Submit(DispatchFixture& d, bool delayed) {
-    Job job{.payload = Text(random_() % 2 == 0 ? 50 : 3000), .label = Text(3)};
-    JobSpec spec = d.Spec("hold", job.payload);
+  JobSpec SpecOf(const Job& job) {
+    JobSpec spec = DispatchFixture::Spec("hold", job.payload);
     spec.retry.max_attempts = 1;
     spec.labels = {{"name", job.label}};
-    if (delayed) {
-      spec.delay = 1h;
-      job.is = Is::kScheduled;
+    if (job.delayed) spec.delay = 1h;
+    if (!job.key.empty()) spec.unique_key = UniqueKey{.key = job.key};
+    return spec;
+  }
+
+  std::optional<JobId> HolderOf(const std::string& key) const {
+    for (const auto& [id, job] : jobs_) {
+      if (!key.empty() && job.key == key && !job.finished()) return id;
     }
-    if (random_() % 2 == 0) job.request_id = "request " + std::to_string(++requests_);
+    return std::nullopt;
+  }
+
+  // False: another holds its unique key.
+  bool Submit(DispatchFixture& d, bool delayed) {
+    Job job{.is = delayed ? Is::kScheduled : Is::kWaiting, .label = Text(3), .delayed = delayed};
+    const unsigned size = random_() % 8;
+    if (size > 0) job.payload = Text(size < 4 ? 50 : 3000);
+    if (random_() % 2 == 0) job.request_id = "request " + std::to_string(requests_.size());
+    if (random_() % 3 == 0) job.key = "key " + std::to_string(random_() % 3);
+    const std::optional<JobId> holder = HolderOf(job.key);
     dispatch::SubmitAck ack;
-    DispatchFixture::Require(d.TrySubmit(spec, &ack, job.request_id));
-    EXPECT_FALSE(ack.existing);
-    EXPECT_TRUE(jobs_.emplace(ack.id, job).second);
+    DispatchFixture::Require(d.TrySubmit(SpecOf(job), &ack, job.request_id));
+    EXPECT_EQ(ack.existing, holder.has_value());
+    if (holder) {
+      EXPECT_EQ(ack.id, *holder);
+      return false;
+    }
+    if (!job.request_id.empty()) requests_.emplace(job.request_id, std::pair(ack.id, job));
+    EXPECT_TRUE(jobs_.emplace(ack.id, std::move(job)).second);
+    return true;
+  }
+
+  void Cancel(DispatchFixture& d, const JobId& id, Job& job) {
+    ASSERT_TRUE(d.Cancel(id, "no").ok());
+    // One that runs has to heed it; it may have ended before its attempt began.
+    while (!IsTerminal(d.State(id))) {
+      std::optional<FakeRunner::Held> attempt = TryNext(d);
+      if (attempt && attempt->id() == id) {
+        attempt->AwaitStop();
+        attempt->Fail();
+      } else if (attempt) {
+        begun_ = std::move(attempt);
+      }
+      rt::Yield();
+    }
+    const JobSnapshot ended = d.Await(id);  // It has its unique key until its end is committed.
+    EXPECT_EQ(ended.state, JobState::kCancelled);
+    job.is = Is::kCancelled;
+    job.error = ended.error;
+    EXPECT_NE(job.error, "");
   }
 
   // One that waits is run to its end.
   void RunOne(DispatchFixture& d) {
     if (std::none_of(jobs_.begin(), jobs_.end(), [](const auto& each) { return each.second.is == Is::kWaiting; }))
       return;
-    FakeRunner::Held attempt = d.runner.Next();
+    FakeRunner::Held attempt = begun_ ? *std::exchange(begun_, std::nullopt) : d.runner.Next();
     const JobId id = attempt.id();
     ASSERT_TRUE(jobs_.contains(id)) << "a job nobody submitted, or one that was deleted, runs";
     Job& job = jobs_.at(id);
@@ -182,16 +248,27 @@ class RestartModel {
     EXPECT_EQ(total, static_cast<int64_t>(jobs_.size()));
     for (const auto& [id, job] : jobs_) dead += job.is == Is::kFailed ? 1 : 0;
     EXPECT_EQ(d.dispatcher.Stats().dead_letter_jobs, dead);
+    CheckRequests(d);
     if (jobs_.empty()) return;
     const auto& [id, job] = *std::next(jobs_.begin(), static_cast<ptrdiff_t>(random_() % jobs_.size()));
     EXPECT_EQ(d.List({.filter = *dispatch::Filter::Parse("labels.name = " + job.label), .limit = 1000}).size(),
               static_cast<size_t>(std::count_if(jobs_.begin(), jobs_.end(), [&label = job.label](const auto& each) {
                 return each.second.label == label;
               })));
-    if (job.request_id.empty()) return;
+  }
+
+  // Whatever became of the job, forgotten or not.
+  void CheckRequests(DispatchFixture& d) {
+    if (requests_.empty()) return;
+    const auto& [request_id, use] = *std::next(requests_.begin(), static_cast<ptrdiff_t>(random_() % requests_.size()));
+    const auto& [id, job] = use;
     dispatch::SubmitAck ack;
-    JobSpec other = d.Spec("hold", "other");
-    EXPECT_EQ(d.TrySubmit(other, &ack, job.request_id).reason(), "REQUEST_ID_REUSED");
+    DispatchFixture::Require(d.TrySubmit(SpecOf(job), &ack, request_id));
+    EXPECT_TRUE(ack.existing);
+    EXPECT_EQ(ack.id, id);
+    Job other = job;
+    other.payload += "other";
+    EXPECT_EQ(d.TrySubmit(SpecOf(other), &ack, request_id).reason(), "REQUEST_ID_REUSED");
   }
 
   void Compare(const JobSnapshot& job, const Job& model, bool full) {
@@ -226,8 +303,9 @@ class RestartModel {
   std::mt19937 random_;
   TempFolder folder_;
   bool crashed_ = false;
-  int requests_ = 0;
   std::map<JobId, Job> jobs_;
+  std::map<std::string, std::pair<JobId, Job>> requests_;  // Every one, with the job as it was submitted.
+  std::optional<FakeRunner::Held> begun_;
 };
 
 TEST(RestartModel, RandomOperationsWithARestartAtEveryStepForgetNothing) {
