@@ -227,15 +227,14 @@ Status Read(const std::string& folder, File* file) {
   return status;
 }
 
-Status Cut(const std::string& folder, const File& file, uint64_t bytes) {
-  if (file.size == bytes) return OkStatus();
+Status Cut(const std::string& folder, const TornFile& file) {
   LogWarning("%s: the last %" PRIu64 " of %" PRIu64
              " bytes were being written when the machine or the disk stopped, and are cut off; nobody was told that "
              "they were kept",
-             file.path.c_str(), file.size - bytes, file.size);
+             file.path.c_str(), file.size - file.good_bytes, file.size);
   const int fd = open(file.path.c_str(), O_WRONLY | O_CLOEXEC);
   if (fd < 0) return DiskError(folder, errno, file.path);
-  const int error = ftruncate(fd, static_cast<off_t>(bytes)) != 0 || fsync(fd) != 0 ? errno : 0;
+  const int error = ftruncate(fd, static_cast<off_t>(file.good_bytes)) != 0 || fsync(fd) != 0 ? errno : 0;
   close(fd);
   return error == 0 ? OkStatus() : DiskError(folder, error, file.path);
 }
@@ -263,7 +262,8 @@ Result<std::vector<File>> Logs(const std::string& folder, bool* tables) {
 }
 
 // Nothing was to be written to the manifest before what is in it was synced. `synced`: so much of it is there for certain.
-Status CheckManifest(const std::string& folder, bool has_data, const ManifestMark& synced) {
+Status CheckManifest(const std::string& folder, bool has_data, const ManifestMark& synced,
+                     std::vector<TornFile>* torn) {
   std::string name(100, '\0');
   const int fd = open((folder + "/CURRENT").c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0 && errno != ENOENT) return DiskError(folder, errno, "CURRENT cannot be opened");
@@ -294,16 +294,17 @@ Status CheckManifest(const std::string& folder, bool has_data, const ManifestMar
   }
   if (!file.check.Faulty()) return OkStatus();
   if (!file.check.LooksTorn() || file.check.more_after_fault()) return Damaged(folder, file);
-  return Cut(folder, file, file.check.good_bytes());
+  torn->push_back({file.path, file.size, file.check.good_bytes()});
+  return OkStatus();
 }
 
 }  // namespace
 
-Status CheckLogs(const std::string& folder) {
+Result<std::vector<TornFile>> FindTorn(const std::string& folder) {
   bool tables;
   Result<std::vector<File>> logs = Logs(folder, &tables);
   MR_RETURN_IF_ERROR(logs.status());
-  std::vector<std::pair<const File*, uint64_t>> cuts;  // And how much of them stays.
+  std::vector<TornFile> cuts;
   const File* torn = nullptr;
   ManifestMark manifest;
   const LogCheck* previous = nullptr;
@@ -321,15 +322,22 @@ Status CheckLogs(const std::string& folder) {
       }
     }
     if (torn != nullptr) {
-      cuts.emplace_back(&file, 0);
+      cuts.push_back({file.path, file.size, 0});
     } else if (check.Faulty()) {
       if (!check.LooksTorn() || check.synced_after_fault()) return Damaged(folder, file);
       torn = &file;
-      cuts.emplace_back(&file, check.good_bytes());
+      cuts.push_back({file.path, file.size, check.good_bytes()});
     }
   }
-  MR_RETURN_IF_ERROR(CheckManifest(folder, tables || !logs->empty(), manifest));
-  for (const auto& [file, bytes] : cuts) MR_RETURN_IF_ERROR(Cut(folder, *file, bytes));
+  MR_RETURN_IF_ERROR(CheckManifest(folder, tables || !logs->empty(), manifest, &cuts));
+  std::erase_if(cuts, [](const TornFile& file) { return file.size == file.good_bytes; });
+  return cuts;
+}
+
+Status CheckLogs(const std::string& folder) {
+  const Result<std::vector<TornFile>> torn = FindTorn(folder);
+  MR_RETURN_IF_ERROR(torn.status());
+  for (const TornFile& file : *torn) MR_RETURN_IF_ERROR(Cut(folder, file));
   return OkStatus();
 }
 

@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 
@@ -35,6 +36,14 @@ std::string ToLogData(const ManifestMark& mark);
 // Cuts off what is torn, with a line in our log. INTERNAL STORE_DAMAGED: nothing was changed. Else the errors of disk_errors.h.
 // Nobody may have the folder open. A folder that is no store yet is in order.
 Status CheckLogs(const std::string& folder);
+
+// What CheckLogs would cut off, for those who only read; and what it would say.
+struct TornFile {
+  std::string path;
+  uint64_t size = 0;
+  uint64_t good_bytes = 0;  // From the begin.
+};
+Result<std::vector<TornFile>> FindTorn(const std::string& folder);
 
 // One file of logs, given in blocks of 32 KiB of which only the last may be shorter.
 class LogCheck {

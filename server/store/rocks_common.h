@@ -7,6 +7,7 @@
 #include <rocksdb/status.h>
 
 #include <array>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -17,6 +18,7 @@
 namespace millrace::store {
 
 extern const std::array<const char*, kShelves> kShelfNames;  // By Shelf.
+inline constexpr uint32_t kTableFormat = 5;
 
 // As one of the errors of OpenRocksDisk.
 Status FromRocks(const rocksdb::Status& status, const std::string& folder);

@@ -37,7 +37,6 @@ const std::array<const char*, kShelves> kShelfNames = {"spec", "live", "finished
 namespace {
 
 constexpr const char* kFormatKey = "format";
-constexpr uint32_t kTableFormat = 5;
 
 }  // namespace
 

@@ -2,18 +2,22 @@
 
 #include <fcntl.h>
 #include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <system_error>
 #include <utility>
 
 #include "store/folder_lock.h"
+#include "store/log_check.h"
 #include "store/rocks_common.h"
 #include "store/rocks_disk.h"
+#include "store/table_check.h"
 
 namespace millrace::store {
 
@@ -26,6 +30,47 @@ class NoLog final : public rocksdb::Logger {
  public:
   using Logger::Logv;
   void Logv(const char*, va_list) override {}
+};
+
+// The store as it is once a daemon has cut off what is torn (log_check.h): RocksDB by itself calls some of that damage, and steps over
+// the rest. By file name.
+class WithoutTorn final : public rocksdb::FileSystemWrapper {
+ public:
+  explicit WithoutTorn(std::map<std::string, uint64_t> good_bytes)
+      : FileSystemWrapper(rocksdb::FileSystem::Default()), good_bytes_(std::move(good_bytes)) {}
+  const char* Name() const override { return "WithoutTorn"; }
+  rocksdb::IOStatus NewSequentialFile(const std::string& path, const rocksdb::FileOptions& options,
+                                      std::unique_ptr<rocksdb::FSSequentialFile>* file,
+                                      rocksdb::IODebugContext* debug) override {
+    rocksdb::IOStatus status = FileSystemWrapper::NewSequentialFile(path, options, file, debug);
+    const auto torn = good_bytes_.find(fs::path(path).filename());
+    if (status.ok() && torn != good_bytes_.end()) *file = std::make_unique<File>(std::move(*file), torn->second);
+    return status;
+  }
+
+ private:
+  class File final : public rocksdb::FSSequentialFileOwnerWrapper {
+   public:
+    File(std::unique_ptr<rocksdb::FSSequentialFile> file, uint64_t bytes)
+        : FSSequentialFileOwnerWrapper(std::move(file)), left_(bytes) {}
+    rocksdb::IOStatus Read(size_t bytes, const rocksdb::IOOptions& options, rocksdb::Slice* result, char* scratch,
+                           rocksdb::IODebugContext* debug) override {
+      rocksdb::IOStatus status =
+          FSSequentialFileOwnerWrapper::Read(std::min<uint64_t>(bytes, left_), options, result, scratch, debug);
+      if (status.ok()) left_ -= result->size();
+      return status;
+    }
+    rocksdb::IOStatus Skip(uint64_t bytes) override {
+      bytes = std::min(bytes, left_);
+      left_ -= bytes;
+      return FSSequentialFileOwnerWrapper::Skip(bytes);
+    }
+
+   private:
+    uint64_t left_;
+  };
+
+  const std::map<std::string, uint64_t> good_bytes_;
 };
 
 // A file that is not there is damage here: nobody removes any while we read.
@@ -109,6 +154,7 @@ class RocksStoreReader final : public StoreReader {
     rocksdb::DBOptions options = DatabaseOptions();
     options.create_if_missing = options.create_missing_column_families = false;
     options.info_log = std::make_shared<NoLog>();
+    MR_RETURN_IF_ERROR(LookFirst(&options));
     std::vector<std::string> names;
     MR_RETURN_IF_ERROR(FromRead(rocksdb::DB::ListColumnFamilies(options, folder_, &names), folder_));
     std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
@@ -185,9 +231,23 @@ class RocksStoreReader final : public StoreReader {
   Status VerifyFiles() const override { return FromRead(db_->VerifyChecksum(rocksdb::ReadOptions()), folder_); }
 
  private:
+  // As a daemon does, and nothing is cut off.
+  Status LookFirst(rocksdb::DBOptions* options) {
+    const Result<std::vector<TornFile>> torn = FindTorn(folder_);
+    if (!torn.ok()) return torn.status();
+    MR_RETURN_IF_ERROR(CheckTables(folder_, kTableFormat));
+    if (torn->empty()) return OkStatus();
+    std::map<std::string, uint64_t> good_bytes;
+    for (const TornFile& file : *torn) good_bytes[fs::path(file.path).filename()] = file.good_bytes;
+    env_ = rocksdb::NewCompositeEnv(std::make_shared<WithoutTorn>(std::move(good_bytes)));
+    options->env = env_.get();
+    return OkStatus();
+  }
+
   const std::string folder_;
   const std::shared_ptr<rocksdb::Cache> cache_;
   FolderLock lock_;
+  std::unique_ptr<rocksdb::Env> env_;  // nullptr: the default.
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> all_;
   std::array<rocksdb::ColumnFamilyHandle*, kShelves> shelves_{};  // nullptr: not there.

@@ -2,6 +2,8 @@
 //
 //   Untouched  Nothing on the disk changes; not even a log or a lock file is made. While it is open, a daemon that starts there is
 //              refused with STORE_IN_USE before it touches anything (folder_lock.h).
+//   Looks      At logs and tables as a daemon that starts (log_check.h, table_check.h), and sees what that would find: what is torn is
+//              passed over, and left as it is.
 //   Threads    One at a time.
 //   Errors     NOT_FOUND STORE_NOT_FOUND: no store there. FAILED_PRECONDITION STORE_IN_USE: a daemon has it. STORE_TOO_NEW,
 //              STORE_UNREADABLE: not for this version, or not for this user. INTERNAL STORE_DAMAGED. UNAVAILABLE STORE_FAILED:

@@ -12,6 +12,7 @@
 
 #include "store/rocks_disk.h"
 #include "store/rocks_journal.h"
+#include "store/verify.h"
 #include "tests/support/journal_calls.h"
 #include "tests/support/store_files.h"
 #include "tests/support/temp_folder.h"
@@ -76,6 +77,52 @@ TEST(StoreReader, ReadsWhatLiesInTablesAndInTheLog) {
   EXPECT_EQ(use.files, FilesOf(folder / "store").size());
   EXPECT_GT(use.bytes, use.log_bytes);
   EXPECT_GT(use.log_bytes, 0u);
+}
+
+// What was not synced when the machine stopped has a hole, and whole batches after it: a daemon cuts off all of it.
+TEST(StoreReader, SeesOfATornLogWhatADaemonWillFindAndLeavesItAsItIs) {
+  TempFolder folder;
+  RandomRecords random(1);
+  {
+    auto journal = RocksJournal::Open(folder.path(), {.durability = Durability::kNone});
+    ASSERT_TRUE(journal.ok());
+    for (int i = 0; i < 200; ++i) {
+      JobRecord record = random.New();
+      record.history.clear();
+      ASSERT_TRUE(Accept(**journal, record).ok());
+    }
+  }
+  std::filesystem::path log;
+  for (const auto& file : std::filesystem::directory_iterator(folder.path())) {
+    if (file.path().extension() == ".log" && file.file_size() > 0) log = file.path();
+  }
+  std::string bytes = test::ReadFile(log);
+  ASSERT_GT(bytes.size(), size_t{4} << 15) << "RocksDB goes on behind a hole with the next block";
+  bytes.replace(size_t{40} << 10, 4096, 4096, '\0');
+  test::WriteFile(log, bytes);
+  const auto before = FilesOf(folder.path());
+  const auto report = Verify(folder.path(), 5);
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_EQ(report->problem_count(), 0) << report->first[0].what;
+  EXPECT_GT(report->jobs, 0);
+  EXPECT_LT(report->jobs, 100);
+  EXPECT_TRUE(FilesOf(folder.path()) == before);
+  auto journal = RocksJournal::Open(folder.path(), {});
+  ASSERT_TRUE(journal.ok()) << journal.status().ToString();
+  EXPECT_EQ(test::Remembered(**journal).size(), static_cast<size_t>(report->jobs));
+}
+
+// RocksDB takes that for the end of the log, or steps over it.
+TEST(StoreReader, NamesALogInWhichAHoleWasMadeAfterItWasSynced) {
+  TempFolder folder;
+  Fill(folder.path(), 40);
+  for (const auto& file : std::filesystem::directory_iterator(folder.path())) {
+    if (file.path().extension() != ".log" || file.file_size() == 0) continue;
+    std::string bytes = test::ReadFile(file.path());
+    bytes.replace(512, 512, 512, '\0');
+    test::WriteFile(file.path(), bytes);
+  }
+  EXPECT_EQ(StoreReader::Open(folder.path()).status().reason(), "STORE_DAMAGED");
 }
 
 TEST(StoreReader, ChangesNothingOnTheDisk) {
