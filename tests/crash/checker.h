@@ -46,9 +46,10 @@ class Findings {
 
 // What a client knows of one request that was sent.
 struct Known {
-  std::string job;              // Empty: never acknowledged.
-  int64_t acknowledged_at = 0;  // CLOCK_MONOTONIC, in nanoseconds, as the other.
-  std::optional<v1::Job> end;   // Seen in a terminal state.
+  std::string job;      // Empty: never acknowledged.
+  int64_t sent_at = 0;  // The first time. CLOCK_MONOTONIC, in nanoseconds, as the others.
+  int64_t acknowledged_at = 0;
+  std::optional<v1::Job> end;  // Seen in a terminal state.
   int64_t seen_at = 0;
 };
 

@@ -245,6 +245,23 @@ TEST(Ledger, ForgivesOnlyWhatWasToldAfterTheLastSync) {
   EXPECT_EQ(ledger.NextUnanswered()->at(0).number, 1);
 }
 
+TEST(Ledger, ForgivesTheNewestOnly) {
+  for (const bool newest_is_lost : {true, false}) {
+    Ledger ledger({.seed = kSeed});
+    Random random(1);
+    std::vector<Request> requests;
+    while (requests.size() < 2) {
+      ledger.Allow(1);
+      const Request request = ledger.Next(Ledger::Form::kSingle, random)->at(0);
+      ledger.Answered({request}, {Answer(IdOf(request), request.number < std::ssize(requests))});
+      if (request.number == std::ssize(requests)) requests.push_back(request);
+    }
+    ledger.Forgive(0, {JobFor(requests[newest_is_lost ? 0 : 1], v1::SUCCEEDED)});
+    EXPECT_EQ(ledger.findings().count(Fault::kLost), newest_is_lost ? 0 : 1);
+    EXPECT_EQ(ledger.findings().count(Fault::kTwoJobs), 0);
+  }
+}
+
 TEST(Ledger, AnErrorThatSaysMoreThanGoneIsAFinding) {
   Ledger ledger({.seed = kSeed});
   ledger.Unanswered({RequestOf(kSeed, 0, 1000)}, AlreadyExists("REQUEST_ID_REUSED", "other content"));

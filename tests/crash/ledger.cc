@@ -34,7 +34,7 @@ Ledger::Group Ledger::MakeNew(size_t count) {
   Group group;
   for (; group.size() < count; --allowed_) {
     const Request request = RequestOf(options_.seed, next_++, options_.payload_bytes);
-    requests_[request.number].first = request;
+    requests_[request.number] = {request, {.sent_at = MonotonicNow()}};
     group.push_back(request);
   }
   return group;
@@ -138,7 +138,14 @@ std::optional<std::pair<Request, std::string>> Ledger::Pick(Random& random) cons
 Ledger::Forgiven Ledger::Forgive(int64_t promised_until, const std::vector<v1::Job>& jobs) {
   std::lock_guard guard(lock_);
   std::unordered_map<std::string, const v1::Job*> by_id;
-  for (const v1::Job& job : jobs) by_id[job.id()] = &job;
+  int64_t newest_sent = 0, newest = 0;  // Of what is there: when it was sent, and its number.
+  for (const v1::Job& job : jobs) {
+    by_id[job.id()] = &job;
+    const auto sent = requests_.find(NumberOf(job));
+    if (sent == requests_.end() || sent->second.second.sent_at <= newest_sent) continue;
+    newest_sent = sent->second.second.sent_at;
+    newest = sent->first;
+  }
   Forgiven forgiven;
   for (auto& [number, request] : requests_) {
     Known& known = request.second;
@@ -150,9 +157,13 @@ Ledger::Forgiven Ledger::Forgive(int64_t promised_until, const std::vector<v1::J
       ++forgiven.ends;
     }
     if (found != by_id.end() || known.acknowledged_at < promised_until) continue;
+    if (known.acknowledged_at < newest_sent) {
+      findings_.Add(Fault::kLost, "request " + std::to_string(number) + " was acknowledged before request " +
+                                      std::to_string(newest) + " was sent, and only this one is there");
+    }
     ++forgiven.requests;
     forgiven.oldest_at = std::min(forgiven.oldest_at, known.acknowledged_at);
-    known = {};
+    known = {.sent_at = known.sent_at};
     singles_.push_back({request.first});
   }
   std::erase_if(acknowledged_, [&](int64_t number) { return requests_.at(number).second.job.empty(); });

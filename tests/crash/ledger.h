@@ -50,7 +50,7 @@ class Ledger {
   std::optional<std::pair<Request, std::string>> Pick(Random& random) const;
 
   // The power was cut where the mode does not promise all: of what was told or seen since `promised_until`, what is not among
-  // `jobs` is forgotten and counted.
+  // `jobs` is forgotten and counted. What was acknowledged before one of them was sent at all is a finding: only the newest may go.
   struct Forgiven {
     int64_t requests = 0, ends = 0;
     int64_t oldest_at = INT64_MAX;  // Of the requests: when the first was acknowledged.
