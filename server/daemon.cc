@@ -177,7 +177,8 @@ class Daemon {
           "other machines can connect, and there is no authentication: whoever reaches this port can submit and see "
           "jobs");
     }
-    if (!store_.rocks) LogWarning("the store is memory: jobs are gone when this process ends");
+    if (!store_.rocks)
+      LogWarning("jobs are kept in memory and are gone when this process ends; --data-dir DIR keeps them");
     LogRecovered();
     for (const auto& pool : dispatcher_.Pools()) {
       std::string kinds;

@@ -32,7 +32,7 @@ ExitCode Backup(Session& session, const std::string& folder) {
   }
   PrintLine(FormatBytes(made->bytes()) + " in " + FormatCount(made->files()) + " files, made in " +
             FormatDuration(FromProto(made->duration())) + ": " + made->folder());
-  PrintLine("to go on from there: millraced --store rocksdb --data-dir " + made->folder());
+  PrintLine("to go on from there: millraced --data-dir " + made->folder());
   return ExitCode::kOk;
 }
 

@@ -180,7 +180,7 @@ void AddAdmin(CLI::App& app, Parsed& p, const StoreCommands& store) {
   backup->footer(
       "The copy holds everything that was acknowledged before: jobs, results, request ids. It appears when all of it "
       "is on the\n"
-      "disk, readable by the daemon's user only. `millraced --store rocksdb --data-dir FOLDER` goes on from there. On "
+      "disk, readable by the daemon's user only. `millraced --data-dir FOLDER` goes on from there. On "
       "the file\n"
       "system of the store large files are linked, not copied.");
 

@@ -24,7 +24,7 @@ ConfigBinding::ConfigBinding(Config* config) {
   server.Listen("http_address", &config->http.address);
   server.Boolean("insecure", &config->insecure);
   server.Choice(
-      "store", {"memory", "rocksdb"}, [config](size_t i) { config->store = static_cast<StoreKind>(i); },
+      "store", {"auto", "memory", "rocksdb"}, [config](size_t i) { config->store = static_cast<StoreKind>(i); },
       [config] { return static_cast<size_t>(config->store); });
   server.Text("data_dir", &config->data_dir);
   constexpr Durability kAcks[] = {Durability::kFsync, Durability::kInterval, Durability::kNone};

@@ -99,6 +99,9 @@ class Loader {
       problems_.Add(server.Origin("http_address"), "http_address = \"" + config_.http.address.ToString() +
                                                        "\" is also grpc_address; give each its own port");
     }
+    if (config_.store == StoreKind::kAuto) {
+      config_.store = config_.data_dir.empty() ? StoreKind::kMemory : StoreKind::kRocksdb;
+    }
     if (config_.store == StoreKind::kRocksdb && config_.data_dir.empty()) {
       problems_.Add(server.Origin("store"),
                     "store = \"rocksdb\" keeps jobs in data_dir, which is not set; name a folder with --data-dir");

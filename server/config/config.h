@@ -25,7 +25,11 @@
 
 namespace millrace::config {
 
-enum class StoreKind { kMemory, kRocksdb };
+enum class StoreKind {
+  kAuto,  // kRocksdb where there is a data_dir, else kMemory. Not in a Config that was loaded.
+  kMemory,
+  kRocksdb,
+};
 
 // A kind that runs a program.
 struct ExecKind {
@@ -37,7 +41,7 @@ struct Config {
   Address grpc_address{"127.0.0.1", 7070};
   web::ServerOptions http;
   bool insecure = false;  // Listen where other machines can reach us, without authentication.
-  StoreKind store = StoreKind::kMemory;
+  StoreKind store = StoreKind::kAuto;
   std::string data_dir;  // Empty: none.
   // What an acknowledgement is worth with the rocksdb store.
   Durability ack = Durability::kFsync;

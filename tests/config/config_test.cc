@@ -174,7 +174,8 @@ INSTANTIATE_TEST_SUITE_P(
         // The store.
         Wrong{"[server]\nstore = \"rocksdb\"\n", "m.toml:2:1: ", "keeps jobs in data_dir, which is not set",
               "--data-dir"},
-        Wrong{"[server]\nstore = \"disk\"\n", "m.toml:2:1: ", "store must be one of memory, rocksdb, not 'disk'", ""},
+        Wrong{"[server]\nstore = \"disk\"\n", "m.toml:2:1: ", "store must be one of auto, memory, rocksdb, not 'disk'",
+              ""},
         // Pools and kinds.
         Wrong{"[pool.p]\nrunner = \"exce\"\n", "m.toml:2:1: ", "unknown runner 'exce' for the pool 'p'",
               "did you mean 'exec'?"},
@@ -208,6 +209,14 @@ INSTANTIATE_TEST_SUITE_P(
               "m.toml:6:11: ", "multiplier = 0.5 is out of range", "from 1.0 to 100.0"},
         Wrong{"[pool.x]\nrunner = \"exec\"\n[kind.k]\npool = \"x\"\nexec = [\"ls\"]\ntimeout = \"0s\"\n",
               "m.toml:6:1: ", "timeout = \"0s\" is out of range", "from 1ms"}));
+
+TEST(Config, JobsAreKeptOnDiskWhereThereIsAFolderForThem) {
+  const std::string folder = "[server]\ndata_dir = \"/var/lib/millrace\"\n";
+  EXPECT_EQ(LoadToml("").config.store, StoreKind::kMemory);
+  EXPECT_EQ(LoadToml(folder).config.store, StoreKind::kRocksdb);
+  EXPECT_EQ(LoadToml(folder + "store = \"auto\"\n").config.store, StoreKind::kRocksdb);
+  EXPECT_EQ(LoadToml(folder + "store = \"memory\"\n").config.store, StoreKind::kMemory);
+}
 
 TEST(Config, TellsEverythingThatIsWrongAtOnce) {
   Loaded loaded =

@@ -45,7 +45,7 @@ start_daemon --log-format json
 unset MILLRACE_GRPC_ADDRES
 check "every line of the log is JSON" jq -e 'has("time") and has("level") and has("message")' "$log"
 check "a variable that is nearly right is mentioned" has "$log" "MILLRACE_GRPC_ADDRES .*MILLRACE_GRPC_ADDRESS"
-check "the log says that memory forgets" has "$log" 'gone when this process ends'
+check "jobs are on the disk, where a folder is named" has "$log" 'store rocksdb .ack fsync.'
 check "without pools there is one" millrace pools get default
 check "the built-in kinds are there" millrace submit echo --payload hello --wait
 check "the status page" curl -fsS "http://$http/"
@@ -59,12 +59,13 @@ check "it lives on" curl -fsS "http://$http/readyz"
 stop_daemon
 check "it ended with 0" test "$daemon_rc" = 0
 
-echo "---- where others can connect"
+echo "---- without a folder, where others can connect"
 : >"$log"
 millraced --grpc-address 0.0.0.0:0 --http-address 127.0.0.1:0 --insecure >"$log" 2>&1 </dev/null &
 daemon=$!
 await "the daemon to be ready" daemon_is_ready
 check "the log warns" has "$log" 'no authentication'
+check "it says that memory forgets, and what does not" has "$log" 'gone when this process ends; --data-dir'
 stop_daemon
 check "it ended with 0" test "$daemon_rc" = 0
 finish
