@@ -103,16 +103,17 @@ class Core {
   void MakeDue(JobEntry& job, Turn& turn);
 
   // ---- Cold jobs
-  // Without the lock, of a cold job: what it is warmed with. What is not used is left to the caller, to be freed without the lock.
+  // Without the lock, of a cold job: what it is warmed with.
   Result<std::shared_ptr<HotJob>> ReadHot(const JobId& id);
-  // False: it is not as cold as when `cold` was taken, so this may be out of date.
-  bool Warm(JobEntry& job, const ColdJob& cold, std::shared_ptr<HotJob>&& hot);
+  // False: it is not as cold as when `cold` was taken, so this may be out of date; `hot` is left to the caller then, to be freed without
+  // the lock.
+  bool Warm(JobEntry& job, const ColdJob& cold, std::shared_ptr<HotJob>* hot);
   // The job waits, and everything about it is committed: it stays hot where the budget allows.
   void Rest(JobEntry& job, Turn& turn);
   // What a worker was handed cold was read. False: the disk cannot be read; the job is tried again later.
-  bool StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>&& read, Worker& worker, Turn& turn);
+  bool StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read, Worker& worker, Turn& turn);
   // A cold job whose deadline passed while it waited was read.
-  void ExpireCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>&& read, Turn& turn);
+  void ExpireCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read, Turn& turn);
 
   // ---- Verbs of clients, on a job that is hot, or has ended and is remembered. What they say may be told once all that was noted
   // until then is committed.

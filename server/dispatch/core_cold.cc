@@ -83,9 +83,9 @@ Result<std::shared_ptr<HotJob>> Core::ReadHot(const JobId& id) {
   return hot;
 }
 
-bool Core::Warm(JobEntry& job, const ColdJob& cold, std::shared_ptr<HotJob>&& hot) {
-  if (job.hot || job.coldness != cold.coldness || !Waits(hot->record.life.state)) return false;
-  job.hot = std::move(hot);
+bool Core::Warm(JobEntry& job, const ColdJob& cold, std::shared_ptr<HotJob>* hot) {
+  if (job.hot || job.coldness != cold.coldness || !Waits((*hot)->record.life.state)) return false;
+  job.hot = std::move(*hot);
   admission.Hold(Admission::HotBytes(job) - kColdJobBytes);
   JobRecord& record = job.record();
   // That it became due is not written down.
@@ -94,19 +94,19 @@ bool Core::Warm(JobEntry& job, const ColdJob& cold, std::shared_ptr<HotJob>&& ho
   return true;
 }
 
-bool Core::StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>&& read, Worker& worker, Turn& turn) {
+bool Core::StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read, Worker& worker, Turn& turn) {
   JobEntry* job = table.Find(cold.id);
   if (job == nullptr || !job->aside) return true;  // Cancelled meanwhile, or too late.
   Pool& pool = *job->pool;
   if (!job->hot) {
-    if (!read.ok()) {
-      const bool damaged = read.status().code() != StatusCode::kUnavailable;
+    if (!read->ok()) {
+      const bool damaged = read->status().code() != StatusCode::kUnavailable;
       if (!job->due.armed()) {
         Arm(&job->due, Alarm::Purpose::kReadAgain, turn.mono() + (damaged ? kReadDamagedAgain : kReadAgain), turn);
       }
       return damaged;
     }
-    if (!Warm(*job, cold, *std::move(read))) {
+    if (!Warm(*job, cold, &**read)) {
       pool.channel.PutBack(job);
       return true;
     }
@@ -123,10 +123,10 @@ bool Core::StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>&& read
   return true;
 }
 
-void Core::ExpireCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>&& read, Turn& turn) {
+void Core::ExpireCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read, Turn& turn) {
   JobEntry* job = table.Find(cold.id);
   if (job == nullptr || IsTerminal(job->state()) || job->deadline.armed()) return;
-  if (job->hot || (read.ok() && Warm(*job, cold, *std::move(read)))) return PassDeadline(*job, turn);
+  if (job->hot || (read->ok() && Warm(*job, cold, &**read))) return PassDeadline(*job, turn);
   Arm(&job->deadline, Alarm::Purpose::kDeadline, turn.wall() + kReadAgain, turn);
 }
 

@@ -272,7 +272,7 @@ MonoTime Dispatcher::RunDue() {
     for (const ColdJob& cold : late) {
       Result<std::shared_ptr<HotJob>> read = core_->ReadHot(cold.id);
       Turn turn(*core_);
-      core_->ExpireCold(cold, std::move(read), turn);
+      core_->ExpireCold(cold, &read, turn);
     }
   }
 }

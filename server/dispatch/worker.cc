@@ -152,7 +152,7 @@ bool Worker::TakeJob() {
     {
       Turn turn(core);
       // Jobs that cannot be read now come by themselves; they find the worker idle, as it becomes that in the same turn.
-      const bool rest = mine && !core.StartCold(*mine, std::move(read), *this, turn);
+      const bool rest = mine && !core.StartCold(*mine, &read, *this, turn);
       if (job == nullptr && !cold && !quit && !idle) {
         if (pool.surplus()) {
           --pool.workers_alive;

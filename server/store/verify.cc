@@ -230,9 +230,12 @@ class Verifier {
   // False: a file cannot be read.
   bool Get(Shelf shelf, std::string_view key, std::optional<std::string>* value) {
     Result<std::optional<std::string>> found = store_.Get(shelf, key);
-    if (!found.ok()) CutShort(found.status());
-    if (found.ok()) *value = *std::move(found);
-    return found.ok();
+    if (!found.ok()) {
+      CutShort(found.status());
+      return false;
+    }
+    *value = *std::move(found);
+    return true;
   }
 
   void CutShort(const Status& status) {

@@ -217,7 +217,7 @@ TEST(SlowJournal, ADueJobDoesNotTakeTheWorkerThatARendezvousHasReserved) {
 TEST(Journal, WhatWasRunningIsGivenUpOnlyWhenAllIsRead) {
   SlowDispatcher slow;
   dispatch::JobRecord record;
-  record.id = JobId(1, 1);
+  record.id = {1, 1};
   JobSpec spec;
   spec.pool = "default";
   spec.kind = "hold";
