@@ -132,15 +132,18 @@ void Admission::Submit(Submission* submission) {
     Refuse(*submission, SubmitResult::kRefused, std::move(status), turn);
     return;
   }
-  Decision decision = Decide(*submission, /*arriving=*/true, turn);
+  Follow(Decide(*submission, /*arriving=*/true, turn), *submission, turn);
+}
+
+void Admission::Follow(Decision decision, Submission& submission, Turn& turn) {
   if (!decision.refusal.ok()) {
-    Refuse(*submission, SubmitResult::kRefused, std::move(decision.refusal), turn);
+    Refuse(submission, SubmitResult::kRefused, std::move(decision.refusal), turn);
   } else if (decision.gate == nullptr) {
-    Accept(*submission, turn);
-  } else if (submission->on_full == OnFull::kWait) {
-    decision.gate->Join(submission);
+    Accept(submission, turn);
+  } else if (submission.on_full == OnFull::kWait || decision.gate == &commit_gate_) {
+    decision.gate->Join(&submission);
   } else {
-    Refuse(*submission, decision.pool != nullptr ? SubmitResult::kQueueFull : SubmitResult::kProcessFull,
+    Refuse(submission, decision.pool != nullptr ? SubmitResult::kQueueFull : SubmitResult::kProcessFull,
            FullStatus(decision), turn);
   }
 }
@@ -161,8 +164,10 @@ bool Admission::Abandon(Submission* submission) {
 
 Admission::Decision Admission::Decide(Submission& submission, bool arriving, Turn& turn) {
   if (core_.draining) return {.refusal = ShuttingDown()};
-  if (Status status = FindRepeats(submission); !status.ok()) return {.refusal = std::move(status)};
-  if (Status status = FindHolders(submission); !status.ok()) return {.refusal = std::move(status)};
+  bool open = false;
+  if (Status status = FindRepeats(submission, &open); !status.ok()) return {.refusal = std::move(status)};
+  if (Status status = FindHolders(submission, &open); !status.ok()) return {.refusal = std::move(status)};
+  if (open) return {.gate = &commit_gate_};
   for (const auto& job : submission.jobs_) {
     if (!job) continue;
     if (Status status = job->pool->CheckAccepting(); !status.ok()) return {.refusal = std::move(status)};
@@ -170,7 +175,7 @@ Admission::Decision Admission::Decide(Submission& submission, bool arriving, Tur
   return ReserveRoom(submission, arriving, turn);
 }
 
-Status Admission::FindRepeats(Submission& submission) {
+Status Admission::FindRepeats(Submission& submission, bool* open) {
   std::map<std::string_view, uint64_t> in_batch;  // Fingerprints.
   for (size_t i = 0; i < submission.jobs_.size(); ++i) {
     const auto& job = submission.jobs_[i];
@@ -196,9 +201,8 @@ Status Admission::FindRepeats(Submission& submission) {
     }
     const JobEntry* first = entry != nullptr ? core_.table.Find(entry->job) : nullptr;
     if (first != nullptr && first->hidden) {
-      return Unavailable("REQUEST_IN_PROGRESS",
-                         "the first submit with request_id '" + request_id + "' is not answered yet; repeat")
-          .With("request_id", request_id);
+      *open = true;
+      continue;
     }
     submission.acks[i].existing = true;  // AckRepeats tells of which job.
     ++job->pool->submitted[static_cast<size_t>(SubmitResult::kExisting)];
@@ -376,6 +380,7 @@ void Admission::Committed(Submission& submission, const Status& status, Turn& tu
     submission.acks[i].state = job->state();
   }
   if (status.ok()) AckRepeats(submission);
+  turn.RoomAt(commit_gate_);
   turn.Answer(&submission, status);
 }
 
@@ -394,16 +399,11 @@ void Admission::Refuse(Submission& submission, SubmitResult result, Status statu
 
 void Admission::Serve(Gate& gate, Turn& turn) {
   while (Submission* submission = gate.front()) {
-    Decision decision = Decide(*submission, /*arriving=*/false, turn);
+    // One that waited for a commit has not stood in line for room.
+    Decision decision = Decide(*submission, /*arriving=*/&gate == &commit_gate_, turn);
     if (decision.gate == &gate) return;
     gate.Leave(submission);
-    if (decision.gate != nullptr) {
-      decision.gate->Join(submission);
-    } else if (!decision.refusal.ok()) {
-      Refuse(*submission, SubmitResult::kRefused, std::move(decision.refusal), turn);
-    } else {
-      Accept(*submission, turn);
-    }
+    Follow(std::move(decision), *submission, turn);
   }
 }
 

@@ -50,6 +50,7 @@ class Admission {
   int64_t process_bytes() const { return process_bytes_; }
   uint64_t unknown_pool() const { return unknown_pool_; }
   Gate& process_gate() { return process_gate_; }
+  Gate& commit_gate() { return commit_gate_; }
 
  private:
   friend class AcceptCommit;
@@ -57,8 +58,8 @@ class Admission {
   // What to do with a submission now: accept it (everything is reserved), refuse it, or let it wait.
   struct Decision {
     Status refusal;        // Whatever on_full says.
-    Gate* gate = nullptr;  // There is no room here.
-    Pool* pool = nullptr;  // Which pool's gate it is; nullptr: the process'.
+    Gate* gate = nullptr;  // There is no room here, or it is commit_gate_.
+    Pool* pool = nullptr;  // Which pool's gate it is; nullptr: one of ours.
     int64_t bytes = 0;     // The process' gate: how many do not fit.
   };
 
@@ -71,11 +72,14 @@ class Admission {
   Status ResolvePool(JobSpec& spec, JobEntry* job) const;
 
   Decision Decide(Submission& submission, bool arriving, Turn& turn);
-  // Items whose request id was seen before are not jobs of their own.
-  Status FindRepeats(Submission& submission);
+  // At no gate: does what was decided.
+  void Follow(Decision decision, Submission& submission, Turn& turn);
+  // Items whose request id was seen before are not jobs of their own. `*open`: of one of them it is not known yet whether it was
+  // accepted.
+  Status FindRepeats(Submission& submission, bool* open);
   // Items whose unique key is held are not either. Asked again when there is room: somebody may have taken it meanwhile.
-  Status FindHolders(Submission& submission);
-  Status FindHolder(Submission& submission, size_t item, std::map<UniqueKeys::Digest, size_t>* in_batch);
+  Status FindHolders(Submission& submission, bool* open);
+  Status FindHolder(Submission& submission, size_t item, std::map<UniqueKeys::Digest, size_t>* in_batch, bool* open);
   void AckRepeats(Submission& submission);
   Decision ReserveRoom(Submission& submission, bool arriving, Turn& turn);
   // INVALID_ARGUMENT: it is larger than the pool, so waiting would be for ever.
@@ -91,6 +95,7 @@ class Admission {
   Core& core_;
   int64_t process_bytes_ = 0;
   Gate process_gate_;  // For those that wait for the process' budget.
+  Gate commit_gate_;   // For those with the request id or unique key of a job that the journal has yet to commit.
   uint64_t unknown_pool_ = 0;
 };
 

@@ -7,17 +7,18 @@
 
 namespace millrace::dispatch {
 
-Status Admission::FindHolders(Submission& submission) {
+Status Admission::FindHolders(Submission& submission, bool* open) {
   std::map<UniqueKeys::Digest, size_t> in_batch;
   for (size_t i = 0; i < submission.jobs_.size(); ++i) {
     if (!submission.jobs_[i] || !submission.jobs_[i]->record().spec->unique_key) continue;
-    Status status = FindHolder(submission, i, &in_batch);
+    Status status = FindHolder(submission, i, &in_batch, open);
     if (!status.ok()) return submission.jobs_.size() == 1 ? status : OfItem(status, i);
   }
   return OkStatus();
 }
 
-Status Admission::FindHolder(Submission& submission, size_t item, std::map<UniqueKeys::Digest, size_t>* in_batch) {
+Status Admission::FindHolder(Submission& submission, size_t item, std::map<UniqueKeys::Digest, size_t>* in_batch,
+                             bool* open) {
   const JobSpec& spec = *submission.jobs_[item]->record().spec;
   const bool reject = spec.unique_key->on_taken == OnTaken::kReject;
   const UniqueKeys::Digest key = UniqueKeys::DigestOf(spec);
@@ -25,7 +26,10 @@ Status Admission::FindHolder(Submission& submission, size_t item, std::map<Uniqu
   if (const std::optional<JobId> holder = core_.unique_keys.Holder(key)) {
     const JobEntry* job = core_.table.Find(*holder);
     MR_CHECK(job != nullptr, "job %s holds a unique key and is unknown", holder->ToString().c_str());
-    if (job->hidden) return UniqueKeyInProgress(spec);
+    if (job->hidden) {
+      *open = true;
+      return OkStatus();
+    }
     if (reject) return UniqueKeyTaken(spec, *holder);
     ack.id = *holder;
     ack.state = job->visible_state();

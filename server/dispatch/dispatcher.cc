@@ -285,6 +285,7 @@ Dispatcher::DrainReport Dispatcher::Stop(Nanos grace) {
     core_->draining = true;
     const Status refusal = Admission::ShuttingDown();
     core_->admission.RefuseWaiting(core_->admission.process_gate(), refusal, turn);
+    core_->admission.RefuseWaiting(core_->admission.commit_gate(), refusal, turn);
     for (auto& [name, pool] : core_->pools) {
       core_->admission.RefuseWaiting(pool->gate, refusal, turn);
       pool->stopping = true;

@@ -71,7 +71,7 @@ class UniqueKeys {
 Status UniqueKeyTaken(const JobSpec& spec, const JobId& holder);
 // The same inside a batch: item `holder` has it.
 Status UniqueKeyTwice(const JobSpec& spec, size_t holder);
-// UNAVAILABLE: whether the holder is accepted is not known yet.
+// UNAVAILABLE UNIQUE_KEY_IN_PROGRESS: whether the holder is accepted is not known yet, and a retry does not wait for it.
 Status UniqueKeyInProgress(const JobSpec& spec);
 // FAILED_PRECONDITION UNIQUE_KEY_TAKEN: `job`, which has ended, cannot be retried now.
 Status UniqueKeyLost(const JobRecord& job, const JobId& holder);

@@ -129,8 +129,6 @@ TEST(SlowJournal, AFailedAcceptLeavesNothingBehind) {
     auto call = Call(d, "noop", "r");
     auto refused = Call(d, "noop");
     EXPECT_EQ(refused->status.reason(), "QUEUE_FULL") << "the place is taken while the commit is under way";
-    auto repeated = Call(d, "noop", "r");
-    EXPECT_EQ(repeated->status.reason(), "REQUEST_IN_PROGRESS");
     slow.journal.Commit(Unavailable("DISK_FULL", "no space left"));
     call->Await();
     EXPECT_EQ(call->status.reason(), "DISK_FULL");
@@ -142,6 +140,70 @@ TEST(SlowJournal, AFailedAcceptLeavesNothingBehind) {
     EXPECT_TRUE(again->status.ok());
     EXPECT_FALSE(again->acks[0].existing);
     ASSERT_TRUE(d.dispatcher.Resume("default").ok());
+  });
+}
+
+TEST(SlowJournal, ARepeatOfASubmitThatIsNotAnsweredYetWaitsForItsAnswer) {
+  for (const bool disk_full : {false, true}) {
+    SlowDispatcher slow;
+    slow.Run([&](DispatchFixture& d) {
+      ASSERT_TRUE(d.dispatcher.Pause("default").ok());
+      auto first = Call(d, "noop", "r"), repeat = Call(d, "noop", "r"), other = Call(d, "noop", "s");
+      auto gives_up = Call(d, "noop", "r");
+      ASSERT_TRUE(d.dispatcher.Abandon(gives_up.get()));
+      EXPECT_FALSE(repeat->answered());
+      slow.journal.Commit(disk_full ? Unavailable("DISK_FULL", "no space left") : OkStatus());
+      first->Await();
+      EXPECT_EQ(first->status.ok(), !disk_full);
+      if (disk_full) {  // There was no such job, so it is one now.
+        EXPECT_FALSE(repeat->answered());
+        slow.journal.Commit();
+      }
+      repeat->Await();
+      ASSERT_TRUE(repeat->status.ok()) << repeat->status.ToString();
+      EXPECT_EQ(repeat->acks[0].existing, !disk_full);
+      EXPECT_EQ(repeat->acks[0].id == first->acks[0].id, !disk_full);
+      other->Await();
+      EXPECT_EQ(d.Pool().queued_jobs, disk_full ? 1 : 2);
+      ASSERT_TRUE(d.dispatcher.Resume("default").ok());
+    });
+  }
+}
+
+TEST(SlowJournal, ARepeatThatWaitsIsRefusedLikeOthersWhereItsJobFindsNoRoom) {
+  SlowDispatcher slow(1);
+  slow.Run([&](DispatchFixture& d) {
+    ASSERT_TRUE(d.dispatcher.Pause("default").ok());
+    auto first = Call(d, "noop", "r"), repeat = Call(d, "noop", "r");
+    auto waits = std::make_unique<SubmitCall>();
+    waits->items.push_back({d.Spec("noop"), ""});
+    waits->on_full = dispatch::OnFull::kWait;
+    d.dispatcher.Submit(waits.get());
+    slow.journal.Commit(Unavailable("DISK_FULL", "no space left"));
+    repeat->Await();
+    EXPECT_EQ(repeat->status.reason(), "QUEUE_FULL") << "somebody else waited for the place";
+    slow.journal.Commit();
+    waits->Await();
+    EXPECT_TRUE(waits->status.ok());
+    ASSERT_TRUE(d.dispatcher.Resume("default").ok());
+  });
+}
+
+TEST(SlowJournal, AStopAnswersWhoWaitsForTheCommitOfAnother) {
+  SlowDispatcher slow;
+  slow.Run([&](DispatchFixture& d) {
+    auto first = Call(d, "noop", "r"), repeat = Call(d, "noop", "r");
+    sync::WaitGroup stopping;
+    stopping.Go([&] { d.Stop(Nanos(0)); });
+    repeat->Await();
+    EXPECT_EQ(repeat->status.reason(), "DRAINING");
+    while (stopping.count() > 0) {
+      slow.journal.Commit();
+      rt::Yield();
+    }
+    stopping.Wait();
+    slow.journal.Commit();
+    first->Await();
   });
 }
 

@@ -197,26 +197,28 @@ void StopCommitting(DispatchFixture& d, SlowJournal& journal) {
   journal.Commit();
 }
 
-TEST(UniqueCommit, AHolderThatIsNotAcceptedYetIsNotShownAndMayFail) {
+TEST(UniqueCommit, WhoComesWhileAHolderIsBeingCommittedWaitsForThat) {
   SlowJournal journal;
   DispatchSetup setup;
   setup.journal = &journal;
   WithDispatcher(setup, [&](DispatchFixture& d) {
     auto first = Batch(d, {Unique("k")});
-    for (const JobSpec& spec : {Unique("k"), Rejecting("k")}) {
-      const Status status = d.TrySubmit(spec);
-      EXPECT_EQ(status.code(), StatusCode::kUnavailable);
-      EXPECT_EQ(status.reason(), "UNIQUE_KEY_IN_PROGRESS");
-      EXPECT_FALSE(status.metadata().contains("job"));
-    }
+    auto second = Batch(d, {Unique("k")}), third = Batch(d, {Unique("k")}), rejecting = Batch(d, {Rejecting("k")});
+    for (const SubmitCall* each : {second.get(), third.get(), rejecting.get()}) EXPECT_FALSE(each->answered());
     journal.Commit(Unavailable("DISK_FULL", "no space left"));
     first->Await();
     EXPECT_EQ(first->status.reason(), "DISK_FULL");
-    auto second = Batch(d, {Unique("k")});
+    EXPECT_FALSE(second->answered());
     journal.Commit();
     second->Await();
     ASSERT_TRUE(second->status.ok());
     EXPECT_FALSE(second->acks.at(0).existing) << "the first was never there";
+    third->Await();
+    ASSERT_TRUE(third->status.ok());
+    EXPECT_TRUE(third->acks.at(0).existing);
+    EXPECT_EQ(third->acks.at(0).id, second->acks.at(0).id);
+    rejecting->Await();
+    EXPECT_EQ(rejecting->status.reason(), "UNIQUE_KEY_TAKEN");
     EXPECT_EQ(Existing(d, Unique("k")), second->acks.at(0).id.ToString());
     StopCommitting(d, journal);
   });
