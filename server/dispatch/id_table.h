@@ -27,12 +27,15 @@ class IdTable {
   // The id must not be there.
   void Insert(const JobId& id, std::shared_ptr<T> entry) {
     ++size_;
+    size_t index;
     if (leaves_.empty() || (leaves_.back()->slots.size() == kLeafJobs && leaves_.back()->slots.back().id < id)) {
+      index = leaves_.size();
       leaves_.push_back(std::make_unique<Leaf>());
       leaves_.back()->slots.reserve(kLeafJobs);
+    } else {
+      index = LeafFor(id);
+      if (leaves_[index]->slots.size() == kLeafJobs) index = MakeRoom(index, id);
     }
-    size_t index = LeafFor(id);
-    if (leaves_[index]->slots.size() == kLeafJobs) index = MakeRoom(index, id);
     Leaf& leaf = *leaves_[index];
     ++leaf.live;
     if (leaf.slots.empty() || leaf.slots.back().id < id) {

@@ -4,6 +4,8 @@
 
 #include <map>
 #include <random>
+#include <string>
+#include <vector>
 
 namespace millrace::dispatch {
 namespace {
@@ -41,6 +43,16 @@ TEST(IdTable, WalksInIdOrderFromAnyId) {
   EXPECT_EQ(Get(table.LastBefore({2, 0}))->id.low, 6000u);
   EXPECT_EQ(Get(table.LastBefore({1, 2570}))->id.low, 2560u);
   EXPECT_EQ(Get(table.LastBefore({1, 10})), nullptr);
+}
+
+TEST(IdTable, EveryLeafIsFilledWhateverItsMemoryHeldBefore) {
+  constexpr size_t kLeaves = 10;
+  constexpr size_t kLeafBytes = Table::kLeafJobs * (sizeof(JobId) + sizeof(std::shared_ptr<Job>));
+  std::vector<std::string> used(2 * kLeaves, std::string(kLeafBytes, '\xff'));
+  used.clear();
+  Table table;
+  for (uint64_t i = 1; i <= kLeaves * Table::kLeafJobs; ++i) Insert(table, i);
+  EXPECT_EQ(table.leaves(), kLeaves);
 }
 
 TEST(IdTable, OneOldJobPinsNextToNothing) {
