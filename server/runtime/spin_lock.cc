@@ -4,13 +4,12 @@
 
 #include <ctime>
 
-#include "runtime/futex.h"
+#include "runtime/backoff.h"
 
 namespace millrace::rt {
 
 void SpinLock::LockSlow() {
-  for (int i = 0; i < 60; ++i) {
-    CpuRelax();
+  for (Backoff backoff(512, 16384); backoff.Pause();) {
     if (TryTake()) return;
   }
   // The holder was descheduled in the middle of its section. Should it have a lower priority than this thread, yielding does not
