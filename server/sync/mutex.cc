@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "runtime/futex.h"
+#include "runtime/backoff.h"
 #include "runtime/runtime.h"
 
 namespace millrace::sync {
@@ -18,8 +18,8 @@ struct Mutex::Waiter : internal::WaitLink<Mutex::Waiter> {
 namespace {
 
 constexpr Nanos kStarvation = std::chrono::milliseconds(1);
-// Sections under a mutex are mostly short and the holder mostly runs: about a microsecond of looking is less than a park.
-constexpr int kSpins = 30;
+// Sections under a mutex are mostly short and the holder mostly runs: a microsecond or two of looking is less than a park. In ticks.
+constexpr uint64_t kFirstLook = 256, kLastLook = 2048;
 
 MonoTime Now() { return rt::Now(); }
 
@@ -44,16 +44,17 @@ void Mutex::LockSlow(rt::Fiber* fiber) {
   uint32_t mine = 0;  // kWoken while that mark is ours.
   for (;;) {
     uint32_t state = state_.load(std::memory_order_relaxed);
-    for (int i = 0; i < kSpins; ++i) {
+    for (rt::Backoff backoff(kFirstLook, kLastLook);;) {
       if (TryAcquire(state, mine)) return;
       if (mine == 0 && (state & (kWaiting | kWoken)) == kWaiting &&
           state_.compare_exchange_strong(state, state | kWoken, std::memory_order_relaxed, std::memory_order_relaxed)) {
         mine = kWoken;
       }
-      rt::CpuRelax();
+      if (!backoff.Pause()) break;
       state = state_.load(std::memory_order_relaxed);
     }
 
+    const uint32_t starving = has_waited && Now() - waiter.since > kStarvation ? kStarving : 0;
     queue_lock_.lock();
     // Held at the moment it learns of us: its unlock comes through queue_lock_ and finds us.
     do {
@@ -61,11 +62,10 @@ void Mutex::LockSlow(rt::Fiber* fiber) {
         queue_lock_.unlock();
         return;
       }
-    } while (!state_.compare_exchange_weak(state, (state | kWaiting) & ~mine, std::memory_order_relaxed,
+    } while (!state_.compare_exchange_weak(state, (state | kWaiting | starving) & ~mine, std::memory_order_relaxed,
                                            std::memory_order_relaxed));
     mine = 0;
     if (has_waited) {
-      if (Now() - waiter.since > kStarvation) starving_ = true;
       waiters_.PushFront(&waiter);
     } else {
       waiter.since = Now();
@@ -89,16 +89,20 @@ void Mutex::UnlockSlow() {
     if (state_.compare_exchange_weak(state, state & ~kLocked, std::memory_order_release, std::memory_order_relaxed))
       return;
   }
+  // Somebody is on the way to the mutex already, and comes back through queue_lock_ if it does not get it.
+  while ((state & (kLocked | kWoken | kStarving)) == (kLocked | kWoken)) {
+    if (state_.compare_exchange_weak(state, state & ~kLocked, std::memory_order_release, std::memory_order_relaxed))
+      return;
+  }
   MR_CHECK((state & kLocked) != 0, "sync: unlock of unlocked mutex");
 
   queue_lock_.lock();
-  if (starving_) {
+  if ((state_.load(std::memory_order_relaxed) & kStarving) != 0) {
     Waiter* next = waiters_.PopFront();
     if (waiters_.empty()) {
-      starving_ = false;
-      state_.fetch_and(~kWaiting, std::memory_order_relaxed);
+      state_.fetch_and(~(kWaiting | kStarving), std::memory_order_relaxed);
     } else if (Now() - next->since < kStarvation) {
-      starving_ = false;
+      state_.fetch_and(~kStarving, std::memory_order_relaxed);
     }
     next->handed = true;
     rt::Fiber* fiber = next->fiber;

@@ -65,11 +65,13 @@ class Mutex {
  private:
   struct Waiter;
 
-  // kLocked is taken by compare-and-swap, by anyone. The other bits, and giving kLocked up while any of them is set, belong to
-  // queue_lock_; kWoken alone may also be set by a fiber that spins.
+  // kLocked is taken by compare-and-swap, by anyone. The other bits belong to queue_lock_; kWoken alone may also be set by a fiber that
+  // spins. Giving kLocked up while fibers wait belongs to queue_lock_ too, except beside kWoken: whoever that stands for looks again.
   static constexpr uint32_t kLocked = 1;
   static constexpr uint32_t kWaiting = 2;  // waiters_ is not empty
   static constexpr uint32_t kWoken = 4;    // A fiber is on its way to the mutex: unlock need not wake another.
+  static constexpr uint32_t kStarving =
+      8;  // Starvation mode: only together with kLocked, which passes from hand to hand.
 
   void LockSlow(rt::Fiber* fiber);
   void UnlockSlow();
@@ -80,7 +82,6 @@ class Mutex {
   std::atomic<rt::Fiber*> owner_{nullptr};
   internal::WaitList<Waiter> waiters_;
   const rt::WaitReason reason_;
-  bool starving_ = false;  // Under queue_lock_; set only while kLocked, which then passes from hand to hand.
 };
 
 }  // namespace millrace::sync
