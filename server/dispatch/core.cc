@@ -116,10 +116,11 @@ void Core::WakeBy(MonoTime when, Turn& turn) {
   turn.KickTimekeeper();
 }
 
-void Core::ArmDeadline(JobEntry& job, Turn& turn) {
-  const std::optional<WallTime>& deadline = job.record().spec->deadline;
-  // A job that is retried after its deadline has none any more.
-  if (deadline && *deadline > turn.wall()) Arm(&job.deadline, Alarm::Purpose::kDeadline, *deadline, turn);
+void Core::ArmDeadline(JobEntry& job, const JobRecord& record, Turn& turn) {
+  // One that has passed already acts at once.
+  if (record.spec->deadline && !record.deadline_waived) {
+    Arm(&job.deadline, Alarm::Purpose::kDeadline, *record.spec->deadline, turn);
+  }
 }
 
 // ---- Accepted --------------------------------------------------------------------------------------------------------------
@@ -143,7 +144,7 @@ void Core::BeginLife(JobEntry& job, Turn& turn) {
 
 void Core::Admit(JobEntry& job, Turn& turn) {
   job.hidden = false;
-  ArmDeadline(job, turn);
+  ArmDeadline(job, job.record(), turn);
   if (job.state() == JobState::kQueued) return Enqueue(job, turn);
   const JobSpec& spec = *job.record().spec;
   if (spec.run_at) {

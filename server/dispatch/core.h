@@ -153,7 +153,7 @@ class Core {
   // Progress and log, into the record.
   static void RememberOutput(HotJob& hot);
   void Announce(const JobEntry& job, std::string_view error, Turn& turn);
-  void ArmDeadline(JobEntry& job, Turn& turn);
+  void ArmDeadline(JobEntry& job, const JobRecord& record, Turn& turn);
   template <typename Time>
   void Arm(Alarm* alarm, Alarm::Purpose purpose, Time when, Turn& turn);
   void WakeBy(MonoTime when, Turn& turn);

@@ -8,6 +8,17 @@
 
 namespace millrace::dispatch {
 
+namespace {
+
+// Of a QUEUED job. nullopt: it has run before, and when it came back into the queue was not written down.
+std::optional<WallTime> QueuedSince(const JobRecord& record) {
+  if (record.life.claim.attempt > 0) return std::nullopt;
+  const JobSpec& spec = *record.spec;
+  return std::max(record.created + spec.delay.value_or(Nanos(0)), spec.run_at.value_or(record.created));
+}
+
+}  // namespace
+
 Result<std::shared_ptr<JobEntry>> Core::MakeEntry(const JobRecord& record) {
   auto job = std::make_shared<JobEntry>();
   const JobSpec& spec = *record.spec;
@@ -47,8 +58,7 @@ Status Core::Recover(JobRecord record, std::vector<JobEntry*>* ready, Turn& turn
   unique_keys.Add(job.id, *record.spec, job.state());
   ++jobs[static_cast<size_t>(job.state())];
   if (job.state() == JobState::kScheduled) ++job.pool->scheduled_jobs;
-  const std::optional<WallTime>& deadline = record.spec->deadline;
-  if (deadline && *deadline > turn.wall()) Arm(&job.deadline, Alarm::Purpose::kDeadline, *deadline, turn);
+  ArmDeadline(job, record, turn);
   if (job.state() == JobState::kRunning) {
     job.hot = std::make_shared<HotJob>();
     job.record() = std::move(record);
@@ -58,6 +68,7 @@ Status Core::Recover(JobRecord record, std::vector<JobEntry*>* ready, Turn& turn
   }
   admission.Hold(kColdJobBytes);
   if (job.state() == JobState::kQueued) {
+    job.queued_wall = QueuedSince(record).value_or(turn.wall());
     ready->push_back(&job);
     return OkStatus();
   }
@@ -71,14 +82,20 @@ Status Core::Recover(JobRecord record, std::vector<JobEntry*>* ready, Turn& turn
 }
 
 void Core::RecoverReady(JobEntry& job, Turn& turn) {
-  if (job.state() == JobState::kQueued) return Enqueue(job, turn);
+  if (job.state() == JobState::kQueued) {
+    const WallTime since = job.queued_wall;
+    Enqueue(job, turn);
+    job.queued_wall = since;
+    job.queued_at = turn.mono() - std::max(Nanos(0), turn.wall() - since);
+    return;
+  }
   // Its attempt died with the daemon. Whoever had asked for its cancellation was told that it would come.
   AttemptFacts facts{.result = AttemptResult::kLost, .error = "the daemon ended while the attempt was running"};
   if (job.record().cancel_requested) {
     facts.stopped = kStopCancel;
     facts.stop_reason = "cancelled; the daemon ended before the attempt did";
   }
-  Conclude(job, job.life.claim, std::move(facts), nullptr, turn);
+  job.pool->CountLost(Conclude(job, job.life.claim, std::move(facts), nullptr, turn));
 }
 
 void Core::RecoverEnded(const std::vector<EndedJob>& ended, std::vector<SpentRequest> requests, Turn& turn) {

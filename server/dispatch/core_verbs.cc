@@ -100,7 +100,8 @@ Status Core::Retry(const JobRecord& ended, std::shared_ptr<HotJob>* hot, Turn& t
   admission.Hold(Admission::HotBytes(job));
   Move(job, JobState::kQueued, job.life.claim);
   AppendWaiting(job, &kept->job);
-  ArmDeadline(job, turn);
+  record.deadline_waived = record.spec->deadline && *record.spec->deadline <= turn.wall();
+  ArmDeadline(job, record, turn);
   Enqueue(job, turn);
   return OkStatus();
 }

@@ -87,6 +87,7 @@ Status Dispatcher::Start(bool run_timekeeper) {
     Turn turn(*core_);
     core_->RecoverReady(*job, turn);
   }
+  RunDue();  // What became due or too late meanwhile, before a worker takes it.
   for (auto& [name, pool] : core_->pools) {
     Turn turn(*core_);
     core_->SetWorkers(*pool, pool->workers_wanted, turn);

@@ -44,6 +44,7 @@ struct JobRecord {
   int attempts = 0;                  // That count against max_attempts, a running one included.
   int losses = 0;
   bool cancel_requested = false;
+  bool deadline_waived = false;  // Retried after its deadline, the job has none any more.
   std::vector<Attempt> history;  // The newest kAttemptsKept.
   Bytes result;
   std::string error;

@@ -143,6 +143,8 @@ void Pool::CountAttempt(AttemptResult result, const AttemptTimings& timings, Mon
   typical_run_ += (timings.run - typical_run_) / 8;
 }
 
+void Pool::CountLost(AttemptResult result) { ++attempts_[static_cast<size_t>(result)]; }
+
 bool Pool::Empty() const {
   return channel.empty() && channel.reserved_jobs() == 0 && workers_busy == 0 && unsettled_jobs == 0;
 }

@@ -54,6 +54,7 @@ class Pool {
   void SetBusy(int busy, MonoTime now);
   void SetWorkersWanted(int wanted, MonoTime now);
   void CountAttempt(AttemptResult result, const AttemptTimings& timings, MonoTime start, MonoTime end);
+  void CountLost(AttemptResult result);  // With an earlier daemon: how long it ran is not known.
 
   // No job queued, running or half accepted.
   bool Empty() const;

@@ -146,7 +146,7 @@ bool ReadSpec(uint8_t version, Reader& reader, JobRecord* record) {
   return reader.ok() && (rest == record->payload_bytes || rest == 0) && record->payload_bytes >= 0;
 }
 
-bool ReadState(Reader& reader, Journal::Part part, JobRecord* record) {
+bool ReadState(uint8_t version, Reader& reader, Journal::Part part, JobRecord* record) {
   record->life.state = reader.Enum(JobState::kQuarantined);
   record->life.claim.attempt = reader.Int();
   record->life.claim.token = reader.Fixed();
@@ -166,6 +166,7 @@ bool ReadState(Reader& reader, Journal::Part part, JobRecord* record) {
     progress.updated = reader.Time();
   }
   record->log_bytes = reader.Signed();
+  if (version >= 4) record->deadline_waived = reader.Flag();
   const uint64_t result_bytes = reader.Number();
   if (part == Journal::Part::kBasic) {
     reader.Take(result_bytes);
@@ -258,6 +259,7 @@ StatePart PrepareState(const JobRecord& record) {
     writer.Time(record.progress->updated);
   }
   writer.Signed(record.log_bytes);
+  writer.Flag(record.deadline_waived);
   writer.Number(SizeOf(record.result));
   return part;
 }
@@ -276,7 +278,7 @@ Result<JobRecord> DecodeJob(const JobId& id, const JobBytes& bytes, Journal::Par
   record.id = id;
   Reader spec_reader(spec->bytes), state_reader(state->bytes);
   if (!ReadSpec(spec->version, spec_reader, &record)) return Damaged(whose, "the spec cannot be read");
-  if (!ReadState(state_reader, part, &record)) return Damaged(whose, "the state cannot be read");
+  if (!ReadState(state->version, state_reader, part, &record)) return Damaged(whose, "the state cannot be read");
   if (!bytes.payload || record.payload_bytes == 0 || record.spec->payload) return record;
   Result<Body> payload = Open(Part::kPayload, key, *bytes.payload, whose);
   if (!payload.ok()) return payload.status();

@@ -21,7 +21,7 @@
 namespace millrace::store {
 
 // Of every record. An older one is read, a newer one refused.
-inline constexpr uint8_t kRecordVersion = 3;
+inline constexpr uint8_t kRecordVersion = 4;
 // A payload up to this size lies in the spec record.
 inline constexpr size_t kInlinePayloadBytes = 512;
 

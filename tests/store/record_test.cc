@@ -37,9 +37,10 @@ void ExpectSame(const JobRecord& one, const JobRecord& other) {
   ExpectSame(a.payload, b.payload);
   EXPECT_EQ(one.life.state, other.life.state);
   EXPECT_EQ(one.life.claim, other.life.claim);
-  EXPECT_EQ(std::tie(one.due, one.finished, one.attempts, one.losses, one.cancel_requested, one.error, one.log_bytes),
-            std::tie(other.due, other.finished, other.attempts, other.losses, other.cancel_requested, other.error,
-                     other.log_bytes));
+  EXPECT_EQ(std::tie(one.due, one.finished, one.attempts, one.losses, one.cancel_requested, one.deadline_waived,
+                     one.error, one.log_bytes),
+            std::tie(other.due, other.finished, other.attempts, other.losses, other.cancel_requested,
+                     other.deadline_waived, other.error, other.log_bytes));
   ExpectSame(one.result, other.result);
   ExpectSame(one.log_tail, other.log_tail);
   ASSERT_EQ(one.progress.has_value(), other.progress.has_value());
@@ -301,16 +302,32 @@ TEST(Record, TheBytesOfVersion2AreRead) {
             older);
 }
 
-TEST(Record, TheBytesOfVersion3StayAsTheyAre) {
+TEST(Record, TheBytesOfVersion3AreRead) {
+  const std::string spec =
+      FromHex("03a187977523b8e69b0172060170016b0200000000000000000001016101620005000000000000000e7061796c6f6164");
+  const std::string state = FromHex("03a834947b32b04043040207000000000000000001080200000000000006726573756c74");
+  const JobRecord expected = Example();
+  Result<JobRecord> read = DecodeJob(expected.id, {spec, state, FromHex("03fdc9ca65dc9a2aeb7061796c6f6164")});
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  ExpectSame(*read, expected);
+  EXPECT_EQ(
+      *DecodeEnded(FromHex("800000000000000400000000000000010000000000000002"), FromHex("035bfa0634f634cb1b041a")),
+      EndedOf(expected));
+  const SpentRequest request{"r", expected.id, 5, JobState::kSucceeded, std::nullopt};
+  EXPECT_EQ(*DecodeRequest("r", FromHex("03c1a8e52e4e0ace73010000000000000002000000000000000105000000000000000400")),
+            request);
+}
+
+TEST(Record, TheBytesOfVersion4StayAsTheyAre) {
   const JobRecord record = Example();
   EXPECT_EQ(Hex(Spec(record)),
-            "03a187977523b8e69b0172060170016b0200000000000000000001016101620005000000000000000e7061796c6f6164");
-  EXPECT_EQ(Hex(State(record)), "03a834947b32b04043040207000000000000000001080200000000000006726573756c74");
-  EXPECT_EQ(Hex(Payload(record)), "03fdc9ca65dc9a2aeb7061796c6f6164");
+            "04b20011c8473738b70172060170016b0200000000000000000001016101620005000000000000000e7061796c6f6164");
+  EXPECT_EQ(Hex(State(record)), "04dbc5b603c621182704020700000000000000000108020000000000000006726573756c74");
+  EXPECT_EQ(Hex(Payload(record)), "046c8954913ebdc1637061796c6f6164");
   EXPECT_EQ(Hex(KeyOfEnded(EndedOf(record)) + EncodeEnded(EndedOf(record))),
-            "800000000000000400000000000000010000000000000002035bfa0634f634cb1b041a");
+            "80000000000000040000000000000001000000000000000204ef9e08cfe2848ce8041a");
   EXPECT_EQ(Hex(EncodeRequest({"r", record.id, 5, JobState::kSucceeded, std::nullopt})),
-            "03c1a8e52e4e0ace73010000000000000002000000000000000105000000000000000400");
+            "045a7908718fabf2a5010000000000000002000000000000000105000000000000000400");
 }
 
 }  // namespace

@@ -204,6 +204,91 @@ TEST_F(Recovery, ARequestIdIsKnownAfterARestartAlsoWhenItsJobIsForgotten) {
   });
 }
 
+TEST_F(Recovery, ADeadlineThatPassedWhileTheDaemonWasDownIsKept) {
+  setup.pools = {{.name = "default", .workers = 1}};
+  JobId running, queued, scheduled, in_time;
+  Life([&](DispatchFixture& d) {
+    JobSpec spec = d.Spec("hold");
+    spec.deadline = d.clock.Wall() + 5s;
+    running = d.Submit(spec);
+    d.runner.Next();
+    queued = d.Submit(spec);
+    spec.deadline = d.clock.Wall() + 1h;
+    in_time = d.Submit(spec);
+    spec.delay = 20min;
+    scheduled = d.Submit(spec);
+    Crash();
+  });
+  setup.clock_ahead = 10s;
+  Life([&](DispatchFixture& d) {
+    EXPECT_EQ(d.Await(running).state, JobState::kExpired);
+    EXPECT_EQ(d.History(running), "LOST");
+    EXPECT_EQ(d.Await(queued).state, JobState::kExpired);
+    EXPECT_EQ(d.History(queued), "");
+    EXPECT_EQ(d.runner.Next().id(), in_time);
+    EXPECT_EQ(d.State(scheduled), JobState::kScheduled);
+    d.Submit("noop");
+    Crash();
+  });
+  setup.clock_ahead = 2h;
+  Life([&](DispatchFixture& d) {
+    EXPECT_EQ(d.Await(in_time).state, JobState::kExpired);
+    EXPECT_EQ(d.Await(scheduled).state, JobState::kExpired) << "its time came, but its deadline did as well";
+    EXPECT_EQ(d.runner.begun(), 0u);
+  });
+}
+
+TEST_F(Recovery, AJobThatWasRetriedAfterItsDeadlineHasNoneAfterARestartEither) {
+  JobId id;
+  Life([&](DispatchFixture& d) {
+    ASSERT_TRUE(d.dispatcher.Pause("default").ok());
+    JobSpec spec = d.Spec("hold");
+    spec.deadline = d.clock.Wall() + 5s;
+    id = d.Submit(spec);
+    d.Advance(5s);
+    EXPECT_EQ(d.Await(id).state, JobState::kExpired);
+    ASSERT_TRUE(d.Retry(id).ok());
+    Crash();
+  });
+  setup.clock_ahead = 10s;
+  Life([&](DispatchFixture& d) {
+    FakeRunner::Held attempt = d.runner.Next();
+    EXPECT_EQ(attempt.id(), id);
+    attempt.Succeed();
+    EXPECT_EQ(d.Await(id).state, JobState::kSucceeded);
+  });
+}
+
+TEST_F(Recovery, AnAttemptThatDiedWithTheDaemonIsCounted) {
+  Life([&](DispatchFixture& d) {
+    d.Submit("hold");
+    d.runner.Next();
+    Crash();
+  });
+  Life([&](DispatchFixture& d) {
+    d.runner.Next();
+    EXPECT_EQ(d.PoolStats().attempts[static_cast<size_t>(AttemptResult::kLost)], 1u);
+  });
+}
+
+TEST_F(Recovery, AJobHasWaitedSinceItWasQueuedAndNotSinceTheRestart) {
+  JobId id;
+  WallTime queued{};
+  Life([&](DispatchFixture& d) {
+    ASSERT_TRUE(d.dispatcher.Pause("default").ok());
+    queued = d.clock.Wall();
+    id = d.Submit("hold");
+    d.Submit("hold");
+    Crash();
+  });
+  setup.clock_ahead = 1h;
+  Life([&](DispatchFixture& d) {
+    EXPECT_EQ(d.runner.Next().id(), id);
+    EXPECT_EQ(d.Get(id).history.at(0).timings.queued, 1h);
+    EXPECT_EQ(d.Pool().oldest_queued, queued);
+  });
+}
+
 TEST_F(Recovery, FinishedJobsAreForgottenOldestFirstAsBefore) {
   setup.pools = {{.name = "default", .workers = 2}};
   JobId slow, quick;

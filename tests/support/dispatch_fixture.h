@@ -94,6 +94,7 @@ struct DispatchSetup {
   std::vector<dispatch::PoolOptions> pools = {{.name = "default", .workers = 1}};
   dispatch::DispatcherOptions options = {.seed = 1};
   dispatch::Journal* journal = nullptr;  // nullptr: the fixture's own, in memory.
+  Nanos clock_ahead{0};                  // Both clocks begin so much later than usual.
   std::function<void(FakeRunner&)> prepare;
 };
 
@@ -101,6 +102,7 @@ class DispatchFixture {
  public:
   DispatchFixture(rt::Runtime& runtime, const DispatchSetup& setup)
       : dispatcher({runtime, clock, setup.journal ? *setup.journal : journal, {&runner}}, setup.options) {
+    clock.Advance(setup.clock_ahead);
     if (setup.prepare) setup.prepare(runner);
     for (const dispatch::PoolOptions& pool : setup.pools) Require(dispatcher.AddPool(pool));
     Require(dispatcher.Start(/*run_timekeeper=*/false));

@@ -86,7 +86,12 @@ struct Format1Store {
     return Seal('\1', store::KeyOf(record.id), now.substr(9, now.size() - 19) + std::string(PayloadOf(*record.spec)));
   }
   static std::string State(const dispatch::JobRecord& record) {
-    return Seal('\2', store::KeyOf(record.id), store::EncodeState(record.id, store::PrepareState(record)).substr(9));
+    store::StatePart part = store::PrepareState(record);
+    // Before the size of the result, with which this part ends: a flag that is not set.
+    size_t size_bytes = 1;
+    for (size_t rest = part.result ? part.result->size() >> 7 : 0; rest > 0; rest >>= 7) ++size_bytes;
+    part.head.erase(part.head.size() - size_bytes - 1, 1);
+    return Seal('\2', store::KeyOf(record.id), store::EncodeState(record.id, part).substr(9));
   }
   static std::string Request(const dispatch::SpentRequest& request) {
     std::string body;
@@ -127,6 +132,7 @@ struct Format1Store {
         requests[record.request_id] = {record.request_id, record.id, record.fingerprint, record.life.state,
                                        std::nullopt};
       }
+      record.deadline_waived = false;  // Nobody knew of that.
       jobs[record.id] = record;
     }
     const dispatch::SpentRequest spent{.request_id = "spent", .job = {1, 2}, .until = WallTime(Nanos(5))};

@@ -85,6 +85,7 @@ class RandomRecords {
     record->attempts = static_cast<int>(Below(30));
     record->losses = static_cast<int>(Below(3));
     record->cancel_requested = Chance();
+    record->deadline_waived = Chance();
     record->error = Text(40);
     record->result = record->log_tail = nullptr;
     record->progress.reset();
