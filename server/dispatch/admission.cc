@@ -204,7 +204,12 @@ Status Admission::FindRepeats(Submission& submission, bool* open) {
       *open = true;
       continue;
     }
-    submission.acks[i].existing = true;  // AckRepeats tells of which job.
+    submission.acks[i].existing = true;
+    if (entry !=
+        nullptr) {  // Told here, as the id may be gone when there is room for the rest. AckRepeats tells of the others.
+      submission.acks[i].id = entry->job;
+      submission.acks[i].state = first != nullptr ? first->visible_state() : entry->final_state;
+    }
     ++job->pool->submitted[static_cast<size_t>(SubmitResult::kExisting)];
     submission.jobs_[i].reset();
   }
@@ -220,12 +225,15 @@ void Admission::AckRepeats(Submission& submission) {
       ack.state = submission.acks[twin->second].state;
       continue;
     }
-    if (!ack.id.empty()) {  // The holder of its unique key, which may be gone meanwhile.
-      const JobEntry* holder = core_.table.Find(ack.id);
-      if (holder != nullptr) ack.state = holder->visible_state();
+    const RequestIds::Entry* entry = core_.request_ids.Find(submission.items[i].request_id);
+    if (!ack.id.empty()) {  // The first job, or the holder of its unique key, which may be gone meanwhile.
+      if (const JobEntry* job = core_.table.Find(ack.id)) {
+        ack.state = job->visible_state();
+      } else if (entry != nullptr && entry->job == ack.id) {
+        ack.state = entry->final_state;
+      }
       continue;
     }
-    const RequestIds::Entry* entry = core_.request_ids.Find(submission.items[i].request_id);
     MR_CHECK(entry != nullptr, "request id '%s' was repeated and is unknown", submission.items[i].request_id.c_str());
     const JobEntry* job = core_.table.Find(entry->job);
     ack.id = entry->job;

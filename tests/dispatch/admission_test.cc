@@ -297,6 +297,31 @@ TEST(Admission, ARequestIdThatWasRefusedIsFree) {
   });
 }
 
+TEST(Admission, ARepeatIsAnsweredAlsoWhereItsRequestIdExpiresWhileTheRestOfItsBatchWaits) {
+  BusyPool(1).Run([](DispatchFixture& d, FakeRunner::Held& busy) {
+    dispatch::SubmitAck first;
+    ASSERT_TRUE(d.TrySubmit(d.Spec("noop"), &first, "r").ok());
+    ASSERT_TRUE(d.Cancel(first.id).ok());
+    ASSERT_TRUE(d.Delete(first.id).ok());
+    JobId queued = d.Submit("noop");
+    SubmitCall batch;
+    batch.on_full = OnFull::kWait;
+    batch.items.push_back({d.Spec("noop"), "r"});
+    batch.items.push_back({d.Spec("noop"), "other"});
+    d.dispatcher.Submit(&batch);
+    d.Advance(24h);
+    EXPECT_FALSE(batch.answered());
+    ASSERT_TRUE(d.Cancel(queued).ok());
+    batch.Await();
+    ASSERT_TRUE(batch.status.ok()) << batch.status.ToString();
+    EXPECT_TRUE(batch.acks[0].existing);
+    EXPECT_EQ(batch.acks[0].id, first.id);
+    EXPECT_EQ(batch.acks[0].state, JobState::kCancelled);
+    EXPECT_FALSE(batch.acks[1].existing);
+    busy.Succeed();
+  });
+}
+
 TEST(Admission, NamesTheFieldAndTheFix) {
   WithDispatcher([](DispatchFixture& d) {
     Status status = d.TrySubmit(d.Spec("unheard"));
