@@ -347,7 +347,8 @@ void Core::CompleteEnd(JobEntry& job, Turn& turn) {
       record.request_id.empty() ? nullptr : request_ids.JobEnded(record.request_id, job.state());
   retention.Add({EndedOf(record), request_id}, turn.mono());
   turn.Free(table.Erase(job.id));
-  while (std::optional<Retention::Kept> old = retention.PopTrimmed(turn.mono())) Forget(*old, turn);
+  // One comes and one goes. Where more must go, for a large one or since a limit was lowered, the timekeeper sees to them in steps.
+  if (std::optional<Retention::Kept> old = retention.PopTrimmed(turn.mono())) Forget(*old, turn);
   WakeBy(retention.Next(), turn);
   CheckDrained(pool, turn);
 }

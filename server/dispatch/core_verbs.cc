@@ -133,7 +133,10 @@ bool Core::RemoveWaiter(JobEntry& job, JobWaiter* waiter) {
 bool Core::RunOneDue(std::vector<ColdJob>* late, Turn& turn) {
   Alarm* alarm = schedule.PopDue(turn.mono(), turn.wall());
   if (alarm == nullptr) {
-    while (std::optional<std::string> expired = request_ids.PopExpired(turn.mono())) journal.DropRequest(*expired);
+    if (std::optional<std::string> expired = request_ids.PopExpired(turn.mono())) {
+      journal.DropRequest(*expired);
+      return true;
+    }
     std::optional<Retention::Kept> old = retention.PopTrimmed(turn.mono());
     if (old) Forget(*old, turn);
     return old.has_value();

@@ -56,11 +56,7 @@ std::optional<Retention::Kept> Retention::Remove(const JobRecord& record) {
 std::optional<Retention::Kept> Retention::PopTrimmed(MonoTime now) {
   for (Shelf* shelf : {&finished_, &dead_}) {
     if (shelf->items.empty()) continue;
-    const Limit& limit = shelf->limit;
-    if (shelf->jobs <= limit.jobs_max && shelf->bytes <= limit.bytes_max &&
-        now - shelf->items.front().since < limit.age_max) {
-      continue;
-    }
+    if (!shelf->over() && now - shelf->items.front().since < shelf->limit.age_max) continue;
     ++shelf->trimmed;
     return shelf->Take(shelf->items.begin());
   }
@@ -70,6 +66,7 @@ std::optional<Retention::Kept> Retention::PopTrimmed(MonoTime now) {
 MonoTime Retention::Next() const {
   MonoTime next = MonoTime::max();
   for (const Shelf* shelf : {&finished_, &dead_}) {
+    if (shelf->over()) return MonoTime::min();
     if (!shelf->items.empty()) next = std::min(next, shelf->items.front().since + shelf->limit.age_max);
   }
   return next;

@@ -43,7 +43,7 @@ class Retention {
 
   // Takes out and returns a job to be forgotten now; nullopt: none.
   std::optional<Kept> PopTrimmed(MonoTime now);
-  // When the next one will be too old; MonoTime::max(): none will.
+  // When the next one is to be forgotten; MonoTime::min(): at once. MonoTime::max(): none is.
   MonoTime Next() const;
 
   int64_t dead_letters() const { return dead_.jobs; }
@@ -69,6 +69,7 @@ class Retention {
     uint64_t trimmed = 0;
     bool by_finished = true;  // Their finish times have that order too: no, where the wall clock was set back.
 
+    bool over() const { return jobs > limit.jobs_max || bytes > limit.bytes_max; }
     std::deque<Item>::iterator Find(const JobRecord& record);
     Kept Take(std::deque<Item>::iterator item);
   };

@@ -262,6 +262,25 @@ TEST(Dispatcher, FinishedJobsAreForgottenByTheirBytes) {
   });
 }
 
+TEST(Dispatcher, ALargeJobIsFollowedByAsManyForgottenOnesAsItTakes) {
+  DispatchSetup setup;
+  setup.options.finished_bytes_max = 10 * dispatch::kJobOverheadBytes + 10'000;
+  WithDispatcher(setup, [](DispatchFixture& d) {
+    std::vector<JobId> ids;
+    for (int i = 0; i < 10; ++i) {
+      ids.push_back(d.Submit("noop"));
+      d.Await(ids.back());
+    }
+    ids.push_back(d.Submit("noop", std::string(10'000 + 3 * dispatch::kJobOverheadBytes, 'x')));
+    d.Await(ids.back());
+    EXPECT_EQ(d.dispatcher.Stats().trimmed_finished, 1u) << "in the turn in which the job ended";
+    d.dispatcher.RunDue();
+    EXPECT_EQ(d.dispatcher.Stats().trimmed_finished, 4u);
+    EXPECT_FALSE(d.dispatcher.Get(ids[3]).ok());
+    EXPECT_TRUE(d.dispatcher.Get(ids[4]).ok());
+  });
+}
+
 TEST(Dispatcher, DeadLettersHaveARetentionOfTheirOwn) {
   DispatchSetup setup;
   setup.options.finished_age_max = 1h;
