@@ -217,10 +217,15 @@ void Core::StartAttempt(JobEntry& job, Worker& worker, Turn& turn) {
   worker.job = &job;
   worker.attempt.Begin(job, turn.mono());
   job.hot->attempt = &worker.attempt;
-  const std::optional<Nanos>& limit = record.spec->run_timeout ? record.spec->run_timeout : job.kind->run_timeout;
-  if (limit) Arm(&job.due, Alarm::Purpose::kRunTimeout, turn.mono() + *limit, turn);
   Announce(job, {}, turn);
-  worker.start_committed = Append(job, commits_at_once ? nullptr : &worker.attempt).has_value();
+  worker.awaits_start = !Append(job, commits_at_once ? nullptr : worker.start_commit.get()).has_value();
+  if (!worker.awaits_start) ArmRunTimeout(job, turn);
+}
+
+void Core::ArmRunTimeout(JobEntry& job, Turn& turn) {
+  const std::optional<Nanos>& limit =
+      job.record().spec->run_timeout ? job.record().spec->run_timeout : job.kind->run_timeout;
+  if (limit) Arm(&job.due, Alarm::Purpose::kRunTimeout, turn.mono() + *limit, turn);
 }
 
 void Core::StopAttempt(JobEntry& job, StopCause cause, Status reason, Turn& turn) {
@@ -249,7 +254,8 @@ void Core::FinishAttempt(Worker& worker, AttemptOutcome outcome, Bytes output, c
                      .do_not_retry = outcome.do_not_retry,
                      .retry_after = outcome.retry_after,
                      .stopped = attempt.stopped(),
-                     .stop_reason = attempt.stop_reason()};
+                     .stop_reason = attempt.stop_reason(),
+                     .no_retry_after_start = attempt.begun()};
   MonoTime started = attempt.started();
   AttemptResult result = Conclude(job, attempt.claim(), std::move(facts), std::move(output), turn);
   pool.CountAttempt(result, timings, started, turn.mono());
@@ -262,7 +268,7 @@ AttemptResult Core::Conclude(JobEntry& job, const Claim& by, AttemptFacts facts,
   facts.attempts = record.attempts;
   facts.losses = record.losses;
   facts.losses_max = options.losses_max;
-  facts.no_retry_after_start = record.spec->no_retry_after_start;
+  facts.no_retry_after_start = facts.no_retry_after_start && record.spec->no_retry_after_start;
   if (facts.result != AttemptResult::kSucceeded || facts.stopped != kStopNone) {
     facts.retry = ResolveRetry(record.spec->retry, job.kind->retry);
     facts.random = Random();

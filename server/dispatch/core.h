@@ -37,6 +37,8 @@
 
 namespace millrace::dispatch {
 
+class StartCommit;
+
 class Core {
  public:
   Core(Dispatcher::Dependencies dependencies, const DispatcherOptions& options);
@@ -68,6 +70,7 @@ class Core {
   uint64_t revivals = 0;                   // Jobs that had ended and were retried.
   bool draining = false;
   int64_t ended_while_draining = 0, released = 0;  // Attempts, for the report of Stop.
+  std::vector<std::unique_ptr<StartCommit>> abandoned_starts;
 
   EventLog events;
   IdGenerator ids;
@@ -93,6 +96,8 @@ class Core {
   void StartAttempt(JobEntry& job, Worker& worker, Turn& turn);
   // The runner has returned. `output`: of a success.
   void FinishAttempt(Worker& worker, AttemptOutcome outcome, Bytes output, const AttemptTimings& timings, Turn& turn);
+  // Its start is committed: the time that it may take begins.
+  void ArmRunTimeout(JobEntry& job, Turn& turn);
   // Asks a running attempt to stop.
   void StopAttempt(JobEntry& job, StopCause cause, Status reason, Turn& turn);
   // Before anything changes of a job that ends: clients see it as it was until its end is committed.
@@ -159,7 +164,7 @@ class Core {
   void WakeBy(MonoTime when, Turn& turn);
   // Of a job that is hot and has not ended.
   void PassDeadline(JobEntry& job, Turn& turn);
-  // What becomes of the job after an attempt that ended or was lost.
+  // What becomes of the job after an attempt that ended or was lost. `facts`: as far as the job does not say it.
   AttemptResult Conclude(JobEntry& job, const Claim& by, AttemptFacts facts, Bytes output, Turn& turn);
   // QUEUED: out of its channel, which has room again.
   void TakeOffQueue(JobEntry& job, Turn& turn);

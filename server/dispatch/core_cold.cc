@@ -98,20 +98,21 @@ bool Core::StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read,
   JobEntry* job = table.Find(cold.id);
   if (job == nullptr || !job->aside) return true;  // Cancelled meanwhile, or too late.
   Pool& pool = *job->pool;
-  if (!job->hot) {
-    if (!read->ok()) {
-      const bool damaged = read->status().code() != StatusCode::kUnavailable;
-      if (!job->due.armed()) {
-        Arm(&job->due, Alarm::Purpose::kReadAgain, turn.mono() + (damaged ? kReadDamagedAgain : kReadAgain), turn);
-      }
-      return damaged;
+  if (!job->hot && !read->ok()) {
+    const bool damaged = read->status().code() != StatusCode::kUnavailable;
+    if (!job->due.armed()) {
+      Arm(&job->due, Alarm::Purpose::kReadAgain, turn.mono() + (damaged ? kReadDamagedAgain : kReadAgain), turn);
     }
-    if (!Warm(*job, cold, &**read)) {
-      pool.channel.PutBack(job);
-      return true;
-    }
+    return damaged;
   }
-  schedule.Disarm(&job->due);
+  if (job->due.armed()) {  // Another worker could not read it, and rests until then.
+    schedule.Disarm(&job->due);
+    ServeIdleWorkers(pool, turn);
+  }
+  if (!job->hot && !Warm(*job, cold, &**read)) {
+    pool.channel.PutBack(job);
+    return true;
+  }
   if (!pool.may_take()) {
     pool.channel.PutBack(job);
     Rest(*job, turn);

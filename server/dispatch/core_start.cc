@@ -90,7 +90,9 @@ void Core::RecoverReady(JobEntry& job, Turn& turn) {
     return;
   }
   // Its attempt died with the daemon. Whoever had asked for its cancellation was told that it would come.
-  AttemptFacts facts{.result = AttemptResult::kLost, .error = "the daemon ended while the attempt was running"};
+  AttemptFacts facts{.result = AttemptResult::kLost,
+                     .error = "the daemon ended while the attempt was running",
+                     .no_retry_after_start = true};
   if (job.record().cancel_requested) {
     facts.stopped = kStopCancel;
     facts.stop_reason = "cancelled; the daemon ended before the attempt did";

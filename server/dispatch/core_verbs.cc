@@ -62,8 +62,11 @@ Status Core::CancelEnded(const JobRecord& ended) { return WrongState(ended.id, e
 
 void Core::TakeOffQueue(JobEntry& job, Turn& turn) {
   if (job.state() != JobState::kQueued) return;
+  // Set aside, as it could not be read: its worker rests until it is tried again, which is now never. Others may be in line.
+  const bool aside = job.aside;
   job.pool->channel.Remove(&job);
   turn.RoomAt(job.pool->gate);
+  if (aside) ServeIdleWorkers(*job.pool, turn);
 }
 
 Status Core::Retry(JobEntry& job, std::shared_ptr<HotJob>* hot, Turn& turn) {
@@ -97,10 +100,10 @@ Status Core::Retry(const JobRecord& ended, std::shared_ptr<HotJob>* hot, Turn& t
   record.finished.reset();
   record.error.clear();
   record.cancel_requested = false;
+  record.deadline_waived = record.spec->deadline && *record.spec->deadline <= turn.wall();
   admission.Hold(Admission::HotBytes(job));
   Move(job, JobState::kQueued, job.life.claim);
   AppendWaiting(job, &kept->job);
-  record.deadline_waived = record.spec->deadline && *record.spec->deadline <= turn.wall();
   ArmDeadline(job, record, turn);
   Enqueue(job, turn);
   return OkStatus();
@@ -148,7 +151,7 @@ bool Core::RunOneDue(std::vector<ColdJob>* late, Turn& turn) {
     if (job.aside) job.pool->channel.PutBack(&job);
     ServeIdleWorkers(*job.pool, turn);
   } else if (alarm->purpose == Alarm::Purpose::kRunTimeout) {
-    Nanos limit = Nanos(alarm->when) - job.hot->attempt->started().time_since_epoch();
+    const Nanos limit = job.record().spec->run_timeout.value_or(job.kind->run_timeout.value_or(Nanos(0)));
     StopAttempt(job, kStopTimeout,
                 DeadlineExceeded("RUN_TIMEOUT", "the attempt ran longer than its run_timeout of " + Seconds(limit)),
                 turn);

@@ -308,6 +308,7 @@ Dispatcher::DrainReport Dispatcher::Stop(Nanos grace) {
         if (worker->job == nullptr) continue;
         core_->StopAttempt(*worker->job, kStopRelease, Cancelled("DRAINING", "handed back: the daemon was shut down"),
                            turn);
+        worker->AbandonStart(turn);
       }
     }
   }

@@ -170,7 +170,7 @@ class Dispatcher {
   };
 
   Dispatcher(Dependencies dependencies, DispatcherOptions options);
-  ~Dispatcher();  // After Stop.
+  ~Dispatcher();  // After Stop, and the journal's.
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 

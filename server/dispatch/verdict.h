@@ -31,7 +31,7 @@ struct AttemptFacts {
   int attempts = 1;  // Counted so far, this one included.
   int losses = 0;    // Before this one.
   int losses_max = 3;
-  bool no_retry_after_start = false;
+  bool no_retry_after_start = false;  // The job's wish, where the handler has begun.
   RetryPolicy retry;
   double random = 0;  // For the jitter, in [0, 1).
 };

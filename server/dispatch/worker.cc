@@ -21,6 +21,7 @@ void RunningAttempt::Begin(JobEntry& job, MonoTime now) {
   spec_ = job.record().spec;
   claim_ = job.life.claim;
   started_ = now;
+  begun_ = false;
   live_.store(job.hot->live.get(), std::memory_order_release);
   rt::LockGuard guard(cancel_lock_);
   stopped_ = kStopNone;
@@ -68,6 +69,10 @@ LiveOutput& RunningAttempt::Live() {
   HotJob& hot = *job_->hot;
   if (!hot.live) {
     if (hot.record.log_tail) made->log.Restore(*hot.record.log_tail, hot.record.log_bytes);
+    if (hot.record.progress) {
+      made->progress->value = *hot.record.progress;
+      made->has_progress = true;
+    }
     hot.live = std::move(made);
   }
   live_.store(hot.live.get(), std::memory_order_release);
@@ -111,17 +116,30 @@ void RunningAttempt::Log(std::string_view bytes) {
   core_.events.Notify();
 }
 
-void RunningAttempt::OnCommitted(const Status& status) {
+// ---- StartCommit -----------------------------------------------------------------------------------------------------------
+
+void StartCommit::OnCommitted(const Status& status) {
   MR_CHECK(status.ok(), "the journal gave up a job it had accepted: %s", status.ToString().c_str());
   Turn turn(core_);
-  worker_.start_committed = true;
-  turn.Wake(&worker_);
+  if (worker_ == nullptr) return;
+  worker_->awaits_start = false;
+  core_.ArmRunTimeout(*worker_->job, turn);
+  turn.Wake(worker_);
 }
 
 // ---- Worker ----------------------------------------------------------------------------------------------------------------
 
 Worker::Worker(Core& owner, Pool& home, int n)
-    : core(owner), pool(home), number(n), name(home.name() + "/" + std::to_string(n)), attempt(owner, *this) {}
+    : core(owner), pool(home), number(n), name(home.name() + "/" + std::to_string(n)), attempt(owner) {
+  if (!owner.commits_at_once) start_commit = std::make_unique<StartCommit>(owner, this);
+}
+
+void Worker::AbandonStart(Turn& turn) {
+  if (!std::exchange(awaits_start, false)) return;
+  start_commit->Abandon();
+  core.abandoned_starts.push_back(std::exchange(start_commit, std::make_unique<StartCommit>(core, this)));
+  turn.Wake(this);
+}
 
 void Worker::Run() {
   fiber = rt::CurrentFiber();
@@ -187,11 +205,12 @@ Result<std::shared_ptr<HotJob>> Worker::ReadCold(const JobId& id) {
 
 void Worker::AwaitStartCommit() {
   Turn turn(core);
-  if (!start_committed) turn.Park(*this, rt::WaitReason::kIo);
+  if (awaits_start) turn.Park(*this, rt::WaitReason::kIo);
 }
 
 AttemptOutcome Worker::RunAttempt() {
   if (attempt.stop_requested()) return AttemptOutcome::Failed("stopped before it began");
+  attempt.set_begun();
   try {
     return pool.runner().Run(attempt);
   } catch (const std::exception& error) {

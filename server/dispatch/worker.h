@@ -22,11 +22,12 @@
 namespace millrace::dispatch {
 
 class Core;
+class Turn;
 
 // The attempt a worker runs, as the runner sees it. Used again for the worker's next attempt.
-class RunningAttempt final : public AttemptContext, public Journal::Waiter {
+class RunningAttempt final : public AttemptContext {
  public:
-  RunningAttempt(Core& core, Worker& worker) : core_(core), worker_(worker) {}
+  explicit RunningAttempt(Core& core) : core_(core) {}
 
   // ---- In a Turn
   void Begin(JobEntry& job, MonoTime now);
@@ -37,11 +38,13 @@ class RunningAttempt final : public AttemptContext, public Journal::Waiter {
   MonoTime started() const { return started_; }
   MonoTime ended() const { return ended_; }
   void set_ended(MonoTime now) { ended_ = now; }
+  bool begun() const { return begun_; }  // The runner was called.
   unsigned stopped() const { return stopped_; }
   std::string stop_reason() const { return reason_.message(); }
 
   // ---- For the worker
   bool stop_requested() const;
+  void set_begun() { begun_ = true; }
 
   // ---- For the runner
   const JobId& id() const override { return id_; }
@@ -51,20 +54,17 @@ class RunningAttempt final : public AttemptContext, public Journal::Waiter {
   void SetProgress(double fraction, std::string message) override;
   void Log(std::string_view bytes) override;
 
-  // ---- For the journal: the start is committed.
-  void OnCommitted(const Status& status) override;
-
  private:
   // Made when first needed: a short job never does.
   LiveOutput& Live();
 
   Core& core_;
-  Worker& worker_;
   JobEntry* job_ = nullptr;
   JobId id_;
   std::shared_ptr<const JobSpec> spec_;
   Claim claim_;
   MonoTime started_{}, ended_{};
+  bool begun_ = false;
 
   mutable rt::Lock cancel_lock_;  // Guards what follows. Taken under the dispatcher's lock or alone.
   unsigned stopped_ = kStopNone;
@@ -75,11 +75,27 @@ class RunningAttempt final : public AttemptContext, public Journal::Waiter {
   std::atomic<LiveOutput*> live_{nullptr};
 };
 
+// The journal has yet to commit that a worker starts a job. The worker's, for one start after the other, so that a start allocates
+// nothing; where a worker leaves without it, it is the core's, since the journal may still call it.
+class StartCommit final : public Journal::Waiter {
+ public:
+  StartCommit(Core& core, Worker* worker) : core_(core), worker_(worker) {}
+  void OnCommitted(const Status& status) override;
+  void Abandon() { worker_ = nullptr; }  // In a Turn.
+
+ private:
+  Core& core_;
+  Worker* worker_;
+};
+
 struct Worker {
   Worker(Core& core, Pool& pool, int number);
 
   // The fiber's body: until it is told to end.
   void Run();
+  // In a Turn, of an attempt that was asked to stop: where its start is not committed yet, which on a disk that fails may take for
+  // ever, it ends without.
+  void AbandonStart(Turn& turn);
 
   Core& core;
   Pool& pool;
@@ -88,12 +104,13 @@ struct Worker {
   rt::Fiber* fiber = nullptr;
 
   // ---- Guarded by the dispatcher's lock
-  JobEntry* job = nullptr;      // In hand; given by whoever found this worker idle, or taken by itself.
-  std::optional<ColdJob> cold;  // Set aside for this worker to read and to start.
-  bool idle = false;            // On the pool's stack of idle workers.
-  bool parked = false;          // Waits for Ready.
-  bool quit = false;            // No more jobs.
-  bool start_committed = true;  // What the journal knows of the start is durable: the handler may run.
+  JobEntry* job = nullptr;                    // In hand; given by whoever found this worker idle, or taken by itself.
+  std::optional<ColdJob> cold;                // Set aside for this worker to read and to start.
+  bool idle = false;                          // On the pool's stack of idle workers.
+  bool parked = false;                        // Waits for Ready.
+  bool quit = false;                          // No more jobs.
+  bool awaits_start = false;                  // The handler may not run before the journal has committed that it does.
+  std::unique_ptr<StartCommit> start_commit;  // nullptr: the journal commits at once.
   Worker* next_idle = nullptr;
   Worker* next_woken = nullptr;  // In the Turn that wakes it.
   RunningAttempt attempt;

@@ -118,7 +118,78 @@ TEST(Cold, WhatAnAttemptLeftIsThereForTheNextOne) {
     EXPECT_EQ(attempt.payload(), "payload");
     attempt.context().Log("two");
     EXPECT_EQ(d.Get(id).log_tail, "one two");
+    ASSERT_TRUE(d.Get(id).progress.has_value());
+    EXPECT_EQ(d.Get(id).progress->message, "half");
     EXPECT_EQ(d.History(id), "FAILED, RUNNING");
+    attempt.Succeed();
+  });
+}
+
+TEST(Cold, AJobThatIsToBeReadAgainMayStartBeforeThat) {
+  SlowJournal journal;
+  DispatchSetup setup;
+  setup.pools = {{.name = "default", .workers = 2}};
+  setup.options.hot_bytes_max = kJobOverheadBytes;
+  WithSlow(journal, setup, [&](DispatchFixture& d) {
+    const auto committed = [&](const std::function<void(VerbCall*)>& verb) {
+      VerbCall call;
+      verb(&call);
+      journal.Commit();
+      call.Await();
+      DispatchFixture::Require(call.status);
+    };
+    ASSERT_TRUE(d.dispatcher.Pause("default").ok());
+    JobSpec spec = d.Spec("hold");
+    spec.delay = 1h;
+    const JobId takes_the_budget = SubmitTo(d, journal, spec);
+    spec.delay.reset();
+    spec.run_timeout = 30s;
+    const JobId id = SubmitTo(d, journal, spec);
+    // One worker reads it for long; meanwhile it ends, and lives again.
+    journal.HoldNextRead();
+    ASSERT_TRUE(d.dispatcher.Resume("default").ok());
+    while (!journal.read_held()) rt::Yield();
+    ASSERT_TRUE(d.dispatcher.Pause("default").ok());
+    committed([&](VerbCall* call) { d.dispatcher.Cancel(id, "", call); });
+    committed([&](VerbCall* call) { d.dispatcher.Retry(id, call); });
+    // The other one cannot read it.
+    journal.FailReads(Unavailable("STORE_FAILED", "no disk"));
+    ASSERT_TRUE(d.dispatcher.Resume("default").ok());
+    while (d.dispatcher.RunDue() > d.clock.Mono() + 1s) rt::Yield();
+    ASSERT_TRUE(d.dispatcher.Pause("default").ok());
+    journal.FailReads(OkStatus());
+    // What the first one has read is out of date: back into line with it.
+    journal.ReleaseRead();
+    while (!d.Pool().oldest_queued) rt::Yield();
+    committed([&](VerbCall* call) { d.dispatcher.Cancel(takes_the_budget, "", call); });
+    EXPECT_EQ(d.State(id), JobState::kQueued) << "and from here on hot";
+    ASSERT_TRUE(d.dispatcher.Resume("default").ok());
+    FakeRunner::Held attempt = Begin(d, journal);
+    EXPECT_EQ(attempt.id(), id);
+    attempt.Succeed();
+  });
+}
+
+TEST(Cold, TheWorkerOfAJobThatCannotBeReadServesOthersOnceThatIsCancelled) {
+  SlowJournal journal;
+  DispatchSetup setup;
+  setup.options.hot_bytes_max = kJobOverheadBytes + 10;
+  WithSlow(journal, setup, [&](DispatchFixture& d) {
+    ASSERT_TRUE(d.dispatcher.Pause("default").ok());
+    const JobId cold = SubmitTo(d, journal, d.Spec("hold", std::string(100, 'x')));
+    const JobId hot = SubmitTo(d, journal, d.Spec("hold"));
+    journal.FailReads(Unavailable("STORE_FAILED", "no disk"));
+    ASSERT_TRUE(d.dispatcher.Resume("default").ok());
+    while (d.dispatcher.RunDue() == MonoTime::max()) rt::Yield();  // Until it is to be read again.
+    journal.FailReads(OkStatus());
+    EXPECT_EQ(d.Pool().workers_busy, 0);
+    VerbCall cancel;
+    d.dispatcher.Cancel(cold, "", &cancel);
+    journal.Commit();
+    cancel.Await();
+    ASSERT_EQ(d.Pool().workers_busy, 1);
+    FakeRunner::Held attempt = Begin(d, journal);
+    EXPECT_EQ(attempt.id(), hot);
     attempt.Succeed();
   });
 }

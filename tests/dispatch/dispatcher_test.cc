@@ -170,6 +170,26 @@ TEST(Dispatcher, ShowsProgressAndLogWhileAJobRunsAndAfter) {
   });
 }
 
+TEST(Dispatcher, ARetriedJobsProgressStaysUntilItTellsOfMore) {
+  WithDispatcher([](DispatchFixture& d) {
+    JobSpec spec = d.Spec("hold");
+    spec.retry.max_attempts = 1;
+    const JobId id = d.Submit(spec);
+    FakeRunner::Held attempt = d.runner.Next();
+    attempt.context().SetProgress(0.5, "half");
+    attempt.Fail();
+    d.Await(id);
+    ASSERT_TRUE(d.Retry(id).ok());
+    attempt = d.runner.Next();
+    attempt.context().Log("again");
+    ASSERT_TRUE(d.Get(id).progress.has_value());
+    EXPECT_EQ(d.Get(id).progress->message, "half");
+    attempt.context().SetProgress(0.75, "more");
+    attempt.Succeed();
+    EXPECT_EQ(d.Await(id).progress->message, "more");
+  });
+}
+
 TEST(Dispatcher, ARetriedJobsLogGoesOn) {
   WithDispatcher([](DispatchFixture& d) {
     JobSpec spec = d.Spec("hold");

@@ -10,6 +10,8 @@
 namespace millrace::test {
 namespace {
 
+using namespace std::chrono_literals;  // NOLINT: literals are made for this
+
 class SlowDispatcher {
  public:
   explicit SlowDispatcher(int64_t capacity_jobs = 10) {
@@ -74,6 +76,62 @@ TEST(SlowJournal, AHandlerStartsWhenItsStartIsCommitted) {
     slow.AwaitAppend();
     slow.journal.Commit();
     d.runner.Next().Succeed();
+  });
+}
+
+TEST(SlowJournal, AStopHandsBackAJobWhoseStartIsNotCommitted) {
+  SlowDispatcher slow;
+  slow.Run([&](DispatchFixture& d) {
+    auto call = Call(d, "hold");
+    slow.journal.Commit();
+    call->Await();
+    const JobId id = call->acks[0].id;
+    slow.AwaitAppend();
+    const dispatch::Dispatcher::DrainReport report = d.Stop(Nanos(0));
+    EXPECT_EQ(report.released, 1);
+    EXPECT_EQ(report.queued, 1);
+    EXPECT_EQ(d.State(id), JobState::kQueued);
+    EXPECT_EQ(d.Get(id).attempts, 0);
+    EXPECT_EQ(d.History(id), "RELEASED");
+    EXPECT_EQ(slow.journal.Appended(id), JobState::kQueued);
+    EXPECT_EQ(slow.journal.Commit(), 1u) << "the start, whose worker has left";
+    EXPECT_EQ(d.runner.begun(), 0u);
+  });
+}
+
+TEST(SlowJournal, AJobThatRunsAtMostOnceIsHandedBackWhereItsHandlerHasNotBegun) {
+  SlowDispatcher slow;
+  slow.Run([&](DispatchFixture& d) {
+    SubmitCall call;
+    call.items.push_back({d.Spec("hold"), ""});
+    call.items[0].spec.no_retry_after_start = true;
+    d.dispatcher.Submit(&call);
+    slow.journal.Commit();
+    call.Await();
+    slow.AwaitAppend();
+    EXPECT_EQ(d.Stop(Nanos(0)).released, 1);
+    EXPECT_EQ(slow.journal.Appended(call.acks[0].id), JobState::kQueued);
+  });
+}
+
+TEST(SlowJournal, TheTimeThatAnAttemptMayTakeBeginsWhenItsStartIsCommitted) {
+  SlowDispatcher slow;
+  slow.Run([&](DispatchFixture& d) {
+    SubmitCall call;
+    call.items.push_back({d.Spec("hold"), ""});
+    call.items[0].spec.run_timeout = 10s;
+    d.dispatcher.Submit(&call);
+    slow.journal.Commit();
+    call.Await();
+    slow.AwaitAppend();
+    d.Advance(1h);
+    slow.journal.Commit();
+    FakeRunner::Held attempt = d.runner.Next();
+    d.Advance(10s - 1ns);
+    EXPECT_FALSE(attempt.context().cancel().cancelled());
+    d.Advance(1ns);
+    EXPECT_TRUE(attempt.context().cancel().cancelled());
+    attempt.Fail();
   });
 }
 

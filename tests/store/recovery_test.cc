@@ -5,6 +5,7 @@
 
 #include "store/rocks_journal.h"
 #include "tests/support/dispatch_fixture.h"
+#include "tests/support/fake_disk.h"
 #include "tests/support/temp_folder.h"
 
 namespace millrace::test {
@@ -308,6 +309,40 @@ TEST_F(Recovery, FinishedJobsAreForgottenOldestFirstAsBefore) {
     d.dispatcher.RunDue();
     EXPECT_TRUE(d.dispatcher.Get(slow).ok()) << "the younger id, which ended later";
     EXPECT_FALSE(d.dispatcher.Get(quick).ok());
+  });
+}
+
+TEST(RecoveryFromAFailingDisk, AStartThatWasNeverWrittenIsHandedBackAndRunsInTheNextLife) {
+  Platter platter;
+  DispatchSetup setup;
+  JobId id;
+  const auto life = [&](const std::function<void(DispatchFixture&, RocksJournal&)>& body) {
+    RocksJournal journal(std::make_unique<FakeDisk>(platter), {.retry_delay = 1h});
+    setup.journal = &journal;
+    WithDispatcher(setup, [&](DispatchFixture& d) {
+      body(d, journal);
+      journal.Stop();
+    });
+  };
+  life([&](DispatchFixture& d, RocksJournal& journal) {
+    ASSERT_TRUE(d.dispatcher.Pause("default").ok());
+    id = d.Submit("hold");
+    platter.FailNext(1'000'000);
+    ASSERT_TRUE(d.dispatcher.Resume("default").ok());
+    d.AwaitState(id, JobState::kRunning);
+    while (journal.Health().ok()) rt::Yield();
+    EXPECT_EQ(d.Stop(0s).released, 1);
+    EXPECT_EQ(d.runner.begun(), 0u);
+  });
+  platter.FailNext(0);
+  platter.broken = false;  // Opened by another process.
+  life([&](DispatchFixture& d, RocksJournal&) {
+    FakeRunner::Held attempt = d.runner.Next();
+    EXPECT_EQ(attempt.id(), id);
+    EXPECT_EQ(attempt.number(), 1);
+    attempt.Succeed();
+    EXPECT_EQ(d.Await(id).state, JobState::kSucceeded);
+    d.Stop(0s);
   });
 }
 

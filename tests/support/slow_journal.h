@@ -1,6 +1,7 @@
 // SlowJournal: a journal whose commits come when the test says so, as those of a disk come with the next group commit.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <map>
 #include <memory>
@@ -11,6 +12,7 @@
 #include "base/check.h"
 #include "dispatch/journal.h"
 #include "runtime/lock.h"
+#include "runtime/runtime.h"
 
 namespace millrace::test {
 
@@ -56,13 +58,26 @@ class SlowJournal final : public dispatch::Journal {
   }
 
   Result<std::shared_ptr<const dispatch::JobRecord>> Read(const JobId& id, Part) override {
-    rt::LockGuard guard(lock_);
-    ++reads_;
-    if (!read_failure_.ok()) return read_failure_;
-    auto found = committed_.find(id);
-    if (found == committed_.end()) return NotFound("JOB_UNKNOWN", "no such job");
-    return found->second;
+    Result<std::shared_ptr<const dispatch::JobRecord>> read = NotFound("JOB_UNKNOWN", "no such job");
+    {
+      rt::LockGuard guard(lock_);
+      ++reads_;
+      auto found = committed_.find(id);
+      if (found != committed_.end()) read = found->second;
+      if (!read_failure_.ok()) read = read_failure_;
+      if (!std::exchange(hold_next_read_, false)) return read;
+      read_held_ = true;
+    }
+    while (read_held_) rt::Yield();
+    return read;
   }
+  // The next Read gives what it finds now when ReleaseRead is called. On a fiber.
+  void HoldNextRead() {
+    rt::LockGuard guard(lock_);
+    hold_next_read_ = true;
+  }
+  bool read_held() const { return read_held_; }
+  void ReleaseRead() { read_held_ = false; }
   Result<std::vector<std::shared_ptr<const dispatch::JobRecord>>> ReadEnded(const Range& range) override {
     rt::LockGuard guard(lock_);
     std::vector<std::shared_ptr<const dispatch::JobRecord>> records;
@@ -134,6 +149,8 @@ class SlowJournal final : public dispatch::Journal {
   std::map<JobId, std::shared_ptr<const dispatch::JobRecord>> committed_;
   Status read_failure_;
   int reads_ = 0;
+  bool hold_next_read_ = false;
+  std::atomic<bool> read_held_{false};
 };
 
 }  // namespace millrace::test
