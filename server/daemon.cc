@@ -130,7 +130,7 @@ class Daemon {
     MR_RETURN_IF_ERROR(started.get_future().get());
     dispatching_ = true;
 
-    auto rpc = rpc::Server::Start(dispatcher_, calls_,
+    auto rpc = rpc::Server::Start(runtime_, dispatcher_, calls_,
                                   {.address = config_.grpc_address.ToString(),
                                    .message_bytes_max = std::max(rpc::ServerOptions().message_bytes_max,
                                                                  config_.jobs.payload_bytes_max + (1 << 20)),

@@ -1,5 +1,7 @@
 #include "rpc/convert.h"
 
+#include <cctype>
+
 namespace millrace::rpc {
 namespace {
 
@@ -231,6 +233,13 @@ std::string Utf8(const std::string& text) {
 v1::JobState ToProto(JobState state) { return static_cast<v1::JobState>(static_cast<int>(state) + 1); }
 
 v1::Durability ToProto(Durability durability) { return static_cast<v1::Durability>(static_cast<int>(durability) + 1); }
+
+std::string WordFor(Durability durability) {
+  constexpr std::string_view kPrefix = "DURABILITY_";
+  std::string word = v1::Durability_Name(ToProto(durability)).substr(kPrefix.size());
+  for (char& c : word) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return word;
+}
 
 void Fill(WallTime time, Timestamp* out) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time);

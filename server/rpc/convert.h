@@ -40,6 +40,7 @@ Status InField(std::string_view prefix, Status status);
 std::string Utf8(const std::string& text);
 v1::JobState ToProto(JobState state);
 v1::Durability ToProto(Durability durability);
+std::string WordFor(Durability durability);  // "fsync": the proto's name without its prefix, in lower case.
 void Fill(WallTime time, google::protobuf::Timestamp* out);
 void Fill(Nanos duration, google::protobuf::Duration* out);
 void Fill(const dispatch::SubmitAck& ack, Durability durability, v1::SubmitJobResponse* out);

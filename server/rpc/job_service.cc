@@ -88,8 +88,8 @@ grpc::ServerUnaryReactor* JobService::BatchSubmitJobs(Context* context, const v1
   return StartBatchSubmit(backend_, context, request, response);
 }
 
-grpc::ServerBidiReactor<v1::StreamSubmitRequest, v1::StreamSubmitResponse>* JobService::StreamSubmit(Context*) {
-  return StartSubmitStream(backend_);
+grpc::ServerBidiReactor<v1::StreamSubmitRequest, v1::StreamSubmitResponse>* JobService::StreamSubmit(Context* context) {
+  return StartSubmitStream(backend_, context);
 }
 
 grpc::ServerWriteReactor<v1::JobEvent>* JobService::WatchJobs(Context* context, const v1::WatchJobsRequest* request) {
@@ -103,7 +103,7 @@ grpc::ServerUnaryReactor* JobService::WaitJob(Context* context, const v1::WaitJo
 // ---- Look ------------------------------------------------------------------------------------------------------------------
 
 grpc::ServerUnaryReactor* JobService::GetJob(Context* context, const v1::GetJobRequest* request, v1::Job* response) {
-  return AnswerNow(backend_, Method::kGetJob, context, [&] {
+  return AnswerOnFiber(backend_, Method::kGetJob, context, [this, request, response] {
     auto full = WantsFull(request->view(), true);
     if (!full.ok()) return full.status();
     auto id = ParseJobId(request->id(), "id");
@@ -117,14 +117,15 @@ grpc::ServerUnaryReactor* JobService::GetJob(Context* context, const v1::GetJobR
 
 grpc::ServerUnaryReactor* JobService::ListJobs(Context* context, const v1::ListJobsRequest* request,
                                                v1::ListJobsResponse* response) {
-  return AnswerNow(backend_, Method::kListJobs, context, [&] { return List(backend_.dispatcher, *request, response); });
+  return AnswerOnFiber(backend_, Method::kListJobs, context,
+                       [this, request, response] { return List(backend_.dispatcher, *request, response); });
 }
 
 // ---- Change ----------------------------------------------------------------------------------------------------------------
 
 grpc::ServerUnaryReactor* JobService::CancelJob(Context* context, const v1::CancelJobRequest* request,
                                                 v1::Job* response) {
-  return StartVerb(backend_, Method::kCancelJob, context, response, [&](dispatch::VerbCall* call) -> Status {
+  return StartVerb(backend_, Method::kCancelJob, context, response, [this, request](dispatch::VerbCall* call) {
     MR_RETURN_IF_ERROR(CheckReason(request->reason()));
     auto id = ParseJobId(request->id(), "id");
     if (id.ok()) backend_.dispatcher.Cancel(*id, request->reason(), call);
@@ -134,7 +135,7 @@ grpc::ServerUnaryReactor* JobService::CancelJob(Context* context, const v1::Canc
 
 grpc::ServerUnaryReactor* JobService::RetryJob(Context* context, const v1::RetryJobRequest* request,
                                                v1::Job* response) {
-  return StartVerb(backend_, Method::kRetryJob, context, response, [&](dispatch::VerbCall* call) {
+  return StartVerb(backend_, Method::kRetryJob, context, response, [this, request](dispatch::VerbCall* call) {
     auto id = ParseJobId(request->id(), "id");
     if (id.ok()) backend_.dispatcher.Retry(*id, call);
     return id.status();
@@ -143,7 +144,7 @@ grpc::ServerUnaryReactor* JobService::RetryJob(Context* context, const v1::Retry
 
 grpc::ServerUnaryReactor* JobService::DeleteJob(Context* context, const v1::DeleteJobRequest* request,
                                                 v1::DeleteJobResponse* response) {
-  return StartVerb(backend_, Method::kDeleteJob, context, response, [&](dispatch::VerbCall* call) {
+  return StartVerb(backend_, Method::kDeleteJob, context, response, [this, request](dispatch::VerbCall* call) {
     auto id = ParseJobId(request->id(), "id");
     if (id.ok()) backend_.dispatcher.Delete(*id, call);
     return id.status();
@@ -152,7 +153,7 @@ grpc::ServerUnaryReactor* JobService::DeleteJob(Context* context, const v1::Dele
 
 grpc::ServerUnaryReactor* JobService::CancelJobs(Context* context, const v1::BulkJobsRequest* request,
                                                  v1::BulkJobsResponse* response) {
-  return StartVerb(backend_, Method::kCancelJobs, context, response, [&](dispatch::VerbCall* call) {
+  return StartVerb(backend_, Method::kCancelJobs, context, response, [this, request](dispatch::VerbCall* call) {
     auto filter = TakeBulk(*request);
     if (filter.ok()) backend_.dispatcher.CancelAll(*filter, request->reason(), request->validate_only(), call);
     return filter.status();
@@ -161,7 +162,7 @@ grpc::ServerUnaryReactor* JobService::CancelJobs(Context* context, const v1::Bul
 
 grpc::ServerUnaryReactor* JobService::RetryJobs(Context* context, const v1::BulkJobsRequest* request,
                                                 v1::BulkJobsResponse* response) {
-  return StartVerb(backend_, Method::kRetryJobs, context, response, [&](dispatch::VerbCall* call) {
+  return StartVerb(backend_, Method::kRetryJobs, context, response, [this, request](dispatch::VerbCall* call) {
     auto filter = TakeBulk(*request);
     if (filter.ok()) backend_.dispatcher.RetryAll(*filter, request->validate_only(), call);
     return filter.status();
@@ -170,7 +171,7 @@ grpc::ServerUnaryReactor* JobService::RetryJobs(Context* context, const v1::Bulk
 
 grpc::ServerUnaryReactor* JobService::DeleteJobs(Context* context, const v1::BulkJobsRequest* request,
                                                  v1::BulkJobsResponse* response) {
-  return StartVerb(backend_, Method::kDeleteJobs, context, response, [&](dispatch::VerbCall* call) {
+  return StartVerb(backend_, Method::kDeleteJobs, context, response, [this, request](dispatch::VerbCall* call) {
     auto filter = TakeBulk(*request);
     if (filter.ok()) backend_.dispatcher.DeleteAll(*filter, request->validate_only(), call);
     return filter.status();

@@ -19,6 +19,7 @@
 #include "base/address.h"
 #include "base/log.h"
 #include "rpc/admin_service.h"
+#include "rpc/convert.h"
 #include "rpc/job_service.h"
 #include "rpc/pool_service.h"
 
@@ -81,8 +82,9 @@ int Milliseconds(std::chrono::milliseconds duration) {
 }  // namespace
 
 struct Server::State {
-  State(dispatch::Dispatcher& dispatcher, CallStats& stats, dispatch::Backups* backups)
-      : backend{dispatcher, stats, open_calls, dispatcher.Stats().durability},
+  State(rt::Runtime& runtime, dispatch::Dispatcher& dispatcher, CallStats& stats, Durability durability,
+        dispatch::Backups* backups)
+      : backend{runtime, dispatcher, stats, open_calls, durability, WordFor(durability)},
         jobs(backend),
         pools(backend),
         admin(backend, backups) {}
@@ -99,14 +101,14 @@ struct Server::State {
   std::unique_ptr<grpc::Server> server;  // Last: dies before what it calls.
 };
 
-Result<std::unique_ptr<Server>> Server::Start(dispatch::Dispatcher& dispatcher, CallStats& stats,
+Result<std::unique_ptr<Server>> Server::Start(rt::Runtime& runtime, dispatch::Dispatcher& dispatcher, CallStats& stats,
                                               const ServerOptions& options) {
   Result<Address> address = ParseAddress(options.address);
   if (!address.ok()) return address.status();
   PrepareLibrary();
   if (address->port != 0) MR_RETURN_IF_ERROR(TryBind(*address));
 
-  auto state = std::make_unique<State>(dispatcher, stats, options.backups);
+  auto state = std::make_unique<State>(runtime, dispatcher, stats, dispatcher.Stats().durability, options.backups);
   grpc::ServerBuilder builder;
   builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(), &state->port);
   builder.RegisterService(&state->jobs);

@@ -2,8 +2,8 @@
 //
 //   Order     Start when the dispatcher accepts jobs. To end: SetServing(false), so that load balancers look elsewhere; then the
 //             dispatcher's Stop, which answers whatever waits; then Stop, and only then destroy the dispatcher.
-//   Threads   gRPC's own serve the calls. Start, SetServing and Stop: any plain thread, one at a time. SetAccepting: any plain thread
-//             at any time before Stop. Stop blocks the thread.
+//   Threads   gRPC's own serve the calls, and fibers those that may wait for the disk. Start, SetServing and Stop: any plain
+//             thread, one at a time. SetAccepting: any plain thread at any time before Stop. Stop blocks the thread.
 //   Health    grpc.health.v1 for "", "millrace.v1.JobService", "millrace.v1.PoolService" and "millrace.v1.AdminService". All say
 //             NOT_SERVING while not serving; the first two also while no jobs are accepted, since pools can be looked after
 //             nevertheless.
@@ -18,6 +18,7 @@
 #include "dispatch/backup.h"
 #include "dispatch/dispatcher.h"
 #include "rpc/call_stats.h"
+#include "runtime/runtime.h"
 
 namespace millrace::rpc {
 
@@ -38,8 +39,8 @@ struct ServerOptions {
 class Server {
  public:
   // INVALID_ARGUMENT BAD_ADDRESS; UNAVAILABLE CANNOT_LISTEN with the system's reason, such as a port in use. Nothing listens then.
-  // `dispatcher` and `stats` outlive the server.
-  static Result<std::unique_ptr<Server>> Start(dispatch::Dispatcher& dispatcher, CallStats& stats,
+  // `dispatcher` and `stats` outlive the server; `runtime` runs until Stop has returned.
+  static Result<std::unique_ptr<Server>> Start(rt::Runtime& runtime, dispatch::Dispatcher& dispatcher, CallStats& stats,
                                                const ServerOptions& options);
   ~Server();  // Stops at once if Stop was not called.
   Server(const Server&) = delete;
@@ -53,8 +54,8 @@ class Server {
   // Whether new jobs can be accepted, as /readyz says. True from Start on.
   void SetAccepting(bool accepting);
 
-  // No new connections and calls; waits, watches and streams end with UNAVAILABLE; what is left after `grace` is cut. Returns when
-  // no call is left.
+  // No new connections and calls; waits, watches and streams end with UNAVAILABLE; what is left after `grace` is cut. Returns
+  // when no call is left: one that waits for the disk is cut off from its client then, and lasts until the disk has answered.
   void Stop(std::chrono::milliseconds grace);
 
  private:

@@ -16,7 +16,8 @@ namespace {
 class SubmitStream final : public grpc::ServerBidiReactor<v1::StreamSubmitRequest, v1::StreamSubmitResponse>,
                            public OpenCalls::Call {
  public:
-  explicit SubmitStream(const Backend& backend) : backend_(backend), timer_(backend.stats, Method::kStreamSubmit) {}
+  SubmitStream(const Backend& backend, grpc::CallbackServerContext* context)
+      : backend_(backend), ending_(backend, Method::kStreamSubmit, context) {}
 
   void Start() {
     StartRead(&request_);
@@ -246,13 +247,10 @@ class SubmitStream final : public grpc::ServerBidiReactor<v1::StreamSubmitReques
     StartWrite(&response_, options);
   }
 
-  void End(const Status& status) {
-    timer_.Answered(status.code());
-    Finish(ToGrpc(status));
-  }
+  void End(const Status& status) { Finish(ending_.With(status)); }
 
   const Backend& backend_;
-  CallTimer timer_;
+  CallEnding ending_;
   v1::StreamSubmitRequest request_;    // The reader's.
   v1::StreamSubmitResponse response_;  // The writer's, as is written_.
   Item* written_ = nullptr;
@@ -274,8 +272,9 @@ class SubmitStream final : public grpc::ServerBidiReactor<v1::StreamSubmitReques
 
 }  // namespace
 
-grpc::ServerBidiReactor<v1::StreamSubmitRequest, v1::StreamSubmitResponse>* StartSubmitStream(const Backend& backend) {
-  auto* stream = new SubmitStream(backend);
+grpc::ServerBidiReactor<v1::StreamSubmitRequest, v1::StreamSubmitResponse>* StartSubmitStream(
+    const Backend& backend, grpc::CallbackServerContext* context) {
+  auto* stream = new SubmitStream(backend, context);
   stream->Start();
   return stream;
 }

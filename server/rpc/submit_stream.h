@@ -20,6 +20,7 @@ namespace millrace::rpc {
 inline constexpr size_t kWindowItems = 256;
 inline constexpr size_t kWindowBytes = size_t{8} << 20;
 
-grpc::ServerBidiReactor<v1::StreamSubmitRequest, v1::StreamSubmitResponse>* StartSubmitStream(const Backend& backend);
+grpc::ServerBidiReactor<v1::StreamSubmitRequest, v1::StreamSubmitResponse>* StartSubmitStream(
+    const Backend& backend, grpc::CallbackServerContext* context);
 
 }  // namespace millrace::rpc

@@ -1,6 +1,8 @@
-// A verb on jobs: answered when dispatch says that it is committed. A client that goes away or whose deadline passes before does not
-// undo it.
+// A verb on jobs: done on a fiber, as it may read the disk, and answered when dispatch says that it is committed. A client that
+// goes away or whose deadline passes before does not undo it.
 #pragma once
+
+#include <utility>
 
 #include "millrace/v1/job_service.pb.h"
 #include "rpc/convert.h"
@@ -22,7 +24,12 @@ class VerbCall final : public WaitingCall, public dispatch::VerbCall {
   VerbCall(const Backend& backend, Method method, grpc::CallbackServerContext* context, Response* response)
       : WaitingCall(backend, method, context), response_(response) {}
 
-  void Refuse(const Status& why) { Answer(why); }
+  template <typename Begin>
+  void Start(Begin begin) {
+    Work([this, begin = std::move(begin)] {
+      if (const Status why = begin(this); !why.ok()) Answer(why);
+    });
+  }
 
  private:
   bool Withdraw() override { return backend_.dispatcher.Abandon(this); }
@@ -35,12 +42,13 @@ class VerbCall final : public WaitingCall, public dispatch::VerbCall {
   Response* const response_;
 };
 
-// `begin(call)` hands the call to the dispatcher, or says why not.
+// `begin(call)` hands the call to the dispatcher, or says why not. On a fiber: it keeps by value what it needs; the request is
+// gRPC's, and stays until the answer.
 template <typename Response, typename Begin>
 grpc::ServerUnaryReactor* StartVerb(const Backend& backend, Method method, grpc::CallbackServerContext* context,
-                                    Response* response, Begin&& begin) {
+                                    Response* response, Begin begin) {
   auto* call = new VerbCall<Response>(backend, method, context, response);
-  if (const Status status = begin(call); !status.ok()) call->Refuse(status);
+  call->Start(std::move(begin));
   return call;
 }
 

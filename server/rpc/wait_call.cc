@@ -16,23 +16,17 @@ class WaitCall final : public WaitingCall, public dispatch::JobWaiter {
       : WaitingCall(backend, Method::kWaitJob, context), response_(response) {}
 
   void Start(const v1::WaitJobRequest& request) {
-    std::optional<Nanos> timeout;
-    if (Status status = Take(request, &timeout); !status.ok()) return Answer(status);
-    if (timeout && timeout->count() == 0) return AnswerWithPresent();
-    if (Status status = backend_.dispatcher.Wait(id_, this); !status.ok()) return Answer(status);
-    if (timeout) {
-      references_.fetch_add(1, std::memory_order_relaxed);
-      const gpr_timespec span = gpr_time_from_nanos(timeout->count(), GPR_TIMESPAN);
-      alarm_.Set(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), span), [this](bool expired) {
-        if (expired && Withdraw()) AnswerWithPresent();
-        Release();
-      });
+    if (Status status = Take(request); !status.ok()) return Answer(status);
+    if (timeout_ && timeout_->count() == 0) {
+      Work([this] { AnswerWithPresent(); });
+    } else {
+      Work([this] { Wait(); });
     }
     backend_.open_calls.Add(this);
   }
 
  private:
-  Status Take(const v1::WaitJobRequest& request, std::optional<Nanos>* timeout) {
+  Status Take(const v1::WaitJobRequest& request) {
     auto full = WantsFull(request.view(), true);
     if (!full.ok()) return full.status();
     full_ = *full;
@@ -42,8 +36,20 @@ class WaitCall final : public WaitingCall, public dispatch::JobWaiter {
     if (!request.has_timeout()) return OkStatus();
     auto given = FromProto(request.timeout(), "timeout");
     if (!given.ok()) return given.status();
-    *timeout = *given;
+    timeout_ = *given;
     return OkStatus();
+  }
+
+  // On a fiber, as is the next one.
+  void Wait() {
+    if (Status status = backend_.dispatcher.Wait(id_, this); !status.ok()) return Answer(status);
+    if (!timeout_) return;
+    references_.fetch_add(1, std::memory_order_relaxed);
+    const gpr_timespec span = gpr_time_from_nanos(timeout_->count(), GPR_TIMESPAN);
+    alarm_.Set(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), span), [this](bool expired) {
+      if (expired && Withdraw()) Work([this] { AnswerWithPresent(); });
+      Release();
+    });
   }
 
   void AnswerWithPresent() {
@@ -72,6 +78,7 @@ class WaitCall final : public WaitingCall, public dispatch::JobWaiter {
   v1::Job* const response_;
   JobId id_;
   bool full_ = true;
+  std::optional<Nanos> timeout_;
   grpc::Alarm alarm_;
   std::atomic<int> references_{1};
 };

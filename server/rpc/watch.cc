@@ -22,21 +22,25 @@ constexpr int kBatchesAtOnce = 4;
 constexpr int kSnapshotTries = 64;
 
 // One thread at a time owns the watch (pump_ is not kIdle): it reads events and starts writes; a write in flight keeps the
-// ownership, which OnWriteDone takes over. Everybody else (news, a cancel, the closing server) only leaves a note and rings.
+// ownership, which OnWriteDone takes over. A look at the job itself may wait for the disk: a fiber owns the watch meanwhile, and
+// as only the owner ends a watch, the server waits for it. Everybody else (news, a cancel, the closing server) only leaves a note
+// and rings.
 class Watch final : public grpc::ServerWriteReactor<v1::JobEvent>,
                     public dispatch::EventListener,
                     public OpenCalls::Call,
                     public std::enable_shared_from_this<Watch> {
  public:
   Watch(const Backend& backend, grpc::CallbackServerContext* context)
-      : backend_(backend), context_(context), timer_(backend.stats, Method::kWatchJobs) {}
+      : backend_(backend), ending_(backend, Method::kWatchJobs, context) {}
 
   void Start(const v1::WatchJobsRequest& request) {
     self_ = shared_from_this();
     if (Status status = Take(request); !status.ok()) return End(status);
-    // A client may wait for this to know that nothing from now on will be missed.
-    StartSendInitialMetadata();
-    Pump();
+    if (job_) {
+      OnFiber(backend_, [self = self_] { self->BeginWithJob(); });
+    } else {
+      Begin();
+    }
     backend_.open_calls.Add(this);
   }
 
@@ -72,10 +76,22 @@ class Watch final : public grpc::ServerWriteReactor<v1::JobEvent>,
     auto id = ParseJobId(request.job_id(), "job_id");
     if (!id.ok()) return id.status();
     job_ = *id;
+    check_present_ = !request.resume_token().empty();
     events.Subscribe(self_, cursor_);
-    if (request.resume_token().empty()) return TakePresent();
-    check_present_ = true;
-    return backend_.dispatcher.Get(*job_, false).status();
+    return OkStatus();
+  }
+
+  void Begin() {
+    // A client may wait for this to know that nothing from now on will be missed.
+    StartSendInitialMetadata();
+    Pump();
+  }
+
+  // On a fiber.
+  void BeginWithJob() {
+    const Status status = check_present_ ? backend_.dispatcher.Get(*job_, false).status() : TakePresent();
+    if (!status.ok()) return End(status);
+    Begin();
   }
 
   // The job as it is, made into events, and the place where what follows begins.
@@ -150,7 +166,7 @@ class Watch final : public grpc::ServerWriteReactor<v1::JobEvent>,
     }
   }
 
-  // True: a write or an alarm is on its way and owns the watch. False: nothing more to tell now, or the watch has ended.
+  // True: a write, an alarm or a fiber is on its way and owns the watch. False: nothing more to tell now, or it has ended.
   bool WriteNext() {
     for (int batches = 0;; ++batches) {
       if (const StatusCode why = stop_.load(std::memory_order_acquire); why != StatusCode::kOk) {
@@ -172,7 +188,11 @@ class Watch final : public grpc::ServerWriteReactor<v1::JobEvent>,
         alarm_.Set(gpr_now(GPR_CLOCK_MONOTONIC), [self = shared_from_this()](bool) { self->Pump(); });
         return true;
       }
-      if (!ReadBatch()) return false;
+      if (ReadBatch()) continue;
+      if (!std::exchange(check_present_, false)) return false;
+      // Whoever made the news does not wait for the disk.
+      OnFiber(backend_, [self = shared_from_this()] { self->CheckPresent(); });
+      return true;
     }
   }
 
@@ -180,7 +200,7 @@ class Watch final : public grpc::ServerWriteReactor<v1::JobEvent>,
   bool ReadBatch() {
     batch_.clear();
     next_ = 0;
-    if (backend_.dispatcher.events().Read(&cursor_, kBatchEvents, &batch_, this) == 0) return CheckPresent();
+    if (backend_.dispatcher.events().Read(&cursor_, kBatchEvents, &batch_, this) == 0) return false;
     if (!job_) {
       std::erase_if(batch_, [this](const dispatch::JobEvent& event) {
         return event.type == dispatch::EventType::kLog || !filter_.Matches(event);
@@ -200,16 +220,17 @@ class Watch final : public grpc::ServerWriteReactor<v1::JobEvent>,
     return true;
   }
 
-  // A watch of one job that was resumed, or that has missed events, may have missed the last one.
-  bool CheckPresent() {
-    if (!std::exchange(check_present_, false)) return false;
+  // On a fiber. A watch of one job that was resumed, or that has missed events, may have missed the last one.
+  void CheckPresent() {
     auto job = backend_.dispatcher.Get(*job_, false);
-    if (!job.ok()) {
+    if (job.status().code() == StatusCode::kNotFound) {
       last_batch_ = true;  // Finished and forgotten.
+    } else if (!job.ok()) {
+      return End(job.status());
     } else if (IsTerminal(job->state)) {
       AddPresent(*job);
     }
-    return last_batch_;
+    Pump();
   }
 
   void Write(const dispatch::JobEvent& event) {
@@ -249,8 +270,7 @@ class Watch final : public grpc::ServerWriteReactor<v1::JobEvent>,
 
   void End(const Status& status) {
     ended_ = true;
-    timer_.Answered(status.code());
-    Finish(ToGrpc(status, context_));
+    Finish(ending_.With(status));
   }
 
   // The event log may still ring for a moment: it shares the ownership, and the pump is never idle again.
@@ -261,8 +281,7 @@ class Watch final : public grpc::ServerWriteReactor<v1::JobEvent>,
   }
 
   const Backend& backend_;
-  grpc::CallbackServerContext* const context_;
-  CallTimer timer_;
+  CallEnding ending_;
   std::shared_ptr<Watch> self_;  // Until OnDone.
 
   std::atomic<PumpState> pump_{kBusy};  // Start's, at first.

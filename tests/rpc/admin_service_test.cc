@@ -72,6 +72,7 @@ TEST_F(AdminServiceTest, ABackupIsAnsweredWhenItIsMade) {
   EXPECT_EQ(response.bytes(), 3456);
   EXPECT_EQ(response.duration().seconds(), 2);
   EXPECT_EQ(response.duration().nanos(), 500'000'000);
+  EXPECT_EQ(test::DurabilityNamed(context), "none");
   EXPECT_EQ(d.stats.Requests(Method::kBackup, StatusCode::kOk), 1u);
 }
 

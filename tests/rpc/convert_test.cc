@@ -129,6 +129,12 @@ TEST(Convert, EveryJobStateHasItsWireName) {
   }
 }
 
+TEST(Convert, EveryDurabilityHasItsWord) {
+  EXPECT_EQ(WordFor(Durability::kNone), "none");
+  EXPECT_EQ(WordFor(Durability::kInterval), "interval");
+  EXPECT_EQ(WordFor(Durability::kFsync), "fsync");
+}
+
 TEST(Convert, ABasicViewLeavesTheHeavyPartsOut) {
   JobSnapshot job;
   JobSpec spec;

@@ -89,7 +89,7 @@ class Daemon {
     });
     started_.get_future().wait();
     options.server.address = "127.0.0.1:0";
-    auto started = rpc::Server::Start(*dispatcher, stats, options.server);
+    auto started = rpc::Server::Start(runtime_, *dispatcher, stats, options.server);
     Must(started.status());
     server = *std::move(started);
     channel = grpc::CreateChannel(server->address(), grpc::InsecureChannelCredentials());
@@ -106,6 +106,8 @@ class Daemon {
     thread_.join();
     dispatcher.reset();
   }
+
+  rt::Runtime& runtime() { return runtime_; }
 
   // The dispatcher's part of a shutdown.
   void Drain() {
@@ -225,5 +227,14 @@ inline std::string Brief(const ErrorSeen& seen) {
   return text;
 }
 inline std::string Brief(const grpc::Status& status) { return Brief(Decode(status)); }
+
+// What the trailers of a call that has ended say that its answer is worth: "fsync". Empty: nothing.
+inline std::string DurabilityNamed(const grpc::ClientContext& context) {
+  std::string named;
+  for (const auto& [key, value] : context.GetServerTrailingMetadata()) {
+    if (key == "millrace-durability") named += std::string(value.data(), value.size());
+  }
+  return named;
+}
 
 }  // namespace millrace::test

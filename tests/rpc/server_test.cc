@@ -1,48 +1,18 @@
 #include "rpc/server.h"
 
 #include <gmock/gmock.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
 #include "tests/rpc/daemon.h"
+#include "tests/rpc/raw_call.h"
 
 namespace millrace::rpc {
 namespace {
 
 using test::Brief;
 using test::Daemon;
-
-// A call by name with hand-made bytes: the protos of health and reflection are not installed with gRPC.
-grpc::Status RawCall(Daemon& d, const std::string& method, const std::string& request, std::string* response) {
-  grpc::GenericStub stub(d.channel);
-  grpc::CompletionQueue queue;
-  grpc::ClientContext context;
-  const grpc::Slice slice(request);
-  const grpc::ByteBuffer bytes(&slice, 1);
-  auto call = stub.PrepareUnaryCall(&context, method, bytes, &queue);
-  call->StartCall();
-  grpc::ByteBuffer answer;
-  grpc::Status status;
-  call->Finish(&answer, &status, &queue);
-  void* tag = nullptr;
-  bool ok = false;
-  EXPECT_TRUE(queue.Next(&tag, &ok));
-  std::vector<grpc::Slice> slices;
-  if (status.ok() && answer.Dump(&slices).ok()) {
-    for (const grpc::Slice& part : slices) response->append(reinterpret_cast<const char*>(part.begin()), part.size());
-  }
-  queue.Shutdown();
-  return status;
-}
-
-// grpc.health.v1: field 1 of the request is the service, field 1 of the response the status.
-std::string Health(Daemon& d, const std::string& service) {
-  std::string request, response;
-  if (!service.empty()) request = "\x0a" + std::string(1, static_cast<char>(service.size())) + service;
-  const grpc::Status status = RawCall(d, "/grpc.health.v1.Health/Check", request, &response);
-  if (!status.ok()) return "error " + std::to_string(status.error_code());
-  return response == "\x08\x01" ? "SERVING" : response == "\x08\x02" ? "NOT_SERVING" : "?";
-}
+using test::Health;
+using test::RawCall;
 
 TEST(Server, HealthCoversTheServerAndEachServiceAndFollowsSetServing) {
   Daemon d;
@@ -101,7 +71,7 @@ TEST(Server, APortInUseIsAClearError) {
   CallStats stats;
   ServerOptions options;
   options.address = d.server->address();
-  const auto second = Server::Start(*d.dispatcher, stats, options);
+  const auto second = Server::Start(d.runtime(), *d.dispatcher, stats, options);
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.status().reason(), "CANNOT_LISTEN");
   EXPECT_THAT(second.status().message(), testing::HasSubstr(d.server->address()));
@@ -112,11 +82,11 @@ TEST(Server, ABadAddressIsAClearError) {
   Daemon d;
   CallStats stats;
   for (const char* bad : {"", "7070", "127.0.0.1", "127.0.0.1:99999", "127.0.0.1:x"}) {
-    const auto server = Server::Start(*d.dispatcher, stats, {.address = bad});
+    const auto server = Server::Start(d.runtime(), *d.dispatcher, stats, {.address = bad});
     ASSERT_FALSE(server.ok()) << bad;
     EXPECT_EQ(server.status().reason(), "BAD_ADDRESS") << bad;
   }
-  const auto elsewhere = Server::Start(*d.dispatcher, stats, {.address = "192.0.2.1:7070"});
+  const auto elsewhere = Server::Start(d.runtime(), *d.dispatcher, stats, {.address = "192.0.2.1:7070"});
   ASSERT_FALSE(elsewhere.ok()) << "an address of no interface of this machine";
   EXPECT_EQ(elsewhere.status().reason(), "CANNOT_LISTEN");
 }

@@ -1,0 +1,49 @@
+// Calls by name with hand-made bytes: the protos of health and reflection are not installed with gRPC.
+#pragma once
+
+#include <grpcpp/generic/generic_stub.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/rpc/daemon.h"
+
+namespace millrace::test {
+
+inline grpc::Status RawCall(Daemon& d, const std::string& method, const std::string& request, std::string* response,
+                            grpc::ClientContext* context) {
+  grpc::GenericStub stub(d.channel);
+  grpc::CompletionQueue queue;
+  const grpc::Slice slice(request);
+  const grpc::ByteBuffer bytes(&slice, 1);
+  auto call = stub.PrepareUnaryCall(context, method, bytes, &queue);
+  call->StartCall();
+  grpc::ByteBuffer answer;
+  grpc::Status status;
+  call->Finish(&answer, &status, &queue);
+  void* tag = nullptr;
+  bool ok = false;
+  EXPECT_TRUE(queue.Next(&tag, &ok));
+  std::vector<grpc::Slice> slices;
+  if (status.ok() && answer.Dump(&slices).ok()) {
+    for (const grpc::Slice& part : slices) response->append(reinterpret_cast<const char*>(part.begin()), part.size());
+  }
+  queue.Shutdown();
+  return status;
+}
+inline grpc::Status RawCall(Daemon& d, const std::string& method, const std::string& request, std::string* response) {
+  grpc::ClientContext context;
+  return RawCall(d, method, request, response, &context);
+}
+
+// grpc.health.v1: field 1 of the request is the service, field 1 of the response the status.
+inline std::string Health(Daemon& d, const std::string& service) {
+  std::string request, response;
+  if (!service.empty()) request = "\x0a" + std::string(1, static_cast<char>(service.size())) + service;
+  const grpc::Status status = RawCall(d, "/grpc.health.v1.Health/Check", request, &response);
+  if (!status.ok()) return "error " + std::to_string(status.error_code());
+  return response == "\x08\x01" ? "SERVING" : response == "\x08\x02" ? "NOT_SERVING" : "?";
+}
+
+}  // namespace millrace::test
