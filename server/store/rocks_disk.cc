@@ -23,6 +23,7 @@
 #include "store/disk_errors.h"
 #include "store/durable_folder.h"
 #include "store/folder_lock.h"
+#include "store/later_tables.h"
 #include "store/log_check.h"
 #include "store/migrate.h"
 #include "store/open_gate.h"
@@ -132,8 +133,11 @@ class RocksDisk final : public Disk {
     }
     looked_over_ = false;
     MR_RETURN_IF_ERROR(lock_.CheckSame(folder_));
+    const Status tables = CheckTables(folder_, kTableFormat);
+    // Before anything in it is written. Later on nobody but us can have changed it.
+    if (may_make) MR_RETURN_IF_ERROR(RefuseLater(tables));
     MR_RETURN_IF_ERROR(CheckLogs(folder_));
-    MR_RETURN_IF_ERROR(CheckTables(folder_, kTableFormat));
+    MR_RETURN_IF_ERROR(tables);
     looked_over_ = true;
     RemoveLeftovers();
     trouble_->Forget();
@@ -309,6 +313,32 @@ class RocksDisk final : public Disk {
     }
     manifest_said_ = ToLogData(mark);
     return OkStatus();
+  }
+
+  // What a later version wrote is neither damage nor ours to mend: it is left as it is. So the format is read first, without
+  // writing a byte. Only its own shelf is opened: whatever a later version has made of the others does not matter then, and it
+  // costs little beside what comes after. What cannot be read in this way, or is no store yet, is left to the checks that follow.
+  // `tables`: what CheckTables says; RocksDB is not to meet a table that is damaged.
+  Status RefuseLater(const Status& tables) {
+    if (!tables.ok()) {
+      if (!IsDamage(tables) || !HasLaterTables(folder_)) return OkStatus();
+      return FailedPrecondition("STORE_TOO_NEW", "the store in " + folder_ +
+                                                     " has tables of a later format than this version reads; "
+                                                     "run a newer daemon");
+    }
+    rocksdb::DBOptions options = DatabaseOptions(options_);
+    // Up to where a log is torn. The other modes fail there; or, kSkipAnyCorruptedRecords, may go round for ever at a bad byte.
+    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+    options.info_log->SetInfoLogLevel(rocksdb::InfoLogLevel::FATAL_LEVEL);  // The checks that follow have better words.
+    const std::vector<rocksdb::ColumnFamilyDescriptor> only_meta = {
+        {rocksdb::kDefaultColumnFamilyName, ShelfOptions(options_, cache_)}};
+    std::vector<rocksdb::ColumnFamilyHandle*> meta;
+    rocksdb::DB* opened = nullptr;
+    if (!rocksdb::DB::OpenForReadOnly(options, folder_, only_meta, &meta, &opened).ok()) return OkStatus();
+    const std::unique_ptr<rocksdb::DB> db(opened);
+    const Result<int> format = ReadFormat(*db, meta[0], folder_);
+    db->DestroyColumnFamilyHandle(meta[0]);
+    return format.status().reason() == "STORE_TOO_NEW" ? format.status() : OkStatus();
   }
 
   // Shelves of a later version have to be opened as well; they are left alone.

@@ -22,7 +22,8 @@ struct RocksDiskOptions {
 };
 
 // Opens the folder, or makes it. FAILED_PRECONDITION STORE_IN_USE: another process has it. STORE_TOO_NEW: a later version of the
-// daemon wrote it. INTERNAL STORE_DAMAGED: what is there does not check out. UNAVAILABLE DISK_FULL, STORE_FAILED: the disk says no.
+// daemon wrote it, and nothing in it was changed. INTERNAL STORE_DAMAGED: what is there does not check out. UNAVAILABLE DISK_FULL,
+// STORE_FAILED: the disk says no.
 Result<std::unique_ptr<Disk>> OpenRocksDisk(const std::string& folder, const RocksDiskOptions& options = {});
 
 }  // namespace millrace::store

@@ -1,7 +1,10 @@
 // Stores that another version of the daemon wrote (server/store/FORMAT.md).
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "store/inspect.h"
+#include "store/log_check.h"
 #include "store/rocks_disk.h"
 #include "store/rocks_journal.h"
 #include "store/verify.h"
@@ -16,21 +19,74 @@ namespace {
 using test::BareStore;
 using test::Format1Store;
 
-TEST(Format, ALaterOneIsRefusedAndLeftAsItIs) {
-  test::TempFolder folder;
-  ASSERT_TRUE(OpenRocksDisk(folder.path()).ok());
+// With a shelf that this version does not know, and without one that it would make.
+void MakeLater(const std::string& folder, bool in_table) {
+  ASSERT_TRUE(OpenRocksDisk(folder).ok());
   {
-    BareStore store(folder.path());
+    BareStore store(folder);
     store.SetFormat(std::to_string(kFormat + 1));
     store.Make("cron");
+    store.Drop("payload");
   }
+  if (in_table) {
+    BareStore again(folder);  // What the logs have comes into tables when they are read.
+  }
+}
+
+// Every file, RocksDB's LOCK and LOG among them: it takes no lock to read, and its words go into our log.
+void ExpectRefusedAndLeft(const std::string& folder) {
+  const auto before = test::FilesOf(folder);
   for (int attempt = 0; attempt < 2; ++attempt) {
-    const Status status = OpenRocksDisk(folder.path()).status();
+    const Status status = OpenRocksDisk(folder).status();
+    EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
     EXPECT_EQ(status.reason(), "STORE_TOO_NEW") << status.ToString();
     EXPECT_NE(status.message().find("run a newer daemon"), std::string::npos);
+    EXPECT_TRUE(test::FilesOf(folder) == before);
   }
-  BareStore(folder.path()).SetFormat(std::to_string(kFormat));
-  EXPECT_TRUE(OpenRocksDisk(folder.path()).ok());
+}
+
+TEST(Format, ALaterOneIsRefusedAndLeftAsItIs) {
+  for (bool in_table : {false, true}) {
+    SCOPED_TRACE(in_table ? "its number is in a table" : "its number is in the log only");
+    test::TempFolder folder;
+    MakeLater(folder.path(), in_table);
+    ExpectRefusedAndLeft(folder.path());
+    BareStore(folder.path()).SetFormat(std::to_string(kFormat));
+    EXPECT_TRUE(OpenRocksDisk(folder.path()).ok());
+  }
+}
+
+// All of which goes when a store of ours is opened.
+TEST(Format, ALaterOneKeepsTheTornEndOfItsLogAndItsLeftovers) {
+  const std::string torn[] = {"\1\2\3", std::string("\0\0\0\0\xff\0\1cut short", 16), std::string(3000, '\0')};
+  for (bool in_table : {false, true}) {
+    for (const std::string& end : torn) {
+      SCOPED_TRACE(std::to_string(end.size()) + (in_table ? " bytes, its number is in a table" : " bytes"));
+      test::TempFolder folder;
+      MakeLater(folder.path(), in_table);
+      const std::filesystem::path log = test::NewestFile(folder.path(), ".log");
+      test::WriteFile(log, test::ReadFile(log) + end);
+      test::WriteFile(folder / "MANIFEST-000001", "left over");
+      test::WriteFile(folder / "000002.dbtmp", "left over");
+      ASSERT_EQ(FindTorn(folder.path())->size(), 1u) << "in a store of ours it would stay as well";
+      ExpectRefusedAndLeft(folder.path());
+    }
+  }
+}
+
+TEST(Format, TablesOfALaterFormatAreNotCalledDamage) {
+  test::TempFolder folder;
+  for (int life = 0; life < 2; ++life) ASSERT_TRUE(OpenRocksDisk(folder.path()).ok());
+  const std::filesystem::path table = test::NewestFile(folder.path(), ".sst");
+  std::string bytes = test::ReadFile(table);
+  ASSERT_GT(bytes.size(), 53u);
+  const size_t end = bytes.size() - 53;  // As in later_tables.cc.
+  bytes[end + 41] = 6;
+  test::WriteFile(table, bytes);
+  EXPECT_EQ(OpenRocksDisk(folder.path()).status().reason(), "STORE_DAMAGED") << "a number alone may be damaged";
+  bytes.replace(end + 1, 4, "\x3e\0\x7a\0", 4);
+  test::WriteFile(table, bytes);
+  ExpectRefusedAndLeft(folder.path());
 }
 
 TEST(Format, AStoreOfFormat1IsBroughtToThisOne) {

@@ -18,6 +18,15 @@ inline void WriteFile(const std::filesystem::path& path, const std::string& byte
   std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
 }
 
+// With this extension. By name: the numbers in them are of one length.
+inline std::filesystem::path NewestFile(const std::string& folder, const std::string& extension) {
+  std::filesystem::path newest;
+  for (const auto& file : std::filesystem::directory_iterator(folder)) {
+    if (file.path().extension() == extension && file.path() > newest) newest = file.path();
+  }
+  return newest;
+}
+
 // Every file below the folder: its bytes and when they were last written.
 inline std::map<std::string, std::pair<std::string, std::filesystem::file_time_type>> FilesOf(
     const std::string& folder) {
