@@ -5,6 +5,10 @@
 #include <xxhash.h>
 
 #include <cstring>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "store/record.h"
 #include "tests/support/job_records.h"
@@ -12,11 +16,13 @@
 namespace millrace::store {
 namespace {
 
+using dispatch::EndedJob;
 using dispatch::JobRecord;
+using dispatch::Journal;
 using test::RandomRecords;
 
 constexpr size_t kHeader = 9;  // Version and checksum (FORMAT.md).
-enum Part : char { kSpec = 1, kState = 2, kRequest = 3 };
+enum Part : char { kSpec = 1, kState = 2, kRequest = 3, kPayload = 4, kEnded = 5 };
 
 void Seal(Part part, const std::string& key, std::string* record) {
   if (record->size() < kHeader) return;
@@ -78,12 +84,24 @@ class Exactly {
   const std::unique_ptr<char[]> bytes_;
 };
 
-Result<JobRecord> Decode(const JobId& id, const std::string& spec, const std::string& state) {
-  const Exactly one(spec), other(state);
-  return DecodeJob(id, {one.view(), other.view()});
+struct Parts {
+  std::string spec, state;
+  std::optional<std::string> payload;  // Where it is apart.
+};
+Parts PartsOf(const JobRecord& record) {
+  const SpecPart part = SpecOf(record);
+  Parts parts{
+      .spec = EncodeSpec(record.id, part), .state = EncodeState(record.id, PrepareState(record)), .payload = {}};
+  if (part.payload_apart()) parts.payload = EncodePayload(record.id, part);
+  return parts;
 }
-std::string SpecBytes(const JobRecord& record) { return EncodeSpec(record.id, SpecOf(record)); }
-std::string StateBytes(const JobRecord& record) { return EncodeState(record.id, PrepareState(record)); }
+
+Result<JobRecord> Decode(const JobId& id, const Parts& parts, Journal::Part part = Journal::Part::kWhole) {
+  const Exactly spec(parts.spec), state(parts.state), payload(parts.payload.value_or(""));
+  JobBytes bytes{.spec = spec.view(), .state = state.view(), .payload = {}};
+  if (parts.payload) bytes.payload = payload.view();
+  return DecodeJob(id, bytes, part);
+}
 
 unsigned Seed() {
   return getenv("MILLRACE_SEED") != nullptr ? static_cast<unsigned>(atoi(getenv("MILLRACE_SEED"))) : 1;
@@ -92,49 +110,105 @@ unsigned Seed() {
 TEST(RecordFuzz, AMutatedRecordWithARightChecksumIsAnErrorOrAJobThatCanBeWritten) {
   SCOPED_TRACE("MILLRACE_SEED=" + std::to_string(Seed()));
   RandomRecords random(Seed());
-  int refused = 0, read = 0;
-  for (int round = 0; round < 20'000; ++round) {
+  int refused = 0, read = 0, payloads = 0;
+  for (int round = 0; round < 25'000; ++round) {
     SCOPED_TRACE(round);
     JobRecord record = random.New();
     if (random.Chance()) random.Ended(&record);
-    std::string spec = SpecBytes(record), state = StateBytes(record);
-    const bool hit_spec = random.Chance();
-    std::string& hit = hit_spec ? spec : state;
-    Mutate(random, hit_spec ? state : spec, &hit);
-    Seal(hit_spec ? kSpec : kState, KeyOf(record.id), &hit);
-    Result<JobRecord> job = Decode(record.id, spec, state);
+    Parts parts = PartsOf(record);
+    std::vector<std::pair<Part, std::string*>> all = {{kSpec, &parts.spec}, {kState, &parts.state}};
+    if (parts.payload) all.emplace_back(kPayload, &*parts.payload);
+    const auto [part, hit] = all[random.Below(all.size())];
+    const std::string donor = *all[random.Below(all.size())].second;
+    Mutate(random, donor, hit);
+    Seal(part, KeyOf(record.id), hit);
+    Result<JobRecord> job = Decode(record.id, parts);
+    Result<JobRecord> basic = Decode(record.id, parts, Journal::Part::kBasic);
+    ASSERT_EQ(basic.status().ToString(), job.status().ToString());
     if (!job.ok()) {
       ++refused;
       ASSERT_EQ(job.status().reason(), "STORE_DAMAGED") << job.status().ToString();
       continue;
     }
     ++read;
+    if (part == kPayload) {
+      ++payloads;
+      ASSERT_EQ(PayloadOf(*job->spec), parts.payload->substr(kHeader));
+    }
     // Written again and read again it is the same.
-    Result<JobRecord> again = Decode(record.id, SpecBytes(*job), StateBytes(*job));
+    Result<JobRecord> again = Decode(record.id, PartsOf(*job));
     ASSERT_TRUE(again.ok()) << again.status().ToString();
     ASSERT_EQ(test::Print(*again), test::Print(*job));
+    // Nothing but these two may be left out, where the payload is given.
+    basic->result = job->result;
+    basic->log_tail = job->log_tail;
+    ASSERT_EQ(test::Print(*basic), test::Print(*job));
   }
   EXPECT_GT(refused, 2000);
   EXPECT_GT(read, 2000);
+  EXPECT_GT(payloads, 100);
 }
 
 TEST(RecordFuzz, RandomBytesAreNoJob) {
   SCOPED_TRACE("MILLRACE_SEED=" + std::to_string(Seed()));
   RandomRecords random(Seed());
-  const JobRecord record = random.New();
-  const std::string spec = SpecBytes(record), state = StateBytes(record);
+  JobRecord record = random.New();
+  while (!SpecOf(record).payload_apart()) record = random.New();
+  const Parts parts = PartsOf(record);
+  const std::string key = KeyOf(record.id), ended = KeyOfEnded(EndedOf(record));
   for (int round = 0; round < 20'000; ++round) {
     std::string bytes = random.Text(200);
     if (!bytes.empty() && random.Chance()) bytes[0] = static_cast<char>(kRecordVersion);
-    ASSERT_FALSE(Decode(record.id, bytes, state).ok());
-    ASSERT_FALSE(Decode(record.id, spec, bytes).ok());
+    for (Journal::Part part : {Journal::Part::kBasic, Journal::Part::kWhole}) {
+      ASSERT_FALSE(Decode(record.id, {bytes, parts.state, parts.payload}, part).ok());
+      ASSERT_FALSE(Decode(record.id, {parts.spec, bytes, parts.payload}, part).ok());
+      ASSERT_FALSE(Decode(record.id, {parts.spec, parts.state, bytes}, part).ok());
+    }
     ASSERT_FALSE(DecodeRequest("r", Exactly(bytes).view()).ok());
+    ASSERT_FALSE(DecodeEnded(ended, Exactly(bytes).view()).ok());
     // A right checksum makes it no better.
-    Seal(kState, KeyOf(record.id), &bytes);
-    if (Result<JobRecord> job = Decode(record.id, spec, bytes); job.ok()) {
-      ASSERT_TRUE(Decode(record.id, SpecBytes(*job), StateBytes(*job)).ok());
+    Seal(kPayload, key, &bytes);
+    ASSERT_FALSE(Decode(record.id, {parts.spec, parts.state, bytes}).ok()) << "it is too short";
+    Seal(kState, key, &bytes);
+    if (Result<JobRecord> job = Decode(record.id, {parts.spec, bytes, parts.payload}); job.ok()) {
+      ASSERT_TRUE(Decode(record.id, PartsOf(*job)).ok());
+    }
+    Seal(kEnded, ended, &bytes);
+    if (Result<EndedJob> job = DecodeEnded(ended, Exactly(bytes).view()); job.ok()) {
+      ASSERT_EQ(KeyOfEnded(*job), ended);
     }
   }
+}
+
+TEST(RecordFuzz, AMutatedEndedRecordIsAnErrorOrAnEnd) {
+  SCOPED_TRACE("MILLRACE_SEED=" + std::to_string(Seed()));
+  RandomRecords random(Seed());
+  int refused = 0, read = 0;
+  for (int round = 0; round < 20'000; ++round) {
+    SCOPED_TRACE(round);
+    JobRecord record = random.New();
+    random.Ended(&record);
+    EndedJob ended = EndedOf(record);
+    ended.bytes = static_cast<int64_t>(random.Number());  // Of any length.
+    // Any 24 bytes are a key, and nothing else is.
+    const std::string key = random.Chance() ? KeyOfEnded(ended) : random.Text(30);
+    std::string bytes = EncodeEnded(ended);
+    Mutate(random, bytes, &bytes);
+    Seal(kEnded, key, &bytes);
+    Result<EndedJob> job = DecodeEnded(Exactly(key).view(), Exactly(bytes).view());
+    if (!job.ok()) {
+      ++refused;
+      ASSERT_EQ(job.status().reason(), "STORE_DAMAGED") << job.status().ToString();
+      continue;
+    }
+    ++read;
+    ASSERT_EQ(KeyOfEnded(*job), key);
+    Result<EndedJob> again = DecodeEnded(key, EncodeEnded(*job));
+    ASSERT_TRUE(again.ok()) << again.status().ToString();
+    ASSERT_EQ(*again, *job);
+  }
+  EXPECT_GT(refused, 2000);
+  EXPECT_GT(read, 300);
 }
 
 TEST(RecordFuzz, AMutatedRequestRecordIsAnErrorOrARequest) {
