@@ -73,8 +73,10 @@ inline constexpr Metric kDeadLetterJobs{"millrace_dead_letter_jobs", kGauge, "",
                                         "Failed, expired and quarantined jobs that are kept."};
 inline constexpr Metric kJobsTrimmed{"millrace_jobs_trimmed_total", kCounter, "retention",
                                      "Ended jobs forgotten to keep within their limits of age, number and bytes."};
-inline constexpr Metric kPayloadBytes{"millrace_payload_bytes", kGauge, "",
-                                      "Payload bytes of unfinished jobs of all pools, and 1 KiB for each job."};
+inline constexpr Metric kPayloadBytes{
+    "millrace_payload_bytes", kGauge, "",
+    "What unfinished jobs of all pools hold in memory: payload and 1 KiB for each, or "
+    "288 bytes for one that waits on the disk."};
 inline constexpr Metric kPayloadCapacityBytes{"millrace_payload_capacity_bytes", kGauge, "",
                                               "What millrace_payload_bytes may grow to."};
 inline constexpr Metric kDraining{"millrace_draining", kGauge, "", "1 while the daemon ends and refuses new jobs."};
@@ -88,7 +90,7 @@ inline constexpr Metric kStoreBatch{"millrace_store_commit_batch_jobs", kHistogr
                                     "Changes of jobs that were written as one batch."};
 inline constexpr Metric kStoreErrors{
     "millrace_store_errors_total", kCounter, "op",
-    "Failures of the disk at opening the store, writing a batch, an fsync, or in the background."};
+    "Failures of the disk at opening the store, writing a batch, an fsync, reading, or in the background."};
 inline constexpr Metric kStoreFailing{"millrace_store_failing", kGauge, "",
                                       "1 while the disk fails and new jobs are refused."};
 
