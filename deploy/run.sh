@@ -10,7 +10,7 @@
 #   --http-address HOST:PORT         instead of 127.0.0.1:7071
 #   --config FILE                    instead of deploy/config.example.toml; it must have a kind `gzip`
 #   --bin DIR                        use the programs there: install and build nothing
-#   --state DIR                      where the daemon's log and pid are kept, instead of build/run
+#   --state DIR                      where the daemon's jobs, log and pid are kept, instead of build/run
 #   --stop-after                     stop the daemon at the end
 #
 # Safe to run again: a daemon that an earlier run left is used as it is, or restarted when the program or its settings changed.
@@ -55,7 +55,7 @@ build=yes
 [[ -z $bin ]] || build=no
 bin=${bin:-$PWD/build/bin}
 pid_file=$state/pid log=$state/daemon.log
-command=("$bin/millraced" --config "$config" --grpc-address "$grpc" --http-address "$http")
+command=("$bin/millraced" --config "$config" --grpc-address "$grpc" --http-address "$http" --data-dir "$state/data")
 
 # ---- The daemon of an earlier run
 
@@ -168,6 +168,7 @@ submit    echo hello | $bin/millrace submit sha256 --file - --wait
 look      $bin/millrace pools list; $bin/millrace jobs list; $bin/millrace --help
 metrics   http://$http_now/metrics
 log       $log
+jobs      $state/data, on disk: they survive the daemon
 settings  $config
 stop      deploy/run.sh --stop      (it drains first; so does kill $pid)
 WORDS

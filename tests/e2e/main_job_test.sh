@@ -15,6 +15,7 @@ check "every digest is that of sha256sum" has "$scratch/first" '^sha256 +40 of 4
 check "both pools are reported" test "$(grep -cE '^(programs|default) +40 ' "$scratch/first")" = 2
 check "efficiency was measured" has "$scratch/first" '^programs .* 0\.([1-9][0-9]|0[1-9]) +[01]\.[0-9]+$'
 check "context switches are reported" has "$scratch/first" '^context switches, voluntary: +[1-9][0-9]*'
+check "its jobs are kept on disk" has "$scratch/state/daemon.log" 'store rocksdb'
 check "it says how to stop" has "$scratch/first" 'run.sh --stop'
 pid=$(cat "$scratch/state/pid")
 
