@@ -160,6 +160,8 @@ class Scheduler {
   void AppendShared(FiberList& fibers);
   bool SharedWork() const { return shared_count_.load(std::memory_order_seq_cst) > 0; }
   bool AnyWork() const;
+  bool NobodyRuns()
+      const;  // Not on a processor that is one too many either, before the machine that holds it has noticed.
   bool TooManyParked() const { return parked_count_.load(std::memory_order_relaxed) >= parked_machines_max_; }
   void Defer(Fiber* fiber);
   int64_t EarliestTimer() const;

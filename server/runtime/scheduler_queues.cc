@@ -23,7 +23,9 @@ MR_NO_TSAN void Scheduler::Submit(Machine* machine, Fiber* fiber) {
     Pin();
     if (Processor* processor = machine->processor.Get()) [[likely]] {
       if (Fiber* displaced = processor->run_queue.PushNext(fiber)) PushLocal(*processor, displaced);
-      if (!alone_.load(std::memory_order_relaxed)) WakeIfIdle();  // Partner: the barrier in Resize.
+      // Partner: the barrier in Resize. The only processor there is has the index 0; on another one, which has just become one too
+      // many, that one may be idle.
+      if (!alone_.load(std::memory_order_relaxed) || processor->index > 0) WakeIfIdle();
       Unpin();
       return;
     }
@@ -106,6 +108,15 @@ bool Scheduler::AnyWork() const {
   if (work) return true;
   int64_t earliest = EarliestTimer();
   return earliest != TimerHeap::kNever && earliest <= ClockNs();
+}
+
+bool Scheduler::NobodyRuns() const {
+  if (idle_.idle_processors() < procs()) return false;
+  bool held = false;
+  ForEachProcessor([&](const Processor& processor) {
+    held |= processor.index >= procs() && processor.machine.load(std::memory_order_seq_cst) != nullptr;
+  });
+  return !held;
 }
 
 int64_t Scheduler::EarliestTimer() const {

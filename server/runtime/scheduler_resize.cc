@@ -13,6 +13,7 @@ namespace millrace::rt {
 int Scheduler::SetProcs(int procs) {
   MR_CHECK(procs >= 1 && procs <= kMaxProcs, "SetProcs(%d): the number of processors must be 1 to %d", procs,
            kMaxProcs);
+  MR_CHECK(!simulate_ || procs == 1, "SetProcs(%d): a simulation has one processor", procs);
   return Resize(procs, ResizedBy::kProgram);
 }
 

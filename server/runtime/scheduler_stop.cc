@@ -123,7 +123,7 @@ void Scheduler::HurryToItsEnd(Machine& machine, int64_t waited_ns) {
 
 bool Scheduler::EverythingSleeps() const {
   if (!report_deadlock_ || stopping_.load(std::memory_order_seq_cst)) return false;
-  if (idle_.idle_processors() < procs() || SharedWork()) return false;
+  if (!NobodyRuns() || SharedWork()) return false;
   return EarliestTimer() == TimerHeap::kNever && !poller().Watching();
 }
 

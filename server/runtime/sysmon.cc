@@ -33,7 +33,7 @@ void Sysmon::Run() {
   deadlocks_at_ns_ = NowNs() + kDeadlocksEveryNs;
   while (!s.stopping_.load(std::memory_order_seq_cst)) {
     Sleep(Scheduler::kSysmonNaps, NowNs() + delay);
-    bool idle = s.idle_.idle_processors() >= s.procs();
+    bool idle = s.NobodyRuns();
     idle_looks_ = idle ? idle_looks_ + 1 : 0;
     // Once when everything has come to rest, and now and then while it has not.
     if (idle_looks_ == 2 || (!idle && NowNs() > deadlocks_at_ns_)) {
@@ -55,7 +55,7 @@ void Sysmon::Sleep(uint32_t how, int64_t until_ns) {
   // Partners: Stop and RouseSysmon, which change what is looked at here and then the word.
   bool stay = !s.stopping_.load(std::memory_order_seq_cst);
   if (how == Scheduler::kSysmonSleeps) {
-    stay = stay && s.idle_.idle_processors() >= s.procs();
+    stay = stay && s.NobodyRuns();
     while (stay && s.sysmon_word_.load(std::memory_order_seq_cst) == how) FutexWait(s.sysmon_word_, how);
   } else if (stay) {
     FutexWaitUntil(s.sysmon_word_, how, until_ns);
@@ -93,6 +93,8 @@ int64_t Sysmon::Look(int64_t now) {
   backoff_ns_ = retook || !work_waits ? kShortestNs : std::min(2 * backoff_ns_, kLongestNs);
 
   LookAtDetached();
+  // Who switches from fiber to fiber queues the one it has left without the barrier of rule 1 (Settle): seen here at the latest.
+  if (!all_busy) s.WakeSuccessor();
   if (all_busy && !s.poller_taken_.load(std::memory_order_seq_cst) && s.poller().Watching()) s.WakePoller();
   return std::max(next, kShortestNs);
 }
@@ -138,8 +140,10 @@ void Sysmon::LookAtDetached() {
       machine.watched = false;
       continue;
     }
-    int64_t cpu_ns = ThreadCpuNs(machine.tid.load(std::memory_order_relaxed));
-    if (cpu_ns != machine.detached_cpu_ns && kPreemptionWorks) SendPreemptSignal(machine);
+    const pid_t tid = machine.tid.load(std::memory_order_relaxed);
+    int64_t cpu_ns = ThreadCpuNs(tid);
+    // One that sleeps again, in another call, gets no signal: that could end it early (EINTR).
+    if (cpu_ns != machine.detached_cpu_ns && kPreemptionWorks && !ThreadSleeps(tid)) SendPreemptSignal(machine);
     machine.detached_cpu_ns = cpu_ns;
     cursor_ = &machine.detached_next;
   }
