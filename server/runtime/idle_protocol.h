@@ -23,7 +23,7 @@ class IdleProtocol {
   bool MustWake() const {
     // Partner: the fence in BeforeLastLook. Acquire and release would let both sides miss each other.
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    return idle_processors_.load(std::memory_order_relaxed) > 0 && spinning_.load(std::memory_order_relaxed) == 0;
+    return LooksIdle();
   }
   // One at a time: a machine is woken spinning only when none spins. False: somebody else does it, and will see the work.
   bool TryBecomeWaker() {
@@ -66,6 +66,10 @@ class IdleProtocol {
   }  // Partner: the fence in MustWake.
 
   // ---- A moment's view
+  // MustWake, without the barrier that makes it sure.
+  bool LooksIdle() const {
+    return idle_processors_.load(std::memory_order_relaxed) > 0 && spinning_.load(std::memory_order_relaxed) == 0;
+  }
   int spinning() const { return spinning_.load(std::memory_order_relaxed); }
   int idle_processors() const { return idle_processors_.load(std::memory_order_seq_cst); }
 
