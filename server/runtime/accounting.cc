@@ -1,6 +1,9 @@
 #include "runtime/accounting.h"
 
+#include <algorithm>
+
 #include "runtime/cycles.h"
+#include "runtime/machine.h"
 #include "runtime/park.h"
 #include "runtime/preempt.h"
 #include "runtime/sanitizers.h"
@@ -94,9 +97,19 @@ MR_NO_TSAN FiberTimes CurrentFiberTimes() {
   if (fiber == nullptr) return times;
   // Stopped in the middle of this, the fiber would find parts of before and of after.
   Pin();
-  uint64_t running = fiber->running + TicksBetween(fiber->since, NowTicks());
+  const Machine& machine = *CurrentMachine();
+  const uint64_t now = NowTicks();
+  uint64_t running = fiber->running;
   uint64_t runnable = fiber->runnable;
   auto blocked = fiber->blocked;
+  if (machine.processor.Get() != nullptr) {
+    running += TicksBetween(fiber->since, now);
+  } else {
+    // Lost in a call that blocks, as CloseDetachedAccount will book it; in a Blocking call from the start.
+    const uint64_t lost_at = std::max(fiber->since, machine.detached_at.load(std::memory_order_relaxed));
+    running += TicksBetween(fiber->since, lost_at);
+    blocked[static_cast<size_t>(WaitReason::kBlocking)] += TicksBetween(lost_at, now);
+  }
   Unpin();
   times.running = Nanos(TicksToNs(running));
   times.runnable = Nanos(TicksToNs(runnable));

@@ -146,7 +146,11 @@ void ReadUntilItWasSeen(Runtime& runtime, bool announced) {
         handoffs = runtime.Stats().switches_handoff;
         reads = true;
         EXPECT_EQ(announced ? Blocking(read_byte) : read_byte(), 1);
+        const FiberTimes without_processor = CurrentFiberTimes();
         Yield();
+        // What was told before it was booked stays told.
+        EXPECT_GE(CurrentFiberTimes().running, without_processor.running);
+        EXPECT_GE(CurrentFiberTimes().blocked[kBlocking], without_processor.blocked[kBlocking]);
       } while ((CurrentFiberTimes() - before).blocked[kBlocking] == Nanos(0));
     });
     done = true;

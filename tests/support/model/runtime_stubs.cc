@@ -45,6 +45,8 @@ struct ArmedTimer {
 
 namespace rt {
 
+uintptr_t ProcessorSlot::AwaitDecision() const { return 0; }  // Nobody takes a processor.
+
 // What a signal may do (preempt.h): there are none.
 namespace internal {
 #if defined(__x86_64__)
