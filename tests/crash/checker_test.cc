@@ -3,47 +3,22 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/crash/ledger.h"
+#include <algorithm>
+#include <array>
+
+#include "tests/crash/planted.h"
 
 namespace millrace::crash {
 namespace {
 
-constexpr uint64_t kSeed = 1;
-
-// The first request of that kind.
-Request RequestFor(Wish wish) {
-  for (int64_t number = 0;; ++number) {
-    if (Request request = RequestOf(kSeed, number, 1000); request.wish == wish) return request;
-  }
-}
-
-std::string IdOf(const Request& request) { return "job-" + std::to_string(request.number); }
-
-void AddAttempt(v1::Job& job, v1::AttemptResult result) {
-  v1::Attempt& attempt = *job.add_attempt_history();
-  attempt.set_number(job.attempt_history_size());
-  attempt.set_result(result);
-  if (result == v1::ATTEMPT_LOST) {
-    job.set_losses(job.losses() + 1);
-  } else {
-    job.set_attempts(job.attempts() + 1);
-  }
-}
-
-v1::Job JobFor(const Request& request, v1::JobState state) {
-  v1::Job job;
-  job.set_id(IdOf(request));
-  *job.mutable_spec() = ToMessage(request).spec();
-  job.set_state(state);
-  if (state == v1::SUCCEEDED) job.set_result(request.payload);
-  return job;
-}
-
 class CheckerTest : public testing::Test {
  protected:
+  // As they end; all but kFail are finished.
+  static constexpr std::array kInOrder = {Wish::kEcho,      Wish::kSoon, Wish::kRecord, Wish::kSlow,
+                                          Wish::kFailFirst, Wish::kOnce, Wish::kFail,   Wish::kFar};
+
   CheckerTest() {
-    for (Wish wish : {Wish::kEcho, Wish::kSoon, Wish::kRecord, Wish::kSlow, Wish::kFailFirst, Wish::kOnce, Wish::kFail,
-                      Wish::kFar}) {
+    for (Wish wish : kInOrder) {
       const Request request = RequestFor(wish);
       const v1::JobState state = wish == Wish::kFail ? v1::FAILED : wish == Wish::kFar ? v1::CANCELLED : v1::SUCCEEDED;
       v1::Job job = JobFor(request, state);
@@ -51,8 +26,11 @@ class CheckerTest : public testing::Test {
       if (wish == Wish::kFailFirst) AddAttempt(job, v1::ATTEMPT_FAILED);
       if (wish == Wish::kFail) AddAttempt(job, v1::ATTEMPT_FAILED);
       if (state == v1::SUCCEEDED) AddAttempt(job, v1::ATTEMPT_SUCCEEDED);
+      job.mutable_finish_time()->set_seconds(std::ssize(facts.jobs) + 1);
       for (const v1::Attempt& attempt : job.attempt_history()) {
-        if (request.records()) facts.executions.push_back({job.id(), attempt.number()});
+        if (!request.records()) continue;
+        facts.executions.push_back({job.id(), attempt.number()});
+        if (attempt.result() == v1::ATTEMPT_SUCCEEDED) facts.executions.push_back({job.id(), attempt.number(), true});
       }
       facts.requests[request.number] = {request, {.job = job.id(), .end = job}};
       facts.jobs.push_back(job);
@@ -65,6 +43,19 @@ class CheckerTest : public testing::Test {
     }
     ADD_FAILURE() << "no such job";
     return facts.jobs[0];
+  }
+  void Erase(Wish wish) {
+    std::erase_if(facts.jobs, [&](const v1::Job& job) { return NumberOf(job) == RequestFor(wish).number; });
+  }
+  // It and those that ended before it are forgotten, and what is left is as many as may be.
+  void ForgetUntil(Wish last) {
+    for (const Wish wish : kInOrder) {
+      KnownOf(wish).repeated = Job(wish).state();
+      Erase(wish);
+      if (wish == last) break;
+    }
+    facts.finished.jobs_max = std::count_if(facts.jobs.begin(), facts.jobs.end(),
+                                            [](const v1::Job& job) { return !IsDeadLetter(job.state()); });
   }
   Known& KnownOf(Wish wish) { return facts.requests.at(RequestFor(wish).number).second; }
 
@@ -93,13 +84,13 @@ TEST_F(CheckerTest, FindsNothingWhereAllIsWell) {
 }
 
 TEST_F(CheckerTest, FindsAnAcknowledgedJobThatIsGone) {
-  std::erase_if(facts.jobs, [](const v1::Job& job) { return NumberOf(job) == RequestFor(Wish::kEcho).number; });
+  Erase(Wish::kEcho);
   EXPECT_EQ(Found(), "lost 1");
 }
 
 TEST_F(CheckerTest, FindsAnExecutedJobThatIsGone) {
   KnownOf(Wish::kRecord) = {};
-  std::erase_if(facts.jobs, [](const v1::Job& job) { return NumberOf(job) == RequestFor(Wish::kRecord).number; });
+  Erase(Wish::kRecord);
   EXPECT_EQ(Found(), "lost 1");
   facts.starts_may_be_lost = true;
   EXPECT_EQ(Found(), "");
@@ -159,8 +150,8 @@ TEST_F(CheckerTest, FindsAJobThatSucceededTwice) {
 
 TEST_F(CheckerTest, FindsAnAttemptThatWasExecutedTwice) {
   // There is room for it among the attempts and losses, since another left no trace.
-  std::erase_if(facts.executions, [&](const Execution& each) { return each.job == Job(Wish::kSlow).id(); });
-  facts.executions.push_back({Job(Wish::kSlow).id(), 2});
+  std::erase_if(facts.executions,
+                [&](const Execution& each) { return each.job == Job(Wish::kSlow).id() && each.attempt == 1; });
   EXPECT_EQ(Found(), "") << "a loss before the program ran";
   facts.executions.push_back({Job(Wish::kSlow).id(), 2});
   EXPECT_EQ(Found(), "ran again 1");
@@ -169,6 +160,11 @@ TEST_F(CheckerTest, FindsAnAttemptThatWasExecutedTwice) {
 TEST_F(CheckerTest, FindsAnExecutionThatNoAttemptExplains) {
   facts.executions.push_back({Job(Wish::kRecord).id(), 2});
   EXPECT_EQ(Found(), "ran again 2") << "one too many, and of an attempt that nobody knows";
+}
+
+TEST_F(CheckerTest, FindsASuccessWhoseProgramNeverCameToItsEnd) {
+  std::erase_if(facts.executions, [&](const Execution& each) { return each.ended && each.attempt == 1; });
+  EXPECT_EQ(Found(), "wrong end 2") << "of kRecord and kOnce";
 }
 
 TEST_F(CheckerTest, FindsASuccessThatWasNeverExecuted) {
@@ -183,89 +179,190 @@ TEST_F(CheckerTest, FindsAJobThatNobodySent) {
   EXPECT_EQ(Found(), "stranger 2");
 }
 
-// ---- What clients notice by themselves
+// ---- Jobs that may be forgotten
 
-v1::SubmitJobResponse Answer(const std::string& id, bool existing) {
-  v1::SubmitJobResponse answer;
-  answer.set_id(id);
-  answer.set_existing(existing);
-  return answer;
+TEST_F(CheckerTest, AcceptsThatTheOldestAreForgottenWhereThereAreTooMany) {
+  ForgetUntil(Wish::kOnce);
+  EXPECT_EQ(Found(), "");
+  EXPECT_EQ(totals.forgotten, 6);
+  EXPECT_EQ(totals.unseen, 0);
+  for (auto& [number, request] : facts.requests) request.second.end.reset();
+  totals = {};
+  EXPECT_EQ(Found(), "");
+  EXPECT_EQ(totals.unseen, 2) << "the others have come to their ends outside";
 }
 
-TEST(Ledger, RepeatsTogetherWhatWasNotAnswered) {
-  Ledger ledger({.seed = kSeed});
-  Random random(1);
-  ledger.Allow(100);
-  const auto batch = ledger.Next(Ledger::Form::kBatch, random);
-  ASSERT_TRUE(batch && batch->size() > 1);
-  ledger.Unanswered(*batch, Unavailable("UNREACHABLE", "it was killed"));
-  const auto again = ledger.NextUnanswered();
-  ASSERT_TRUE(again);
-  ASSERT_EQ(again->size(), batch->size());
-  EXPECT_EQ((*again)[1].number, (*batch)[1].number);
-  EXPECT_FALSE(ledger.NextUnanswered());
-  EXPECT_TRUE(ledger.findings().none());
+TEST_F(CheckerTest, FindsAJobThatWasLostBeforeItEnded) {
+  ForgetUntil(Wish::kSoon);
+  KnownOf(Wish::kSoon).end.reset();
+  KnownOf(Wish::kSoon).repeated = v1::QUEUED;
+  EXPECT_EQ(Found(), "lost 1") << "it is to run, and is not there";
+  KnownOf(Wish::kSoon).repeated = v1::JOB_STATE_UNSPECIFIED;
+  EXPECT_EQ(Found(), "lost 1") << "its repeat was taken for a new one";
+  KnownOf(Wish::kSoon).gone = true;
+  EXPECT_EQ(Found(), "lost 1");
 }
 
-TEST(Ledger, FindsHalfABatchAndASecondJob) {
-  Ledger ledger({.seed = kSeed});
-  const Ledger::Group two = {RequestOf(kSeed, 0, 1000), RequestOf(kSeed, 1, 1000)};
-  ledger.Answered(two, {Answer("a", false), Answer("b", true)});
-  EXPECT_EQ(ledger.findings().count(Fault::kHalfABatch), 1);
-  ledger.Answered({two[0]}, {Answer("a", true)});
-  EXPECT_EQ(ledger.findings().count(Fault::kTwoJobs), 0);
-  ledger.Answered({two[0]}, {Answer("c", true)});
-  ledger.Answered({two[1]}, {Answer("b", false)});
-  EXPECT_EQ(ledger.findings().count(Fault::kTwoJobs), 2);
+TEST_F(CheckerTest, FindsAJobThatIsGoneWhereThereIsRoom) {
+  ForgetUntil(Wish::kEcho);
+  ++facts.finished.jobs_max;
+  EXPECT_EQ(Found(), "lost 1");
+  facts.finished.removed = 1;
+  EXPECT_EQ(Found(), "") << "when it was forgotten, there was one more";
 }
 
-TEST(Ledger, FindsAnEndThatChangesOrGoesAway) {
-  Ledger ledger({.seed = kSeed});
-  const Request request = RequestOf(kSeed, 0, 1000);
-  ledger.Answered({request}, {Answer(IdOf(request), false)});
-  v1::Job job = JobFor(request, v1::SUCCEEDED);
-  ledger.Saw(job);
-  ledger.Saw(job);
-  EXPECT_TRUE(ledger.findings().none());
-  job.set_state(v1::RUNNING);
-  ledger.Saw(job);
-  EXPECT_EQ(ledger.findings().count(Fault::kChanged), 1);
+TEST_F(CheckerTest, FindsADeadLetterThatHadToMakeRoomForFinishedJobs) {
+  ForgetUntil(Wish::kOnce);
+  KnownOf(Wish::kFail).repeated = v1::FAILED;
+  Erase(Wish::kFail);
+  EXPECT_EQ(Found(), "lost 1");
 }
 
-TEST(Ledger, ForgivesOnlyWhatWasToldAfterTheLastSync) {
-  Ledger ledger({.seed = kSeed});
-  const Request early = RequestOf(kSeed, 0, 1000), late = RequestOf(kSeed, 1, 1000);
-  ledger.Answered({early}, {Answer("a", false)});
-  const int64_t sync = MonotonicNow();
-  ledger.Answered({late}, {Answer("b", false)});
-  EXPECT_EQ(ledger.Forgive(sync, {}).requests, 1);
-  const auto requests = ledger.requests();
-  EXPECT_EQ(requests.at(0).second.job, "a") << "it stays acknowledged, and is lost";
-  EXPECT_EQ(requests.at(1).second.job, "") << "to be sent again";
-  EXPECT_EQ(ledger.NextUnanswered()->at(0).number, 1);
+TEST_F(CheckerTest, FindsAJobThatIsForgottenBeforeAnOlderOne) {
+  ForgetUntil(Wish::kSoon);
+  facts.jobs.push_back(*KnownOf(Wish::kEcho).end);
+  facts.finished.jobs_max = 5;
+  EXPECT_EQ(Found(), "lost 1, kept 1");
+  facts.finished.jobs_max = 6;
+  EXPECT_EQ(Found(), "lost 1");
 }
 
-TEST(Ledger, ForgivesTheNewestOnly) {
-  for (const bool newest_is_lost : {true, false}) {
-    Ledger ledger({.seed = kSeed});
-    Random random(1);
-    std::vector<Request> requests;
-    while (requests.size() < 2) {
-      ledger.Allow(1);
-      const Request request = ledger.Next(Ledger::Form::kSingle, random)->at(0);
-      ledger.Answered({request}, {Answer(IdOf(request), request.number < std::ssize(requests))});
-      if (request.number == std::ssize(requests)) requests.push_back(request);
-    }
-    ledger.Forgive(0, {JobFor(requests[newest_is_lost ? 0 : 1], v1::SUCCEEDED)});
-    EXPECT_EQ(ledger.findings().count(Fault::kLost), newest_is_lost ? 0 : 1);
-    EXPECT_EQ(ledger.findings().count(Fault::kTwoJobs), 0);
+TEST_F(CheckerTest, FindsMoreThanMayBeRemembered) {
+  facts.finished.jobs_max = 6;
+  facts.dead_letters.jobs_max = 0;
+  EXPECT_EQ(Found(), "kept 2");
+}
+
+TEST_F(CheckerTest, FindsAForgottenSuccessThatNobodySawOutside) {
+  ForgetUntil(Wish::kRecord);
+  std::erase_if(facts.executions, [&](const Execution& each) { return each.job == KnownOf(Wish::kRecord).job; });
+  EXPECT_EQ(Found(), "wrong end 1");
+}
+
+TEST_F(CheckerTest, FindsAForgottenJobThatEndedAsItCannot) {
+  ForgetUntil(Wish::kEcho);
+  KnownOf(Wish::kEcho).end.reset();
+  KnownOf(Wish::kEcho).repeated = v1::CANCELLED;
+  EXPECT_EQ(Found(), "wrong end 1");
+}
+
+TEST_F(CheckerTest, FindsThatTheEndOfAForgottenJobChanged) {
+  ForgetUntil(Wish::kEcho);
+  KnownOf(Wish::kEcho).heard = v1::SUCCEEDED;
+  EXPECT_EQ(Found(), "");
+  KnownOf(Wish::kEcho).heard = v1::QUARANTINED;
+  EXPECT_EQ(Found(), "changed 1");
+  KnownOf(Wish::kEcho).end->set_state(v1::QUARANTINED);
+  KnownOf(Wish::kEcho).end->set_losses(3);
+  EXPECT_EQ(Found(), "changed 2");
+}
+
+TEST_F(CheckerTest, FindsAForgottenJobThatRanAgainAfterItsEndWasSeen) {
+  ForgetUntil(Wish::kRecord);
+  facts.executions.push_back({KnownOf(Wish::kRecord).job, 2});
+  EXPECT_EQ(Found(), "ran again 2") << "one too many, and of an attempt that nobody knows";
+}
+
+TEST_F(CheckerTest, FindsAForgottenJobThatRanAgainThoughNobodySawItsEnd) {
+  ForgetUntil(Wish::kRecord);
+  Known& known = KnownOf(Wish::kRecord);
+  known.end.reset();
+  for (int attempt : {2, 3}) facts.executions.push_back({known.job, attempt});
+  EXPECT_EQ(Found(), "") << "the others may have been lost";
+  facts.executions.push_back({known.job, 3});
+  EXPECT_EQ(Found(), "ran again 2") << "once more than losses can tell, and the same attempt";
+}
+
+TEST_F(CheckerTest, FindsAnAttemptThatBeganAfterAClientKnewOfTheSuccess) {
+  ForgetUntil(Wish::kRecord);
+  Known& known = KnownOf(Wish::kRecord);
+  known.end.reset();
+  known.over_at = 100;
+  facts.executions.push_back({known.job, 2, false, 100});
+  EXPECT_EQ(Found(), "");
+  facts.executions.back().at = 101;
+  EXPECT_EQ(Found(), "ran again 1");
+}
+
+TEST_F(CheckerTest, AcceptsALostAttemptWhoseProgramBeginsLate) {
+  ForgetUntil(Wish::kSlow);
+  KnownOf(Wish::kSlow).over_at = 100;
+  for (Execution& each : facts.executions) {
+    if (each.job == KnownOf(Wish::kSlow).job && each.attempt == 1) each.at = 200;
   }
+  EXPECT_EQ(Found(), "");
 }
 
-TEST(Ledger, AnErrorThatSaysMoreThanGoneIsAFinding) {
-  Ledger ledger({.seed = kSeed});
-  ledger.Unanswered({RequestOf(kSeed, 0, 1000)}, AlreadyExists("REQUEST_ID_REUSED", "other content"));
-  EXPECT_EQ(ledger.findings().count(Fault::kAnswer), 1);
+TEST_F(CheckerTest, FindsAJobThatStartsOnceAndStartedTwice) {
+  ForgetUntil(Wish::kOnce);
+  KnownOf(Wish::kOnce).end.reset();
+  facts.executions.push_back({KnownOf(Wish::kOnce).job, 2});
+  EXPECT_EQ(Found(), "ran again 1");
+}
+
+TEST_F(CheckerTest, FindsAJobThatWasGoneAndCameBack) {
+  KnownOf(Wish::kEcho).gone = true;
+  EXPECT_EQ(Found(), "changed 1");
+}
+
+TEST_F(CheckerTest, FindsASecondJobInThePlaceOfAForgottenOne) {
+  ForgetUntil(Wish::kEcho);
+  v1::Job second = *KnownOf(Wish::kEcho).end;
+  second.set_id("another");
+  facts.jobs.push_back(second);
+  ++facts.finished.jobs_max;
+  EXPECT_EQ(Found(), "two jobs 1");
+}
+
+TEST_F(CheckerTest, FindsAJobThatAStopAndAStartForgot) {
+  for (const v1::Job& job : facts.jobs) facts.at_rest.insert(job.id());
+  EXPECT_EQ(Found(), "");
+  ForgetUntil(Wish::kEcho);
+  EXPECT_EQ(Found(), "lost 1");
+}
+
+// ---- Jobs that clients delete and retry
+
+TEST_F(CheckerTest, AcceptsThatADeletedJobIsGone) {
+  Known& known = KnownOf(Wish::kSoon);
+  Erase(Wish::kSoon);
+  known.deleted = known.gone = true;
+  known.repeated = v1::SUCCEEDED;
+  EXPECT_EQ(Found(), "");
+  known.repeated = v1::RUNNING;
+  EXPECT_EQ(Found(), "lost 1") << "its request must be known still";
+}
+
+TEST_F(CheckerTest, FindsADeletedJobThatRanAgain) {
+  Known& known = KnownOf(Wish::kRecord);
+  Erase(Wish::kRecord);
+  known.deleted = known.gone = true;
+  known.repeated = v1::SUCCEEDED;
+  facts.executions.push_back({known.job, 1});
+  EXPECT_EQ(Found(), "ran again 2");
+}
+
+TEST_F(CheckerTest, AcceptsThatWhatIsFarSucceedsWhereItWasRetried) {
+  v1::Job& far = Job(Wish::kFar);
+  KnownOf(Wish::kFar).end.reset();
+  far = JobFor(RequestFor(Wish::kFar), v1::SUCCEEDED);
+  AddAttempt(far, v1::ATTEMPT_SUCCEEDED);
+  EXPECT_EQ(Found(), "wrong end 1");
+  KnownOf(Wish::kFar).retried = true;
+  EXPECT_EQ(Found(), "");
+}
+
+TEST_F(CheckerTest, FindsAForgottenJobThatWasRetriedAndNeverRan) {
+  Known& known = KnownOf(Wish::kFar);
+  Erase(Wish::kFar);
+  facts.finished.jobs_max = 6;
+  known.repeated = v1::CANCELLED;
+  known.retried = true;
+  known.retry = Known::Retry{.before = *known.end, .told = false};
+  known.end.reset();
+  EXPECT_EQ(Found(), "");
+  known.retry->told = true;
+  EXPECT_EQ(Found(), "lost 1");
 }
 
 }  // namespace

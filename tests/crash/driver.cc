@@ -22,6 +22,14 @@ constexpr int64_t kMilli = 1'000'000;
 // What only catches a hang.
 constexpr int64_t kPatience = 120'000 * kMilli;
 
+// Jobs that end in a round are fewer.
+constexpr int64_t kAll = 10'000'000;
+
+// Of --ack interval: what was acknowledged has a sync after so long. The seconds are for a machine that pauses, or has better to
+// do than to run the daemon; one that does not sync by itself would have none however long one waits.
+constexpr int64_t kAckIntervalMs = 50;
+constexpr int64_t kSyncedWithin = (kAckIntervalMs + 5'000) * kMilli;
+
 // How a life ends.
 struct Plan {
   Faults faults;
@@ -36,13 +44,16 @@ class Round {
         tally_(*tally),
         random_(seed),
         disk_(options.scratch / "disk", options.programs / "libmillrace_power_cut.so"),
-        ledger_({.seed = seed, .payload_bytes = options.payload_bytes}) {
+        ledger_({.seed = seed, .payload_bytes = options.payload_bytes, .forgets = options.remember > 0}) {
     fs::remove(Executions());
-    std::ofstream(Config()) << "[pool.default]\nworkers = 8\ncapacity = 1000000\n"
+    std::ofstream(Config()) << "[server]\nack_interval = \"" << kAckIntervalMs
+                            << "ms\"\n"
+                               "[pool.default]\nworkers = 8\ncapacity = 1000000\n"
                                "[pool.programs]\nrunner = \"exec\"\nworkers = 4\ncapacity = 1000000\n"
-                               "[jobs]\nfinished_jobs_max = 10000000\nfinished_bytes_max = \"64GiB\"\n"
-                               "dead_letter_jobs_max = 10000000\ndead_letter_bytes_max = \"64GiB\"\n"
-                               "[kind.record]\npool = \"programs\"\nexec = [\""
+                               "[jobs]\nfinished_bytes_max = \"64GiB\"\ndead_letter_bytes_max = \"64GiB\"\n"
+                               "finished_jobs_max = "
+                            << FinishedMax() << "\ndead_letter_jobs_max = " << DeadLettersMax()
+                            << "\n[kind.record]\npool = \"programs\"\nexec = [\""
                             << (options.programs / "crash_record").string() << "\", \"" << Executions()
                             << "\"]\nretry = { initial_backoff = \"10ms\", max_backoff = \"50ms\" }\n";
   }
@@ -52,6 +63,7 @@ class Round {
     if (findings_.none()) Settle();
     findings_.Add(ledger_.findings());
     tally_.repeats += ledger_.repeats();
+    tally_.verbs += ledger_.removed(/*dead_letters=*/false) + ledger_.removed(/*dead_letters=*/true);
     tally_.requests += static_cast<int64_t>(ledger_.requests().size());
     return std::move(findings_);
   }
@@ -66,6 +78,8 @@ class Round {
     return last;
   }
   std::string Executions() const { return options_.scratch / "executions"; }
+  int64_t FinishedMax() const { return options_.remember > 0 ? options_.remember : kAll; }
+  int64_t DeadLettersMax() const { return options_.remember > 0 ? std::max<int64_t>(options_.remember / 10, 1) : kAll; }
   bool Forgiving() const { return options_.cut && options_.ack != "fsync"; }
 
   uint64_t Below(uint64_t end) { return random_() % end; }
@@ -128,13 +142,17 @@ class Round {
       ready = true;
       if (Forgiving() && !Forgive(*address)) return;
       ledger_.Allow(options_.requests_in_life);
-      load.emplace(ledger_, *address, random_(), options_.cancels);
+      load.emplace(ledger_, *address,
+                   Load::Options{.seed = random_(),
+                                 .cancels = options_.cancels,
+                                 .verbs = options_.verbs,
+                                 .listens = options_.remember > 0});
     }
     const int64_t from = Forgiving() ? MonotonicNow() : start;
     daemon->AwaitEnd(from + plan.after);
     if (plan.calm && load) {
       load->Finish();
-      AwaitSync();
+      AwaitSync(*address);
     }
     const int64_t end = MonotonicNow();
     daemon->Signal(SIGKILL);
@@ -173,13 +191,19 @@ class Round {
     }
   }
 
-  // Everything acknowledged is on the disk once a sync of the log has begun after it. The mode says that it comes by itself.
-  void AwaitSync() {
-    const int64_t until = MonotonicNow() + kPatience;
-    while (disk_.LastSync(".log") <= ledger_.last_acknowledged_at() && MonotonicNow() < until) {
+  // Everything acknowledged until now is on the disk once a sync of the log that begins from now on is over. The mode says that
+  // it comes by itself where there is something to sync, so there is one more: the others may have had theirs already.
+  void AwaitSync(const std::string& address) {
+    const int64_t since = MonotonicNow();
+    const auto client = client::Client::Connect(address);
+    if (const Status status = SubmitOneMore(**client, ledger_); !status.ok()) {
+      return findings_.Add(Fault::kDaemon, status.ToString());
+    }
+    const int64_t until = MonotonicNow() + kSyncedWithin;
+    while (disk_.LastSync(".log") <= since) {
+      if (MonotonicNow() > until) return findings_.Add(Fault::kDaemon, "no sync came by itself");
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
-    if (MonotonicNow() >= until) findings_.Add(Fault::kDaemon, "no sync came by itself");
   }
 
   bool Forgive(const std::string& address) {
@@ -189,7 +213,11 @@ class Round {
       findings_.Add(Fault::kDaemon, jobs.status().ToString());
       return false;
     }
-    const Ledger::Forgiven forgiven = ledger_.Forgive(promised_until_, *jobs);
+    const Ledger::Forgiven forgiven =
+        ledger_.Forgive({.kept_until = promised_until_,
+                         .cut_at = killed_at_,
+                         .age_max = options_.ack == "interval" ? kSyncedWithin : INT64_MAX},
+                        *jobs);
     tally_.forgiven += forgiven.requests;
     tally_.forgiven_ends += forgiven.ends;
     if (forgiven.requests > 0) {
@@ -202,6 +230,8 @@ class Round {
     const auto client = client::Client::Connect(address);
     MR_RETURN_IF_ERROR(SubmitTheRest(**client, ledger_));
     MR_RETURN_IF_ERROR(AwaitAllEnds(**client));
+    // Who is not there any more must still be known.
+    if (options_.remember > 0 || options_.verbs) MR_RETURN_IF_ERROR(RepeatAll(**client, ledger_));
     return ListAll(**client);
   }
 
@@ -217,7 +247,10 @@ class Round {
       auto jobs = EndAll(*address);
       if (!jobs.ok()) return findings_.Add(Fault::kDaemon, jobs.status().ToString());
       // Those of the first become what was seen.
-      for (const v1::Job& job : *jobs) ledger_.Saw(job);
+      for (const v1::Job& job : *jobs) {
+        ledger_.Saw(job);
+        if (life == 0) facts.at_rest.insert(job.id());
+      }
       facts.jobs = *std::move(jobs);
       daemon->Signal(SIGTERM);
       if (!daemon->AwaitEnd(MonotonicNow() + kPatience)) return findings_.Add(Fault::kDaemon, "it does not stop");
@@ -227,7 +260,13 @@ class Round {
     }
     facts.requests = ledger_.requests();
     std::ifstream executions(Executions());
-    for (Execution each; executions >> each.job >> each.attempt;) facts.executions.push_back(each);
+    std::string word;
+    for (Execution each; executions >> each.job >> each.attempt >> word >> each.at;) {
+      each.ended = word == "ends";
+      facts.executions.push_back(each);
+    }
+    facts.finished = {.jobs_max = FinishedMax(), .removed = ledger_.removed(/*dead_letters=*/false)};
+    facts.dead_letters = {.jobs_max = DeadLettersMax(), .removed = ledger_.removed(/*dead_letters=*/true)};
     findings_.Add(Check(facts, &tally_.totals));
   }
 

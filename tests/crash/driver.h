@@ -25,6 +25,10 @@ struct DriverOptions {
   int life_ms_max = 400;  // Before a kill by time.
   bool at_syncs = false;  // All kills are just before a sync.
   bool cancels = false;   // Clients cancel as well.
+  bool verbs = false;     // And retry and delete what has ended.
+  // So many finished jobs are remembered, and a tenth as many dead letters, which are rare; 0: all are. Neither this nor verbs
+  // where the mode may lose what was acknowledged.
+  int64_t remember = 0;
   // Mutation of the daemon: syncs of files that end so do nothing.
   std::string unsynced;
   std::optional<Fault> expect;  // Goes on until this is found.
@@ -34,7 +38,7 @@ struct DriverOptions {
 struct Tally {
   int kills = 0, by_time = 0, by_step = 0, before_ready = 0, cuts = 0;
   int names_undone = 0, files_shortened = 0, files_torn = 0;
-  int64_t requests = 0, repeats = 0;
+  int64_t requests = 0, repeats = 0, verbs = 0;               // Verbs: what was deleted or retried, or may have been.
   int64_t forgiven = 0, forgiven_ends = 0, forgiven_age = 0;  // Age: of the oldest, in ns, at the kill.
   Totals totals;
 };

@@ -2,12 +2,14 @@
 //   Threads   All calls from any.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -28,6 +30,7 @@ class Ledger {
   struct Options {
     uint64_t seed = 0;
     size_t payload_bytes = 40'000;
+    bool forgets = false;  // The daemon forgets jobs that ended; the checker says which it may.
   };
   explicit Ledger(Options options) : options_(options) {}
 
@@ -37,41 +40,72 @@ class Ledger {
   std::optional<Group> Next(Form form, Random& random);
   // Only what was not answered.
   std::optional<Group> NextUnanswered();
+  // Something new, whatever is allowed.
+  Group NextNew();
+  // All that was acknowledged, to be sent once more.
+  std::vector<Group> Acknowledged();
 
   // ---- What came of a group
   void Answered(const Group& group, const std::vector<v1::SubmitJobResponse>& answers);
   // It was not answered, or nobody can know whether it was accepted; anything else that a daemon said is a finding.
   void Unanswered(Group group, const Status& status);
 
-  // ---- What was seen
+  // ---- What was seen, of one job in the order in which it was seen
   void Saw(const v1::Job& job);
-  void Missed(int64_t number, const std::string& job);
-  // An acknowledged request, rather a late one.
-  std::optional<std::pair<Request, std::string>> Pick(Random& random) const;
+  // The daemon does not know it.
+  void Missed(int64_t number);
+  // On any thread, at any time.
+  void Heard(const v1::JobEvent& event);
 
-  // The power was cut where the mode does not promise all: of what was told or seen since `promised_until`, what is not among
-  // `jobs` is forgotten and counted. What was acknowledged before one of them was sent at all is a finding: only the newest may go.
+  // ---- What came of a verb, sent by who had seen how the job ended
+  enum class Verb { kRetry, kDelete };
+  void Changed(int64_t number, Verb verb, const Status& status);
+
+  // An acknowledged request, rather a late one.
+  struct Picked {
+    Request request;
+    std::string job;
+    v1::JobState ended = v1::JOB_STATE_UNSPECIFIED;  // UNSPECIFIED: nobody has seen its end.
+    bool gone = false, retried = false;
+  };
+  std::optional<Picked> Pick(Random& random) const;
+
+  // The power was cut where the mode does not promise all: of what was told or seen since `kept_until`, what is not among
+  // `jobs` is forgotten and counted. What was acknowledged before one of them was sent at all is a finding: only the newest
+  // may go. So is what was acknowledged longer than `age_max` before the cut.
+  struct Promise {
+    int64_t kept_until = 0, cut_at = 0;
+    int64_t age_max = INT64_MAX;
+  };
   struct Forgiven {
     int64_t requests = 0, ends = 0;
     int64_t oldest_at = INT64_MAX;  // Of the requests: when the first was acknowledged.
   };
-  Forgiven Forgive(int64_t promised_until, const std::vector<v1::Job>& jobs);
+  Forgiven Forgive(const Promise& promise, const std::vector<v1::Job>& jobs);
 
   int64_t repeats() const;
-  // When the last acknowledgement came.
-  int64_t last_acknowledged_at() const;
+  // How many of the finished, or of the dead letters, a verb took away, or may have.
+  int64_t removed(bool dead_letters) const;
   std::map<int64_t, std::pair<Request, Known>> requests() const;
   Findings findings() const;
 
  private:
   Group MakeNew(size_t count);
+  void Miss(int64_t number);
+  void CheckRetry(const Known::Retry& retry, const v1::Job& job);
 
   const Options options_;
   mutable std::mutex lock_;
   std::map<int64_t, std::pair<Request, Known>> requests_;
   std::vector<int64_t> acknowledged_;    // In order; may name what was forgiven.
   std::deque<Group> singles_, batches_;  // Not answered.
-  int64_t allowed_ = 0, next_ = 0, repeats_ = 0, last_acknowledged_at_ = 0;
+  struct End {
+    v1::JobState state;
+    int64_t first_at;
+  };
+  std::unordered_map<std::string, End> heard_;  // By job: an event may come before the answer to the submit.
+  std::array<int64_t, 2> removed_{};            // Finished, dead letters.
+  int64_t allowed_ = 0, next_ = 0, repeats_ = 0;
   Findings findings_;
 };
 

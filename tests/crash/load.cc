@@ -18,6 +18,8 @@ v1::BatchSubmitJobsRequest BatchOf(const Ledger::Group& group) {
   return batch;
 }
 
+Status Gone() { return Unavailable("GONE", "the daemon does not answer"); }
+
 // Sends it and has the ledger know. False: the daemon is gone.
 bool SendSingle(client::Client& client, Ledger& ledger, const Ledger::Group& group, const client::CallOptions& call) {
   const auto answer = client.Submit(ToMessage(group[0]), call);
@@ -41,12 +43,14 @@ bool SendBatch(client::Client& client, Ledger& ledger, const Ledger::Group& grou
 
 }  // namespace
 
-Load::Load(Ledger& ledger, std::string address, uint64_t seed, bool cancels)
-    : ledger_(ledger), address_(std::move(address)), cancels_(cancels) {
+Load::Load(Ledger& ledger, std::string address, Options options)
+    : ledger_(ledger), address_(std::move(address)), options_(options) {
   using Part = void (Load::*)(Random);
-  for (Part part : {&Load::SubmitByStream, &Load::SubmitByStream, &Load::SubmitOneByOne, &Load::SubmitOneByOne,
-                    &Load::SubmitBatches, &Load::LookAround}) {
-    threads_.emplace_back([this, part, random = Random(seed + threads_.size())] { (this->*part)(random); });
+  std::vector<Part> parts = {&Load::SubmitByStream, &Load::SubmitByStream, &Load::SubmitOneByOne,
+                             &Load::SubmitOneByOne, &Load::SubmitBatches,  &Load::LookAround};
+  if (options_.listens) parts.push_back(&Load::Listen);
+  for (Part part : parts) {
+    threads_.emplace_back([this, part, random = Random(options_.seed + threads_.size())] { (this->*part)(random); });
   }
 }
 
@@ -126,27 +130,71 @@ void Load::LookAround(Random random) {
       std::this_thread::yield();
       continue;
     }
-    const auto& [request, id] = *picked;
-    Result<v1::Job> job = cancels_ && request.wish == Wish::kFar ? client->Cancel(id, "it is far", Call())
-                          : random() % 4 == 0 ? client->Wait(id, std::chrono::milliseconds(50), Call())
-                                              : client->Get(id, v1::JOB_VIEW_FULL, Call());
-    // It was cancelled before.
-    if (!job.ok() && job.status().reason() == "WRONG_STATE") job = client->Get(id, v1::JOB_VIEW_FULL, Call());
-    if (job.ok()) {
-      ledger_.Saw(*job);
-    } else if (job.status().code() == StatusCode::kNotFound) {
-      ledger_.Missed(request.number, id);
-    } else if (job.status().reason() != "DEADLINE") {  // The Wait is over.
-      return;
-    }
+    // Few jobs end in a state that may be retried.
+    const bool change = options_.verbs && IsTerminal(picked->ended) && !picked->gone &&
+                        random() % (picked->ended == v1::SUCCEEDED ? 8 : 2) == 0;
+    if (!(change ? Change(*client, *picked, random) : Look(*client, *picked, random))) return;
   }
+}
+
+bool Load::Look(client::Client& client, const Ledger::Picked& picked, Random& random) {
+  const std::string& id = picked.job;
+  // One that was retried has to run.
+  const bool cancel = options_.cancels && picked.request.wish == Wish::kFar && !picked.retried;
+  Result<v1::Job> job = cancel              ? client.Cancel(id, "it is far", Call())
+                        : random() % 4 == 0 ? client.Wait(id, std::chrono::milliseconds(50), Call())
+                                            : client.Get(id, v1::JOB_VIEW_FULL, Call());
+  // It was cancelled before.
+  if (!job.ok() && job.status().reason() == "WRONG_STATE") job = client.Get(id, v1::JOB_VIEW_FULL, Call());
+  if (job.ok()) {
+    ledger_.Saw(*job);
+  } else if (job.status().code() == StatusCode::kNotFound) {
+    ledger_.Missed(picked.request.number);
+  } else {
+    return job.status().reason() == "DEADLINE";  // The Wait is over.
+  }
+  return true;
+}
+
+bool Load::Change(client::Client& client, const Ledger::Picked& picked, Random& random) {
+  // A retry counts attempts anew, so of a program nobody could tell any more how often it may have been executed.
+  const bool may_retry = picked.ended != v1::SUCCEEDED && !picked.request.records();
+  const bool retry = may_retry && random() % 4 != 0;
+  const Status status = retry ? client.Retry(picked.job, Call()).status() : client.Delete(picked.job, Call());
+  ledger_.Changed(picked.request.number, retry ? Ledger::Verb::kRetry : Ledger::Verb::kDelete, status);
+  // What was not answered is known when the next daemon is asked.
+  return status.ok() || status.code() == StatusCode::kNotFound;
+}
+
+void Load::Listen(Random) {
+  const auto client = Connect();
+  // How it ends says nothing: the daemon is gone, or the load is over.
+  (void)client
+      ->Watch({},
+              [this](const v1::JobEvent& event) {
+                ledger_.Heard(event);
+                return !finish_.stop_requested();
+              },
+              {.stop = finish_.get_token()})
+      .ok();
 }
 
 Status SubmitTheRest(client::Client& client, Ledger& ledger) {
   while (const auto group = ledger.NextUnanswered()) {
     const bool sent =
         group->size() == 1 ? SendSingle(client, ledger, *group, {}) : SendBatch(client, ledger, *group, {});
-    if (!sent) return Unavailable("GONE", "the daemon does not answer");
+    if (!sent) return Gone();
+  }
+  return OkStatus();
+}
+
+Status SubmitOneMore(client::Client& client, Ledger& ledger) {
+  return SendSingle(client, ledger, ledger.NextNew(), {}) ? OkStatus() : Gone();
+}
+
+Status RepeatAll(client::Client& client, Ledger& ledger) {
+  for (const Ledger::Group& group : ledger.Acknowledged()) {
+    if (!SendBatch(client, ledger, group, {})) return Gone();
   }
   return OkStatus();
 }
@@ -154,11 +202,17 @@ Status SubmitTheRest(client::Client& client, Ledger& ledger) {
 Status AwaitAllEnds(client::Client& client) {
   Result<std::vector<v1::Job>> jobs = ListAll(client);
   if (!jobs.ok()) return jobs.status();
+  auto forgotten = [](const Status& status) { return status.code() == StatusCode::kNotFound; };
   for (const v1::Job& job : *jobs) {
     if (IsTerminal(job.state())) continue;
-    if (job.spec().delay().seconds() >= 3600) MR_RETURN_IF_ERROR(client.Cancel(job.id(), "it is far").status());
+    // One that was retried does not wait for its time any more, and has to run.
+    if (job.state() == v1::SCHEDULED && job.spec().delay().seconds() >= 3600) {
+      const Status status = client.Cancel(job.id(), "it is far").status();
+      if (!status.ok() && !forgotten(status)) return status;
+    }
     // A bound that only catches a hang.
-    MR_RETURN_IF_ERROR(client.Wait(job.id(), std::chrono::seconds(60)).status());
+    const Status status = client.Wait(job.id(), std::chrono::seconds(60)).status();
+    if (!status.ok() && !forgotten(status)) return status;
   }
   return OkStatus();
 }

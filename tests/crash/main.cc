@@ -15,15 +15,27 @@ using namespace millrace::crash;  // NOLINT: this file is theirs
 
 constexpr const char* kUsage =
     "crash_run [--kills N] [--kills-in-round N] [--ack fsync|interval|none] [--cut short|torn|garbage] [--seed N]\n"
-    "          [--requests N] [--payload BYTES] [--life-ms N] [--unsynced ENDING] [--expect FAULT] [--scratch DIR]\n"
-    "          [--verbose]\n"
+    "          [--requests N] [--payload BYTES] [--life-ms N] [--remember N] [--cancels] [--verbs] [--at-syncs]\n"
+    "          [--unsynced ENDING] [--expect FAULT] [--scratch DIR] [--verbose]\n"
     "  --cut       the power goes with the process; short: of what was not synced a part from the start is left;\n"
     "              torn: pages of it are zeros; garbage: or anything\n"
     "  --requests  new ones in each life; --payload: of the large ones\n"
     "  --unsynced  syncs of files with this ending do nothing ('*': all)\n"
     "  --at-syncs  all kills are just before a sync\n"
     "  --cancels   clients cancel as well, and hold the daemon to its answer\n"
+    "  --verbs     and retry and delete what has ended\n"
+    "  --remember  the daemon remembers so many jobs that ended, and a tenth as many dead letters\n"
+    "              (neither of the two with --cut where the mode may lose jobs)\n"
     "  --expect    this must be found ('lost', ...), or it fails\n";
+
+// What a flag without a value sets; nullptr: there is no such flag.
+bool* Switch(const std::string& flag, DriverOptions* options) {
+  if (flag == "--verbose") return &options->verbose;
+  if (flag == "--cancels") return &options->cancels;
+  if (flag == "--verbs") return &options->verbs;
+  if (flag == "--at-syncs") return &options->at_syncs;
+  return nullptr;
+}
 
 int Main(int count, char** arguments) {
   DriverOptions options;
@@ -33,8 +45,8 @@ int Main(int count, char** arguments) {
   options.seed = static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()) % 1'000'000;
   for (int i = 1; i < count; ++i) {
     const std::string flag = arguments[i];
-    if (flag == "--verbose" || flag == "--cancels" || flag == "--at-syncs") {
-      (flag == "--verbose" ? options.verbose : flag == "--cancels" ? options.cancels : options.at_syncs) = true;
+    if (bool* set = Switch(flag, &options); set != nullptr) {
+      *set = true;
       continue;
     }
     if (i + 1 == count) return std::fputs(kUsage, stderr), 2;
@@ -56,6 +68,8 @@ int Main(int count, char** arguments) {
       options.payload_bytes = std::stoull(value);
     } else if (flag == "--life-ms") {
       options.life_ms_max = std::stoi(value);
+    } else if (flag == "--remember") {
+      options.remember = std::stoll(value);
     } else if (flag == "--unsynced") {
       options.unsynced = value;
     } else if (flag == "--expect") {
@@ -68,6 +82,10 @@ int Main(int count, char** arguments) {
     } else {
       return std::fputs(kUsage, stderr), 2;
     }
+  }
+
+  if ((options.remember > 0 || options.verbs) && options.cut && options.ack != "fsync") {
+    return std::fputs(kUsage, stderr), 2;
   }
 
   std::printf("crash_run: seed %lu, ack %s, %s\n", options.seed, options.ack.c_str(),
@@ -85,6 +103,10 @@ int Main(int count, char** arguments) {
       "%ld\n",
       tally.requests, tally.repeats, totals.acknowledged, totals.jobs, totals.losses, totals.quarantined,
       totals.executed, totals.executed_again);
+  if (totals.forgotten + tally.verbs > 0) {
+    std::printf("gone, and rightly so: %ld, of which %ld ended unseen; deleted or retried %ld times\n",
+                totals.forgotten, totals.unseen, tally.verbs);
+  }
   if (tally.forgiven + tally.forgiven_ends > 0) {
     std::printf("within what the mode may lose: %ld acknowledged, %ld ends; the oldest %.1f ms before the cut\n",
                 tally.forgiven, tally.forgiven_ends, static_cast<double>(tally.forgiven_age) / 1e6);
