@@ -56,11 +56,12 @@ Result<LoadOptions> MakeLoad(const BenchArguments& arguments) {
   return load;
 }
 
-Result<Connections> Connect(const std::string& address, int count) {
+Result<Connections> Connect(const std::string& address, int count, bool request_ids) {
   Connections connections;
   for (int i = 0; i < count; ++i) {
-    // No repeats: one answer for one call, and no request_id, which the server would have to remember for each job.
-    auto connection = client::Client::Connect(address, {.max_attempts = 1, .own_connection = true});
+    // Without repeats there is one answer for one call, and no request_id, which the server would have to remember for each job.
+    auto connection =
+        client::Client::Connect(address, {.max_attempts = request_ids ? 2 : 1, .own_connection = true});
     if (!connection.ok()) return connection.status();
     connections.push_back(std::move(*connection));
   }
@@ -167,7 +168,7 @@ ExitCode RunBench(Session& session, const BenchArguments& arguments) {
   Result<LoadOptions> load = MakeLoad(arguments);
   if (!load.ok()) return session.Fail(load.status());
   load->stop = session.stop();
-  Result<Connections> connections = Connect(session.address(), arguments.connections);
+  Result<Connections> connections = Connect(session.address(), arguments.connections, arguments.request_ids);
   if (!connections.ok()) return session.Fail(connections.status());
 
   const int64_t warmup = arguments.warmup >= 0 ? arguments.warmup : std::min<int64_t>(arguments.jobs / 10, 10'000);

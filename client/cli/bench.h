@@ -18,6 +18,7 @@ struct BenchArguments {
   std::string kind = "noop";
   std::string pool;
   std::string payload_bytes = "0";
+  bool request_ids = false;
   std::string on_full = "wait";
   int64_t warmup = -1;  // -1: a tenth of the jobs, 10,000 at most.
   int64_t samples = 2000;

@@ -219,6 +219,7 @@ void AddBench(CLI::App& app, Parsed& p) {
   bench->add_option("--kind", a.kind)->capture_default_str();
   bench->add_option("--pool", a.pool);
   bench->add_option("--payload-bytes", a.payload_bytes)->capture_default_str();
+  bench->add_flag("--request-ids", a.request_ids, "An id for each job, as clients that repeat calls send");
   bench->add_option("--on-full", a.on_full, "wait or reject")->capture_default_str();
   bench->add_option("--warmup", a.warmup, "Jobs before, not measured; default a tenth, 10,000 at most");
   bench->add_option("--samples", a.samples, "Jobs whose finish is looked up")

@@ -336,6 +336,7 @@ DispatchStats Dispatcher::Stats() const {
     stats.process_bytes_max = core_->options.process_bytes_max;
     stats.trimmed_finished = core_->retention.trimmed_finished();
     stats.trimmed_dead_letters = core_->retention.trimmed_dead_letters();
+    stats.request_ids = static_cast<int64_t>(core_->request_ids.size());
     stats.unknown_pool = core_->admission.unknown_pool();
     stats.draining = core_->draining;
   }

@@ -25,19 +25,19 @@ const std::string* RequestIds::JobEnded(const std::string& request_id, JobState 
 }
 
 void RequestIds::JobForgotten(const std::string& request_id, MonoTime now) {
-  leaving_.push_back({now + kKeptAfter, request_id});
+  leaving_.push_back({now + kKeptAfter, &entries_.find(request_id)->first});
 }
 
 void RequestIds::AddForgotten(const std::string& request_id, const Entry& entry, MonoTime leaves) {
-  if (entries_.try_emplace(request_id, entry).second) leaving_.push_back({leaves, request_id});
+  auto [added, is_new] = entries_.try_emplace(request_id, entry);
+  if (is_new) leaving_.push_back({leaves, &added->first});
 }
 
 std::optional<std::string> RequestIds::PopExpired(MonoTime now) {
   if (leaving_.empty() || leaving_.front().when > now) return std::nullopt;
-  std::string request_id = std::move(leaving_.front().request_id);
+  auto expired = entries_.extract(*leaving_.front().request_id);
   leaving_.pop_front();
-  entries_.erase(request_id);
-  return request_id;
+  return std::move(expired.key());
 }
 
 MonoTime RequestIds::Next() const { return leaving_.empty() ? MonoTime::max() : leaving_.front().when; }

@@ -1,5 +1,6 @@
 // RequestIds: which job a request id was accepted as, so that a client that repeats a submit gets the first job instead of a
 // second one. Kept as long as the job and kKeptAfter more.
+//   Memory    Some 150 bytes for an id of 32 characters, and nothing bounds how many come in a day: millrace_request_ids tells.
 //   Threads   Guarded by the dispatcher's lock.
 #pragma once
 
@@ -45,7 +46,7 @@ class RequestIds {
  private:
   struct Leaving {
     MonoTime when;
-    std::string request_id;
+    const std::string* request_id;  // Of entries_.
   };
   std::unordered_map<std::string, Entry> entries_;
   std::deque<Leaving> leaving_;  // In time order.

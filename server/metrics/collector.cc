@@ -154,6 +154,7 @@ void AddJobs(Page* page, const dispatch::DispatchStats& stats) {
   page->Add({"dead_letter"}, stats.trimmed_dead_letters);
   page->Single(kPayloadBytes, stats.process_bytes);
   page->Single(kPayloadCapacityBytes, stats.process_bytes_max);
+  page->Single(kRequestIds, stats.request_ids);
   page->Single(kDraining, stats.draining ? 1 : 0);
   page->Begin(kStoreInfo);
   page->Add({stats.durability == Durability::kFsync      ? "fsync"

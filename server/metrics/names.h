@@ -79,6 +79,9 @@ inline constexpr Metric kPayloadBytes{
     "288 bytes for one that waits on the disk."};
 inline constexpr Metric kPayloadCapacityBytes{"millrace_payload_capacity_bytes", kGauge, "",
                                               "What millrace_payload_bytes may grow to."};
+inline constexpr Metric kRequestIds{
+    "millrace_request_ids", kGauge, "",
+    "Request ids that are remembered: those of all jobs, and of forgotten ones for a day more."};
 inline constexpr Metric kDraining{"millrace_draining", kGauge, "", "1 while the daemon ends and refuses new jobs."};
 inline constexpr Metric kStoreInfo{"millrace_store_info", kGauge, "durability",
                                    "1; what an acknowledgement is worth: none, interval or fsync."};
@@ -160,6 +163,7 @@ inline constexpr const Metric* kAll[] = {&kPoolQueueJobs,
                                          &kJobsTrimmed,
                                          &kPayloadBytes,
                                          &kPayloadCapacityBytes,
+                                         &kRequestIds,
                                          &kDraining,
                                          &kStoreInfo,
                                          &kStoreCommit,

@@ -4,7 +4,7 @@
 # With --steady: how memory and disk stand while many jobs pass through one daemon.
 #
 #   tests/bench/compare_stores.sh [-r ROUNDS] [-w "WORKERS..."] [MODE...]    default: 3 rounds, 16 and 256 workers, stream and batch
-#   tests/bench/compare_stores.sh --steady [JOBS]                            default: 5,000,000
+#   tests/bench/compare_stores.sh --steady [JOBS [FLAG...]]                  default: 5,000,000; FLAG: of millrace bench
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bin=build/bin
@@ -41,9 +41,10 @@ accepted() { "$bin/millrace" bench "$@" | sed -nE 's/^accepted +([0-9,]+) jobs.s
 echo "$(grep -m1 'model name' /proc/cpuinfo | cut -d: -f2 | xargs), $(nproc) processors, Linux $(uname -r), commit $(git rev-parse --short HEAD)"
 if [[ ${1:-} == --steady ]]; then
   jobs=${2:-5000000}
+  shift $(($# < 2 ? $# : 2))
   start 256 --data-dir "$scratch/data"
   for step in 1 2 3 4 5 6 7 8 9 10; do
-    rate=$(accepted --mode batch --window 1000 --payload-bytes 100 --warmup 0 --jobs $((jobs / 10)))
+    rate=$(accepted --mode batch --window 1000 --payload-bytes 100 --warmup 0 --jobs $((jobs / 10)) "$@")
     printf '%9d jobs: %s a second, resident %d MiB, at most %d MiB, disk %d MiB\n' $((jobs * step / 10)) "$rate" \
       $(($(awk '/^VmRSS/ { print $2 }' "/proc/$daemon/status") / 1024)) \
       $(($(awk '/^VmHWM/ { print $2 }' "/proc/$daemon/status") / 1024)) "$(du -sm "$scratch/data" | cut -f1)"

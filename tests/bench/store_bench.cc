@@ -32,7 +32,7 @@ using store::RocksJournalOptions;
 
 constexpr size_t kPayloadBytes = 100;
 
-JobRecord Record(uint64_t number, size_t payload_bytes = kPayloadBytes) {
+JobRecord Record(uint64_t number, size_t payload_bytes = kPayloadBytes, bool request_id = false) {
   static std::shared_ptr<const JobSpec> spec;
   if (!spec || PayloadOf(*spec).size() != payload_bytes) {
     JobSpec made;
@@ -44,6 +44,7 @@ JobRecord Record(uint64_t number, size_t payload_bytes = kPayloadBytes) {
   return {.id = {1, number},
           .spec = spec,
           .payload_bytes = static_cast<int64_t>(payload_bytes),
+          .request_id = request_id ? "request-" + std::to_string(1'000'000'000'000'000'000 + number) + "-padding" : "",
           .life = {.state = JobState::kQueued}};
 }
 
@@ -53,10 +54,10 @@ std::unique_ptr<RocksJournal> Open(const std::string& folder, RocksJournalOption
   return *std::move(journal);
 }
 
-void Fill(const std::string& folder, uint64_t jobs, size_t payload_bytes = kPayloadBytes) {
+void Fill(const std::string& folder, uint64_t jobs, size_t payload_bytes = kPayloadBytes, bool request_ids = false) {
   auto journal = Open(folder, {.durability = Durability::kNone});
   for (uint64_t number = 1; number <= jobs; ++number) {
-    const JobRecord record = Record(number, payload_bytes);
+    const JobRecord record = Record(number, payload_bytes, request_ids);
     const JobRecord* one = &record;
     journal->Append(std::span(&one, 1), Journal::Accepting::kYes, nullptr);
   }
@@ -209,7 +210,7 @@ void Recovers(benchmark::State& state) {
 void Starts(benchmark::State& state) {
   test::TempFolder folder;
   const auto jobs = static_cast<uint64_t>(state.range(0));
-  Fill(folder.path(), jobs, static_cast<size_t>(state.range(1)));
+  Fill(folder.path(), jobs, static_cast<size_t>(state.range(1)), state.range(2) != 0);
   const int64_t before = ResidentBytes();
   const auto given_before = static_cast<double>(mallinfo2().uordblks);
   for (auto _ : state) {
@@ -237,10 +238,11 @@ void Starts(benchmark::State& state) {
 }
 BENCHMARK(Starts)
     ->Name("start")
-    ->ArgNames({"jobs", "payload"})
-    ->Args({100'000, 100})
-    ->Args({1'000'000, 100})
-    ->Args({1'000'000, 4096})
+    ->ArgNames({"jobs", "payload", "request_ids"})
+    ->Args({100'000, 100, 0})
+    ->Args({1'000'000, 100, 0})
+    ->Args({1'000'000, 100, 1})
+    ->Args({1'000'000, 4096, 0})
     ->UseRealTime()
     ->Iterations(1)
     ->Unit(benchmark::kMillisecond);
