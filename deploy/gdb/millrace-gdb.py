@@ -22,7 +22,8 @@ LAYOUT = {"version": 0, "first_slab": 1, "ticks_per_ns": 2, "states": 3, "wait_r
 STATES, WAIT_REASONS, WORDS = 4, 16, 41
 SLAB_FIELDS = ("base", "stride", "count", "used", "next")
 FIBER_FIELDS = ("context", "state", "wait_reason", "id", "name", "since", "entry", "stack_low", "stack_top", "preempted_at")
-FREE, RUNNING, PARKED = 0, 2, 3
+FREE, READY, RUNNING, PARKED = 0, 1, 2, 3
+BLOCKING = "blocking call"
 
 # What Boost.Context's jump_fcontext saves, by offset, and how many bytes that takes.
 SAVED = {
@@ -96,7 +97,9 @@ class Fiber:
         self.label = self.label_of(layout)
 
     def label_of(self, layout):
-        if self.preempted[0] != 0:
+        reason = layout.wait_reasons[self.reason] if self.reason < len(layout.wait_reasons) else "?"
+        # One that comes out of a blocking call and waits for a processor has not been stopped by a signal.
+        if self.state == READY and self.preempted[0] != 0 and reason != BLOCKING:
             return "preempted"
         names, index = (layout.wait_reasons, self.reason) if self.state == PARKED else (layout.states, self.state)
         return names[index] if index < len(names) else "?"
@@ -200,9 +203,12 @@ def backtrace(fiber, how=""):
     before = gdb.selected_thread()
     skip = 0
     try:
-        if fiber.state == RUNNING and fiber.preempted[0] == 0:
-            if fiber.thread() is None:
-                return "on no thread that can be found\n"
+        # Of a blocking call the thread tells more than the place that the runtime has noted.
+        runs = fiber.state == RUNNING and fiber.preempted[0] == 0
+        if (runs or fiber.label == BLOCKING) and fiber.thread() is not None:
+            pass
+        elif runs:
+            return "on no thread that can be found\n"
         else:
             registers = fiber.registers()
             if registers is None:

@@ -3,6 +3,9 @@
 #include "runtime/fiber.h"
 #include "runtime/sanitizers.h"
 
+extern "C" const char __executable_start[];
+extern "C" const char etext[];
+
 namespace millrace::rt {
 
 namespace {
@@ -57,6 +60,46 @@ MR_NO_SANITIZE SavedFrame WhereItStands(const Fiber& fiber) {
   // No fiber that has begun stands as high as that: the frame of its outermost function is above.
   if (context == top - kSavedBytes) return {.pc = reinterpret_cast<uintptr_t>(now.entry), .fp = 0, .sp = top};
   return {.pc = ReadWord(context + kSavedPc), .fp = ReadWord(context + kSavedFp), .sp = context + kSavedBytes};
+}
+
+bool InOwnCode(uintptr_t pc) {
+  return pc >= reinterpret_cast<uintptr_t>(__executable_start) && pc < reinterpret_cast<uintptr_t>(etext);
+}
+
+MR_NO_SANITIZE size_t WalkFromTheKernel(const Fiber& fiber, uintptr_t pc, uintptr_t sp, uintptr_t* pcs, size_t max) {
+  const auto& now = reinterpret_cast<const volatile Fiber&>(fiber);
+  const auto low = reinterpret_cast<uintptr_t>(now.stack_low);
+  const auto top = reinterpret_cast<uintptr_t>(now.stack_top);
+  const auto high = reinterpret_cast<uintptr_t>(&fiber);
+  constexpr uintptr_t kWord = sizeof(uintptr_t);
+  if (max == 0 || sp < low || sp >= high || sp % kWord != 0) return 0;
+  size_t count = 0;
+  pcs[count++] = pc;
+  // What lies on the stack may also look like a frame by chance, or be one of a call long over. From a true one the frame
+  // pointers lead to the outermost frame, right below the top.
+  auto is_frame = [&](uintptr_t fp) {
+    constexpr uintptr_t kOutermostBytes = 512;
+    if (!InOwnCode(ReadWord(fp + kWord))) return false;
+    for (uintptr_t at = fp;;) {
+      uintptr_t caller = ReadWord(at);
+      if (caller <= at || caller % (2 * kWord) != 0 || caller > high - 2 * kWord)
+        return at != fp && at < top && at + kOutermostBytes >= top;
+      at = caller;
+    }
+  };
+  // The first such address above the system call: where the library will return to.
+  uintptr_t caller = 0;
+  for (uintptr_t at = sp; at <= high - 2 * kWord; at += kWord) {
+    if (at % (2 * kWord) == 0 && is_frame(at)) {
+      FrameWalk walk({.pc = caller, .fp = at, .sp = at}, now.stack_low, &fiber);
+      uintptr_t next = walk.Next();
+      if (next == 0) next = walk.Next();
+      for (; next != 0 && count < max; next = walk.Next()) pcs[count++] = next;
+      break;
+    }
+    if (caller == 0 && InOwnCode(ReadWord(at))) caller = ReadWord(at);
+  }
+  return count;
 }
 
 }  // namespace millrace::rt

@@ -37,6 +37,14 @@ class FrameWalk {
 // that has not begun, pc is the function it will call.
 SavedFrame WhereItStands(const Fiber& fiber);
 
+// For a fiber whose thread sleeps in the kernel, of which only two registers are known. The C library keeps no frame pointers,
+// so this looks for the innermost frame of a function that does, and for who called the library from there. Fills `pcs`,
+// innermost first, with at least `pc` and at most `max` addresses, and returns how many; 0 if `sp` is not on the fiber's stack.
+size_t WalkFromTheKernel(const Fiber& fiber, uintptr_t pc, uintptr_t sp, uintptr_t* pcs, size_t max);
+
+// Is this the program's own code, as the linker lays it out, and not a library's? Async-signal-safe.
+bool InOwnCode(uintptr_t pc);
+
 // The calling function's.
 __attribute__((always_inline)) inline SavedFrame HereAndNow() {
   SavedFrame here;
@@ -48,6 +56,13 @@ __attribute__((always_inline)) inline SavedFrame HereAndNow() {
   asm volatile("adr %0, ." : "=r"(here.pc));
 #endif
   return here;
+}
+
+// Where the calling function, which must not be inlined, will return to. Good for as long as its caller runs.
+__attribute__((always_inline)) inline SavedFrame BackInMyCaller() {
+  return {.pc = reinterpret_cast<uintptr_t>(__builtin_return_address(0)),
+          .fp = *static_cast<const uintptr_t*>(__builtin_frame_address(0)),
+          .sp = reinterpret_cast<uintptr_t>(__builtin_dwarf_cfa())};
 }
 
 }  // namespace millrace::rt

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 
+#include "runtime/backtrace.h"
 #include "runtime/machine.h"
 #include "runtime/sanitizers.h"
 #include "runtime/scheduler.h"
@@ -22,7 +23,7 @@ __attribute__((noinline)) MR_NO_TSAN void Leave() {
 
 MR_NO_TSAN BlockingScope::BlockingScope() {
   Machine* machine = CurrentMachine();
-  if (machine != nullptr && machine->current != nullptr) machine->scheduler.EnterBlocking(*machine);
+  if (machine != nullptr && machine->current != nullptr) machine->scheduler.EnterBlocking(*machine, BackInMyCaller());
 }
 
 BlockingScope::~BlockingScope() { Leave(); }

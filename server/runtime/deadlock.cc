@@ -7,7 +7,9 @@
 #include <set>
 #include <unordered_map>
 
+#include "runtime/backtrace.h"
 #include "runtime/cycles.h"
+#include "runtime/dump.h"
 #include "runtime/fiber.h"
 #include "runtime/sanitizers.h"
 #include "runtime/slab.h"
@@ -17,10 +19,17 @@ namespace millrace::rt {
 namespace {
 
 struct Wait {
-  WaitingFiber fiber;
   const Fiber* place = nullptr;
-  uint64_t since_ticks = 0;
+  const Scheduler* scheduler = nullptr;
+  uint64_t id = 0;
+  const char* name = nullptr;  // May be gone with the fiber (CopyFiberName).
+  WaitReason reason = WaitReason::kNone;
+  uint64_t since = 0;            // Ticks.
   const Fiber* owner = nullptr;  // Of the mutex it waits for.
+
+  bool SameAs(const Wait& other) const {
+    return place == other.place && id == other.id && since == other.since && owner == other.owner;
+  }
 };
 
 // The word may be gone with the mutex and the fiber that waited, by the time it is read: then false instead of a fault.
@@ -31,32 +40,56 @@ bool ReadWord(const void* address, const Fiber** value) {
   return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == static_cast<ssize_t>(kWord);
 }
 
-// `now`: one for all, so that they compare.
-MR_NO_SANITIZE bool ReadWait(const Fiber& fiber, uint64_t now_ticks, Wait* wait) {
+enum class Owners : uint8_t { kNo, kRead };
+
+MR_NO_SANITIZE bool ReadWait(const Fiber& fiber, Owners owners, Wait* wait) {
   const auto& now = reinterpret_cast<const volatile Fiber&>(fiber);
   if (fiber.state.load(std::memory_order_acquire) != FiberState::kParked) return false;
   wait->place = &fiber;
-  wait->since_ticks = now.since;
-  wait->fiber.id = now.id;
-  wait->fiber.name = const_cast<const char*>(now.name);
-  wait->fiber.reason = now.wait_reason;
-  wait->fiber.since = Nanos(TicksToNs(TicksBetween(wait->since_ticks, now_ticks)));
+  wait->scheduler = now.scheduler;
+  wait->id = now.id;
+  wait->name = const_cast<const char*>(now.name);
+  wait->reason = now.wait_reason;
+  wait->since = now.since;
   wait->owner = nullptr;
-  if (const void* word = fiber.waits_for_owner_at.load(std::memory_order_relaxed); word != nullptr)
-    ReadWord(word, &wait->owner);
+  const void* word = owners == Owners::kRead ? fiber.waits_for_owner_at.load(std::memory_order_relaxed) : nullptr;
+  if (word != nullptr) ReadWord(word, &wait->owner);
   // The same wait still?
-  return fiber.state.load(std::memory_order_acquire) == FiberState::kParked && now.since == wait->since_ticks &&
-         now.id == wait->fiber.id;
+  return fiber.state.load(std::memory_order_acquire) == FiberState::kParked && now.since == wait->since &&
+         now.id == wait->id;
+}
+
+// `now_ticks`: one for all, so that they compare.
+WaitingFiber Describe(const Wait& wait, uint64_t now_ticks) {
+  return {.id = wait.id,
+          .name = CopyFiberName(wait.name),
+          .reason = wait.reason,
+          .since = Nanos(TicksToNs(TicksBetween(wait.since, now_ticks))),
+          .stack = {}};
+}
+
+// Of a fiber whose stack is mapped (FiberWalk). Nothing if it waits for something else by now.
+MR_NO_SANITIZE std::vector<uintptr_t> ReadStack(const Wait& wait) {
+  std::vector<uintptr_t> stack;
+  FrameWalk frames(WhereItStands(*wait.place), reinterpret_cast<const volatile Fiber&>(*wait.place).stack_low,
+                   wait.place);
+  while (stack.size() < static_cast<size_t>(kFramesShown)) {
+    uintptr_t pc = frames.Next();
+    if (pc == 0) break;
+    stack.push_back(pc);
+  }
+  Wait now;
+  if (!ReadWait(*wait.place, Owners::kNo, &now) || !now.SameAs(wait)) stack.clear();
+  return stack;
 }
 
 // By where the fiber is, those that wait for a mutex with an owner.
 std::unordered_map<const Fiber*, Wait> MutexWaits() {
   std::unordered_map<const Fiber*, Wait> waits;
-  uint64_t now_ticks = NowTicks();
   for (FiberWalk walk; const Fiber* fiber = walk.Next();) {
     if (fiber->waits_for_owner_at.load(std::memory_order_relaxed) == nullptr) continue;
     Wait wait;
-    if (ReadWait(*fiber, now_ticks, &wait) && wait.owner != nullptr) waits.emplace(fiber, wait);
+    if (ReadWait(*fiber, Owners::kRead, &wait) && wait.owner != nullptr) waits.emplace(fiber, wait);
   }
   return waits;
 }
@@ -88,25 +121,40 @@ std::vector<Ring> Rings() {
 
 bool Same(const Ring& a, const Ring& b) {
   return a.size() == b.size() && std::all_of(a.begin(), a.end(), [&](const Wait& wait) {
-           return std::any_of(b.begin(), b.end(), [&](const Wait& other) {
-             return wait.place == other.place && wait.since_ticks == other.since_ticks && wait.owner == other.owner;
-           });
+           return std::any_of(b.begin(), b.end(), [&](const Wait& other) { return wait.SameAs(other); });
          });
 }
 
 }  // namespace
 
-std::vector<WaitingFiber> FibersBlockedLonger(Nanos limit, size_t max) {
-  std::vector<WaitingFiber> found;
-  uint64_t now_ticks = NowTicks();
-  for (FiberWalk walk; const Fiber* fiber = walk.Next();) {
+std::atomic<void (*)(const Fiber&)> internal::before_look{nullptr};
+
+BlockedFibers FibersBlockedSince(uint64_t after, uint64_t until, size_t max, const Scheduler* of) {
+  std::vector<Wait> waits;
+  FiberWalk walk;  // The stacks stay until its end.
+  while (const Fiber* fiber = walk.Next()) {
     Wait wait;
-    if (ReadWait(*fiber, now_ticks, &wait) && IsLost(wait.fiber.reason) && wait.fiber.since > limit)
-      found.push_back(std::move(wait.fiber));
+    if (ReadWait(*fiber, Owners::kNo, &wait) && IsLost(wait.reason) && wait.since > after && wait.since <= until &&
+        (of == nullptr || wait.scheduler == of))
+      waits.push_back(wait);
   }
-  std::sort(found.begin(), found.end(), [](const WaitingFiber& a, const WaitingFiber& b) { return a.since > b.since; });
-  if (found.size() > max) found.resize(max);
-  return found;
+  BlockedFibers blocked{.longest = {}, .count = waits.size()};
+  auto end = waits.begin() + static_cast<ptrdiff_t>(std::min(max, waits.size()));
+  std::partial_sort(waits.begin(), end, waits.end(), [](const Wait& a, const Wait& b) { return a.since < b.since; });
+  uint64_t now_ticks = NowTicks();
+  for (auto wait = waits.begin(); wait != end; ++wait) {
+    blocked.longest.push_back(Describe(*wait, now_ticks));
+    blocked.longest.back().stack = ReadStack(*wait);
+  }
+  return blocked;
+}
+
+std::vector<WaitingFiber> FibersBlockedLonger(Nanos limit, size_t max) {
+  uint64_t now = NowTicks();
+  auto ticks = static_cast<uint64_t>(static_cast<double>(limit.count()) * GetTickScale().ticks_per_ns);
+  // The counter may be younger than that.
+  if (ticks >= now) return {};
+  return FibersBlockedSince(0, now - ticks, max, nullptr).longest;
 }
 
 std::vector<std::vector<WaitingFiber>> LockCycles() {
@@ -114,10 +162,11 @@ std::vector<std::vector<WaitingFiber>> LockCycles() {
   std::vector<Ring> first = Rings();
   if (first.empty()) return {};
   std::vector<std::vector<WaitingFiber>> cycles;
+  uint64_t now_ticks = NowTicks();
   for (const Ring& ring : Rings()) {
     if (std::none_of(first.begin(), first.end(), [&](const Ring& before) { return Same(ring, before); })) continue;
     std::vector<WaitingFiber>& cycle = cycles.emplace_back();
-    for (const Wait& wait : ring) cycle.push_back(wait.fiber);
+    for (const Wait& wait : ring) cycle.push_back(Describe(wait, now_ticks));
     // From the fiber with the lowest number, so that the same cycle reads the same each time.
     std::rotate(cycle.begin(),
                 std::min_element(cycle.begin(), cycle.end(), [](auto& a, auto& b) { return a.id < b.id; }),
@@ -139,6 +188,7 @@ std::string DescribeCycle(const std::vector<WaitingFiber>& cycle) {
 MR_NO_SANITIZE bool AllWaitForEachOther(const Scheduler& scheduler) {
   bool any = false;
   for (FiberWalk walk; const Fiber* fiber = walk.Next();) {
+    if (auto* before_look = internal::before_look.load(std::memory_order_relaxed)) before_look(*fiber);
     const auto& now = reinterpret_cast<const volatile Fiber&>(*fiber);
     FiberState state = fiber->state.load(std::memory_order_acquire);
     if (state == FiberState::kFree || now.scheduler != &scheduler) continue;

@@ -42,7 +42,8 @@ struct Look {
   WaitReason reason = WaitReason::kNone;
   uint64_t since = 0;
   const char* name = nullptr;
-  bool preempted = false;
+  bool halted = false;  // It stands at preempted_at.
+  bool asleep = false;  // It runs, as far as anybody has said, but its thread sleeps.
   bool moved = false;
 
   bool truncated = false;
@@ -50,15 +51,15 @@ struct Look {
   std::array<uintptr_t, kFramesShown> pcs;
 
   bool SameAs(const Look& other) const {
-    return id == other.id && state == other.state && since == other.since && preempted == other.preempted;
+    return id == other.id && state == other.state && since == other.since && halted == other.halted;
   }
   const char* Label() const {
-    if (preempted) return "preempted";
     switch (state) {
       case FiberState::kRunning:
-        return "running";
+        return asleep ? "asleep in a call" : "running";
       case FiberState::kReady:
-        return "ready";
+        // Also one that comes out of a blocking call and waits for a processor stands still on its thread.
+        return halted && reason != WaitReason::kBlocking ? "preempted" : "ready";
       case FiberState::kParked:
         return ToString(reason);
       default:
@@ -75,7 +76,7 @@ MR_NO_SANITIZE Look ReadState(const Fiber& fiber) {
   look.reason = now.wait_reason;
   look.since = now.since;
   look.name = now.name;
-  look.preempted = now.preempted_at.pc != 0;
+  look.halted = now.preempted_at.pc != 0;
   return look;
 }
 
@@ -88,9 +89,11 @@ struct Caller {
 MR_NO_SANITIZE void ReadStack(const Fiber& fiber, const Caller& caller, Look& look) {
   look.depth = 0;
   look.truncated = false;
-  if (&fiber != caller.fiber && look.state == FiberState::kRunning && !look.preempted) {
+  if (&fiber != caller.fiber && look.state == FiberState::kRunning) {
     if (TraceRunning trace = trace_running.load(std::memory_order_acquire)) {
-      look.depth = trace(const_cast<Fiber*>(&fiber), look.pcs.data(), look.pcs.size());
+      RunningTrace seen = trace(const_cast<Fiber*>(&fiber), look.pcs.data(), look.pcs.size());
+      look.depth = seen.depth;
+      look.asleep = seen.asleep;
     }
     return;
   }
@@ -118,22 +121,6 @@ std::optional<Look> LookAt(const Fiber& fiber, const Caller& caller) {
       return look;
     }
   }
-}
-
-// The name need not outlive the fiber, and that may have ended a moment ago: the kernel looks whether the text is still there.
-std::string CopyName(const char* name) {
-  char text[64] = {};
-  constexpr size_t kMax = sizeof text - 1;
-  auto address = reinterpret_cast<uintptr_t>(name);
-  if (address == 0) return "";
-  // It copies whole pieces only: the end of a page ends a piece.
-  size_t first = std::min<size_t>(kMax, 4096 - address % 4096);
-  iovec to{text, kMax};
-  iovec from[] = {{const_cast<char*>(name), first}, {const_cast<char*>(name) + first, kMax - first}};
-  if (process_vm_readv(getpid(), &to, 1, from, kMax > first ? 2 : 1, 0) < 0 && errno != EFAULT) {
-    strncpy(text, name, kMax);  // Containers may forbid the call.
-  }
-  return text;
 }
 
 std::string Duration(uint64_t since, uint64_t now) {
@@ -221,13 +208,14 @@ class Dump {
   }
 
   static std::string Quoted(const Look& look) {
-    std::string name = CopyName(look.name);
+    std::string name = CopyFiberName(look.name);
     return name.empty() ? "" : " '" + name + "'";
   }
 
   void AddFrames(const Look& look, std::string& text) {
     if (look.depth == 0) {
       text += look.moved                           ? "  moved on while it was looked at\n"
+              : look.asleep                        ? "  its thread sleeps in the kernel, which does not tell where\n"
               : look.state == FiberState::kRunning ? "  on a machine; its stack cannot be seen while it runs\n"
                                                    : "  nothing to see on its stack\n";
       return;
@@ -251,6 +239,22 @@ class Dump {
 };
 
 }  // namespace
+
+// The kernel looks whether the text is still there.
+std::string CopyFiberName(const char* name) {
+  char text[64] = {};
+  constexpr size_t kMax = sizeof text - 1;
+  auto address = reinterpret_cast<uintptr_t>(name);
+  if (address == 0) return "";
+  // It copies whole pieces only: the end of a page ends a piece.
+  size_t first = std::min<size_t>(kMax, 4096 - address % 4096);
+  iovec to{text, kMax};
+  iovec from[] = {{const_cast<char*>(name), first}, {const_cast<char*>(name) + first, kMax - first}};
+  if (process_vm_readv(getpid(), &to, 1, from, kMax > first ? 2 : 1, 0) < 0 && errno != EFAULT) {
+    strncpy(text, name, kMax);  // Containers may forbid the call.
+  }
+  return text;
+}
 
 std::string FiberDump() {
   const Fiber* caller = CurrentFiber();

@@ -11,6 +11,8 @@
 //   Callers   Any thread, any fiber (which holds its processor meanwhile and is in the dump itself); not a signal handler.
 //   Method    Nothing is stopped and no lock is held: fibers go on while they are looked at. One that changed its state meanwhile is
 //             looked at again, at most kLooks times, and then shown as moved. Nothing outside its stack is ever read.
+//   Asleep    A running fiber whose thread sleeps in a call that nobody announced is shown as asleep in a call and is not
+//             disturbed. Its innermost lines are found by looking at its stack and may be wrong, or miss some in the C library.
 #pragma once
 
 #include <cstddef>
@@ -28,10 +30,17 @@ std::string FiberDump();
 // The same, written to a descriptor.
 void DumpFibers(int fd);
 
-// How to see where a running fiber is: fills `pcs` with up to `max` addresses, innermost first, and returns how many; 0 if it does not
-// run any more. It is called from the dump's thread. Without one, running fibers are shown without a backtrace.
-using TraceRunning = size_t (*)(Fiber* fiber, uintptr_t* pcs, size_t max);
+struct RunningTrace {
+  size_t depth = 0;     // How many addresses; 0 if it does not run any more, or nothing can be seen.
+  bool asleep = false;  // Its thread sleeps in the kernel.
+};
+// How to see where a running fiber is: fills `pcs` with up to `max` addresses, innermost first. It is called from the dump's
+// thread. Without one, running fibers are shown without a backtrace.
+using TraceRunning = RunningTrace (*)(Fiber* fiber, uintptr_t* pcs, size_t max);
 void SetTraceRunning(TraceRunning trace);
+
+// The name of a fiber as read from outside. Fiber and name may be gone by then: "" or anything, but no fault.
+std::string CopyFiberName(const char* name);
 
 }  // namespace millrace::rt
 

@@ -80,7 +80,8 @@ struct alignas(64) Fiber {
   // Where the mutex it waits for keeps its owner (a Fiber*); for deadlock.h.
   std::atomic<const void*> waits_for_owner_at{nullptr};
 
-  // ---- For dumps (dump.h). Where a signal stopped it; pc is 0 unless it is stopped so. By value: what it describes may end any time.
+  // ---- For dumps (dump.h). Where it stands while it cannot run and has not left its stack: a signal stopped it, or it is in a
+  // blocking call. Else pc is 0. By value: what it describes may end any time.
   SavedFrame preempted_at;
 
   std::array<uint64_t, static_cast<size_t>(WaitReason::kCount)> blocked{};  // Accounting, as above.

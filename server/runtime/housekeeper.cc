@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <ctime>
 #include <system_error>
+#include <utility>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -15,7 +17,9 @@
 #include "runtime/deadlock.h"
 #include "runtime/dump.h"
 #include "runtime/futex.h"
+#include "runtime/reporter.h"
 #include "runtime/scheduler.h"
+#include "runtime/symbols.h"
 
 namespace millrace::rt {
 
@@ -25,8 +29,29 @@ namespace {
 constexpr int kSpareMachinesMax = 4;
 // After the system, or machines_max, has refused a thread.
 constexpr int64_t kNextTryNs = 10'000'000;
-constexpr int64_t kOtherThreadsEveryNs = 500'000'000;
+// After a look for deadlocks that proved nothing, though nothing may happen any more.
+constexpr int64_t kLookAgainNs = 500'000'000;
 constexpr int64_t kCpuLimitEveryNs = 1'000'000'000;
+// Between two looks for blocked fibers, and how many of those that are new each time are shown.
+constexpr int64_t kBlockedEveryMinNs = 100'000'000, kBlockedEveryMaxNs = 60'000'000'000;
+constexpr size_t kBlockedShown = 10;
+
+// On the reporter: reading debug information takes long, and machines may be needed meanwhile.
+void LogBlocked(const BlockedFibers& blocked) {
+  Symbols symbols;
+  for (const WaitingFiber& fiber : blocked.longest) {
+    std::string frames;
+    for (size_t i = 0; i < fiber.stack.size(); ++i)
+      frames += "\n#" + std::to_string(i) + " " + symbols.Describe(fiber.stack[i], i > 0);
+    LogWarning("fiber %lu '%s' has been waiting for another fiber for %.3f s (%s)%s",
+               static_cast<unsigned long>(fiber.id), fiber.name.c_str(),
+               std::chrono::duration<double>(fiber.since).count(), ToString(fiber.reason), frames.c_str());
+  }
+  if (blocked.count > blocked.longest.size()) {
+    LogWarning("%zu more fibers have been waiting for another fiber for as long; a fiber dump shows all",
+               blocked.count - blocked.longest.size());
+  }
+}
 
 }  // namespace
 
@@ -61,6 +86,7 @@ void Housekeeper::Run() {
     int64_t until = TimerHeap::kNever;
     if (scheduler_.follow_cpu_limit_.load(std::memory_order_relaxed)) until = cpu_limit_at_ns;
     if (deadlocks) until = std::min(until, deadlocks_after_ns_);
+    if (blocked_limit_ns_ > 0) until = std::min(until, blocked_at_ns_);
     if (until == TimerHeap::kNever) {
       FutexWait(tasks_, 0);
     } else {
@@ -77,6 +103,7 @@ void Housekeeper::Run() {
     if (deadlocks && NowNs() >= deadlocks_after_ns_) {
       deadlocks = LookForDeadlocks();
     }
+    if (blocked_limit_ns_ > 0 && NowNs() >= blocked_at_ns_) ReportBlocked();
   }
 }
 
@@ -129,17 +156,53 @@ void Housekeeper::FollowCpuLimit() {
 // True: it must look again, though nothing may happen meanwhile.
 bool Housekeeper::LookForDeadlocks() {
   int64_t begin = NowNs();
-  bool all_wait = scheduler_.EverythingSleeps() && AllWaitForEachOther(scheduler_) && scheduler_.EverythingSleeps();
-  if (all_wait && !scheduler_.OtherThreads()) {
-    fflush(stdout);  // What the program has said so far comes before.
-    std::string text = "fatal error: all fibers are asleep - deadlock!\n\n" + FiberDump();
-    (void)!write(STDERR_FILENO, text.data(), text.size());
-    _exit(2);
+  bool again = false;
+  if (scheduler_.EverythingSleeps()) {
+    // The fibers are looked at one after the other. One that comes out of a blocking call, or that a plain thread wakes which
+    // ends then, may wake another that has been seen waiting and wait in its turn: so all of them have been seen waiting. For
+    // that they need a processor, however: if everything was at rest before and is after, and none was taken, no fiber has run
+    // in between. One that has been woken and has not run yet is in the shared queue, where the second look at the rest finds
+    // it, or still in the hands of the thread that woke it, which OtherThreads has counted: nobody is left who could have
+    // started one since.
+    Rest before = LookForRest();
+    bool all_wait = AllWaitForEachOther(scheduler_);
+    bool nobody_else = all_wait && !scheduler_.OtherThreads();
+    Rest after = LookForRest();
+    if (nobody_else && before.complete && after.complete && before.taken == after.taken) {
+      fflush(stdout);  // What the program has said so far comes before.
+      std::string text = "fatal error: all fibers are asleep - deadlock!\n\n" + FiberDump();
+      (void)!write(STDERR_FILENO, text.data(), text.size());
+      _exit(2);
+    }
+    // Sysmon asks once when everything has come to rest. The last thread that could have woken somebody may end without a word,
+    // a machine may have been on its way to sleep, and what has run behind our back may have been too short for sysmon.
+    again = all_wait || before.taken != after.taken;
   }
   ReportLockCycles();
-  // At most a hundredth of a core. The last thread that could have woken somebody may end without a word.
-  deadlocks_after_ns_ = NowNs() + std::max(100 * (NowNs() - begin), all_wait ? kOtherThreadsEveryNs : 0);
-  return all_wait;
+  // At most a hundredth of a core.
+  deadlocks_after_ns_ = NowNs() + std::max(100 * (NowNs() - begin), again ? kLookAgainNs : 0);
+  return again;
+}
+
+Housekeeper::Rest Housekeeper::LookForRest() const {
+  Scheduler& s = scheduler_;
+  LockGuard guard(s.lock_);
+  Rest rest{.complete = s.EverythingSleeps(), .taken = s.processors_taken_};
+  // Each processor is in the list or retired. Counted, since one too many that is still held is in neither, while as many as
+  // there should be are idle.
+  int resting = 0, created = 0;
+  for (const Processor* processor = s.idle_processors_; processor != nullptr; processor = processor->idle_next)
+    ++resting;
+  s.ForEachProcessor([&](const Processor& processor) {
+    ++created;
+    resting += processor.retired ? 1 : 0;
+  });
+  // A machine without a processor may still be leaving a fiber, which Settle calls parked before it asks whether it may be. One
+  // that looks for work, or is in a call, is not asleep either.
+  int asleep = s.idle_machine_count_.load(std::memory_order_seq_cst) +
+               (s.poll_until_.load(std::memory_order_seq_cst) != Scheduler::kNobodyPolls ? 1 : 0);
+  rest.complete = rest.complete && resting == created && asleep == s.machine_count_.load(std::memory_order_seq_cst);
+  return rest;
 }
 
 void Housekeeper::ReportLockCycles() {
@@ -147,6 +210,21 @@ void Housekeeper::ReportLockCycles() {
     std::string text = DescribeCycle(cycle);
     if (reported_.size() < 1000 && reported_.insert(text).second) LogError("deadlock: %s", text.c_str());
   }
+}
+
+// Each wait crosses the limit once, so what began between the bounds of two looks is what the second one has to tell.
+void Housekeeper::ReportBlocked() {
+  int64_t begin = NowNs();
+  uint64_t now = NowTicks();
+  auto limit = static_cast<uint64_t>(static_cast<double>(blocked_limit_ns_) * GetTickScale().ticks_per_ns);
+  if (now > limit && now - limit > blocked_seen_until_) {
+    BlockedFibers blocked = FibersBlockedSince(blocked_seen_until_, now - limit, kBlockedShown, &scheduler_);
+    blocked_seen_until_ = now - limit;
+    if (blocked.count > 0) RunOnReporter([blocked = std::move(blocked)] { LogBlocked(blocked); });
+  }
+  // At most a hundredth of a core.
+  blocked_at_ns_ = NowNs() + std::max(100 * (NowNs() - begin),
+                                      std::clamp(blocked_limit_ns_, kBlockedEveryMinNs, kBlockedEveryMaxNs));
 }
 
 }  // namespace millrace::rt

@@ -8,6 +8,8 @@
 #include <mutex>
 #include <system_error>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "runtime/cycles.h"
 #include "runtime/dump.h"
@@ -17,7 +19,7 @@ namespace millrace::rt {
 
 namespace {
 
-constexpr uint32_t kDump = 1, kLastWords = 2;
+constexpr uint32_t kDump = 1, kLastWords = 2, kWork = 4;
 constinit std::atomic<uint32_t> requests{0};
 
 //   kNone ──WriteLastWords──▶ kAsked ──composed──▶ kWriting ──▶ kWritten
@@ -26,6 +28,16 @@ enum : uint32_t { kNone, kAsked, kWriting, kWritten, kWithdrawn };
 constinit std::atomic<uint32_t> last_words{kNone};
 std::string (*last_words_compose)(const void*) = nullptr;
 const void* last_words_argument = nullptr;
+
+struct Work {
+  std::mutex mutex;
+  std::vector<std::function<void()>> waiting;
+};
+// Never destroyed: the thread goes on while the process exits.
+Work& TheWork() {
+  static Work* work = new Work;
+  return *work;
+}
 
 constinit std::mutex start_mutex;
 // The process whose thread runs; a child after fork has none.
@@ -46,6 +58,15 @@ void ServeLastWords() {
   FutexWake(last_words, 1);
 }
 
+void ServeWork() {
+  std::vector<std::function<void()>> work;
+  {
+    std::lock_guard guard(TheWork().mutex);
+    work.swap(TheWork().waiting);
+  }
+  for (auto& fn : work) fn();
+}
+
 [[noreturn]] void Serve() {
   pthread_setname_np(pthread_self(), "millrace-report");
   for (;;) {
@@ -56,6 +77,7 @@ void ServeLastWords() {
     }
     if ((asked & kLastWords) != 0) ServeLastWords();
     if ((asked & kDump) != 0) DumpFibers(STDERR_FILENO);
+    if ((asked & kWork) != 0) ServeWork();
   }
 }
 
@@ -92,6 +114,14 @@ void RequestFiberDump() {
   int saved_errno = errno;
   Ask(kDump);
   errno = saved_errno;
+}
+
+void RunOnReporter(std::function<void()> work) {
+  {
+    std::lock_guard guard(TheWork().mutex);
+    TheWork().waiting.push_back(std::move(work));
+  }
+  Ask(kWork);
 }
 
 bool WriteLastWords(std::string (*compose)(const void*), const void* argument, int64_t patience_ns) {

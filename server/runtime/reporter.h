@@ -1,8 +1,10 @@
-// The reporter: a plain thread for what a signal handler must not do itself: allocate, read debug information, print at length.
+// The reporter: a plain thread for what a signal handler must not do itself, or the housekeeper has no time for: allocate, read
+// debug information, print at length.
 #pragma once
 
 #include <csignal>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace millrace::rt {
@@ -18,6 +20,9 @@ void RequestFiberDump();
 
 // Starts the thread if it does not run. Any thread.
 void StartReporter();
+
+// Has the thread do this soon, if it was started; in turn. Plain threads.
+void RunOnReporter(std::function<void()> work);
 
 // For a handler on its way to certain death: has the reporter make a text and write it to stderr, and waits for that. False: it could not
 // within `patience_ns`, perhaps because the caller holds a lock the text needs (malloc's), and will not write it any more. Once in the life of

@@ -21,7 +21,9 @@
 namespace millrace::rt {
 
 Runtime::Runtime(RuntimeOptions options)
-    : dump_on_sigquit_(options.dump_on_sigquit), scheduler_(std::make_unique<Scheduler>(options)) {}
+    : dump_on_sigquit_(options.dump_on_sigquit), scheduler_(std::make_unique<Scheduler>(options)) {
+  scheduler_->ReportBlockedLonger(options.report_blocked_longer);
+}
 Runtime::~Runtime() {
   if (keep_) static_cast<void>(scheduler_.release());
 }

@@ -48,6 +48,11 @@ struct RuntimeOptions {
   uint64_t seed = 0;
   // The program ends with exit code 2 when all its fibers wait for each other (deadlock.h).
   bool report_deadlock = true;
+  // Fibers that have been waiting for another one (a lock, a channel, a wait group; not time, I/O, a child or work) for longer
+  // than this are written to the log with reason and backtrace, each wait once. They are looked for as often as that, but at
+  // least once a minute and at most ten times a second; of those that are new the ten that have waited longest are shown. 0:
+  // nobody looks.
+  Nanos report_blocked_longer{0};
   // SIGQUIT (Ctrl-\) prints all fibers with their backtraces to stderr and the program goes on (dump.h), unless the program has a
   // handler of its own for it.
   bool dump_on_sigquit = true;

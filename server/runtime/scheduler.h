@@ -90,12 +90,15 @@ class Scheduler {
   int64_t ClockNs() const { return simulate_ ? simulated_ns_.load(std::memory_order_relaxed) : NowNs(); }
   int procs() const { return procs_.load(std::memory_order_relaxed); }
   int SetProcs(int procs);  // Returns how many there were.
+  // RuntimeOptions::report_blocked_longer. Before RunMain.
+  void ReportBlockedLonger(Nanos limit) { housekeeper_.ReportBlockedLonger(limit); }
 
   // ---- On a fiber, or in a ParkCommit.
   void StartTimer(Timer* timer, int64_t deadline_ns, Timer::Fire fire);
 
   // ---- On a fiber: around a call that blocks the thread.
-  void EnterBlocking(Machine& machine);
+  // `at`: where the fiber stands during the call, for dumps.
+  void EnterBlocking(Machine& machine, const SavedFrame& at);
   void LeaveBlocking(Machine& machine);
 
   // ThreadSanitizer sees each fiber as a thread: the one that settled what another left behind would be ordered after it, and no race
@@ -112,8 +115,9 @@ class Scheduler {
   // The fiber has left its stack, machine.after_switch says why. From here on it may run elsewhere.
   void Settle(Machine& machine, Fiber* left);
 
-  // Signals the machine that runs the fiber. False: none does.
-  bool AskForTrace(Fiber* fiber);
+  // Signals the machine that runs the fiber. One whose thread sleeps in the kernel is left alone: its call might end early.
+  enum class TraceAsked : uint8_t { kNobody, kSignalled, kAsleep };
+  TraceAsked AskForTrace(Fiber* fiber, pid_t* tid);
 
   // On the machine's thread, in the signal handler.
   void OnPreemptSignal(Machine& machine, const SavedFrame& interrupted);
@@ -252,6 +256,8 @@ class Scheduler {
   FiberList bound_;     // Ready fibers that can only go on on their own thread.
   FiberList deferred_;  // New fibers that wait until fewer machines are parked.
   Processor* idle_processors_ = nullptr;
+  uint64_t processors_taken_ =
+      0;  // From that list, ever. As long as it stands still no idle processor has come to run anything.
   Machine* idle_machines_ = nullptr;
   std::atomic<int> idle_machine_count_{0};
   std::atomic<int> machine_count_{0};

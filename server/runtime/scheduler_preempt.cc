@@ -13,6 +13,7 @@
 #include "runtime/preempt.h"
 #include "runtime/sanitizers.h"
 #include "runtime/scheduler.h"
+#include "runtime/thread_state.h"
 
 namespace millrace::rt {
 
@@ -142,41 +143,51 @@ MR_NO_TSAN void Scheduler::CloseDetachedAccount(Machine& machine, Fiber* fiber, 
   fiber->running += TicksBetween(fiber->since, detached_at);
   fiber->blocked[static_cast<size_t>(WaitReason::kBlocking)] += TicksBetween(detached_at, now);
   fiber->since = now;
+  // It may be about to wait in the middle of a blocking call, and stands where that leaves it then.
+  fiber->preempted_at = SavedFrame();
   // release: pairs with Sysmon::LookAtDetached.
   machine.detached_at.store(0, std::memory_order_release);
 }
 
-MR_NO_TSAN bool Scheduler::AskForTrace(Fiber* fiber) {
+MR_NO_TSAN Scheduler::TraceAsked Scheduler::AskForTrace(Fiber* fiber, pid_t* tid) {
   // AwaitMachines has the mutex then.
-  if (stopping_.load(std::memory_order_seq_cst)) return false;
+  if (stopping_.load(std::memory_order_seq_cst)) return TraceAsked::kNobody;
   UnstoppableGuard guard(machines_mutex_);
   for (auto& machine : machines_) {
     if (machine->current != fiber || machine->life.load(std::memory_order_acquire) != Machine::Life::kRuns) continue;
+    *tid = machine->tid.load(std::memory_order_relaxed);
+    if (ThreadSleeps(*tid)) return TraceAsked::kAsleep;
     machine->trace_wanted.store(true, std::memory_order_release);
     SendPreemptSignal(*machine);
-    return true;
+    return TraceAsked::kSignalled;
   }
-  return false;
+  return TraceAsked::kNobody;
 }
 
 // ---- Calls that block --------------------------------------------------------------------------------------------------------
 
-MR_NO_TSAN void Scheduler::EnterBlocking(Machine& machine) {
+MR_NO_TSAN void Scheduler::EnterBlocking(Machine& machine, const SavedFrame& at) {
   Pin();
   Fiber* fiber = machine.current;
   uint64_t now = NowTicks();
-  if (Processor* processor = machine.processor.Get()) {
+  Processor* processor = machine.processor.Get();
+  if (processor != nullptr) {
     fiber->running += TicksBetween(fiber->since, now);
-    LetGo(machine, *processor);
-    handoffs_.fetch_add(1, std::memory_order_relaxed);
-    Disown(*processor);
   } else {
     CloseDetachedAccount(machine, fiber, now);
   }
   fiber->since = now;
   fiber->wait_reason = WaitReason::kBlocking;
-  fiber->state.store(FiberState::kParked, std::memory_order_relaxed);
+  fiber->preempted_at = at;
+  // release: pairs with the acquire of whoever looks at the fiber (dump.h, deadlock.h). Before the processor goes: once all are
+  // idle, it must not be seen running.
+  fiber->state.store(FiberState::kParked, std::memory_order_release);
   machine.blocking.store(true, std::memory_order_relaxed);
+  if (processor != nullptr) {
+    LetGo(machine, *processor);
+    handoffs_.fetch_add(1, std::memory_order_relaxed);
+    Disown(*processor);
+  }
   Unpin();
 }
 
@@ -199,7 +210,10 @@ MR_NO_TSAN void Scheduler::LeaveBlocking(Machine& machine) {
       WakeIfIdle();
       if (SleepBound(machine) == Resumed::kStopping) Abandon(machine);
     }
+    fiber->preempted_at = SavedFrame();
   }
+  // Kept until here: who waits for a processor with this reason was not stopped by a signal (dump.cc).
+  machine.current->wait_reason = WaitReason::kNone;
   Unpin();
 }
 

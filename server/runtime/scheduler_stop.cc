@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "base/check.h"
+#include "runtime/backtrace.h"
 #include "runtime/cycles.h"
 #include "runtime/futex.h"
 #include "runtime/preempt.h"
@@ -12,10 +13,6 @@
 #include "runtime/sysmon.h"
 #include "runtime/thread_state.h"
 #include "runtime/trace_running.h"
-
-// The program's own code, as the linker lays it out.
-extern "C" const char __executable_start[];
-extern "C" const char etext[];
 
 namespace millrace::rt {
 
@@ -26,12 +23,6 @@ namespace {
 constexpr int64_t kPatienceNs = 20'000'000;
 constexpr int64_t kLockPatienceNs = 200'000'000;
 constexpr int64_t kEndOfPatienceNs = 10'000'000'000;
-
-// Stopped for ever here, does the thread take a lock of the C library with it (malloc's, stdio's)? The fiber's caller might, but a
-// program's own code is not called back from inside those.
-bool InOwnCode(uintptr_t pc) {
-  return pc >= reinterpret_cast<uintptr_t>(__executable_start) && pc < reinterpret_cast<uintptr_t>(etext);
-}
 
 }  // namespace
 
@@ -133,7 +124,9 @@ bool Scheduler::OtherThreads() const {
   return ThreadCount() > ours;
 }
 
-// In the signal handler, or coming out of a blocking call, after Stop.
+// In the signal handler, or coming out of a blocking call, after Stop. Stopped for ever here, does the thread take a lock of
+// the C library with it (malloc's, stdio's)? The fiber's caller might, but a program's own code is not called back from inside
+// those.
 MR_NO_TSAN void Scheduler::StopInHandler(Machine& machine, const SavedFrame& interrupted) {
   if (InOwnCode(interrupted.pc) || machine.stop_anywhere.load(std::memory_order_relaxed)) Abandon(machine);
 }

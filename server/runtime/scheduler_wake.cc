@@ -107,6 +107,7 @@ Processor* Scheduler::PopIdleProcessor() {
   Processor* processor = idle_processors_;
   if (processor == nullptr) return nullptr;
   idle_processors_ = processor->idle_next;
+  ++processors_taken_;
   idle_.ProcessorTaken();
   return processor;
 }

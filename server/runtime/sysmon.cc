@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <utility>
 
 #include "runtime/cycles.h"
 #include "runtime/futex.h"
@@ -34,7 +35,7 @@ void Sysmon::Run() {
   while (!s.stopping_.load(std::memory_order_seq_cst)) {
     Sleep(Scheduler::kSysmonNaps, NowNs() + delay);
     bool idle = s.NobodyRuns();
-    idle_looks_ = idle ? idle_looks_ + 1 : 0;
+    idle_looks_ = idle && !HasRunMeanwhile() ? idle_looks_ + 1 : 0;
     // Once when everything has come to rest, and now and then while it has not.
     if (idle_looks_ == 2 || (!idle && NowNs() > deadlocks_at_ns_)) {
       s.housekeeper_.Ask(Housekeeper::kDeadlocks);
@@ -47,6 +48,12 @@ void Sysmon::Run() {
     // A simulation must not depend on how fast it runs.
     delay = idle || s.simulate_ ? kQuietNs : Look(NowNs());
   }
+}
+
+// Since the last time, also where it was too short to be seen: everything has to come to rest anew.
+bool Sysmon::HasRunMeanwhile() {
+  LockGuard guard(scheduler_.lock_);
+  return std::exchange(processors_taken_, scheduler_.processors_taken_) != scheduler_.processors_taken_;
 }
 
 void Sysmon::Sleep(uint32_t how, int64_t until_ns) {

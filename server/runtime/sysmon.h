@@ -26,6 +26,7 @@ class Sysmon {
   void Run();
 
  private:
+  bool HasRunMeanwhile();
   void Sleep(uint32_t how, int64_t until_ns);
   int64_t Look(int64_t now);
   bool LookAt(Processor& processor, uint64_t now_ticks);
@@ -35,6 +36,7 @@ class Sysmon {
   Scheduler& scheduler_;
   int64_t backoff_ns_ = 50'000;
   int idle_looks_ = 0;
+  uint64_t processors_taken_ = 0;  // Scheduler::processors_taken_ at the last look.
   int64_t deadlocks_at_ns_ = 0;
   Machine* detached_ = nullptr;  // Threads that lost their processor in a system call.
   Machine** cursor_ = nullptr;   // The link to the one to look at next.

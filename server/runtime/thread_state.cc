@@ -64,6 +64,21 @@ SleepsFor WhatThreadSleepsFor(pid_t tid) {
   }
 }
 
+// The file syscall again: stack pointer and program counter are the last two numbers.
+bool WhereThreadSleeps(pid_t tid, uintptr_t* pc, uintptr_t* sp) {
+  char text[256];
+  ssize_t bytes = ReadTaskFile(tid, "syscall", text, sizeof text - 1);
+  if (bytes <= 0 || text[0] == 'r') return false;
+  text[bytes] = '\0';
+  const char* last = strrchr(text, ' ');
+  if (last == nullptr) return false;
+  const char* before = last;
+  while (before > text && before[-1] != ' ') --before;
+  *sp = strtoull(before, nullptr, 16);
+  *pc = strtoull(last + 1, nullptr, 16);
+  return *sp != 0 && *pc != 0;
+}
+
 int ThreadCount() {
   // num_threads is field 20 of /proc/self/stat; the name in field 2 may hold anything, so fields are counted from its ')'.
   char text[512];

@@ -20,6 +20,9 @@ enum class SleepsFor : uint8_t {
 };
 SleepsFor WhatThreadSleepsFor(pid_t tid);
 
+// Where its own code goes on when it wakes up, and its stack pointer. False when it does not sleep, or nobody knows.
+bool WhereThreadSleeps(pid_t tid, uintptr_t* pc, uintptr_t* sp);
+
 // How many threads the process has. INT_MAX when there is no /proc.
 int ThreadCount();
 

@@ -12,6 +12,7 @@
 #include "runtime/preempt.h"
 #include "runtime/sanitizers.h"
 #include "runtime/scheduler.h"
+#include "runtime/thread_state.h"
 
 namespace millrace::rt {
 
@@ -45,22 +46,33 @@ void ForbidTraces(Scheduler* scheduler) {
   std::erase(allowed, scheduler);
 }
 
-size_t TraceRunningFiber(Fiber* fiber, uintptr_t* pcs, size_t max) {
-  if (!kPreemptionWorks) return 0;
+RunningTrace TraceRunningFiber(Fiber* fiber, uintptr_t* pcs, size_t max) {
+  if (!kPreemptionWorks) return {};
   UnstoppableGuard guard(one_at_a_time);
   Scheduler* scheduler = fiber->scheduler;
-  if (std::find(allowed.begin(), allowed.end(), scheduler) == allowed.end()) return 0;
+  if (std::find(allowed.begin(), allowed.end(), scheduler) == allowed.end()) return {};
   answer.ready.store(0, std::memory_order_relaxed);
   answer.fiber.store(fiber, std::memory_order_release);
-  if (!scheduler->AskForTrace(fiber)) return 0;
+  pid_t tid = 0;
+  switch (scheduler->AskForTrace(fiber, &tid)) {
+    case Scheduler::TraceAsked::kNobody:
+      return {};
+    case Scheduler::TraceAsked::kAsleep: {
+      uintptr_t pc = 0, sp = 0;
+      if (!WhereThreadSleeps(tid, &pc, &sp)) return {.depth = 0, .asleep = true};
+      return {.depth = WalkFromTheKernel(*fiber, pc, sp, pcs, max), .asleep = true};
+    }
+    case Scheduler::TraceAsked::kSignalled:
+      break;
+  }
   int64_t deadline = NowNs() + kPatienceNs;
   while (answer.ready.load(std::memory_order_acquire) == 0 && NowNs() < deadline)
     FutexWaitUntil(answer.ready, 0, deadline);
   answer.fiber.store(nullptr, std::memory_order_release);
-  if (answer.ready.load(std::memory_order_acquire) == 0) return 0;
+  if (answer.ready.load(std::memory_order_acquire) == 0) return {};
   size_t count = std::min(answer.count.load(std::memory_order_relaxed), max);
   for (size_t i = 0; i < count; ++i) pcs[i] = answer.pcs[i].load(std::memory_order_relaxed);
-  return count;
+  return {.depth = count, .asleep = false};
 }
 
 MR_NO_TSAN void AnswerTrace(Machine& machine, const SavedFrame& interrupted) {

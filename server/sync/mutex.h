@@ -61,6 +61,8 @@ class Mutex {
 
   // A moment's view; nullptr when free or held by a plain thread.
   rt::Fiber* owner() const { return owner_.load(std::memory_order_relaxed); }
+  // For Fiber::waits_for_owner_at, where that holder is waited for in another way than by lock().
+  const void* owner_word() const { return &owner_; }
 
  private:
   struct Waiter;

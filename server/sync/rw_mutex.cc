@@ -28,8 +28,14 @@ void RwMutex::unlock() {
 }
 
 void RwMutex::lock_shared() {
-  MR_CHECK(rt::CurrentFiber() != nullptr, "RwMutex::lock_shared on a plain thread: only a fiber can wait");
-  if (readers_.fetch_add(1, std::memory_order_acq_rel) + 1 < 0) reader_gate_.Acquire();
+  rt::Fiber* fiber = rt::CurrentFiber();
+  MR_CHECK(fiber != nullptr, "RwMutex::lock_shared on a plain thread: only a fiber can wait");
+  if (readers_.fetch_add(1, std::memory_order_acq_rel) + 1 < 0) {
+    // It waits for the writer, who holds writers_ until after it has opened the gate. For reports, as in Mutex::LockSlow.
+    fiber->waits_for_owner_at.store(writers_.owner_word(), std::memory_order_relaxed);
+    reader_gate_.Acquire();
+    fiber->waits_for_owner_at.store(nullptr, std::memory_order_relaxed);
+  }
 }
 
 bool RwMutex::try_lock_shared() {

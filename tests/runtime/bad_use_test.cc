@@ -83,6 +83,17 @@ TEST_F(BadUseDeathTest, ASimulationOfTwoProcessorsIsRefused) {
   EXPECT_DEATH(Runtime({.procs = 2, .simulate = true}), "RuntimeOptions::simulate needs procs 0 or 1");
 }
 
+TEST_F(BadUseDeathTest, SetProcsOtherThanOneInASimulationIsRefused) {
+  EXPECT_DEATH(Runtime({.simulate = true}).Run([] { SetProcs(2); }), "SetProcs\\(2\\).*simulat");
+  EXPECT_DEATH(Runtime({.simulate = true}).SetProcs(3), "SetProcs\\(3\\).*simulat");
+}
+
+TEST(BadUse, SetProcsOfOneInASimulationChangesNothing) {
+  Runtime runtime({.simulate = true, .seed = 1});
+  runtime.Run([] { EXPECT_EQ(SetProcs(1), 1); });
+  EXPECT_EQ(runtime.procs(), 1);
+}
+
 // ---- Run
 
 TEST_F(BadUseDeathTest, ASecondRunIsFatal) {
@@ -182,8 +193,9 @@ TEST_F(BadUseDeathTest, AnExceptionThatLeavesAnyFiberEndsTheProcess) {
                "left a fiber after a wait");
 }
 
+// It unwinds the thread's stack down to the fiber's outermost frame, which lets nothing out. There is no exception to be named.
 TEST_F(BadUseDeathTest, PthreadExitOnAFiberEndsTheProcess) {
-  EXPECT_DEATH(test::OnProcs(1, [] { pthread_exit(nullptr); }), "");
+  EXPECT_DEATH(test::OnProcs(1, [] { pthread_exit(nullptr); }), "terminate called without an active exception");
 }
 
 // ---- Out of threads

@@ -1,22 +1,27 @@
 #include "runtime/dump.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <string>
 #include <thread>
 
-#include "runtime/backtrace.h"
+#include "runtime/blocking.h"
 #include "runtime/cycles.h"
 #include "runtime/fiber.h"
 #include "runtime/park.h"
 #include "runtime/preempt.h"
 #include "runtime/runtime.h"
 #include "runtime/sanitizers.h"
+#include "runtime/thread_state.h"
 #include "tests/support/fibers.h"
 
 namespace millrace::rt {
@@ -25,15 +30,32 @@ namespace {
 using ::testing::ContainsRegex;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 constexpr const char* kEnd = "runtime: end of fiber dump\n";
 
-// As a plain thread sees it; the fiber that calls this goes on running meanwhile.
+// As a plain thread sees it; the fiber that calls this goes on running meanwhile, and its thread does not sleep.
 std::string DumpFromOutside() {
   std::string text;
-  std::thread([&] { text = FiberDump(); }).join();
+  std::atomic<bool> made{false};
+  std::thread thread([&] {
+    text = FiberDump();
+    made = true;
+  });
+  while (!made) sched_yield();
+  thread.join();
   return text;
+}
+
+// Goes on dumping until there is `text` in one: what is to be seen may not be there yet, or be over for the moment.
+std::string DumpWith(const std::string& text) {
+  std::string dump;
+  for (int i = 0; i < 300 && dump.find(text) == std::string::npos; ++i) {
+    Yield();
+    dump = DumpFromOutside();
+  }
+  return dump;
 }
 
 __attribute__((noinline)) void WaitForTheGardener() {
@@ -151,22 +173,143 @@ TEST(Dump, ShowsSinceWhen) {
   });
 }
 
-__attribute__((noinline)) std::string StopInTheMeadow() {
-  CurrentFiber()->preempted_at = HereAndNow();
-  std::string text = DumpFromOutside();
-  CurrentFiber()->preempted_at = {};
-  return text;
-}
-__attribute__((noinline)) std::string CrossTheMeadow() {
-  std::string text = StopInTheMeadow();
+// Without any call.
+__attribute__((noinline)) void GrazeUntil(const int& called) {
+  while (__atomic_load_n(&called, __ATOMIC_RELAXED) == 0) {
+  }
   asm volatile("");
-  return text;
 }
 
-TEST(Dump, ShowsAPreemptedFiberFromWhereItWasStopped) {
-  test::OnProcs(1, [] {
-    EXPECT_THAT(CrossTheMeadow(),
-                ContainsRegex("'main' \\[preempted, .*\\]:\n  #0 .*StopInTheMeadow.*\n  #1 .*CrossTheMeadow"));
+// The dump made beside a fiber 'cow' that grazes, once there is `text` in it.
+std::string DumpBesideACow(int procs, const std::string& text) {
+  std::string dump;
+  test::OnProcs(procs, [&] {
+    int called = 0;
+    std::atomic<bool> home{false};
+    Go({.name = "cow"}, [&] {
+      GrazeUntil(called);
+      home = true;
+    });
+    dump = DumpWith(text);
+    __atomic_store_n(&called, 1, __ATOMIC_RELAXED);
+    while (!home) Yield();
+  });
+  return dump;
+}
+
+TEST(Dump, ShowsAFiberThatASignalStoppedFromWhereItWas) {
+  if (!kPreemptionWorks) GTEST_SKIP() << "signals are held back in this build (preempt.h)";
+  // The only processor is the cow's until it is taken from it.
+  EXPECT_THAT(DumpBesideACow(1, "'cow' [preempted"),
+              ContainsRegex("'cow' \\[preempted, [^\n]*\\]:\n  #0 [^\n]*GrazeUntil"));
+}
+
+TEST(Dump, ShowsAFiberThatRunsOnAnotherProcessorFromWhereItIs) {
+  if (!kPreemptionWorks) GTEST_SKIP() << "signals are held back in this build (preempt.h)";
+  EXPECT_THAT(DumpBesideACow(2, "GrazeUntil"), ContainsRegex("'cow' \\[running, [^\n]*\\]:\n  #0 [^\n]*GrazeUntil"));
+}
+
+__attribute__((noinline)) void AwaitThePost(int fd) {
+  char byte;
+  Blocking([&] { return read(fd, &byte, 1); });
+  asm volatile("");
+}
+__attribute__((noinline)) void StandAtTheGate(int fd) {
+  AwaitThePost(fd);
+  asm volatile("");
+}
+
+TEST_P(DumpAnyProcs, ShowsAFiberInABlockingCallFromWhereItCalls) {
+  Run([] {
+    std::array<int, 2> post{};
+    ASSERT_EQ(pipe2(post.data(), O_CLOEXEC), 0);
+    std::atomic<Fiber*> hare{nullptr};
+    std::atomic<bool> gone{false};
+    Go({.name = "hare"}, [&] {
+      hare = CurrentFiber();
+      TendTheGarden();  // It has waited elsewhere before.
+      StandAtTheGate(post[0]);
+      gone = true;
+    });
+    while (hare == nullptr || hare.load()->state != FiberState::kParked) Yield();
+    Ready(hare);
+    std::string text = DumpWith("'hare' [blocking call");
+    EXPECT_THAT(text, ContainsRegex("'hare' \\[blocking call, [^\n]*\\]:\n"
+                                    "  #0 [^\n]*AwaitThePost[^\n]*\n"
+                                    "(  #[0-9]+ [^\n]*\n)*"
+                                    "  #[0-9]+ [^\n]*StandAtTheGate"));
+    EXPECT_THAT(text, Not(HasSubstr("TendTheGarden")));
+    EXPECT_EQ(write(post[1], "x", 1), 1);
+    while (!gone) Yield();
+    close(post[0]);
+    close(post[1]);
+  });
+}
+
+__attribute__((noinline)) void CallTheGardener() {
+  Blocking([] { TendTheGarden(); });
+  asm volatile("");
+}
+
+TEST_P(DumpAnyProcs, ShowsAFiberThatWaitsInsideABlockingCallFromWhereItWaits) {
+  Run([] {
+    std::atomic<Fiber*> rose{nullptr};
+    std::atomic<bool> gone{false};
+    Go({.name = "rose"}, [&] {
+      rose = CurrentFiber();
+      CallTheGardener();
+      gone = true;
+    });
+    std::string text = DumpWith("'rose' [channel receive");
+    EXPECT_THAT(text, ContainsRegex("'rose' \\[channel receive, [^\n]*\\]:\n"
+                                    "(  #[0-9]+ [^\n]*\n)*"
+                                    "  #[0-9]+ [^\n]*WaitForTheGardener[^\n]*\n"
+                                    "  #[0-9]+ [^\n]*TendTheGarden[^\n]*\n"
+                                    "(  #[0-9]+ [^\n]*\n)*"
+                                    "  #[0-9]+ [^\n]*CallTheGardener"));
+    Ready(rose);
+    while (!gone) Yield();
+  });
+}
+
+// poll(2) never restarts after a signal.
+__attribute__((noinline)) int WatchTheNight(int fd) {
+  pollfd watched{.fd = fd, .events = POLLIN, .revents = 0};
+  int result = poll(&watched, 1, -1);
+  asm volatile("");
+  return result;
+}
+
+TEST(Dump, LeavesAFiberAloneWhoseThreadSleepsInACallThatNobodyAnnounced) {
+  if (!kPreemptionWorks) GTEST_SKIP() << "signals are held back in this build (preempt.h)";
+  test::OnProcs(2, [] {
+    std::array<int, 2> night{};
+    ASSERT_EQ(pipe2(night.data(), O_CLOEXEC), 0);
+    std::atomic<pid_t> tid{0};
+    std::atomic<int> seen{-2};
+    Go({.name = "owl"}, [&] {
+      tid = gettid();
+      int result = WatchTheNight(night[0]);
+      seen = result;
+    });
+    while (tid == 0 || WhatThreadSleepsFor(tid) != SleepsFor::kOutside) Yield();
+    for (int i = 0; i < 10; ++i) {
+      std::string text = DumpFromOutside();
+      uintptr_t pc = 0, sp = 0;
+      if (WhereThreadSleeps(tid, &pc, &sp)) {
+        EXPECT_THAT(text, ContainsRegex("'owl' \\[asleep in a call, [^\n]*\\]:\n"
+                                        "  #0 [^\n]*poll[^\n]*\n"
+                                        "(  #[0-9]+ [^\n]*\n)*"
+                                        "  #[0-9]+ [^\n]*WatchTheNight"));
+      } else {
+        EXPECT_THAT(text, HasSubstr("'owl' [asleep in a call")) << "also where the kernel tells nobody where it sleeps";
+      }
+    }
+    EXPECT_EQ(write(night[1], "x", 1), 1);
+    while (seen == -2) Yield();
+    EXPECT_EQ(seen, 1) << "no signal ended it";
+    close(night[0]);
+    close(night[1]);
   });
 }
 
@@ -176,11 +319,11 @@ TEST(Dump, ShowsARunningFiberAsFarAsItIsToldHow) {
         DumpFromOutside(),
         ContainsRegex(kPreemptionWorks ? "'main' \\[running, .*\\]:\n  #0 0x[0-9a-f]+ "
                                        : "'main' \\[running, .*\\]:\n  on a machine; its stack cannot be seen"));
-    SetTraceRunning([](Fiber* fiber, uintptr_t* pcs, size_t max) -> size_t {
+    SetTraceRunning([](Fiber* fiber, uintptr_t* pcs, size_t max) -> RunningTrace {
       EXPECT_STREQ(fiber->name, "main");
       EXPECT_EQ(max, static_cast<size_t>(kFramesShown));
       pcs[0] = reinterpret_cast<uintptr_t>(&TendTheGarden) + 1;
-      return 1;
+      return {.depth = 1, .asleep = false};
     });
     EXPECT_THAT(DumpFromOutside(), ContainsRegex("'main' \\[running, .*\\]:\n  #0 .*TendTheGarden"));
     SetTraceRunning(nullptr);

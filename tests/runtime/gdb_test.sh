@@ -32,12 +32,21 @@ look() {
   DEBUGINFOD_URLS='' gdb -nx -batch -x "$script" "$@" -ex 'info fibers' -ex 'echo ----\n' -ex 'fiber all bt' >"$scratch/said" 2>&1 || true
   says "$what" "^fiber [0-9]+ 'lion' \[channel receive, [0-9.]+ s\] .*LeaveFiber"
   says "$what" "^fiber [0-9]+ 'bear' \[timer, [0-9.]+ s\]"
-  says "$what" "^5 fibers$"
+  # Where it called, not where it waited before.
+  says "$what" "^fiber [0-9]+ 'mole' \[blocking call, [0-9.]+ s\] .*DigATunnel"
+  says "$what" "^6 fibers$"
   # The frames of one lion are in their order, numbered from 0, and end with the outermost function of a fiber.
   sed -n "/^fiber [0-9]* 'lion' .channel receive.:/,/^$/p" "$scratch/said" | sed '/^$/q' >"$scratch/lion"
   grep -oE '^#[0-9]+|LieInTheCave|GoIntoTheCave|FiberEntry' "$scratch/lion" | tr '\n' ' ' >"$scratch/order"
   grep -qE '^#0 #1 .*LieInTheCave #[0-9] GoIntoTheCave #.*FiberEntry $' "$scratch/order" || {
     echo "gdb_test: $what: the lion's frames are not in their order"
+    cat "$scratch/said"
+    bad=1
+  }
+  sed -n "/^fiber [0-9]* 'mole' .blocking call.:/,/^$/p" "$scratch/said" | sed '/^$/q' >"$scratch/mole"
+  grep -oE '^#[0-9]+|read \(|DigATunnel|FiberEntry' "$scratch/mole" | tr '\n' ' ' >"$scratch/order"
+  grep -qE '^#0 .*read \( .*DigATunnel #.*FiberEntry $' "$scratch/order" || {
+    echo "gdb_test: $what: the mole's frames are not in their order"
     cat "$scratch/said"
     bad=1
   }

@@ -3,14 +3,17 @@
 //   fiber_zoo          says "open" when all its animals are in their places, and ends with 0 at the end of its input
 //   fiber_zoo abort    aborts instead of saying anything
 //   fiber_zoo walk     starts and ends many fibers of several sizes and needs no input
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
 
+#include "runtime/blocking.h"
 #include "runtime/dump.h"
 #include "runtime/park.h"
 #include "runtime/runtime.h"
@@ -23,10 +26,10 @@ namespace rt = millrace::rt;
 bool AllAtRest() {
   const std::string dump = rt::FiberDump();
   int at_rest = 0;
-  for (const char* rest : {"'lion' [channel receive", "'bear' [timer"}) {
+  for (const char* rest : {"'lion' [channel receive", "'bear' [timer", "'mole' [blocking call"}) {
     for (size_t at = dump.find(rest); at != std::string::npos; at = dump.find(rest, at + 1)) ++at_rest;
   }
-  return at_rest == 4;
+  return at_rest == 5;
 }
 
 __attribute__((noinline)) void LieInTheCave() {
@@ -39,6 +42,16 @@ __attribute__((noinline)) void GoIntoTheCave() {
 }
 __attribute__((noinline)) void Hibernate() {
   rt::SleepFor(std::chrono::hours(1));
+  asm volatile("");
+}
+
+// In a call that blocks, after it has waited elsewhere.
+__attribute__((noinline)) void DigATunnel(int fd) {
+  rt::SleepFor(std::chrono::microseconds(1));
+  rt::Blocking([fd] {
+    char byte;
+    return read(fd, &byte, 1);
+  });
   asm volatile("");
 }
 
@@ -76,6 +89,13 @@ int main(int argc, char** argv) {
     }
     for (int i = 0; i < 3; ++i) rt::Go({.name = "lion"}, GoIntoTheCave);
     rt::Go({.name = "bear", .stack_bytes = 64 << 10}, Hibernate);
+    std::array<int, 2> tunnel{};
+    if (pipe2(tunnel.data(), O_CLOEXEC) != 0) return 1;
+    std::atomic<bool> dug{false};
+    rt::Go({.name = "mole"}, [&] {
+      DigATunnel(tunnel[0]);
+      dug = true;
+    });
     while (!AllAtRest()) rt::Yield();
     if (strcmp(mode, "abort") == 0) abort();
     puts("open");
@@ -83,6 +103,8 @@ int main(int argc, char** argv) {
     char byte;
     while (read(STDIN_FILENO, &byte, 1) == 1) {
     }
+    close(tunnel[1]);
+    while (!dug) rt::Yield();
     return 0;
   });
 }
