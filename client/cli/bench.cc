@@ -60,8 +60,7 @@ Result<Connections> Connect(const std::string& address, int count, bool request_
   Connections connections;
   for (int i = 0; i < count; ++i) {
     // Without repeats there is one answer for one call, and no request_id, which the server would have to remember for each job.
-    auto connection =
-        client::Client::Connect(address, {.max_attempts = request_ids ? 2 : 1, .own_connection = true});
+    auto connection = client::Client::Connect(address, {.max_attempts = request_ids ? 2 : 1, .own_connection = true});
     if (!connection.ok()) return connection.status();
     connections.push_back(std::move(*connection));
   }

@@ -46,6 +46,7 @@ ConfigBinding::ConfigBinding(Config* config) {
 
   runtime.Integer("procs", &config->runtime.procs, 0, rt::kMaxProcs);
   runtime.Size("stack_bytes", &config->runtime.stack_bytes, 16 << 10, 1 << 30);
+  runtime.Duration("report_blocked_longer", &config->runtime.report_blocked_longer, Nanos(0), hours(24));
 
   dispatch::DispatcherOptions& options = config->jobs;
   jobs.Size("payload_bytes_max", &options.payload_bytes_max, 1, 64 << 20);

@@ -51,7 +51,8 @@ struct Config {
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
 
-  rt::RuntimeOptions runtime{.report_deadlock = false};  // Its clients may always come.
+  // Its clients may always come, so nothing is a deadlock; that handlers wait for each other for so long is worth a word.
+  rt::RuntimeOptions runtime{.report_deadlock = false, .report_blocked_longer = std::chrono::minutes(1)};
   dispatch::DispatcherOptions jobs;
   std::vector<dispatch::PoolOptions> pools;  // One at least; one is named "default".
   std::vector<ExecKind> kinds;

@@ -73,7 +73,7 @@ struct DispatchStats {
   uint64_t trimmed_finished = 0;  // Forgotten by retention.
   uint64_t trimmed_dead_letters = 0;
   uint64_t unknown_pool = 0;  // Jobs refused before a pool was found.
-  int64_t request_ids = 0;  // Remembered.
+  int64_t request_ids = 0;    // Remembered.
   Durability durability = Durability::kNone;
   JournalStats journal;
   bool draining = false;
