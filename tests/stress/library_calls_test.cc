@@ -183,7 +183,7 @@ TEST_P(LibraryCallsUnderTorment, ExceptionsUnwindAndAreCaughtByWhoseTheyAre) {
 TEST_P(LibraryCallsUnderTorment, CallOnceCallsOnceAndAllSeeIt) {
   if (!rt::kPreemptionWorks)
     GTEST_SKIP() << "libstdc++ keeps what it calls in a thread-local, which for ThreadSanitizer two threads share here";
-  constexpr int kFlags = 4096;
+  constexpr int kFlags = 1 << 16;  // More than are used before enough fibers have been stopped.
   struct Slot {
     std::once_flag flag;
     std::string value;

@@ -22,10 +22,6 @@ using std::chrono::milliseconds;
 class Limits : public ::testing::TestWithParam<int> {};
 INSTANTIATE_TEST_SUITE_P(Procs, Limits, kAnyProcs);
 
-void Compute(int loops) {
-  for (int i = 0; i < loops; ++i) asm volatile("" : : : "memory");
-}
-
 int64_t ProcessCpuNs() {
   timespec time{};
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
@@ -54,8 +50,9 @@ TEST_P(Limits, TenThousandHogsFinishOnFewThreadsBesideATicker) {
   constexpr int kCap = 32;
   rt::Runtime runtime({.procs = GetParam(), .parked_machines_max = kCap});
   Tormentor tormentor(runtime, {.pause_max = std::chrono::microseconds(100), .takes = false});
+  const Hits hits(runtime, kCap, 0);
   std::atomic<int> finished{0}, ticks{0};
-  int machines_max = 0;
+  int started = 0, machines_max = 0;
   runtime.Run([&] {
     std::atomic<bool> stop{false};
     sync::WaitGroup hogs, ticker;
@@ -66,17 +63,23 @@ TEST_P(Limits, TenThousandHogsFinishOnFewThreadsBesideATicker) {
         machines_max = std::max(machines_max, runtime.Stats().machines);
       }
     });
-    for (int i = 0; i < kManyFibers; ++i) {
-      hogs.Go([&] {
-        Compute(100'000);
-        finished.fetch_add(1);
-      });
-    }
-    hogs.Wait();
+    auto run = [&](int count) {
+      for (int i = 0; i < count; ++i) {
+        hogs.Go([&] {
+          Compute(100'000);
+          finished.fetch_add(1);
+        });
+      }
+      started += count;
+      hogs.Wait();
+    };
+    run(kManyFibers);
+    while (hits.Missing()) run(100);
     stop = true;
     ticker.Wait();
   });
-  EXPECT_EQ(finished.load(), kManyFibers);
+  hits.Expect();
+  EXPECT_EQ(finished.load(), started);
   EXPECT_GT(ticks.load(), 0);
   // Far from one for each. Some more than the cap are spare, begin, or end.
   EXPECT_LT(machines_max, 8 * kCap);
@@ -85,8 +88,10 @@ TEST_P(Limits, TenThousandHogsFinishOnFewThreadsBesideATicker) {
 // Those have begun, so nobody can make them wait: the number of threads is what it is, but everybody gets on.
 TEST_P(Limits, HogsThatHaveBegunAllFinishAlthoughTheyAreMoreThanTheCap) {
   MILLRACE_TRACE_SEED();
-  rt::Runtime runtime({.procs = GetParam(), .parked_machines_max = 8});
+  constexpr int kCap = 8;
+  rt::Runtime runtime({.procs = GetParam(), .parked_machines_max = kCap});
   Tormentor tormentor(runtime, {.pause_max = std::chrono::microseconds(100)});
+  const Hits hits(runtime, kCap);
   const int count = 400;
   std::atomic<int> finished{0};
   runtime.Run([&] {
@@ -97,7 +102,8 @@ TEST_P(Limits, HogsThatHaveBegunAllFinishAlthoughTheyAreMoreThanTheCap) {
       hogs.Go([&] {
         begun.fetch_add(1);
         start.Receive();
-        Compute(200'000);
+        do Compute(200'000);
+        while (hits.Missing());
         finished.fetch_add(1);
       });
     }
@@ -105,6 +111,7 @@ TEST_P(Limits, HogsThatHaveBegunAllFinishAlthoughTheyAreMoreThanTheCap) {
     start.Close();
     hogs.Wait();
   });
+  hits.Expect();
   EXPECT_EQ(finished.load(), count);
 }
 
@@ -113,6 +120,7 @@ TEST_P(Limits, AFiberThatHasBegunGoesOnBesideMoreHogsThanTheCap) {
   if (!rt::kPreemptionWorks) GTEST_SKIP() << "signals are held back in this build (preempt.h)";
   constexpr int kCap = 4;
   rt::Runtime runtime({.procs = GetParam(), .parked_machines_max = kCap});
+  const Hits hits(runtime, kCap);
   runtime.Run([&] {
     std::atomic<bool> stop{false};
     sync::WaitGroup hogs;
@@ -123,7 +131,7 @@ TEST_P(Limits, AFiberThatHasBegunGoesOnBesideMoreHogsThanTheCap) {
       });
     }
     // Readied by a timer, by a plain thread, by its own yield.
-    for (int i = 0; i < 5; ++i) {
+    for (int i = 0; i < 5 || hits.Missing(); ++i) {
       rt::SleepFor(milliseconds(1));
       rt::Parker parker;
       std::thread waker([&] { parker.Wake(); });
@@ -134,18 +142,20 @@ TEST_P(Limits, AFiberThatHasBegunGoesOnBesideMoreHogsThanTheCap) {
     stop = true;
     hogs.Wait();
   });
+  hits.Expect();
 }
 
 TEST_P(Limits, WithoutSpareThreadsEverythingStillFinishes) {
   MILLRACE_TRACE_SEED();
   rt::Runtime runtime({.procs = GetParam(), .machines_max = GetParam() + 1});
   Tormentor tormentor(runtime);
+  const Hits hits(runtime);
   std::atomic<int> finished{0};
   runtime.Run([&] {
     sync::WaitGroup done;
     for (int i = 0; i < 60; ++i) {
       done.Go([&, i] {
-        for (int k = 0; k < 10; ++k) {
+        for (int k = 0; k < 10 || hits.Missing(); ++k) {
           Compute(20'000);
           if (i % 3 == 0) rt::Yield();
           if (i % 3 == 1) rt::SleepFor(std::chrono::microseconds(100));
@@ -157,6 +167,7 @@ TEST_P(Limits, WithoutSpareThreadsEverythingStillFinishes) {
     }
     done.Wait();
   });
+  hits.Expect();
   EXPECT_EQ(finished.load(), 60);
   EXPECT_LE(runtime.Stats().machines, GetParam() + 1);
 }
@@ -218,6 +229,9 @@ TEST_P(Limits, AThousandCallsThatBlockAndComputeAfterwards) {
     done.Wait();
   });
   EXPECT_EQ(finished.load(), count);
+  // When the last one began, each of the others was in its call, and no more of them than there are processors held one.
+  rt::RuntimeStats stats = runtime.Stats();
+  EXPECT_GE(stats.switches_handoff + stats.switches_preempted, static_cast<uint64_t>(count - GetParam()));
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ TEST_P(Resizing, GoesOnWhileFibersYieldComputeSleepAndBlock) {
   MILLRACE_TRACE_SEED();
   rt::Runtime runtime({.procs = GetParam()});
   Tormentor tormentor(runtime);
+  const Hits hits(runtime);
   std::atomic<int64_t> work{0};
   runtime.Run([&] {
     std::atomic<bool> stop{false};
@@ -54,7 +55,7 @@ TEST_P(Resizing, GoesOnWhileFibersYieldComputeSleepAndBlock) {
     for (int r = 0; r < 3; ++r) {
       resizers.Go([&, r] {
         std::minstd_rand random(static_cast<unsigned>(TestSeed()) + static_cast<unsigned>(r));
-        for (int i = 0; i < (kSlowBuild ? 20 : 100); ++i) {
+        for (int i = 0; i < (kSlowBuild ? 20 : 100) || hits.Missing(); ++i) {
           rt::SetProcs(1 + static_cast<int>(random() % 64));
           rt::SleepFor(std::chrono::microseconds(random() % 2000));
         }
@@ -66,6 +67,7 @@ TEST_P(Resizing, GoesOnWhileFibersYieldComputeSleepAndBlock) {
     rt::SetProcs(3);
     EXPECT_EQ(rt::Procs(), 3);
   });
+  hits.Expect();
   EXPECT_GT(work.load(), 0);
 }
 
@@ -74,17 +76,20 @@ TEST_P(Resizing, LosesNoTimerAndNoFiber) {
   MILLRACE_TRACE_SEED();
   rt::Runtime runtime({.procs = GetParam()});
   Tormentor tormentor(runtime);
+  const Hits hits(runtime);
   std::atomic<int> ran{0};
   constexpr int kRounds = kSlowBuild ? 5 : 20, kEach = 100;
+  int rounds = 0;
   runtime.Run([&] {
     std::minstd_rand random(static_cast<unsigned>(TestSeed()));
     sync::WaitGroup done;
-    for (int round = 0; round < kRounds; ++round) {
+    for (; rounds < kRounds || hits.Missing(); ++rounds) {
       rt::SetProcs(16);
       for (int i = 0; i < kEach; ++i) {
         done.Go([&, i] {
           rt::SleepFor(std::chrono::microseconds(i * 20));
           rt::Yield();
+          Compute(5'000);  // Sleepers alone are hardly ever hit.
           ran.fetch_add(1);
         });
       }
@@ -93,7 +98,8 @@ TEST_P(Resizing, LosesNoTimerAndNoFiber) {
     }
     done.Wait();
   });
-  EXPECT_EQ(ran.load(), kRounds * kEach);
+  hits.Expect();
+  EXPECT_EQ(ran.load(), rounds * kEach);
 }
 
 TEST_P(Resizing, FromAPlainThreadToo) {

@@ -1,5 +1,6 @@
-// Which case a select chooses, when it waits, and misuse; many at once are in select_race_test.cc. Mirrors Go's test/chan (select3 to
-// select5, select7, nonblock) and the fairness tests of runtime/chan_test.go.
+// Which case a select chooses, when it waits, and misuse; many at once are in select_race_test.cc, the ways to write one in
+// select_shapes_test.cc. Mirrors Go's test/chan (select3, select4, select7, nonblock) and the fairness tests of
+// runtime/chan_test.go.
 #include "sync/select.h"
 
 #include <algorithm>
@@ -315,6 +316,23 @@ TEST_F(SelectDeathTest, CloseIsFatalForASendThatWaits) {
                          sender.Join();
                        }),
                "fatal error: send on closed channel");
+}
+
+// Go's TestSimpleDeadlock: `select {}` in main. And TestLockedDeadlock2: in main and in another fiber.
+TEST_F(SelectDeathTest, WithNothingToWaitForEverywhereTheProgramEnds) {
+  using ::testing::ExitedWithCode;
+  constexpr char kFatal[] = "^fatal error: all fibers are asleep - deadlock!\n";
+  for (int procs : {1, 2, 8}) {
+    EXPECT_EXIT(OnProcs(procs, [] { Select(); }), ExitedWithCode(2),
+                std::string(kFatal) + "\nruntime: fiber dump: 1 f");
+    EXPECT_EXIT(OnProcs(procs,
+                        [] {
+                          rt::Go([] { Select(); });
+                          rt::SleepFor(1ms);
+                          Select();
+                        }),
+                ExitedWithCode(2), std::string(kFatal) + "\nruntime: fiber dump: 2 f");
+  }
 }
 
 TEST_F(SelectDeathTest, APlainThreadMayNotWait) {

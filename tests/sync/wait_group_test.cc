@@ -1,13 +1,20 @@
 // Mirrors Go's sync/waitgroup_test.go.
 #include "sync/wait_group.h"
 
+#include <unistd.h>
+
 #include <array>
 #include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <deque>
 #include <memory>
 #include <thread>
 
+#include "runtime/preempt.h"
 #include "tests/support/fibers.h"
 #include "tests/support/parked.h"
+#include "tests/support/tormentor.h"
 
 namespace millrace::sync {
 namespace {
@@ -128,6 +135,59 @@ TEST_F(WaitGroupDeathTest, ReuseBeforeWaitHasReturnedIsFatal) {
                          waits.Join();
                        }),
                "fatal error: sync: WaitGroup is reused before previous Wait has returned");
+}
+
+// Add is caught between the count's coming to zero and the release of those who wait, which are some instructions of the
+// last Done. One fiber does nothing but such Dones and is stopped by signals all the time, sooner or later in there; the
+// other one then adds to that very group, and takes it back at once, before anybody could call it reuse.
+[[noreturn]] void AddWhileTheLastDoneIsStopped() {
+  rt::Runtime runtime({.procs = 1});
+  test::Tormentor tormentor(runtime, {.pause_max = std::chrono::microseconds(50), .takes = false});
+  runtime.Run([&] {
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    std::atomic<WaitGroup*> at{nullptr};
+    std::atomic<bool> over{false};
+    WaitGroup adder;
+    adder.Go([&] {
+      for (; !over; rt::Yield()) {
+        rt::DisablePreemption();  // Else this fiber might be stopped between the two.
+        if (WaitGroup* group = at) {
+          group->Add(1);
+          group->Done();
+        }
+        rt::EnablePreemption();
+      }
+    });
+    while (std::chrono::steady_clock::now() < patience) {
+      std::deque<WaitGroup> groups(200);
+      WaitGroup waiters;
+      std::atomic<int> waiting{0};
+      for (WaitGroup& group : groups) {
+        group.Add(1);
+        waiters.Go([&] {
+          ++waiting;
+          group.Wait();
+        });
+      }
+      while (waiting < static_cast<int>(groups.size())) rt::Yield();
+      for (WaitGroup& group : groups) {
+        at = &group;
+        group.Done();
+      }
+      at = nullptr;
+      waiters.Wait();
+    }
+    over = true;
+    adder.Wait();
+  });
+  fprintf(stderr, "Add never met a Done, MILLRACE_SEED=%lu\n", static_cast<unsigned long>(test::TestSeed()));
+  _exit(0);
+}
+
+TEST_F(WaitGroupDeathTest, AddAtTheSameTimeAsTheLastDoneThatSomebodyWaitsForIsFatal) {
+  if (!rt::kPreemptionWorks) GTEST_SKIP() << "signals are held back in this build (preempt.h)";
+  EXPECT_DEATH(AddWhileTheLastDoneIsStopped(),
+               "fatal error: sync: WaitGroup misuse: Add called concurrently with Wait");
 }
 
 TEST_F(WaitGroupDeathTest, APlainThreadMayNotWait) {
