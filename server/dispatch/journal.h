@@ -91,6 +91,8 @@ class Journal {
   virtual JournalStats Stats() const { return {}; }
 
   virtual Durability durability() const = 0;
+  // What is written now is committed when the disk works again, and nobody knows when that will be.
+  virtual bool Failing() const { return false; }
 
   // ---- At start, before anything else and in this order
   // Every job that has not ended, in id order. Of those that are SCHEDULED or QUEUED the payload may be left out.

@@ -80,6 +80,7 @@ class RocksJournal final : public dispatch::Journal {
 
   // Not OK: the disk has failed and new jobs are refused with this.
   Status Health() const;
+  bool Failing() const override { return !Health().ok(); }
   // Calls it at once, and on a thread of ours whenever the store begins to fail or works again, one call at a time. An empty one: when
   // this returns nobody is called any more. Of plain threads, not of fibers.
   void WatchHealth(std::function<void(const Status&)> watcher);

@@ -194,6 +194,33 @@ TEST(Cold, TheWorkerOfAJobThatCannotBeReadServesOthersOnceThatIsCancelled) {
   });
 }
 
+TEST(Cold, ABulkCancelOnADiskThatFailsStopsWhereTheMemoryForJobsEnds) {
+  SlowJournal journal;
+  DispatchSetup setup;
+  setup.options.hot_bytes_max = 0;
+  setup.options.process_bytes_max = 5 * (kJobOverheadBytes + 1000);
+  WithSlow(journal, setup, [&](DispatchFixture& d) {
+    ASSERT_TRUE(d.dispatcher.Pause("default").ok());
+    for (int i = 0; i < 10; ++i) SubmitTo(d, journal, d.Spec("noop", std::string(1000, 'x')));
+    journal.SetFailing(true);
+    const dispatch::Filter all = *dispatch::Filter::Parse("state = QUEUED");
+    VerbCall failing;
+    d.dispatcher.CancelAll(all, "", false, &failing);
+    EXPECT_EQ(failing.bulk.matched, 10);
+    EXPECT_GE(failing.bulk.changed, 4);
+    EXPECT_LE(failing.bulk.changed, 5);
+    EXPECT_LE(Held(d), setup.options.process_bytes_max + 10 * kColdJobBytes);
+    journal.SetFailing(false);
+    journal.Commit();
+    failing.Await();
+    VerbCall again;
+    d.dispatcher.CancelAll(all, "", false, &again);
+    journal.Commit();
+    again.Await();
+    EXPECT_EQ(again.bulk.changed, 10 - failing.bulk.changed);
+  });
+}
+
 TEST(Cold, DueDeadlineCancelRetryAndWaitWorkOnColdJobs) {
   WithDispatcher(AllCold(), [](DispatchFixture& d) {
     JobSpec spec = d.Spec("noop", "payload");

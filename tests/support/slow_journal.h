@@ -20,6 +20,7 @@ class SlowJournal final : public dispatch::Journal {
  public:
   Durability durability() const override { return Durability::kFsync; }
   bool CommitsAtOnce() const override { return false; }
+  bool Failing() const override { return failing_; }
   bool KeepsUnfinished() const override { return true; }
   Status Load(const std::function<void(dispatch::JobRecord)>& each) override {
     for (const dispatch::JobRecord& record : found_) each(record);
@@ -125,6 +126,7 @@ class SlowJournal final : public dispatch::Journal {
     rt::LockGuard guard(lock_);
     read_failure_ = std::move(status);
   }
+  void SetFailing(bool failing) { failing_ = failing; }
   int reads() const {
     rt::LockGuard guard(lock_);
     return reads_;
@@ -149,6 +151,7 @@ class SlowJournal final : public dispatch::Journal {
   std::map<JobId, std::shared_ptr<const dispatch::JobRecord>> committed_;
   Status read_failure_;
   int reads_ = 0;
+  std::atomic<bool> failing_{false};
   bool hold_next_read_ = false;
   std::atomic<bool> read_held_{false};
 };
