@@ -53,9 +53,10 @@ Status Core::Cancel(JobEntry& job, const std::string& reason, Turn& turn) {
   }
   // It stays in memory until its end is committed. One that waited on the disk must not come from there for that without end.
   if (journal.Failing() && admission.process_bytes() > options.process_bytes_max) {
-    return Unavailable("STORE_FAILED", "job " + job.id.ToString() +
-                                           " cannot be cancelled while the disk of the store fails and the memory for jobs is "
-                                           "full of changes that wait for it; repeat later")
+    return Unavailable("STORE_FAILED",
+                       "job " + job.id.ToString() +
+                           " cannot be cancelled while the disk of the store fails and the memory for jobs is "
+                           "full of changes that wait for it; repeat later")
         .With("job", job.id.ToString());
   }
   TakeOffQueue(job, turn);
