@@ -192,29 +192,32 @@ MR_NO_TSAN Fiber* Scheduler::PickNext(Machine& machine, Fiber* leaving) {
   return next;
 }
 
+// It has left its stack and can go on at once. Out of line: most fibers park or finish, and pay for what is inlined there.
+__attribute__((noinline)) MR_NO_TSAN void Scheduler::QueueAgain(Machine& machine, Fiber* left, bool soon) {
+  Processor* processor = machine.processor.Get();
+  left->state.store(FiberState::kReady, std::memory_order_relaxed);
+  if (processor == nullptr) return SubmitFromOutside(left);
+  Fiber* last = soon ? processor->run_queue.PushNext(left) : left;
+  if (last != nullptr) PushLocal(*processor, last);
+  // Another fiber runs here already: between its leaving the queue and this one's coming there seemed to be no work. Rule 1 without
+  // its barrier, which would cost a third of a yield: what that misses sysmon sees (Look).
+  if (!alone_.load(std::memory_order_relaxed) && machine.current != nullptr && idle_.LooksIdle()) WakeIfIdle();
+}
+
 MR_NO_TSAN void Scheduler::Settle(Machine& machine, Fiber* left) {
   Processor* processor = machine.processor.Get();
   if (machine.current == left) machine.current = nullptr;
   if (processor == nullptr) [[unlikely]]
     machine.blocking.store(false, std::memory_order_relaxed);
-  auto again = [&](bool soon) {
-    left->state.store(FiberState::kReady, std::memory_order_relaxed);
-    if (processor == nullptr) return SubmitFromOutside(left);
-    Fiber* last = soon ? processor->run_queue.PushNext(left) : left;
-    if (last != nullptr) PushLocal(*processor, last);
-    // Another fiber runs here already: between its leaving the queue and this one's coming there seemed to be no work. Rule 1 without
-    // its barrier, which would cost a third of a yield: what that misses sysmon sees (Look).
-    if (machine.current != nullptr && !alone_.load(std::memory_order_relaxed) && idle_.LooksIdle()) WakeIfIdle();
-  };
   switch (machine.after_switch) {
     case AfterSwitch::kYield:
-      return again(/*soon=*/false);
+      return QueueAgain(machine, left, /*soon=*/false);
     case AfterSwitch::kPark:
       left->state.store(FiberState::kParked, std::memory_order_relaxed);
       // From here on the fiber may be running elsewhere, unless commit says no.
       if (machine.park_commit == nullptr || machine.park_commit(left, machine.park_argument)) return;
       sanitizers::Release(left);
-      return again(/*soon=*/true);
+      return QueueAgain(machine, left, /*soon=*/true);
     case AfterSwitch::kFinish:
       return FinishFiber(processor, left);
     case AfterSwitch::kNone:

@@ -132,6 +132,7 @@ class Scheduler {
   static void* MachineThread(void* machine);
   void Loop(Machine& machine);
   void Execute(Machine& machine, Fiber* fiber, bool inherits);
+  void QueueAgain(Machine& machine, Fiber* left, bool soon);
   void BeginRun(Machine& machine, Processor& processor, Fiber* fiber, bool inherits);
   Fiber* FindRunnable(Machine& machine, bool* inherits);
   Fiber* FindLocal(Machine& machine, Processor& processor, bool* inherits);
