@@ -52,15 +52,19 @@ Result<LoadOptions> MakeLoad(const BenchArguments& arguments) {
   spec.set_kind(arguments.kind);
   spec.set_pool(arguments.pool);
   spec.set_payload(std::string(static_cast<size_t>(*payload), 'x'));
+  if (arguments.request_ids) {  // About as long as those of a client that repeats.
+    load.request_id_prefix =
+        "bench-" + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()) + "-";
+  }
   load.request.set_on_full(arguments.on_full == "wait" ? v1::WAIT : v1::REJECT);
   return load;
 }
 
-Result<Connections> Connect(const std::string& address, int count, bool request_ids) {
+Result<Connections> Connect(const std::string& address, int count) {
   Connections connections;
   for (int i = 0; i < count; ++i) {
-    // Without repeats there is one answer for one call, and no request_id, which the server would have to remember for each job.
-    auto connection = client::Client::Connect(address, {.max_attempts = request_ids ? 2 : 1, .own_connection = true});
+    // No repeats: one answer for one call, and no request_id unless it is asked for, since the server has to remember it.
+    auto connection = client::Client::Connect(address, {.max_attempts = 1, .own_connection = true});
     if (!connection.ok()) return connection.status();
     connections.push_back(std::move(*connection));
   }
@@ -167,7 +171,7 @@ ExitCode RunBench(Session& session, const BenchArguments& arguments) {
   Result<LoadOptions> load = MakeLoad(arguments);
   if (!load.ok()) return session.Fail(load.status());
   load->stop = session.stop();
-  Result<Connections> connections = Connect(session.address(), arguments.connections, arguments.request_ids);
+  Result<Connections> connections = Connect(session.address(), arguments.connections);
   if (!connections.ok()) return session.Fail(connections.status());
 
   const int64_t warmup = arguments.warmup >= 0 ? arguments.warmup : std::min<int64_t>(arguments.jobs / 10, 10'000);

@@ -141,7 +141,7 @@ class Load {
       slot = WaitForTurn(gate, number, 1);
       const bool follows_at_once = !slot.full && (options_.rate <= 0 || DueTime(number + stride) <= slot.sent);
       const auto flush = follows_at_once ? client::Flush::kLater : client::Flush::kNow;
-      if (const auto sent = stream.Submit(options_.request, flush); !sent.ok()) {
+      if (const auto sent = stream.Submit(Request(number), flush); !sent.ok()) {
         gate.Leave(1);
         Refused(sent.status(), 1);
         break;
@@ -150,11 +150,18 @@ class Load {
     (void)stream.Finish();  // What went wrong has been told item by item.
   }
 
+  v1::SubmitJobRequest Request(int64_t number) const {
+    v1::SubmitJobRequest request = options_.request;
+    if (!options_.request_id_prefix.empty())
+      request.set_request_id(options_.request_id_prefix + std::to_string(number));
+    return request;
+  }
+
   void SendUnary(client::Client& client, int64_t first, int64_t stride) {
     Gate gate(options_.window);
     for (int64_t number = first; number < options_.jobs && !Stopped(); number += stride) {
       const Slot slot = WaitForTurn(gate, number, 1);
-      client.SubmitAsync(options_.request,
+      client.SubmitAsync(Request(number),
                          [this, &gate, number, slot](const Result<v1::SubmitJobResponse>& answer) {
                            if (answer.ok()) {
                              Accepted({number, slot.due, slot.sent, steady_clock::now(), *answer});
@@ -180,6 +187,8 @@ class Load {
       const int64_t count = std::min(batch, options_.jobs - from);
       if (count < batch)
         request.mutable_requests()->DeleteSubrange(static_cast<int>(count), static_cast<int>(batch - count));
+      for (int i = 0; !options_.request_id_prefix.empty() && i < request.requests_size(); ++i)
+        *request.mutable_requests(i) = Request(from + i);
       const Slot slot = WaitForTurn(gate, from, count);
       client.BatchSubmitAsync(std::move(request),
                               [this, &gate, from, count, slot](const Result<v1::BatchSubmitJobsResponse>& answer) {

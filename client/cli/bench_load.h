@@ -29,6 +29,7 @@ struct LoadOptions {
   int batch = 100;   // Jobs of one BatchSubmitJobs.
   double rate = 0;   // Jobs a second of all connections together; 0: closed loop.
   v1::SubmitJobRequest request;
+  std::string request_id_prefix;               // Job n has the id prefix + n. Empty: none has one.
   std::chrono::milliseconds deadline{30'000};  // Of each unary or batch call.
   std::stop_token stop;
 };
