@@ -168,7 +168,8 @@ class BehindTheBack {
         CurrentFiber() == first_ ? First() : Second();
       });
     }
-    while (places[0] == nullptr || places[1] == nullptr) Yield();
+    // The housekeeper, which will be kept in BeforeLook, makes no machine then: there has to be one beside that which may poll.
+    while (places[0] == nullptr || places[1] == nullptr || runtime_.Stats().machines_idle < 1) Yield();
     Fiber* earlier = nullptr;
     for (FiberWalk walk; Fiber* fiber = walk.Next();) {
       if (earlier == nullptr && (fiber == places[0] || fiber == places[1])) earlier = fiber;
