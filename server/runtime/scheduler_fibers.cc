@@ -42,6 +42,9 @@ MR_NO_TSAN Fiber* Scheduler::Allocate(FiberOptions options) {
   }
   Unpin();
   sanitizers::Acquire(fiber);  // What the fiber did that had this stack before lies behind us.
+  // Its outermost frame was never left, and a larger closure may come to lie there.
+  constexpr size_t kOutermostBytes = 4096;
+  sanitizers::Unpoison(reinterpret_cast<char*>(fiber) - kOutermostBytes, kOutermostBytes);
   fiber->name = options.name;
   fiber->scheduler = this;
   fiber->wait_reason = WaitReason::kNone;

@@ -315,6 +315,21 @@ TEST_P(Scheduling, SeveralRuntimesLiveSideBySide) {
   EXPECT_EQ(turns, 2000);
 }
 
+// AddressSanitizer once took what a small one's outermost frame had left for the bounds of the large one.
+TEST_P(Scheduling, ALargeClosureMayLieWhereTheFrameOfAnEarlierFiberWas) {
+  Run([&] {
+    std::atomic<int> sum{0};
+    std::array<int, 200> numbers{};
+    numbers.back() = 1;
+    for (int i = 0; i < 6; i += 2) {
+      Go([&sum] { ++sum; });
+      while (sum < i + 1) Yield();
+      Go([&sum, numbers] { sum += numbers.back(); });
+      while (sum < i + 2) Yield();
+    }
+  });
+}
+
 TEST_P(Scheduling, LargeAndMoveOnlyClosuresReachTheirFiber) {
   Run([&] {
     std::array<char, 5000> large;
