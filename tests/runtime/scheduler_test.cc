@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "runtime/lock.h"
@@ -315,18 +316,24 @@ TEST_P(Scheduling, SeveralRuntimesLiveSideBySide) {
   EXPECT_EQ(turns, 2000);
 }
 
-// AddressSanitizer once took what a small one's outermost frame had left for the bounds of the large one.
-TEST_P(Scheduling, ALargeClosureMayLieWhereTheFrameOfAnEarlierFiberWas) {
+template <size_t kBytes>
+void AddFromAClosureOf(std::atomic<size_t>& sum) {
+  std::array<char, kBytes> bytes{};
+  const size_t before = sum;
+  Go([&sum, bytes] { sum += bytes.size(); });
+  while (sum == before) Yield();
+}
+
+// AddressSanitizer once took what the outermost frame of an earlier fiber had left for the bounds of the closure; of a large one it looks
+// at the first and the last bytes.
+TEST_P(Scheduling, AClosureMayLieWhereTheFrameOfAnEarlierFiberWas) {
   Run([&] {
-    std::atomic<int> sum{0};
-    std::array<int, 200> numbers{};
-    numbers.back() = 1;
-    for (int i = 0; i < 6; i += 2) {
-      Go([&sum] { ++sum; });
-      while (sum < i + 1) Yield();
-      Go([&sum, numbers] { sum += numbers.back(); });
-      while (sum < i + 2) Yield();
+    std::atomic<size_t> sum{0};
+    [&]<size_t... kStep>(std::index_sequence<kStep...>) {
+      ((AddFromAClosureOf<1>(sum), AddFromAClosureOf<16 * (kStep + 1)>(sum)), ...);
     }
+    (std::make_index_sequence<16>());
+    EXPECT_EQ(sum, 16 + 16 * (16 * 17 / 2));
   });
 }
 
