@@ -120,6 +120,11 @@ class FailingCalls : public testing::TestWithParam<Sweep> {};
 // nothing refused is there, and jobs are accepted again without help.
 TEST_P(FailingCalls, LoseNothingAndAreWorkedThrough) {
   const Sweep& sweep = GetParam();
+#if defined(__SANITIZE_THREAD__)
+  // Slowed down so, RocksDB 7.8 now and then syncs a log in the background just when that fails, and stops the process at an assertion
+  // of its own when the same log is synced again (server/store/README.md, Open). The other builds run these.
+  if (sweep.ops == FailingDisk::kSync) GTEST_SKIP() << "an assertion of RocksDB 7.8 may end the process";
+#endif
   int felt = 0;
   for (uint64_t nth = 0;; nth += sweep.stride) {
     SCOPED_TRACE("call " + std::to_string(nth));
