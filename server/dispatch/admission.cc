@@ -205,8 +205,8 @@ Status Admission::FindRepeats(Submission& submission, bool* open) {
       continue;
     }
     submission.acks[i].existing = true;
-    if (entry !=
-        nullptr) {  // Told here, as the id may be gone when there is room for the rest. AckRepeats tells of the others.
+    // Told here, as the id may be gone when there is room for the rest. AckRepeats tells of the others.
+    if (entry != nullptr) {
       submission.acks[i].id = entry->job;
       submission.acks[i].state = first != nullptr ? first->visible_state() : entry->final_state;
     }

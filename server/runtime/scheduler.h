@@ -4,7 +4,8 @@
 //
 //   1. Submit: push the fiber, then (store-load barrier) look whether a processor is idle and nobody spins; if so wake one
 //      machine. Going idle: give the processor up and stop spinning, then (store-load barrier) look at all queues once more.
-//      Whoever comes second sees the other.
+//      Whoever comes second sees the other. Without the barrier, for a fiber that was left for another one and goes on
+//      (QueueAgain): what that misses sysmon sees within its nap.
 //   2. A machine is woken spinning, at most one at a time. A spinner that finds work stops spinning and wakes the next one if
 //      there is more to do.
 //   3. WakeOne that finds no idle processor leaves a mark behind, under lock_: the next machine to give up its processor
@@ -165,8 +166,8 @@ class Scheduler {
   void AppendShared(FiberList& fibers);
   bool SharedWork() const { return shared_count_.load(std::memory_order_seq_cst) > 0; }
   bool AnyWork() const;
-  bool NobodyRuns()
-      const;  // Not on a processor that is one too many either, before the machine that holds it has noticed.
+  // Not on a processor that is one too many either, before the machine that holds it has noticed.
+  bool NobodyRuns() const;
   bool TooManyParked() const { return parked_count_.load(std::memory_order_relaxed) >= parked_machines_max_; }
   void Defer(Fiber* fiber);
   int64_t EarliestTimer() const;
@@ -257,8 +258,8 @@ class Scheduler {
   FiberList bound_;     // Ready fibers that can only go on on their own thread.
   FiberList deferred_;  // New fibers that wait until fewer machines are parked.
   Processor* idle_processors_ = nullptr;
-  uint64_t processors_taken_ =
-      0;  // From that list, ever. As long as it stands still no idle processor has come to run anything.
+  // From that list, ever. As long as it stands still no idle processor has come to run anything.
+  uint64_t processors_taken_ = 0;
   Machine* idle_machines_ = nullptr;
   std::atomic<int> idle_machine_count_{0};
   std::atomic<int> machine_count_{0};

@@ -100,7 +100,7 @@ int64_t Sysmon::Look(int64_t now) {
   backoff_ns_ = retook || !work_waits ? kShortestNs : std::min(2 * backoff_ns_, kLongestNs);
 
   LookAtDetached();
-  // Who switches from fiber to fiber queues the one it has left without the barrier of rule 1 (Settle): seen here at the latest.
+  // Who switches from fiber to fiber queues the one it has left without the barrier of rule 1 (QueueAgain): seen here at the latest.
   if (!all_busy) s.WakeSuccessor();
   if (all_busy && !s.poller_taken_.load(std::memory_order_seq_cst) && s.poller().Watching()) s.WakePoller();
   return std::max(next, kShortestNs);

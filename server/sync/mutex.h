@@ -72,8 +72,8 @@ class Mutex {
   static constexpr uint32_t kLocked = 1;
   static constexpr uint32_t kWaiting = 2;  // waiters_ is not empty
   static constexpr uint32_t kWoken = 4;    // A fiber is on its way to the mutex: unlock need not wake another.
-  static constexpr uint32_t kStarving =
-      8;  // Starvation mode: only together with kLocked, which passes from hand to hand.
+  // Starvation mode: only together with kLocked, which passes from hand to hand.
+  static constexpr uint32_t kStarving = 8;
 
   void LockSlow(rt::Fiber* fiber);
   void UnlockSlow();
