@@ -14,7 +14,6 @@ namespace millrace::dispatch {
 
 namespace {
 
-constexpr std::string_view kDefaultPool = "default";
 
 Status KindNotFound(const JobSpec& spec, const Runner& runner) {
   constexpr size_t kNamed = 20;

@@ -57,6 +57,11 @@ std::optional<WallTime> BandedChannel::oldest() const {
   return entry != nullptr ? std::optional(entry->queued_wall) : std::nullopt;
 }
 
+std::optional<Nanos> BandedChannel::oldest_age(MonoTime now) const {
+  const JobEntry* entry = Oldest();
+  return entry != nullptr ? std::optional(Nanos(now - entry->queued_at)) : std::nullopt;
+}
+
 JobEntry* BandedChannel::Pop() {
   JobEntry* entry = nullptr;
   if (++pops_ % kAgeingTurns == 0) {

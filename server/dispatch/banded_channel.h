@@ -56,6 +56,7 @@ class BandedChannel {
   int64_t capacity_jobs() const { return capacity_jobs_; }
   int64_t capacity_bytes() const { return capacity_bytes_; }
   std::optional<WallTime> oldest() const;  // When the job that was pushed first was pushed.
+  std::optional<Nanos> oldest_age(MonoTime now) const;
 
  private:
   JobEntry* Oldest() const;

@@ -242,6 +242,7 @@ void Core::FinishAttempt(Worker& worker, AttemptOutcome outcome, Bytes output, c
   schedule.Disarm(&job.due);
   job.hot->attempt = nullptr;
   Pool& pool = *job.pool;
+  const KindOptions& kind = *job.kind;
   pool.SetBusy(pool.workers_busy - 1, turn.mono());
 
   Attempt& entry = job.record().history.back();
@@ -258,7 +259,7 @@ void Core::FinishAttempt(Worker& worker, AttemptOutcome outcome, Bytes output, c
                      .no_retry_after_start = attempt.begun()};
   MonoTime started = attempt.started();
   AttemptResult result = Conclude(job, attempt.claim(), std::move(facts), std::move(output), turn);
-  pool.CountAttempt(result, timings, started, turn.mono());
+  pool.CountAttempt(kind, result, timings, started, turn.mono());
   if (draining) ++(result == AttemptResult::kReleased ? released : ended_while_draining);
   CheckDrained(pool, turn);
 }
@@ -342,7 +343,7 @@ void Core::CompleteEnd(JobEntry& job, Turn& turn) {
   Pool& pool = *job.pool;
   job.hot->published.reset();
   job.hot->live.reset();
-  ++pool.finished[static_cast<size_t>(job.state())];
+  pool.kinds.CountEnd(*job.kind, job.state());
   admission.Release(Admission::HotBytes(job), turn);
   unique_keys.Remove(job.id, *record.spec);
   Announce(job, record.error, turn);

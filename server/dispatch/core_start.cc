@@ -97,7 +97,10 @@ void Core::RecoverReady(JobEntry& job, Turn& turn) {
     facts.stopped = kStopCancel;
     facts.stop_reason = "cancelled; the daemon ended before the attempt did";
   }
-  job.pool->CountLost(Conclude(job, job.life.claim, std::move(facts), nullptr, turn));
+  KindCounts& kinds = job.pool->kinds;
+  const KindOptions& kind = *job.kind;
+  // How long it ran with the earlier daemon is not known.
+  kinds.CountAttempt(kind, Conclude(job, job.life.claim, std::move(facts), nullptr, turn));
 }
 
 void Core::RecoverEnded(const std::vector<EndedJob>& ended, std::vector<SpentRequest> requests, Turn& turn) {

@@ -42,6 +42,7 @@ const char* Label(SubmitResult result) {
 Pool::Pool(const PoolOptions& options, Runner& runner, MonoTime now)
     : channel(options.capacity_jobs, options.capacity_bytes),
       workers_wanted(options.workers),
+      kinds(options.name, runner),
       name_(options.name),
       runner_(runner),
       window_(now, options.workers) {}
@@ -134,16 +135,15 @@ void Pool::SetWorkersWanted(int wanted, MonoTime now) {
   window_.SetWorkers(now, wanted);
 }
 
-void Pool::CountAttempt(AttemptResult result, const AttemptTimings& timings, MonoTime start, MonoTime end) {
-  ++attempts_[static_cast<size_t>(result)];
+void Pool::CountAttempt(const KindOptions& kind, AttemptResult result, const AttemptTimings& timings, MonoTime start,
+                        MonoTime end) {
+  kinds.CountAttempt(kind, result);
   WorkTimes work = WorkOf(timings);
   work_ += work;
   window_.Add(start, end, work);
-  run_seconds_.Observe(std::chrono::duration<double>(timings.run).count());
+  kinds.ObserveRun(kind, std::chrono::duration<double>(timings.run).count());
   typical_run_ += (timings.run - typical_run_) / 8;
 }
-
-void Pool::CountLost(AttemptResult result) { ++attempts_[static_cast<size_t>(result)]; }
 
 bool Pool::Empty() const {
   return channel.empty() && channel.reserved_jobs() == 0 && workers_busy == 0 && unsettled_jobs == 0;
@@ -166,6 +166,7 @@ PoolStatus Pool::Look(MonoTime now) {
                     .queued_bytes = channel.bytes(),
                     .scheduled_jobs = scheduled_jobs,
                     .oldest_queued = channel.oldest(),
+                    .oldest_queued_age = channel.oldest_age(now),
                     .efficiency = window_.Read(now),
                     .waiting_submits = gate.size()};
   for (int band = 0; band < kBands; ++band)
@@ -177,10 +178,8 @@ PoolStats Pool::Stats(MonoTime now) {
   return {.status = Look(now),
           .work = work_,
           .submitted = submitted,
-          .finished = finished,
-          .attempts = attempts_,
-          .wait_seconds = wait_seconds.Snapshot(),
-          .run_seconds = run_seconds_.Snapshot()};
+          .kinds = kinds.Stats(),
+          .wait_seconds = wait_seconds.Snapshot()};
 }
 
 }  // namespace millrace::dispatch

@@ -19,6 +19,7 @@
 #include "dispatch/dispatcher.h"
 #include "dispatch/efficiency.h"
 #include "dispatch/gate.h"
+#include "dispatch/kind_counts.h"
 #include "dispatch/pool_status.h"
 #include "dispatch/runner.h"
 #include "sync/wait_group.h"
@@ -53,8 +54,8 @@ class Pool {
   void FreeNumber(int number);
   void SetBusy(int busy, MonoTime now);
   void SetWorkersWanted(int wanted, MonoTime now);
-  void CountAttempt(AttemptResult result, const AttemptTimings& timings, MonoTime start, MonoTime end);
-  void CountLost(AttemptResult result);  // With an earlier daemon: how long it ran is not known.
+  void CountAttempt(const KindOptions& kind, AttemptResult result, const AttemptTimings& timings, MonoTime start,
+                    MonoTime end);
 
   // No job queued, running or half accepted.
   bool Empty() const;
@@ -78,7 +79,7 @@ class Pool {
   sync::WaitGroup workers_done;
 
   std::array<uint64_t, kSubmitResults> submitted{};
-  std::array<uint64_t, kJobStates> finished{};
+  KindCounts kinds;
   Histogram wait_seconds{Histogram::SecondsBounds()};
 
  private:
@@ -90,8 +91,6 @@ class Pool {
   size_t lowest_number_ = 0;   // Every number below it is taken.
   EfficiencyWindow window_;
   WorkTimes work_;
-  std::array<uint64_t, kAttemptResults> attempts_{};
-  Histogram run_seconds_{Histogram::SecondsBounds()};
   Nanos typical_run_{0};  // Moving average.
 };
 

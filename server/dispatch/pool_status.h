@@ -41,7 +41,8 @@ struct PoolStatus {
   int64_t queued_bytes = 0;
   std::array<int64_t, kBands> bands{};  // Queued jobs of each band.
   int64_t scheduled_jobs = 0;
-  std::optional<WallTime> oldest_queued;  // When the oldest queued job was queued.
+  std::optional<WallTime> oldest_queued;   // When the oldest queued job was queued.
+  std::optional<Nanos> oldest_queued_age;  // By a clock that nobody sets.
   std::vector<std::string> kinds;
   Efficiency efficiency;
   int64_t waiting_submits = 0;
@@ -54,14 +55,19 @@ const char* Label(SubmitResult result);  // "accepted", "existing", "queue_full"
 
 inline constexpr int kAttemptResults = 7;  // Of AttemptResult; kRunning is never counted.
 
+struct KindStats {
+  std::string kind;
+  std::array<uint64_t, kJobStates> finished{};  // By state; zero for those that are not terminal.
+  std::array<uint64_t, kAttemptResults> attempts{};
+  HistogramSnapshot run_seconds;  // Of an attempt.
+};
+
 struct PoolStats {
   PoolStatus status;
   WorkTimes work;  // Since start.
   std::array<uint64_t, kSubmitResults> submitted{};
-  std::array<uint64_t, kJobStates> finished{};  // By state; zero for those that are not terminal.
-  std::array<uint64_t, kAttemptResults> attempts{};
+  std::vector<KindStats> kinds;
   HistogramSnapshot wait_seconds;  // Queued to running.
-  HistogramSnapshot run_seconds;   // Of an attempt.
 };
 
 struct DispatchStats {

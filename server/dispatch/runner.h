@@ -52,10 +52,13 @@ struct AttemptOutcome {
   static AttemptOutcome Failed(std::string error);
 };
 
+// Where a job runs when neither its client nor the configuration of its kind says.
+inline constexpr std::string_view kDefaultPool = "default";
+
 // What the configuration says of a kind. A job's own settings come first.
 struct KindOptions {
   std::string name;
-  std::string pool;  // The pool it runs in when the client names none. Empty: "default".
+  std::string pool;  // The pool it runs in when the client names none. Empty: kDefaultPool.
   std::optional<Nanos> run_timeout;
   RetryOverrides retry;
 };

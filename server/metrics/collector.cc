@@ -83,6 +83,15 @@ void AddPools(Page* page, const Metric& metric, const std::vector<dispatch::Pool
   for (const auto& pool : pools) page->Add({pool.status.name}, value(pool));
 }
 
+// `add` is called with the pool's name and each of its kinds.
+template <typename F>
+void AddKinds(Page* page, const Metric& metric, const std::vector<dispatch::PoolStats>& pools, F add) {
+  page->Begin(metric);
+  for (const auto& pool : pools) {
+    for (const auto& kind : pool.kinds) add(pool.status.name, kind);
+  }
+}
+
 void AddPoolGauges(Page* page, const std::vector<dispatch::PoolStats>& pools) {
   using Pool = dispatch::PoolStats;
   page->Begin(kPoolQueueJobs);
@@ -106,9 +115,8 @@ void AddPoolGauges(Page* page, const std::vector<dispatch::PoolStats>& pools) {
   for (const Pool& pool : pools) {
     for (const auto& [state, label] : kStates) page->Add({pool.status.name, label}, pool.status.state == state ? 1 : 0);
   }
-  AddPools(page, kOldestQueued, pools, [](const Pool& pool) {
-    return pool.status.oldest_queued ? Seconds(pool.status.oldest_queued->time_since_epoch()) : 0;
-  });
+  AddPools(page, kOldestQueuedAge, pools,
+           [](const Pool& pool) { return Seconds(pool.status.oldest_queued_age.value_or(Nanos(0))); });
 
   AddPools(page, kPoolSpeedup, pools, [](const Pool& pool) { return pool.status.efficiency.speedup; });
   AddPools(page, kPoolEfficiency, pools, [](const Pool& pool) { return pool.status.efficiency.efficiency; });
@@ -129,22 +137,22 @@ void AddJobs(Page* page, const dispatch::DispatchStats& stats) {
     }
   }
   page->Single(kJobsUnroutable, stats.unknown_pool);
-  page->Begin(kJobsFinished);
-  for (const auto& pool : stats.pools) {
+  AddKinds(page, kJobsFinished, stats.pools, [&](const auto& pool, const auto& kind) {
     for (size_t i = 0; i < kJobStates; ++i) {
       auto state = static_cast<JobState>(i);
-      if (IsTerminal(state)) page->Add({pool.status.name, Label(state)}, pool.finished[i]);
+      if (IsTerminal(state)) page->Add({pool, kind.kind, Label(state)}, kind.finished[i]);
     }
-  }
-  page->Begin(kJobAttempts);
-  for (const auto& pool : stats.pools) {
+  });
+  AddKinds(page, kJobAttempts, stats.pools, [&](const auto& pool, const auto& kind) {
     for (size_t i = 0; i < dispatch::kAttemptResults; ++i) {
       auto result = static_cast<AttemptResult>(i);
-      if (result != AttemptResult::kRunning) page->Add({pool.status.name, Label(result)}, pool.attempts[i]);
+      if (result != AttemptResult::kRunning) page->Add({pool, kind.kind, Label(result)}, kind.attempts[i]);
     }
-  }
+  });
   AddPools(page, kJobWait, stats.pools, [](const auto& pool) { return pool.wait_seconds; });
-  AddPools(page, kJobRun, stats.pools, [](const auto& pool) { return pool.run_seconds; });
+  AddKinds(page, kJobRun, stats.pools, [&](const auto& pool, const auto& kind) {
+    page->Add({pool, kind.kind}, kind.run_seconds);
+  });
 
   page->Begin(kJobs);
   for (size_t i = 0; i < kJobStates; ++i) page->Add({Label(static_cast<JobState>(i))}, stats.jobs[i]);

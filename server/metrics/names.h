@@ -1,8 +1,12 @@
 // Every metric Millrace exports: name, labels and meaning. The help text here is what a scrape shows.
 //
 //   Names    millrace_ first, the unit last (seconds, bytes, jobs, ...), counters end in _total.
-//   Labels   Only what is bounded by the configuration: pools, bands, states, methods. Never an id, a key or a client's text.
-//   Series   All exist from the first scrape on, at zero when nothing happened.
+//   Labels   Only what is bounded by the configuration: pools, kinds, bands, states, methods. Never an id, a key or a client's text.
+//            A kind is told apart in up to kOwnKindsMax of a pool (dispatch/kind_counts.h), the rest is kind="other".
+//   Series   All exist from the first scrape on, at zero when nothing happened; a kind's in the pool that the configuration gives
+//            it, in another pool from its first job there on.
+//   Alerts   A gauge whose value would be no number while there is nothing to tell of (no job waits) is one that is then rightly
+//            zero: an age, never a time.
 //   Sources  Counters live where the counted thing lives (dispatch/pool_status.h, runtime/stats.h, rpc/call_stats.h); a scrape
 //            reads them.
 #pragma once
@@ -39,8 +43,8 @@ inline constexpr Metric kPoolWorkers{"millrace_pool_workers", kGauge, "pool", "W
 inline constexpr Metric kPoolWorkersBusy{"millrace_pool_workers_busy", kGauge, "pool", "Workers that run a job."};
 inline constexpr Metric kPoolState{"millrace_pool_state", kGauge, "pool,state",
                                    "1 for the state the pool is in, else 0."};
-inline constexpr Metric kOldestQueued{"millrace_oldest_queued_timestamp_seconds", kGauge, "pool",
-                                      "When the oldest waiting job was queued; 0 while none waits."};
+inline constexpr Metric kOldestQueuedAge{"millrace_pool_oldest_queued_age_seconds", kGauge, "pool",
+                                         "How long the oldest waiting job has waited; 0 while none waits."};
 
 // ---- Efficiency: {pool}. speedup = useful / window, efficiency = speedup / workers (dispatch/efficiency.h).
 inline constexpr Metric kPoolSpeedup{"millrace_pool_speedup", kGauge, "pool",
@@ -62,12 +66,12 @@ inline constexpr Metric kJobsSubmitted{"millrace_jobs_submitted_total", kCounter
                                        "Submits, by how they ended."};
 inline constexpr Metric kJobsUnroutable{"millrace_jobs_unroutable_total", kCounter, "",
                                         "Submits refused because they name no known pool or kind."};
-inline constexpr Metric kJobsFinished{"millrace_jobs_finished_total", kCounter, "pool,outcome",
+inline constexpr Metric kJobsFinished{"millrace_jobs_finished_total", kCounter, "pool,kind,outcome",
                                       "Jobs that reached their end."};
-inline constexpr Metric kJobAttempts{"millrace_job_attempts_total", kCounter, "pool,result",
+inline constexpr Metric kJobAttempts{"millrace_job_attempts_total", kCounter, "pool,kind,result",
                                      "Attempts to run a job, by result."};
 inline constexpr Metric kJobWait{"millrace_job_wait_seconds", kHistogram, "pool", "From queued to running."};
-inline constexpr Metric kJobRun{"millrace_job_run_seconds", kHistogram, "pool", "Duration of an attempt."};
+inline constexpr Metric kJobRun{"millrace_job_run_seconds", kHistogram, "pool,kind", "Duration of an attempt."};
 inline constexpr Metric kJobs{"millrace_jobs", kGauge, "state", "Jobs that are remembered, by state."};
 inline constexpr Metric kDeadLetterJobs{"millrace_dead_letter_jobs", kGauge, "",
                                         "Failed, expired and quarantined jobs that are kept."};
@@ -146,7 +150,7 @@ inline constexpr const Metric* kAll[] = {&kPoolQueueJobs,
                                          &kPoolWorkers,
                                          &kPoolWorkersBusy,
                                          &kPoolState,
-                                         &kOldestQueued,
+                                         &kOldestQueuedAge,
                                          &kPoolSpeedup,
                                          &kPoolEfficiency,
                                          &kPoolUtilization,

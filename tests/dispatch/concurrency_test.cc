@@ -195,7 +195,9 @@ TEST(DispatcherCrowd, LosesAndDoublesNothing) {
     for (const dispatch::PoolStats& pool : stats.pools) {
       counted += static_cast<int64_t>(pool.submitted[static_cast<size_t>(dispatch::SubmitResult::kAccepted)]);
       gave_up += static_cast<int64_t>(pool.submitted[static_cast<size_t>(dispatch::SubmitResult::kAbandoned)]);
-      for (uint64_t of_state : pool.finished) ended += static_cast<int64_t>(of_state);
+      for (const dispatch::KindStats& kind : pool.kinds) {
+        for (uint64_t of_state : kind.finished) ended += static_cast<int64_t>(of_state);
+      }
       EXPECT_EQ(pool.status.queued_jobs, 0);
       EXPECT_EQ(pool.status.waiting_submits, 0);
       EXPECT_EQ(pool.status.queued_bytes, 0);

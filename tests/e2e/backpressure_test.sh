@@ -33,7 +33,7 @@ check "resume" millrace pools resume default
 rc=0
 wait "$client" || rc=$?
 check "the client had an answer for each" test "$rc $(sort -u "$scratch/ids" | wc -l)" = "0 20000"
-all_done() { [[ $(metric 'millrace_jobs_finished_total{pool="default",outcome="succeeded"}') == 20000 ]]; }
+all_done() { [[ $(metric 'millrace_jobs_finished_total{pool="default",kind="echo",outcome="succeeded"}') == 20000 ]]; }
 await "all of them to be done" all_done
 grown=$(($(peak_mb "$daemon") - before))
 check "the daemon grew by little ($grown MB)" test "$grown" -lt 100

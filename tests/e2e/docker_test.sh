@@ -88,7 +88,7 @@ await "the daemon in it to be ready" container_is_ready
 check "a job is done" millrace submit sha256 --payload hello --wait
 check "its result is right" has "$out" "$(printf hello | sha256sum | cut -d' ' -f1)"
 check "an exec job is done" millrace submit gzip --payload hello --wait
-check "metrics" test "$(metric 'millrace_jobs_finished_total{pool="default",outcome="succeeded"}')" = 1
+check "metrics" test "$(metric 'millrace_jobs_finished_total{pool="default",kind="sha256",outcome="succeeded"}')" = 1
 
 echo "---- stopping"
 id=$(millrace submit sleep --payload 2s)

@@ -22,9 +22,9 @@ for series in \
   'pool_capacity_jobs\{pool="default"\}' 'pool_capacity_bytes\{pool="default"\}' 'pool_workers\{pool="programs"\} 2' \
   'pool_workers_busy\{pool="programs"\} 0' 'pool_speedup\{pool="default"\}' 'pool_efficiency_ratio\{pool="default"\}' \
   'pool_utilization_ratio\{pool="default"\}' 'pool_useful_seconds_total\{pool="default"\}' 'pool_lost_seconds_total\{pool="default",reason="' \
-  'jobs_submitted_total\{pool="default",result="accepted"\} 0' 'jobs_finished_total\{pool="default",outcome="succeeded"\} 0' \
-  'job_attempts_total\{pool="default",result="timed_out"\} 0' 'job_wait_seconds_bucket\{pool="default",le="' \
-  'job_run_seconds_count\{pool="default"\} 0' 'oldest_queued_timestamp_seconds' 'dead_letter_jobs' \
+  'jobs_submitted_total\{pool="default",result="accepted"\} 0' 'jobs_finished_total\{pool="default",kind="sha256",outcome="succeeded"\} 0' \
+  'job_attempts_total\{pool="programs",kind="true",result="timed_out"\} 0' 'job_wait_seconds_bucket\{pool="default",le="' \
+  'job_run_seconds_count\{pool="default",kind="echo"\} 0' 'pool_oldest_queued_age_seconds\{pool="default"\} 0$' 'dead_letter_jobs' \
   'store_commit_seconds_count' 'store_fsync_seconds_count' 'store_commit_batch_jobs_count' 'store_errors_total\{op="background"\} 0' 'store_errors_total\{op="write"\} 0' 'store_failing 0' \
   'scheduler_context_switches_total\{kind="voluntary"\}' 'scheduler_context_switches_total\{kind="preempted"\}' \
   'scheduler_context_switches_total\{kind="handoff"\}' 'scheduler_switch_seconds_total' 'scheduler_steals_total' 'scheduler_procs' \
@@ -38,14 +38,26 @@ check "100 native jobs" millrace submit echo --payload hello --count 100 --wait
 check "20 programs" millrace submit true --count 20 --wait
 check "/metrics answers" scrape
 check "100 accepted" has "$page" '^millrace_jobs_submitted_total\{pool="default",result="accepted"\} 100$'
-check "100 finished" has "$page" '^millrace_jobs_finished_total\{pool="default",outcome="succeeded"\} 100$'
+check "100 finished" has "$page" '^millrace_jobs_finished_total\{pool="default",kind="echo",outcome="succeeded"\} 100$'
+check "none of another kind" has "$page" '^millrace_jobs_finished_total\{pool="default",kind="sha256",outcome="succeeded"\} 0$'
 check "100 waits measured" has "$page" '^millrace_job_wait_seconds_count\{pool="default"\} 100$'
-check "20 programs finished" has "$page" '^millrace_jobs_finished_total\{pool="programs",outcome="succeeded"\} 20$'
+check "20 programs finished" has "$page" '^millrace_jobs_finished_total\{pool="programs",kind="true",outcome="succeeded"\} 20$'
 check "useful time was counted" has "$page" '^millrace_pool_useful_seconds_total\{pool="programs"\} 0*[.0]*[1-9]'
 id=$(millrace submit echo --payload labels-carry-no-ids)
 check "wait for it" millrace jobs wait "$id"
 check "/metrics answers" scrape
 check "no id is a label" test -z "$(grep -F "$id" "$page")"
+
+echo "---- the age of the oldest job is one that an alert can compare"
+check "a pool that is paused" millrace pools pause programs
+check "a job that waits" millrace submit true
+oldest() { metric 'millrace_pool_oldest_queued_age_seconds{pool="programs"}'; }
+waits() { [[ $(oldest) == *[1-9]* ]]; }
+await "the age to grow" waits
+check "it is no time of day" test "$(oldest | cut -d. -f1)" -lt 1000000
+check "the pool goes on" millrace pools resume programs
+nothing_waits() { [[ $(oldest) == 0 ]]; }
+await "no age where nothing waits" nothing_waits
 
 echo "---- for machines"
 check "the content type is Prometheus's" has <(curl -fsS -o /dev/null -D - "http://$http/metrics") '^Content-Type: text/plain; version=0.0.4'

@@ -25,7 +25,7 @@ dispatch::PoolStats Pool(const std::string& name) {
   pool.status.name = name;
   pool.status.workers = 4;
   pool.wait_seconds = Empty();
-  pool.run_seconds = Empty();
+  pool.kinds.push_back({.kind = "resize", .run_seconds = Empty()});
   return pool;
 }
 
@@ -69,12 +69,13 @@ TEST_F(CollectorTest, GivesEachSeriesItsLabelsAndValue) {
   dispatch::PoolStats pool = Pool("thumbs");
   pool.status.bands = {0, 3, 0, 1};
   pool.status.state = dispatch::PoolState::kPaused;
-  pool.status.oldest_queued = WallTime(std::chrono::seconds(1'700'000'000));
+  pool.status.oldest_queued_age = std::chrono::milliseconds(7500);
   pool.work.lost_blocked = std::chrono::milliseconds(1500);
   pool.submitted[static_cast<size_t>(dispatch::SubmitResult::kQueueFull)] = 7;
-  pool.finished[static_cast<size_t>(JobState::kQuarantined)] = 2;
-  pool.attempts[static_cast<size_t>(AttemptResult::kTimedOut)] = 5;
-  pool.run_seconds = {.bounds = {0.001, 1}, .counts = {2, 3, 4}, .sum = 40.5};
+  pool.kinds[0].finished[static_cast<size_t>(JobState::kQuarantined)] = 2;
+  pool.kinds[0].attempts[static_cast<size_t>(AttemptResult::kTimedOut)] = 5;
+  pool.kinds[0].run_seconds = {.bounds = {0.001, 1}, .counts = {2, 3, 4}, .sum = 40.5};
+  pool.kinds.push_back({.kind = "other", .run_seconds = Empty()});
   dispatch.pools = {Pool("default"), pool};
   dispatch.durability = Durability::kInterval;
   dispatch.journal.write_errors = 3;
@@ -91,16 +92,17 @@ TEST_F(CollectorTest, GivesEachSeriesItsLabelsAndValue) {
            "millrace_pool_workers{pool=\"thumbs\"} 4\n",
            "millrace_pool_state{pool=\"thumbs\",state=\"paused\"} 1\n",
            "millrace_pool_state{pool=\"thumbs\",state=\"active\"} 0\n",
-           "millrace_oldest_queued_timestamp_seconds{pool=\"thumbs\"} 1700000000\n",
-           "millrace_oldest_queued_timestamp_seconds{pool=\"default\"} 0\n",
+           "millrace_pool_oldest_queued_age_seconds{pool=\"thumbs\"} 7.5\n",
+           "millrace_pool_oldest_queued_age_seconds{pool=\"default\"} 0\n",
            "millrace_pool_lost_seconds_total{pool=\"thumbs\",reason=\"blocked\"} 1.5\n",
            "millrace_jobs_submitted_total{pool=\"thumbs\",result=\"queue_full\"} 7\n",
-           "millrace_jobs_finished_total{pool=\"thumbs\",outcome=\"quarantined\"} 2\n",
-           "millrace_job_attempts_total{pool=\"thumbs\",result=\"timed_out\"} 5\n",
-           "millrace_job_run_seconds_bucket{pool=\"thumbs\",le=\"0.001\"} 2\n",
-           "millrace_job_run_seconds_bucket{pool=\"thumbs\",le=\"1\"} 5\n",
-           "millrace_job_run_seconds_bucket{pool=\"thumbs\",le=\"+Inf\"} 9\n",
-           "millrace_job_run_seconds_sum{pool=\"thumbs\"} 40.5\n",
+           "millrace_jobs_finished_total{pool=\"thumbs\",kind=\"resize\",outcome=\"quarantined\"} 2\n",
+           "millrace_jobs_finished_total{pool=\"thumbs\",kind=\"other\",outcome=\"quarantined\"} 0\n",
+           "millrace_job_attempts_total{pool=\"thumbs\",kind=\"resize\",result=\"timed_out\"} 5\n",
+           "millrace_job_run_seconds_bucket{pool=\"thumbs\",kind=\"resize\",le=\"0.001\"} 2\n",
+           "millrace_job_run_seconds_bucket{pool=\"thumbs\",kind=\"resize\",le=\"1\"} 5\n",
+           "millrace_job_run_seconds_bucket{pool=\"thumbs\",kind=\"resize\",le=\"+Inf\"} 9\n",
+           "millrace_job_run_seconds_sum{pool=\"thumbs\",kind=\"resize\"} 40.5\n",
            "millrace_store_info{durability=\"interval\"} 1\n",
            "millrace_store_errors_total{op=\"write\"} 3\n",
            "millrace_store_failing 1\n",

@@ -1,0 +1,44 @@
+#include "dispatch/kind_counts.h"
+
+namespace millrace::dispatch {
+
+KindCounts::KindCounts(const std::string& pool, const Runner& runner) : runner_(runner) {
+  for (const std::string& name : runner.Kinds()) {
+    const KindOptions* kind = runner.FindKind(name);
+    if (kind != nullptr && (kind->pool.empty() ? kDefaultPool : std::string_view(kind->pool)) == pool) Add(*kind);
+  }
+}
+
+KindCounts::Counts& KindCounts::Of(const KindOptions& kind) {
+  auto known = by_options_.find(&kind);
+  return known != by_options_.end() ? *known->second : Add(kind);
+}
+
+KindCounts::Counts& KindCounts::Add(const KindOptions& kind) {
+  const bool has_own = by_name_.size() < kOwnKindsMax && runner_.FindKind(kind.name) == &kind;
+  Counts& counts = by_name_[has_own ? kind.name : kOtherKinds];
+  by_options_.emplace(&kind, &counts);
+  return counts;
+}
+
+void KindCounts::CountEnd(const KindOptions& kind, JobState state) { ++Of(kind).finished[static_cast<size_t>(state)]; }
+
+void KindCounts::CountAttempt(const KindOptions& kind, AttemptResult result) {
+  ++Of(kind).attempts[static_cast<size_t>(result)];
+}
+
+void KindCounts::ObserveRun(const KindOptions& kind, double seconds) { Of(kind).run_seconds.Observe(seconds); }
+
+std::vector<KindStats> KindCounts::Stats() const {
+  std::vector<KindStats> stats;
+  stats.reserve(by_name_.size());
+  for (const auto& [name, counts] : by_name_) {
+    stats.push_back({.kind = name,
+                     .finished = counts.finished,
+                     .attempts = counts.attempts,
+                     .run_seconds = counts.run_seconds.Snapshot()});
+  }
+  return stats;
+}
+
+}  // namespace millrace::dispatch

@@ -1,0 +1,52 @@
+// KindCounts: what became of a pool's jobs, by kind, for metrics.
+//
+//   Kinds     Those whose home the pool is (KindOptions.pool) are there from the start, at zero. Others that the runner knows are
+//             there from their first job on. What is beyond kOwnKindsMax, and what the runner does not know (a recovered job of an
+//             earlier configuration), is counted as kOtherKinds: so neither clients nor remote workers decide how many there are.
+//   Threads   Guarded by the dispatcher's lock.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/histogram.h"
+#include "dispatch/pool_status.h"
+#include "dispatch/runner.h"
+#include "job/job.h"
+
+namespace millrace::dispatch {
+
+inline constexpr size_t kOwnKindsMax = 100;  // In one pool. A kind is some 30 series.
+inline constexpr const char* kOtherKinds = "other";
+
+class KindCounts {
+ public:
+  // `runner` outlives it and knows its kinds already.
+  KindCounts(const std::string& pool, const Runner& runner);
+
+  void CountEnd(const KindOptions& kind, JobState state);
+  void CountAttempt(const KindOptions& kind, AttemptResult result);
+  void ObserveRun(const KindOptions& kind, double seconds);
+
+  // In the order of their names.
+  std::vector<KindStats> Stats() const;
+
+ private:
+  struct Counts {
+    std::array<uint64_t, kJobStates> finished{};
+    std::array<uint64_t, kAttemptResults> attempts{};
+    Histogram run_seconds{Histogram::SecondsBounds()};
+  };
+  Counts& Of(const KindOptions& kind);
+  Counts& Add(const KindOptions& kind);
+
+  const Runner& runner_;
+  std::map<std::string, Counts> by_name_;                       // Owns them.
+  std::unordered_map<const KindOptions*, Counts*> by_options_;  // To find one without comparing names.
+};
+
+}  // namespace millrace::dispatch
