@@ -13,16 +13,31 @@
 #   --state DIR                      where the daemon's jobs, log and pid are kept, instead of build/run
 #   --stop-after                     stop the daemon at the end
 #
-# Safe to run again: a daemon that an earlier run left is used as it is, or restarted when the program or its settings changed.
+# Files and folders are looked for from where you are. Safe to run again: a daemon that an earlier run left is used as it is, or
+# restarted when the program or its settings changed.
 # Asks nothing. Exit code 0: all is well; 1: a result was wrong; 2: it could not be installed, built or started.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+unset CDPATH
+script=$(readlink -f -- "$0") here=$PWD
+cd -- "${script%/*}/.."
+# Without symbolic links, as the kernel names the program of a daemon that runs.
+repo=$(pwd -P)
 
-files=240 grpc=127.0.0.1:7070 http=127.0.0.1:7071 config=deploy/config.example.toml state=build/run stop=never bin=
 usage() {
-  sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0" >&2
+  sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$script" >&2
   exit 2
 }
+say() { printf '\n==== %s\n' "$*"; }
+die() {
+  printf 'deploy/run.sh: %s\n' "$*" >&2
+  exit 2
+}
+# A path as it was meant where the script was called; the same text for the same place.
+from_here() { (cd -- "$here" && realpath -m -- "$1"); }
+# As a shell reads it: a path may have spaces and quotes.
+quoted() { printf '%q' "$1"; }
+
+files=240 grpc=127.0.0.1:7070 http=127.0.0.1:7071 config=$repo/deploy/config.example.toml state=$repo/build/run stop=never bin=
 while (($#)); do
   case $1 in
     --stop) stop=now ;;
@@ -33,9 +48,9 @@ while (($#)); do
         --files) files=$2 ;;
         --grpc-address) grpc=$2 ;;
         --http-address) http=$2 ;;
-        --config) config=$2 ;;
-        --bin) bin=$(cd "$2" && pwd) ;;
-        --state) state=$2 ;;
+        --config) config=$(from_here "$2") ;;
+        --bin) bin=$(cd -- "$(from_here "$2")" && pwd -P) || die "there is no folder $2" ;;
+        --state) state=$(from_here "$2") ;;
       esac
       shift
       ;;
@@ -45,15 +60,9 @@ while (($#)); do
 done
 [[ $files =~ ^[1-9][0-9]{0,5}$ ]] || usage
 
-say() { printf '\n==== %s\n' "$*"; }
-die() {
-  printf 'deploy/run.sh: %s\n' "$*" >&2
-  exit 2
-}
-
 build=yes
 [[ -z $bin ]] || build=no
-bin=${bin:-$PWD/build/bin}
+bin=${bin:-$repo/build/bin}
 pid_file=$state/pid log=$state/daemon.log
 command=("$bin/millraced" --config "$config" --grpc-address "$grpc" --http-address "$http" --data-dir "$state/data")
 
@@ -68,7 +77,7 @@ running() {
 stop_daemon() {
   local pid
   pid=$(running) || return 0
-  kill -TERM "$pid"
+  kill -TERM "$pid" || die "the daemon, pid $pid, is another user's; stop it as that user"
   # It drains: running jobs get their drain_timeout.
   local until=$((SECONDS + 120))
   while [[ -e /proc/$pid ]]; do
@@ -112,7 +121,7 @@ install_and_build() {
   jobs=$((memory_gb / 2 < $(nproc) ? memory_gb / 2 : $(nproc)))
   if ! {
     # A folder that is configured already may be a developer's, with tests: it stays as it is.
-    { [[ -f build/build.ninja ]] || cmake --preset release -DBUILD_TESTING=OFF; } &&
+    deploy/configure.sh --if-needed release -DBUILD_TESTING=OFF &&
       cmake --build --preset release --target millraced millrace -j $((jobs > 0 ? jobs : 1))
   } >"$state/build.log" 2>&1 </dev/null; then
     tail -n 40 "$state/build.log" >&2
@@ -120,8 +129,15 @@ install_and_build() {
   fi
 }
 
-mkdir -p "$state"
-[[ $build == no ]] || install_and_build
+# Beside an earlier run of another user, or in a folder that is only to be read.
+own() {
+  if ! mkdir -p -- "$1" 2>/dev/null || [[ ! -w $1 ]]; then die "$1 cannot be written by $(id -un); $2"; fi
+}
+own "$state" "choose another folder with --state DIR"
+if [[ $build == yes ]]; then
+  own build "build as its owner, or use programs that are built already: --bin DIR"
+  install_and_build
+fi
 echo "$bin/millraced, $bin/millrace"
 
 # ---- Start
@@ -163,14 +179,18 @@ if [[ $stop == after ]]; then
 else
   say "it is yours"
   [[ $grpc_now == 127.0.0.1:7070 ]] || echo "export MILLRACE_ADDRESS=$grpc_now"
+  millrace=$(quoted "$bin/millrace")
+  end=$(quoted "$script")
+  [[ $state == "$repo/build/run" ]] || end+=" --state $(quoted "$state")"
+  [[ $build == yes ]] || end+=" --bin $(quoted "$bin")"
   cat <<WORDS
-submit    echo hello | $bin/millrace submit sha256 --file - --wait
-look      $bin/millrace pools list; $bin/millrace jobs list; $bin/millrace --help
+submit    echo hello | $millrace submit sha256 --file - --wait
+look      $millrace pools list; $millrace jobs list; $millrace --help
 metrics   http://$http_now/metrics
 log       $log
 jobs      $state/data, on disk: they survive the daemon
 settings  $config
-stop      deploy/run.sh --stop      (it drains first; so does kill $pid)
+stop      $end --stop      (it drains first; so does kill $pid)
 WORDS
 fi
 exit "$wrong"

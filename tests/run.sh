@@ -9,7 +9,8 @@
 # Ends with one line, `N passed, N failed, N skipped`, counting the test cases of all builds; a build that breaks counts as a
 # failed one. Exit code 0: all passed. What each test printed is in build*/Testing/Temporary/LastTest.log.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+unset CDPATH
+cd -- "$(dirname -- "$0")/.."
 
 presets=(release asan tsan)
 ctest_args=(--output-on-failure --no-tests=error)
@@ -67,7 +68,7 @@ run_preset() {
   log=$(mktemp) report=$PWD/$dir/tests.xml
 
   say "$preset: build"
-  if ! { cmake --preset "$preset" -DBUILD_TESTING=ON && cmake --build --preset "$preset" -j "$jobs"; } >"$log" 2>&1 </dev/null; then
+  if ! { deploy/configure.sh "$preset" -DBUILD_TESTING=ON && cmake --build --preset "$preset" -j "$jobs"; } >"$log" 2>&1 </dev/null; then
     grep -vE '^\[[0-9]+/[0-9]+\] (Building|Linking|Generating|Running)|^-- ' "$log" | tail -n 60
     rm -f "$log"
     failed=$((failed + 1))

@@ -14,10 +14,11 @@ if(MILLRACE_DAEMON)
   set_tests_properties(style.tidy PROPERTIES RUN_SERIAL ON COST 1000)
 
   # docker_test.sh is not among them: it compiles everything once more. tests/README.md tells how to run it.
-  foreach(journey start main_job bad_input cli drain restart failing_disk unique admin metrics)
-    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/e2e/${journey}_test.sh)
-      millrace_shell_test(e2e.${journey} 300 tests/e2e/${journey}_test.sh)
-    endif()
+  file(GLOB journeys CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR}/e2e ${CMAKE_CURRENT_SOURCE_DIR}/e2e/*_test.sh)
+  list(REMOVE_ITEM journeys docker_test.sh)
+  foreach(journey ${journeys})
+    string(REPLACE "_test.sh" "" name ${journey})
+    millrace_shell_test(e2e.${name} 300 tests/e2e/${journey})
   endforeach()
 endif()
 
