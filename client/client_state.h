@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 
+#include "base/clock.h"
 #include "client/client.h"
 #include "millrace/v1/admin_service.grpc.pb.h"
 #include "millrace/v1/job_service.grpc.pb.h"
@@ -30,7 +31,8 @@ struct Client::State {
   int async_calls = 0;
 
   void SetDeadline(grpc::ClientContext& context, std::chrono::milliseconds deadline) const {
-    if (deadline.count() >= 0) context.set_deadline(std::chrono::system_clock::now() + deadline);
+    if (deadline.count() >= 0)
+      context.set_deadline(Later(WallTime(std::chrono::system_clock::now()), AnyDuration(deadline)));
   }
   void SetDeadline(grpc::ClientContext& context, const CallOptions& call) const {
     SetDeadline(context, call.deadline.value_or(options.deadline));

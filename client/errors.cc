@@ -1,5 +1,7 @@
 #include "client/errors.h"
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <string_view>
 #include <utility>
@@ -82,9 +84,12 @@ Status FromRpcStatus(const google::rpc::Status& rpc) {
   for (const auto& [key, value] : info.metadata()) status = std::move(status).With(key, value);
   if (bad.field_violations_size() > 0) status = std::move(status).Field(bad.field_violations(0).field());
   if (has_retry) {
+    // Another program's number: what lies outside a day is no hint that anybody could follow.
+    constexpr int64_t kDayMs = 24 * 3600 * 1000;
     const auto& delay = retry.retry_delay();
-    status =
-        std::move(status).RetryAfter(std::chrono::milliseconds(delay.seconds() * 1000 + delay.nanos() / 1'000'000));
+    const int64_t seconds = std::clamp<int64_t>(delay.seconds(), 0, kDayMs / 1000);
+    const int64_t ms = std::clamp<int64_t>(seconds * 1000 + delay.nanos() / 1'000'000, 0, kDayMs);
+    status = std::move(status).RetryAfter(std::chrono::milliseconds(ms));
   }
   return status;
 }

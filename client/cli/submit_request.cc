@@ -6,6 +6,8 @@
 #include <cstring>
 #include <memory>
 
+#include "base/clock.h"
+
 namespace millrace::cli {
 namespace {
 
@@ -57,7 +59,7 @@ Result<v1::SubmitJobRequest> MakeRequest(const SubmitArguments& arguments, WallN
   }
   if (!arguments.deadline.empty()) {
     if (const auto from_now = ParseDuration(arguments.deadline)) {
-      *spec.mutable_deadline() = ToProto(now + *from_now);
+      *spec.mutable_deadline() = ToProto(Later(now, *from_now));
     } else if (const auto time = ParseTime(arguments.deadline)) {
       *spec.mutable_deadline() = ToProto(*time);
     } else {

@@ -7,7 +7,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <concepts>
 #include <cstdint>
+#include <ratio>
+#include <utility>
 
 namespace millrace {
 
@@ -17,6 +20,41 @@ using Nanos = std::chrono::nanoseconds;
 using MonoTime = std::chrono::time_point<std::chrono::steady_clock, Nanos>;
 // A point in the world, since the Unix epoch.
 using WallTime = std::chrono::time_point<std::chrono::system_clock, Nanos>;
+
+// A duration of any unit, as a parameter: in nanoseconds, and their greatest or least where it has no place in them. So
+// hours::max() means "no limit" as nanoseconds::max() does, and not some time that is left over from an overflow.
+class AnyDuration {
+ public:
+  template <std::integral Rep, typename Period>
+  constexpr AnyDuration(std::chrono::duration<Rep, Period> duration)  // NOLINT: every duration is one
+      : nanos_(Saturated(duration)) {}
+  constexpr operator Nanos() const { return nanos_; }  // NOLINT
+  constexpr Nanos nanos() const { return nanos_; }
+
+ private:
+  template <typename Rep, typename Period>
+  static constexpr Nanos Saturated(std::chrono::duration<Rep, Period> duration) {
+    if constexpr (std::ratio_greater_v<Period, std::nano>) {
+      using Wide = std::chrono::duration<int64_t, Period>;
+      if (std::cmp_greater(duration.count(), std::chrono::duration_cast<Wide>(Nanos::max()).count()))
+        return Nanos::max();
+      if (std::cmp_less(duration.count(), std::chrono::duration_cast<Wide>(Nanos::min()).count())) return Nanos::min();
+    }
+    return std::chrono::duration_cast<Nanos>(duration);
+  }
+
+  Nanos nanos_;
+};
+
+// `from` plus `by`; the end of the clock's range where the sum lies beyond it. For every sum with a duration that somebody else has
+// given: nanoseconds::max() is what people write for "no limit".
+template <typename C>
+constexpr std::chrono::time_point<C, Nanos> Later(std::chrono::time_point<C, Nanos> from, Nanos by) {
+  using Time = std::chrono::time_point<C, Nanos>;
+  int64_t sum = 0;
+  if (!__builtin_add_overflow(from.time_since_epoch().count(), by.count(), &sum)) return Time(Nanos(sum));
+  return by > Nanos(0) ? Time::max() : Time::min();
+}
 
 class Clock {
  public:

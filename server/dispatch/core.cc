@@ -134,7 +134,7 @@ void Core::BeginLife(JobEntry& job, Turn& turn) {
   ++job.pool->scheduled_jobs;
   const JobSpec& spec = *record.spec;
   if (spec.delay && *spec.delay > Nanos(0)) {
-    record.due = turn.wall() + *spec.delay;
+    record.due = Later(turn.wall(), *spec.delay);
   } else if (spec.run_at && *spec.run_at > turn.wall()) {
     record.due = *spec.run_at;
   } else {
@@ -150,7 +150,7 @@ void Core::Admit(JobEntry& job, Turn& turn) {
   if (spec.run_at) {
     Arm(&job.due, Alarm::Purpose::kDue, *spec.run_at, turn);
   } else {
-    Arm(&job.due, Alarm::Purpose::kDue, turn.mono() + *spec.delay, turn);
+    Arm(&job.due, Alarm::Purpose::kDue, Later(turn.mono(), *spec.delay), turn);
   }
   Announce(job, {}, turn);
   Rest(job, turn);
@@ -225,7 +225,7 @@ void Core::StartAttempt(JobEntry& job, Worker& worker, Turn& turn) {
 void Core::ArmRunTimeout(JobEntry& job, Turn& turn) {
   const std::optional<Nanos>& limit =
       job.record().spec->run_timeout ? job.record().spec->run_timeout : job.kind->run_timeout;
-  if (limit) Arm(&job.due, Alarm::Purpose::kRunTimeout, turn.mono() + *limit, turn);
+  if (limit) Arm(&job.due, Alarm::Purpose::kRunTimeout, Later(turn.mono(), *limit), turn);
 }
 
 void Core::StopAttempt(JobEntry& job, StopCause cause, Status reason, Turn& turn) {
@@ -291,8 +291,8 @@ AttemptResult Core::Conclude(JobEntry& job, const Claim& by, AttemptFacts facts,
   record.error = verdict.error;
   Move(job, verdict.next, by);
   if (verdict.next == JobState::kScheduled) {
-    record.due = turn.wall() + verdict.delay;
-    Arm(&job.due, Alarm::Purpose::kDue, turn.mono() + verdict.delay, turn);
+    record.due = Later(turn.wall(), verdict.delay);
+    Arm(&job.due, Alarm::Purpose::kDue, Later(turn.mono(), verdict.delay), turn);
     AppendWaiting(job, nullptr);
     Announce(job, record.error, turn);
     Rest(job, turn);

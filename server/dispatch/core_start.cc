@@ -14,7 +14,7 @@ namespace {
 std::optional<WallTime> QueuedSince(const JobRecord& record) {
   if (record.life.claim.attempt > 0) return std::nullopt;
   const JobSpec& spec = *record.spec;
-  return std::max(record.created + spec.delay.value_or(Nanos(0)), spec.run_at.value_or(record.created));
+  return std::max(Later(record.created, spec.delay.value_or(Nanos(0))), spec.run_at.value_or(record.created));
 }
 
 }  // namespace
@@ -76,7 +76,7 @@ Status Core::Recover(JobRecord record, std::vector<JobEntry*>* ready, Turn& turn
   if (record.spec->run_at && record.life.claim.attempt == 0) {
     Arm(&job.due, Alarm::Purpose::kDue, due, turn);
   } else {
-    Arm(&job.due, Alarm::Purpose::kDue, turn.mono() + (due - turn.wall()), turn);
+    Arm(&job.due, Alarm::Purpose::kDue, Later(turn.mono(), due - turn.wall()), turn);
   }
   return OkStatus();
 }

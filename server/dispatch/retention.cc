@@ -67,7 +67,7 @@ MonoTime Retention::Next() const {
   MonoTime next = MonoTime::max();
   for (const Shelf* shelf : {&finished_, &dead_}) {
     if (shelf->over()) return MonoTime::min();
-    if (!shelf->items.empty()) next = std::min(next, shelf->items.front().since + shelf->limit.age_max);
+    if (!shelf->items.empty()) next = std::min(next, Later(shelf->items.front().since, shelf->limit.age_max));
   }
   return next;
 }

@@ -91,7 +91,7 @@ MonoTime Schedule::Next(MonoTime mono, WallTime wall) const {
   if (!mono_.alarms.empty()) next = MonoTime(Nanos(mono_.alarms[0]->when));
   if (!wall_.alarms.empty()) {
     Nanos left = std::max(Nanos(wall_.alarms[0]->when) - wall.time_since_epoch(), Nanos(0));
-    next = std::min(next, mono + std::min(left, kWallCheck));
+    next = std::min(next, Later(mono, std::min(left, kWallCheck)));
   }
   return next;
 }

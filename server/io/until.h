@@ -24,8 +24,8 @@ struct Until {
   bool expired() const { return deadline != MonoTime::max() && std::chrono::steady_clock::now() >= deadline; }
 };
 
-inline Until Within(Nanos duration, sync::CancelToken cancel = {}) {
-  return {.deadline = std::chrono::steady_clock::now() + duration, .cancel = std::move(cancel)};
+inline Until Within(AnyDuration duration, sync::CancelToken cancel = {}) {
+  return {.deadline = Later(MonoTime(std::chrono::steady_clock::now()), duration), .cancel = std::move(cancel)};
 }
 
 }  // namespace millrace::io

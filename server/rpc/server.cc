@@ -165,7 +165,7 @@ void Server::TellHealth() {
 void Server::Stop(std::chrono::milliseconds grace) {
   if (state_->server == nullptr) return;
   state_->open_calls.Close();
-  state_->server->Shutdown(std::chrono::system_clock::now() + grace);
+  state_->server->Shutdown(Later(WallTime(std::chrono::system_clock::now()), AnyDuration(grace)));
   state_->server->Wait();
   state_->server.reset();
 }

@@ -39,6 +39,13 @@ inline int64_t TicksToNs(uint64_t ticks) {
   return static_cast<int64_t>(static_cast<double>(ticks) / GetTickScale().ticks_per_ns);
 }
 
+// Some hundred years have more ticks than the counter: then half of its range, so that it can be added to NowTicks.
+inline uint64_t NsToTicks(int64_t ns) {
+  constexpr auto kMost = uint64_t{1} << 63;
+  double ticks = static_cast<double>(ns) * GetTickScale().ticks_per_ns;
+  return ticks < static_cast<double>(kMost) ? static_cast<uint64_t>(ticks) : kMost;
+}
+
 // Counters of two processors may differ by a few ticks: an interval is never negative.
 inline uint64_t TicksBetween(uint64_t from, uint64_t to) { return to > from ? to - from : 0; }
 

@@ -151,7 +151,7 @@ BlockedFibers FibersBlockedSince(uint64_t after, uint64_t until, size_t max, con
 
 std::vector<WaitingFiber> FibersBlockedLonger(Nanos limit, size_t max) {
   uint64_t now = NowTicks();
-  auto ticks = static_cast<uint64_t>(static_cast<double>(limit.count()) * GetTickScale().ticks_per_ns);
+  uint64_t ticks = NsToTicks(std::max<int64_t>(limit.count(), 0));
   // The counter may be younger than that.
   if (ticks >= now) return {};
   return FibersBlockedSince(0, now - ticks, max, nullptr).longest;

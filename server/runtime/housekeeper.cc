@@ -216,7 +216,7 @@ void Housekeeper::ReportLockCycles() {
 void Housekeeper::ReportBlocked() {
   int64_t begin = NowNs();
   uint64_t now = NowTicks();
-  auto limit = static_cast<uint64_t>(static_cast<double>(blocked_limit_ns_) * GetTickScale().ticks_per_ns);
+  uint64_t limit = NsToTicks(blocked_limit_ns_);
   if (now > limit && now - limit > blocked_seen_until_) {
     BlockedFibers blocked = FibersBlockedSince(blocked_seen_until_, now - limit, kBlockedShown, &scheduler_);
     blocked_seen_until_ = now - limit;

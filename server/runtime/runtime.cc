@@ -71,9 +71,9 @@ void Yield() {
   LeaveFiber(AfterSwitch::kYield, nullptr, nullptr);
 }
 
-void SleepFor(Nanos duration) {
-  if (duration <= Nanos(0)) return Yield();
-  SleepUntil(Now() + duration);
+void SleepFor(AnyDuration duration) {
+  if (duration.nanos() <= Nanos(0)) return Yield();
+  SleepUntil(Later(Now(), duration));
 }
 
 void SleepUntil(MonoTime deadline) {

@@ -135,8 +135,9 @@ int SetProcs(int procs);
 // Lets the other ready fibers of this processor run first. On a plain thread: sched_yield.
 void Yield();
 
-// Parks the fiber for at least `duration`; zero or less yields. On a plain thread: an ordinary sleep.
-void SleepFor(Nanos duration);
+// Parks the fiber for at least `duration`; zero or less yields. On a plain thread: an ordinary sleep. The greatest duration and
+// MonoTime::max() never end.
+void SleepFor(AnyDuration duration);
 void SleepUntil(MonoTime deadline);
 
 // The I/O poller of the calling fiber's runtime. The first call makes it with `make`; later ones get the same, so a program has one

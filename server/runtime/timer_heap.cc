@@ -55,13 +55,14 @@ void TimerHeap::PublishEarliest() {
   uint64_t ticks = ~uint64_t{0};
   if (earliest != kNever) {
     int64_t left = std::max<int64_t>(0, earliest - NowNs());
-    ticks = NowTicks() + static_cast<uint64_t>(static_cast<double>(left) * GetTickScale().ticks_per_ns);
+    ticks = NowTicks() + NsToTicks(left);
   }
   earliest_ticks_.store(ticks, std::memory_order_relaxed);
   earliest_ns_.store(earliest, std::memory_order_seq_cst);
 }
 
 bool TimerHeap::Insert(Timer* timer, int64_t deadline_ns, Timer::Fire fire) {
+  if (deadline_ns == kUnknown) deadline_ns = kNever;
   // Allocated without the lock, and after the loop freed without it: a larger buffer to swap in, then the heap's old one.
   std::unique_ptr<Entry[]> spare;
   int32_t spare_capacity = 0;
@@ -109,7 +110,7 @@ int TimerHeap::FireDue(int64_t now_ns) {
     fire(timer);
   }
   // Also when none fired: ticks may have run a little ahead of the nanosecond clock.
-  earliest_ns_.store(kNever - 1, std::memory_order_relaxed);
+  earliest_ns_.store(kUnknown, std::memory_order_relaxed);
   PublishEarliest();
   return fired;
 }

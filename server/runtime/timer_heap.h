@@ -20,7 +20,7 @@ class TimerHeap {
  public:
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
-  // True: it is the earliest now.
+  // True: it is the earliest now. A deadline of kNever never comes: for everybody outside there is no such timer.
   bool Insert(Timer* timer, int64_t deadline_ns, Timer::Fire fire);
   bool Remove(Timer* timer);
 
@@ -38,6 +38,7 @@ class TimerHeap {
     int64_t deadline_ns;
     Timer* timer;
   };
+  static constexpr int64_t kUnknown = kNever - 1;  // Nobody's deadline: what is published must be computed anew.
   void SiftUp(int32_t index);
   void SiftDown(int32_t index);
   void RemoveAt(int32_t index);

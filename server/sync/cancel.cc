@@ -202,14 +202,15 @@ const Status& CancelToken::reason() const {
 
 void CancelToken::Wait() const { ChannelRef<Nothing>(done()).Receive(); }
 
-bool CancelToken::SleepFor(Nanos duration) const {
+bool CancelToken::SleepFor(AnyDuration duration) const {
   // As Select(Cancelled(*this), After(duration)), but the time counts as sleep.
   ReceiveCase<Nothing, internal::DoNothing> done_case(done(), {});
   done_case.Bind();
   internal::SelectCase* cases[] = {&done_case};
   internal::ChannelCore* locks[1];
-  return internal::SelectChannels(cases, locks, 1,
-                                  {internal::SelectWait::Kind::kFor, duration.count(), rt::WaitReason::kTimer}) != 0;
+  return internal::SelectChannels(
+             cases, locks, 1, {internal::SelectWait::Kind::kFor, duration.nanos().count(), rt::WaitReason::kTimer}) !=
+         0;
 }
 
 Channel<Nothing>* CancelToken::done() const { return state_ == nullptr ? nullptr : &state_->done(); }
@@ -230,9 +231,12 @@ bool CancelSource::Cancel(Status reason) {
 }
 
 void CancelSource::CancelAt(MonoTime deadline, Status reason) {
+  if (deadline == MonoTime::max()) return;  // Never: no fiber need wait for it.
   if (!cancelled()) state_->CancelAt(state_, deadline, std::move(reason));
 }
 
-void CancelSource::CancelAfter(Nanos duration, Status reason) { CancelAt(rt::Now() + duration, std::move(reason)); }
+void CancelSource::CancelAfter(AnyDuration duration, Status reason) {
+  CancelAt(Later(rt::Now(), duration), std::move(reason));
+}
 
 }  // namespace millrace::sync

@@ -63,7 +63,7 @@ class CancelToken {
   // Parks until cancelled; for ever when this token never is.
   void Wait() const;
   // False: cancelled, perhaps before the time was over.
-  bool SleepFor(Nanos duration) const;
+  bool SleepFor(AnyDuration duration) const;
 
   // Closed at the moment of cancellation; nullptr when this token never is. Lives as long as the token.
   Channel<Nothing>* done() const;
@@ -110,10 +110,10 @@ class CancelSource {
   // that still runs them. `reason` must not be OK.
   bool Cancel(Status reason);
 
-  // Cancels at `deadline` unless that happened before. At most once per source, on a fiber; the source must not outlive the
+  // Cancels at `deadline` unless that happened before; MonoTime::max() and the greatest duration mean never. At most once per source, on a fiber; the source must not outlive the
   // runtime. Costs the memory of a fiber while it is armed, so that callbacks run in a place where they may do anything.
   void CancelAt(MonoTime deadline, Status reason);
-  void CancelAfter(Nanos duration, Status reason);
+  void CancelAfter(AnyDuration duration, Status reason);
 
  private:
   struct Follow {

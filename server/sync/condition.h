@@ -57,8 +57,8 @@ class Condition {
     return true;
   }
   template <typename L, typename... Predicate>
-  bool WaitFor(L& lock, Nanos duration, Predicate... predicate) {
-    return WaitUntil(lock, rt::Now() + duration, predicate...);
+  bool WaitFor(L& lock, AnyDuration duration, Predicate... predicate) {
+    return WaitUntil(lock, Later(rt::Now(), duration), predicate...);
   }
 
   void NotifyOne();

@@ -102,7 +102,7 @@ void UnlinkLosers(SelectCase** cases, size_t count, const ChannelWaiter* winner)
 
 MonoTime DeadlineOf(SelectWait wait) {
   Nanos ns(wait.ns);
-  return wait.kind == SelectWait::Kind::kUntil ? MonoTime(ns) : MonoTime(rt::Now() + ns);
+  return wait.kind == SelectWait::Kind::kUntil ? MonoTime(ns) : Later(rt::Now(), ns);
 }
 
 }  // namespace

@@ -176,8 +176,8 @@ auto Cancelled(const CancelToken& token, F fn = {}) {
 }
 
 template <typename F = internal::DoNothing>
-EndCase<F> After(Nanos duration, F fn = {}) {
-  return {{internal::SelectWait::Kind::kFor, duration.count()}, std::move(fn)};
+EndCase<F> After(AnyDuration duration, F fn = {}) {
+  return {{internal::SelectWait::Kind::kFor, duration.nanos().count()}, std::move(fn)};
 }
 template <typename F = internal::DoNothing>
 EndCase<F> At(MonoTime deadline, F fn = {}) {

@@ -32,6 +32,20 @@ TEST_P(PipeTest, AReaderWaitsForBytesAndThenForTheEnd) {
   });
 }
 
+TEST_P(PipeTest, TheGreatestDurationIsNoLimit) {
+  Run([] {
+    PipePair pipe = MakePipe().value();
+    for (AnyDuration no_limit : {AnyDuration(Nanos::max()), AnyDuration(std::chrono::hours::max())}) {
+      char byte = 0;
+      WatchedFiber reads([&] { EXPECT_TRUE(pipe.reader.Read({&byte, 1}, Within(no_limit)).ok()); });
+      reads.AwaitParked();
+      ASSERT_TRUE(pipe.writer.Write("x").ok());
+      reads.Join();
+      EXPECT_EQ(byte, 'x');
+    }
+  });
+}
+
 TEST_P(PipeTest, AWriteThatNobodyReadsIsAnErrorAndNoSignal) {
   Run([] {
     PipePair pipe = MakePipe().value();

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "runtime/cycles.h"
 #include "runtime/park.h"
 #include "runtime/runtime.h"
 #include "runtime/timer_heap.h"
@@ -52,6 +53,23 @@ TEST(TimerHeap, FiresWhatIsDueInOrderOfTime) {
   EXPECT_EQ(heap.FireDue(5000), 500);
   EXPECT_EQ(heap.earliest_ns(), TimerHeap::kNever);
   for (int i = 0; i < 1000; ++i) ASSERT_EQ(fired[i], i);
+}
+
+// The scheduler asks for the time between two fibers as long as the earliest timer's ticks have passed.
+TEST(TimerHeap, WhatIsDueInHundredsOfYearsIsNotLookedForBefore) {
+  const uint64_t in_an_hour = NowTicks() + NsToTicks(3'600'000'000'000);
+  for (int64_t deadline_ns : {TimerHeap::kNever, TimerHeap::kNever - 1, TimerHeap::kNever - 2,
+                              Later(Now(), 24h * 365 * 231).time_since_epoch().count()}) {
+    TimerHeap heap;
+    std::vector<int> fired;
+    Recorder timer;
+    timer.fired = &fired;
+    heap.Insert(&timer, deadline_ns, Recorder::Fire);
+    EXPECT_GT(heap.earliest_ticks(), in_an_hour) << deadline_ns;
+    EXPECT_EQ(heap.FireDue(NowNs()), 0);
+    EXPECT_GT(heap.earliest_ticks(), in_an_hour) << deadline_ns;
+    EXPECT_TRUE(heap.Remove(&timer));
+  }
 }
 
 TEST(TimerHeap, AgreesWithASortedListUnderRandomInsertsAndRemovals) {
@@ -104,6 +122,26 @@ TEST_P(Timers, ASleepLastsAtLeastAsLongAsAsked) {
       SleepFor(duration);
       EXPECT_GE(Now() - start, duration);
     }
+  });
+}
+
+TEST_P(Timers, ASleepWithoutEndDoesNotEnd) {
+  std::atomic<int> began{0}, ended{0};
+  Run([&] {
+    auto sleeps = [&](auto sleep) {
+      Go([&, sleep] {
+        ++began;
+        sleep();
+        ++ended;
+      });
+    };
+    sleeps([] { SleepFor(Nanos::max()); });
+    sleeps([] { SleepFor(std::chrono::hours::max()); });
+    sleeps([] { SleepUntil(MonoTime::max()); });
+    sleeps([] { SleepUntil(MonoTime::max() - 1ns); });
+    while (began < 4) Yield();
+    for (int i = 0; i < 5; ++i) SleepFor(1ms);
+    EXPECT_EQ(ended, 0);
   });
 }
 

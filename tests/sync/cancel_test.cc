@@ -179,6 +179,24 @@ TEST_P(CancelTest, ADeadlineCancels) {
   });
 }
 
+TEST_P(CancelTest, TheGreatestDurationNeverCancels) {
+  Run([] {
+    CancelSource after_nanos, after_hours, at;
+    after_nanos.CancelAfter(Nanos::max(), Because("too early"));
+    after_hours.CancelAfter(std::chrono::hours::max(), Because("too early"));
+    at.CancelAt(MonoTime::max(), Because("too early"));
+    for (CancelSource* source : {&after_nanos, &after_hours, &at}) {
+      bool slept_out = true;
+      WatchedFiber sleeps([&] { slept_out = source->token().SleepFor(std::chrono::seconds::max()); });
+      sleeps.AwaitParked();
+      EXPECT_FALSE(source->cancelled());
+      EXPECT_TRUE(source->Cancel(Because("enough")));
+      sleeps.Join();
+      EXPECT_FALSE(slept_out);
+    }
+  });
+}
+
 TEST_P(CancelTest, ACallbackOfADeadlineMayWait) {
   Run([] {
     CancelSource source;

@@ -129,6 +129,24 @@ TEST_P(ConditionTest, AWaitWithADeadlineEnds) {
   });
 }
 
+TEST_P(ConditionTest, TheGreatestDurationIsNoLimit) {
+  Run([] {
+    Mutex mutex;
+    Condition condition;
+    for (AnyDuration no_limit : {AnyDuration(Nanos::max()), AnyDuration(std::chrono::hours::max())}) {
+      bool notified = false;
+      WatchedFiber waits([&] {
+        std::unique_lock lock(mutex);
+        notified = condition.WaitFor(lock, no_limit);
+      });
+      waits.AwaitParked();
+      condition.NotifyOne();
+      waits.Join();
+      EXPECT_TRUE(notified);
+    }
+  });
+}
+
 // Every notification is taken by exactly one waiter, or by none because all had timed out; no wake-up is lost.
 TEST_P(ConditionTest, DeadlinesThatRaceWithNotificationsLoseNone) {
   Run([] {

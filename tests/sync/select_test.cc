@@ -201,6 +201,20 @@ TEST_P(SelectTest, AReadyCaseIsTakenBeforeTheDeadline) {
   });
 }
 
+TEST_P(SelectTest, TheGreatestDurationIsNoLimit) {
+  Run([] {
+    Channel<int> a;
+    for (AnyDuration no_limit : {AnyDuration(Nanos::max()), AnyDuration(std::chrono::hours::max())}) {
+      WatchedFiber selects([&] { EXPECT_EQ(Select(Receive(a), After(no_limit)), 0u); });
+      selects.AwaitParked();
+      a.Send(1);
+    }
+    WatchedFiber selects([&] { EXPECT_EQ(Select(Receive(a), At(MonoTime::max())), 0u); });
+    selects.AwaitParked();
+    a.Send(1);
+  });
+}
+
 TEST_P(SelectTest, DeadlinesThatRaceWithValuesLoseNone) {
   Run([] {
     Channel<int> channel;
