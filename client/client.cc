@@ -9,6 +9,7 @@
 
 #include "client/client_state.h"
 #include "client/errors.h"
+#include "client/words.h"
 
 namespace millrace::client {
 namespace {
@@ -56,7 +57,7 @@ grpc::ChannelArguments Arguments(const ClientOptions& options) {
   args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);
   // gRPC would send calls for 127.0.0.1 through the proxy that http_proxy names.
   args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  args.SetMaxReceiveMessageSize(64 << 20);
+  args.SetMaxReceiveMessageSize(kReceiveBytesMax);
   if (options.own_connection) args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   return args;
 }
@@ -103,7 +104,7 @@ template <typename Request, typename Response, typename Start>
 void CallAsync(Client::State& state, Request request, Client::Done<Response> done, const CallOptions& options,
                Start start) {
   auto* call = new AsyncCall<Request, Response>{{}, std::move(request), {}, std::move(done), {}, {}};
-  state.SetDeadline(call->context, options);
+  state.Prepare(call->context, options);
   call->stop = options.stop;
   if (options.stop.stop_possible()) call->cancel.emplace(options.stop, [call] { call->context.TryCancel(); });
   {
@@ -132,9 +133,23 @@ bool Pause(milliseconds time, const std::stop_token& stop) {
   return !stop.stop_requested();
 }
 
+template <typename Request>
+Request OfAll(const BulkRequest& what) {
+  Request request;
+  request.set_filter(what.filter);
+  request.set_validate_only(what.validate_only);
+  return request;
+}
+
+template <typename Response>
+Result<BulkCounts> CountsOf(const Result<Response>& response) {
+  if (!response.ok()) return response.status();
+  return BulkCounts{response->matched(), response->changed()};
+}
+
 }  // namespace
 
-bool IsTerminal(v1::JobState state) { return state >= v1::SUCCEEDED; }
+bool IsTerminal(v1::JobState state) { return state >= v1::JOB_STATE_SUCCEEDED; }
 
 Client::Client(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
@@ -166,7 +181,7 @@ const std::string& Client::address() const { return state_->address; }
 #define MR_CALL(stub, Service, Method, request, call)                                                       \
   [&] {                                                                                                     \
     grpc::ClientContext context;                                                                            \
-    state_->SetDeadline(context, call);                                                                     \
+    state_->Prepare(context, call);                                                                         \
     return Call(state_->address, *state_->stub, &v1::Service::Stub::Method, context, request, (call).stop); \
   }()
 
@@ -219,6 +234,7 @@ Result<v1::Job> Client::Wait(const std::string& id, std::optional<milliseconds> 
 
     v1::WaitJobRequest request;
     request.set_id(id);
+    request.set_view(v1::JOB_VIEW_RESULT);
     request.mutable_timeout()->set_seconds(poll.count() / 1000);
     request.mutable_timeout()->set_nanos(static_cast<int32_t>(poll.count() % 1000 * 1'000'000));
     CallOptions each{.deadline = poll + kMargin, .stop = call.stop};
@@ -232,7 +248,7 @@ Result<v1::Job> Client::Wait(const std::string& id, std::optional<milliseconds> 
       last_answer = SteadyClock::now();
     }
     if (timeout && SteadyClock::now() - start >= *timeout) {
-      const std::string state = job.ok() ? v1::JobState_Name(job->state()) : "out of sight";
+      const std::string state = job.ok() ? Word(job->state()) : "out of sight";
       return DeadlineExceeded("DEADLINE", "job " + id + " is still " + state + " after the time it was given")
           .With("id", id);
     }
@@ -291,16 +307,22 @@ Status Client::Delete(const std::string& id, const CallOptions& call) {
   return MR_CALL(jobs, JobService, DeleteJob, request, call).status();
 }
 
-Result<v1::BulkJobsResponse> Client::ChangeAll(Bulk verb, const v1::BulkJobsRequest& request, const CallOptions& call) {
+Result<BulkCounts> Client::ChangeAll(Bulk verb, const BulkRequest& what, const CallOptions& call) {
   switch (verb) {
-    case Bulk::kCancel:
-      return MR_CALL(jobs, JobService, CancelJobs, request, call);
-    case Bulk::kRetry:
-      return MR_CALL(jobs, JobService, RetryJobs, request, call);
+    case Bulk::kCancel: {
+      auto request = OfAll<v1::CancelJobsRequest>(what);
+      request.set_reason(what.reason);
+      return CountsOf(MR_CALL(jobs, JobService, CancelJobs, request, call));
+    }
+    case Bulk::kRetry: {
+      const auto request = OfAll<v1::RetryJobsRequest>(what);
+      return CountsOf(MR_CALL(jobs, JobService, RetryJobs, request, call));
+    }
     case Bulk::kDelete:
       break;
   }
-  return MR_CALL(jobs, JobService, DeleteJobs, request, call);
+  const auto request = OfAll<v1::DeleteJobsRequest>(what);
+  return CountsOf(MR_CALL(jobs, JobService, DeleteJobs, request, call));
 }
 
 Result<v1::ListPoolsResponse> Client::Pools(const CallOptions& call) {

@@ -45,6 +45,16 @@ struct CallOptions {
 };
 
 enum class Bulk { kCancel, kRetry, kDelete };
+// What the three take and answer; the proto has a message of each for each verb.
+struct BulkRequest {
+  std::string filter;
+  std::string reason;  // Of kCancel.
+  bool validate_only = false;
+};
+struct BulkCounts {
+  int64_t matched = 0;
+  int64_t changed = 0;
+};
 enum class PoolVerb { kPause, kResume, kDrain };
 
 bool IsTerminal(v1::JobState state);
@@ -69,7 +79,8 @@ class Client {
   // Every job that matches, page by page, until `on_job` returns false.
   Status List(v1::ListJobsRequest request, const std::function<bool(v1::Job)>& on_job, const CallOptions& call = {});
 
-  // Until the job is in a terminal state. `timeout` unset: as long as it takes. When it passes: DEADLINE_EXCEEDED, DEADLINE.
+  // Until the job is in a terminal state, and then all of it but the payload (JOB_VIEW_RESULT). `timeout` unset: as long as it
+  // takes. When it passes: DEADLINE_EXCEEDED, DEADLINE.
   // Asks in long polls and outlives short absences of the daemon. CallOptions::deadline is not looked at.
   Result<v1::Job> Wait(const std::string& id, std::optional<std::chrono::milliseconds> timeout = {},
                        const CallOptions& call = {});
@@ -83,7 +94,7 @@ class Client {
   Result<v1::Job> Cancel(const std::string& id, const std::string& reason = "", const CallOptions& call = {});
   Result<v1::Job> Retry(const std::string& id, const CallOptions& call = {});
   Status Delete(const std::string& id, const CallOptions& call = {});
-  Result<v1::BulkJobsResponse> ChangeAll(Bulk verb, const v1::BulkJobsRequest& request, const CallOptions& call = {});
+  Result<BulkCounts> ChangeAll(Bulk verb, const BulkRequest& request, const CallOptions& call = {});
 
   // ---- Pools
   Result<v1::ListPoolsResponse> Pools(const CallOptions& call = {});

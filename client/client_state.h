@@ -17,6 +17,8 @@
 
 namespace millrace::client {
 
+inline constexpr int kReceiveBytesMax = 64 << 20;  // As much as the server takes.
+
 struct Client::State {
   std::string address;
   ClientOptions options;
@@ -34,8 +36,10 @@ struct Client::State {
     if (deadline.count() >= 0)
       context.set_deadline(Later(WallTime(std::chrono::system_clock::now()), AnyDuration(deadline)));
   }
-  void SetDeadline(grpc::ClientContext& context, const CallOptions& call) const {
+  // Of a unary call: the server refuses an answer that is larger than a client says it takes (JobView in job.proto).
+  void Prepare(grpc::ClientContext& context, const CallOptions& call) const {
     SetDeadline(context, call.deadline.value_or(options.deadline));
+    context.AddMetadata("millrace-receive-bytes-max", std::to_string(kReceiveBytesMax));
   }
 };
 

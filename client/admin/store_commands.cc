@@ -89,7 +89,7 @@ ExitCode ShowJob(Session& session, const store::StoreReader& store, const std::s
   const Result<JobSnapshot> job = store::ReadJob(store, *parsed);
   if (!job.ok()) return session.Fail(job.status());
   v1::Job message;
-  rpc::Fill(*job, /*full=*/true, &message);
+  rpc::Fill(*job, rpc::View::kFull, &message);
   if (session.json()) {
     PrintLine(ToJson(message));
   } else {

@@ -56,7 +56,7 @@ Result<LoadOptions> MakeLoad(const BenchArguments& arguments) {
     load.request_id_prefix =
         "bench-" + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()) + "-";
   }
-  load.request.set_on_full(arguments.on_full == "wait" ? v1::WAIT : v1::REJECT);
+  load.request.set_on_full(arguments.on_full == "wait" ? v1::ON_FULL_WAIT : v1::ON_FULL_REJECT);
   return load;
 }
 

@@ -47,7 +47,7 @@ void DoneSampler::OnFinished(size_t index, const Result<v1::Job>& job) {
   std::lock_guard lock(mutex_);
   samples_[index].accepted_ns = FromProto(job->create_time()).time_since_epoch().count();
   samples_[index].finished_ns = FromProto(job->finish_time()).time_since_epoch().count();
-  if (job->state() != v1::SUCCEEDED) ++failed_;
+  if (job->state() != v1::JOB_STATE_SUCCEEDED) ++failed_;
 }
 
 std::unique_ptr<DoneResult> DoneSampler::Collect(std::optional<std::chrono::milliseconds> timeout) {

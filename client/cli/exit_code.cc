@@ -37,8 +37,8 @@ ExitCode FromStatus(const Status& status) {
 }
 
 ExitCode FromState(v1::JobState state) {
-  if (state == v1::SUCCEEDED) return ExitCode::kOk;
-  return state == v1::FAILED ? ExitCode::kJobFailed : ExitCode::kJobEnded;
+  if (state == v1::JOB_STATE_SUCCEEDED) return ExitCode::kOk;
+  return state == v1::JOB_STATE_FAILED ? ExitCode::kJobFailed : ExitCode::kJobEnded;
 }
 
 ExitCode Worst(ExitCode a, ExitCode b) {

@@ -4,6 +4,7 @@
 
 #include "client/cli/json.h"
 #include "client/cli/render.h"
+#include "client/words.h"
 
 namespace millrace::cli {
 namespace {
@@ -17,7 +18,7 @@ JsonObject Start(size_t index, const std::string& file) {
 
 JsonObject Members(size_t index, const SubmittedJob& item, v1::JobState state) {
   JsonObject object = Start(index, item.file);
-  object.Add("id", item.answer.id()).Add("state", v1::JobState_Name(state));
+  object.Add("id", item.answer.id()).Add("state", client::Word(state));
   if (item.answer.existing()) object.Add("existing", true);
   object.Add("durability", v1::Durability_Name(item.answer.durability()));
   return object;
@@ -56,13 +57,13 @@ void JobReport::Finished(size_t index, const SubmittedJob& item, const Result<v1
     object.Add("reason", job.status().reason()).Add("error", job.status().message());
     return progress_.PrintLine(json_ ? object.Take() : item.answer.id() + "  not known: " + job.status().message());
   }
-  Count(v1::JobState_Name(job->state()), FromState(job->state()));
+  Count(client::Word(job->state()), FromState(job->state()));
   if (!json_) return progress_.PrintLine(JobLine(*job, item.file));
   JsonObject object = Members(index, item, job->state());
   object.Add("attempts", job->attempts());
   object.Add("seconds",
              static_cast<double>((FromProto(job->finish_time()) - FromProto(job->create_time())).count()) / 1e9);
-  if (job->state() == v1::SUCCEEDED) object.AddBytes("result", job->result());
+  if (job->state() == v1::JOB_STATE_SUCCEEDED) object.AddBytes("result", job->result());
   if (!job->error().empty()) object.Add("error", job->error());
   progress_.PrintLine(object.Take());
 }

@@ -8,6 +8,7 @@
 #include "client/cli/json.h"
 #include "client/cli/progress.h"
 #include "client/cli/render.h"
+#include "client/words.h"
 
 namespace millrace::cli {
 namespace {
@@ -33,7 +34,7 @@ Result<std::string> ToFilter(const JobSelection& selection) {
   const auto add = [&filter](const std::string& term) { filter += (filter.empty() ? "" : " AND ") + term; };
   if (!selection.state.empty()) {
     v1::JobState state;
-    if (!v1::JobState_Parse(Upper(selection.state), &state) || state == v1::JOB_STATE_UNSPECIFIED) {
+    if (!client::ParseWord(selection.state, &state)) {
       return InvalidArgument("BAD_ARGUMENT",
                              "--state: '" + selection.state +
                                  "' is not scheduled, blocked, queued, running, succeeded, failed, cancelled, expired "
@@ -45,7 +46,7 @@ Result<std::string> ToFilter(const JobSelection& selection) {
   if (!selection.kind.empty()) add("kind = " + Quoted(selection.kind));
   if (!selection.band.empty()) {
     v1::Band band;
-    if (!v1::Band_Parse(Upper(selection.band), &band) || band == v1::BAND_UNSPECIFIED) {
+    if (!client::ParseWord(selection.band, &band)) {
       return InvalidArgument("BAD_ARGUMENT", "--band: '" + selection.band + "' is not critical, high, normal or low");
     }
     add("band = " + Upper(selection.band));
@@ -100,7 +101,8 @@ ExitCode ListJobs(Session& session, const ListArguments& arguments) {
 ExitCode GetJobs(Session& session, const std::vector<std::string>& ids, Part part) {
   ExitCode exit = ExitCode::kOk;
   for (size_t i = 0; i < ids.size(); ++i) {
-    const Result<v1::Job> job = session.client().Get(ids[i], v1::JOB_VIEW_FULL, session.Call());
+    const v1::JobView view = part == Part::kAll ? v1::JOB_VIEW_FULL : v1::JOB_VIEW_RESULT;
+    const Result<v1::Job> job = session.client().Get(ids[i], view, session.Call());
     if (!job.ok()) {
       exit = Worst(exit, session.Fail(job.status()));
     } else if (part == Part::kLog) {
@@ -131,7 +133,7 @@ ExitCode WaitJobs(Session& session, const std::vector<std::string>& ids) {
     }
     progress.Set(done.fetch_add(1) + 1);
   };
-  JobFollower follower(session.client(), finished, v1::JOB_VIEW_FULL, session.stop());
+  JobFollower follower(session.client(), finished, v1::JOB_VIEW_RESULT, session.stop());
   for (size_t i = 0; i < ids.size(); ++i) follower.Add(i, ids[i]);
   follower.WaitAll(session.TimeLeft());
   return report.exit_code();

@@ -5,6 +5,7 @@
 #include "client/cli/jobs.h"
 #include "client/cli/json.h"
 #include "client/cli/render.h"
+#include "client/words.h"
 
 namespace millrace::cli {
 namespace {
@@ -26,6 +27,10 @@ Words WordsOf(client::Bulk verb) {
   return {"delete", "deleted"};
 }
 
+std::string CountsJson(const client::BulkCounts& counts) {
+  return JsonObject().Add("matched", counts.matched).Add("changed", counts.changed).Take();
+}
+
 bool Confirmed(int64_t matched, const char* verb) {
   std::fprintf(stderr, "%s %s? [y/N] ", verb, FormatJobs(matched).c_str());
   char line[16];
@@ -42,9 +47,8 @@ ExitCode ChangeOne(Session& session, client::Bulk verb, const std::string& id, c
   const Result<v1::Job> job = verb == client::Bulk::kCancel ? session.client().Cancel(id, reason, session.Call())
                                                             : session.client().Retry(id, session.Call());
   if (!job.ok()) return session.Fail(job.status());
-  const bool asked = job->state() == v1::RUNNING && job->cancel_requested();
-  PrintLine(session.json() ? ToJson(*job)
-                           : id + "  " + v1::JobState_Name(job->state()) + (asked ? ", asked to stop" : ""));
+  const bool asked = job->state() == v1::JOB_STATE_RUNNING && job->cancel_requested();
+  PrintLine(session.json() ? ToJson(*job) : id + "  " + client::Word(job->state()) + (asked ? ", asked to stop" : ""));
   return ExitCode::kOk;
 }
 
@@ -65,29 +69,26 @@ ExitCode ChangeJobs(Session& session, client::Bulk verb, const ChangeArguments& 
 
   const Result<std::string> filter = ToFilter(arguments.selection);
   if (!filter.ok()) return session.Fail(filter.status());
-  v1::BulkJobsRequest request;
-  request.set_filter(*filter);
-  request.set_reason(arguments.reason);
+  client::BulkRequest request{.filter = *filter, .reason = arguments.reason};
   if (!arguments.yes || arguments.count_only) {
-    request.set_validate_only(true);
-    const Result<v1::BulkJobsResponse> count = session.client().ChangeAll(verb, request, session.Call());
+    request.validate_only = true;
+    const Result<client::BulkCounts> count = session.client().ChangeAll(verb, request, session.Call());
     if (!count.ok()) return session.Fail(count.status());
-    if (arguments.count_only || count->matched() == 0) {
-      PrintLine(session.json() ? ToJson(*count) : FormatJobs(count->matched()) + " matching " + *filter);
+    if (arguments.count_only || count->matched == 0) {
+      PrintLine(session.json() ? CountsJson(*count) : FormatJobs(count->matched) + " matching " + *filter);
       return ExitCode::kOk;
     }
     if (!isatty(STDIN_FILENO)) {
-      return session.Fail(InvalidArgument("NOT_CONFIRMED", FormatJobs(count->matched()) + " matching " + *filter +
+      return session.Fail(InvalidArgument("NOT_CONFIRMED", FormatJobs(count->matched) + " matching " + *filter +
                                                                "; say --yes to " + words.verb + " them"));
     }
-    if (!Confirmed(count->matched(), words.verb)) return ExitCode::kUsage;
-    request.set_validate_only(false);
+    if (!Confirmed(count->matched, words.verb)) return ExitCode::kUsage;
+    request.validate_only = false;
   }
-  const Result<v1::BulkJobsResponse> changed = session.client().ChangeAll(verb, request, session.Call());
+  const Result<client::BulkCounts> changed = session.client().ChangeAll(verb, request, session.Call());
   if (!changed.ok()) return session.Fail(changed.status());
-  PrintLine(session.json()
-                ? ToJson(*changed)
-                : FormatCount(changed->changed()) + " of " + FormatJobs(changed->matched()) + " " + words.done);
+  PrintLine(session.json() ? CountsJson(*changed)
+                           : FormatCount(changed->changed) + " of " + FormatJobs(changed->matched) + " " + words.done);
   return ExitCode::kOk;
 }
 

@@ -1,11 +1,7 @@
 #include "client/cli/json.h"
 
-#include <google/protobuf/util/json_util.h>
-
 #include <cmath>
 #include <cstdio>
-
-#include "base/check.h"
 
 namespace millrace::cli {
 namespace {
@@ -29,13 +25,6 @@ size_t SequenceLength(std::string_view text) {
 }
 
 }  // namespace
-
-std::string ToJson(const google::protobuf::Message& message) {
-  std::string out;
-  const auto status = google::protobuf::util::MessageToJsonString(message, &out);
-  MR_CHECK(status.ok(), "a %s has no JSON form: %s", message.GetTypeName().c_str(), status.ToString().c_str());
-  return out;
-}
 
 bool IsUtf8(std::string_view text) {
   while (!text.empty()) {
@@ -86,11 +75,11 @@ std::string Base64(std::string_view bytes) {
   return out;
 }
 
-JsonObject& JsonObject::Add(std::string_view key, double value) {
-  if (!std::isfinite(value)) return AddRaw(key, "null");
+std::string JsonNumber(double value) {
+  if (!std::isfinite(value)) return "null";
   char text[32];
   std::snprintf(text, sizeof text, "%.9g", value);
-  return AddRaw(key, text);
+  return text;
 }
 
 JsonObject& JsonObject::AddBytes(std::string_view key, std::string_view bytes) {

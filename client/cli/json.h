@@ -1,4 +1,4 @@
-// JSON output. Messages of the protocol go through protobuf's own printer, in one line; JsonObject is for what is not a message.
+// JSON output, in one line: messages of the protocol, and JsonObject for what is not a message.
 #pragma once
 
 #include <google/protobuf/message.h>
@@ -10,10 +10,15 @@
 
 namespace millrace::cli {
 
+// As protobuf's own JSON, for people who write `jq 'select(.queuedJobs > 100)'`: numbers are numbers, 64 bits wide too, and are
+// there when they are 0, as are flags; an enum has its word (client/words.h). What is not given is left out otherwise. Bytes are
+// base64, times and durations are text.
 std::string ToJson(const google::protobuf::Message& message);
 
 // A quoted JSON string. Bytes that are not UTF-8 become U+FFFD.
 std::string JsonString(std::string_view text);
+
+std::string JsonNumber(double value);  // "null" when it is none.
 
 bool IsUtf8(std::string_view text);
 std::string Base64(std::string_view bytes);
@@ -26,7 +31,7 @@ class JsonObject {
   JsonObject& Add(std::string_view key, const std::string& text) { return Add(key, std::string_view(text)); }
   JsonObject& Add(std::string_view key, bool value) { return AddRaw(key, value ? "true" : "false"); }
   JsonObject& Add(std::string_view key, std::integral auto value) { return AddRaw(key, std::to_string(value)); }
-  JsonObject& Add(std::string_view key, double value);
+  JsonObject& Add(std::string_view key, double value) { return AddRaw(key, JsonNumber(value)); }
   // A "text" member for bytes that are UTF-8, a "base64" one for others: key + "Text" or key + "Base64".
   JsonObject& AddBytes(std::string_view key, std::string_view bytes);
   JsonObject& AddRaw(std::string_view key, std::string_view json);

@@ -6,6 +6,7 @@
 
 #include "client/cli/json.h"
 #include "client/cli/table.h"
+#include "client/words.h"
 
 namespace millrace::cli {
 namespace {
@@ -26,7 +27,7 @@ std::string BytesForPeople(std::string_view bytes, size_t columns) {
 
 std::string Took(const v1::Job& job, WallNanos now) {
   if (job.has_finish_time()) return FormatDuration(FromProto(job.finish_time()) - FromProto(job.create_time()));
-  if (job.state() == v1::SCHEDULED && job.has_due_time()) return "due " + Ago(FromProto(job.due_time()), now);
+  if (job.state() == v1::JOB_STATE_SCHEDULED && job.has_due_time()) return "due " + Ago(FromProto(job.due_time()), now);
   return "";
 }
 
@@ -49,8 +50,8 @@ std::string Clock(WallNanos time) {
 std::string JobTable(const std::vector<v1::Job>& jobs, WallNanos now) {
   Table table({"ID", "STATE", "POOL", "KIND", "BAND", ">ATTEMPTS", ">CREATED", ">TOOK", "ERROR"});
   for (const v1::Job& job : jobs) {
-    table.Add({job.id(), v1::JobState_Name(job.state()) + (job.cancel_requested() ? " (cancelling)" : ""),
-               job.spec().pool(), job.spec().kind(), v1::Band_Name(job.spec().band()), std::to_string(job.attempts()),
+    table.Add({job.id(), client::Word(job.state()) + (job.cancel_requested() ? " (cancelling)" : ""), job.spec().pool(),
+               job.spec().kind(), client::Word(job.spec().band()), std::to_string(job.attempts()),
                Ago(FromProto(job.create_time()), now), Took(job, now), OneLine(job.error(), kTextColumns)});
   }
   return table.Render();
@@ -60,10 +61,10 @@ std::string JobDetail(const v1::Job& job, WallNanos now) {
   const v1::JobSpec& spec = job.spec();
   Details details;
   details.Add("id", job.id());
-  details.Add("state", v1::JobState_Name(job.state()) + (job.cancel_requested() ? " (cancel requested)" : ""));
+  details.Add("state", client::Word(job.state()) + (job.cancel_requested() ? " (cancel requested)" : ""));
   details.Add("pool", spec.pool());
   details.Add("kind", spec.kind());
-  details.Add("band", v1::Band_Name(spec.band()));
+  details.Add("band", client::Word(spec.band()));
   details.Add("created", Clock(FromProto(job.create_time())) + "  " + Ago(FromProto(job.create_time()), now));
   if (job.has_due_time())
     details.Add("due", Clock(FromProto(job.due_time())) + "  " + Ago(FromProto(job.due_time()), now));
@@ -77,7 +78,7 @@ std::string JobDetail(const v1::Job& job, WallNanos now) {
                               (max_attempts > 0 ? " of " + std::to_string(max_attempts) : "") +
                               (job.losses() > 0 ? ", lost " + std::to_string(job.losses()) : ""));
   if (spec.has_unique_key()) {
-    const bool queued = spec.unique_key().scope() == v1::UniqueKey::WHILE_QUEUED;
+    const bool queued = spec.unique_key().scope() == v1::UniqueKey::SCOPE_WHILE_QUEUED;
     details.Add("unique key", spec.unique_key().key() + (queued ? "  (while queued)" : "  (while unfinished)"));
   }
   for (const auto& [name, value] : spec.labels()) details.Add("label", name + "=" + value);
@@ -101,10 +102,8 @@ std::string JobDetail(const v1::Job& job, WallNanos now) {
   Table table({">ATTEMPT", "RESULT", "WORKER", ">QUEUED", ">RUN", ">CPU", ">LOST", ">EXIT", "ERROR"});
   for (const v1::Attempt& attempt : job.attempt_history()) {
     const v1::AttemptTimings& t = attempt.timings();
-    std::string_view result = v1::AttemptResult_Name(attempt.result());
-    result = attempt.result() == v1::ATTEMPT_RESULT_UNSPECIFIED ? "RUNNING"
-                                                                : result.substr(std::string_view("ATTEMPT_").size());
-    table.Add({std::to_string(attempt.number()), std::string(result), attempt.worker(),
+    const bool running = attempt.result() == v1::ATTEMPT_RESULT_UNSPECIFIED;
+    table.Add({std::to_string(attempt.number()), running ? "RUNNING" : client::Word(attempt.result()), attempt.worker(),
                FormatDuration(FromProto(t.queued())), FormatDuration(FromProto(t.run())),
                FormatDuration(FromProto(t.cpu())),
                FormatDuration(FromProto(t.runnable()) + FromProto(t.blocked_inside())),
@@ -114,10 +113,10 @@ std::string JobDetail(const v1::Job& job, WallNanos now) {
 }
 
 std::string JobLine(const v1::Job& job, const std::string& file) {
-  std::string line = Format("%-26s  %-11s", job.id().c_str(), v1::JobState_Name(job.state()).c_str());
+  std::string line = Format("%-26s  %-11s", job.id().c_str(), client::Word(job.state()).c_str());
   if (!file.empty()) line += "  " + OneLine(file, 200);
   const std::string outcome =
-      job.state() == v1::SUCCEEDED ? BytesForPeople(job.result(), 80) : OneLine(job.error(), 120);
+      job.state() == v1::JOB_STATE_SUCCEEDED ? BytesForPeople(job.result(), 80) : OneLine(job.error(), 120);
   if (!outcome.empty()) line += "  " + outcome;
   line.erase(line.find_last_not_of(' ') + 1);
   return line;
@@ -132,7 +131,7 @@ std::string EventLine(const v1::JobEvent& event) {
   line += "  " + event.job_id() + "  ";
   switch (event.event_case()) {
     case v1::JobEvent::kState:
-      line += Format("%-11s", v1::JobState_Name(event.state()).c_str());
+      line += Format("%-11s", client::Word(event.state()).c_str());
       break;
     case v1::JobEvent::kProgress:
       line += Format("%-11s", Format("%.0f%%", event.progress().fraction() * 100).c_str());
@@ -154,7 +153,7 @@ std::string PoolTable(const std::vector<v1::Pool>& pools, WallNanos now) {
   Table table({"POOL", "STATE", "RUNNER", ">BUSY", ">WORKERS", ">QUEUED", ">CAPACITY", ">BYTES", ">SCHEDULED",
                ">OLDEST", ">SPEEDUP", ">EFFICIENCY", ">UTILIZATION"});
   for (const v1::Pool& pool : pools) {
-    table.Add({pool.name(), v1::Pool::State_Name(pool.state()), pool.runner(), std::to_string(pool.workers_busy()),
+    table.Add({pool.name(), client::Word(pool.state()), pool.runner(), std::to_string(pool.workers_busy()),
                std::to_string(pool.workers()), FormatCount(pool.queued_jobs()),
                pool.capacity_jobs() == 0 ? "rendezvous" : FormatCount(pool.capacity_jobs()),
                FormatBytes(pool.queued_bytes()), FormatCount(pool.scheduled_jobs()),
@@ -168,11 +167,12 @@ std::string PoolTable(const std::vector<v1::Pool>& pools, WallNanos now) {
 std::string PoolDetail(const v1::Pool& pool, WallNanos now) {
   Details details;
   details.Add("pool", pool.name());
-  details.Add("state", v1::Pool::State_Name(pool.state()));
+  details.Add("state", client::Word(pool.state()));
   details.Add("runner", pool.runner());
   details.Add("workers", std::to_string(pool.workers_busy()) + " of " + std::to_string(pool.workers()) + " busy");
   std::string bands;
-  for (const v1::BandDepth& band : pool.bands()) bands += "  " + band.band() + " " + FormatCount(band.queued_jobs());
+  for (const v1::BandDepth& band : pool.bands())
+    bands += "  " + client::Word(band.band()) + " " + FormatCount(band.queued_jobs());
   details.Add("queued", FormatCount(pool.queued_jobs()) +
                             (pool.capacity_jobs() == 0 ? std::string(" (rendezvous)")
                                                        : " of " + FormatCount(pool.capacity_jobs())) +

@@ -5,6 +5,7 @@
 
 #include "client/cli/json.h"
 #include "client/cli/submit.h"
+#include "client/words.h"
 
 namespace millrace::cli {
 namespace {
@@ -43,7 +44,7 @@ ExitCode Abandon(Session& session, const std::string& id, bool cancel, const Sta
 }  // namespace
 
 ExitCode RunRun(Session& session, const SubmitArguments& arguments) {
-  Result<v1::SubmitJobRequest> request = MakeRequest(arguments, std::chrono::system_clock::now());
+  Result<v1::SubmitJobRequest> request = MakeRequest(arguments);
   if (!request.ok()) return session.Fail(request.status());
   if (arguments.many())
     return session.Fail(InvalidArgument("BAD_ARGUMENT", "run takes one job; `millrace submit --wait` takes many"));
@@ -75,7 +76,7 @@ ExitCode RunRun(Session& session, const SubmitArguments& arguments) {
     return session.Fail(watched);  // A daemon that remembers nothing has come back.
   if (!watched.ok()) return Abandon(session, id, arguments.cancel_on_interrupt && session.interrupted(), watched);
 
-  const Result<v1::Job> job = session.client().Get(id, v1::JOB_VIEW_FULL, session.Call());
+  const Result<v1::Job> job = session.client().Get(id, v1::JOB_VIEW_RESULT, session.Call());
   if (!job.ok()) return session.Fail(job.status());
   ShowMissedLog(*job, shown);
   if (session.json()) {
@@ -83,8 +84,8 @@ ExitCode RunRun(Session& session, const SubmitArguments& arguments) {
   } else {
     ShowResult(*job);
   }
-  if (job->state() != v1::SUCCEEDED) {
-    std::fprintf(stderr, "millrace: job %s %s%s%s\n", id.c_str(), v1::JobState_Name(job->state()).c_str(),
+  if (job->state() != v1::JOB_STATE_SUCCEEDED) {
+    std::fprintf(stderr, "millrace: job %s %s%s%s\n", id.c_str(), client::Word(job->state()).c_str(),
                  job->error().empty() ? "" : ": ", job->error().c_str());
   }
   return FromState(job->state());

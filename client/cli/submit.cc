@@ -40,7 +40,7 @@ ExitCode SubmitOne(Session& session, const SubmitArguments& arguments, v1::Submi
 }  // namespace
 
 ExitCode RunSubmit(Session& session, const SubmitArguments& arguments) {
-  Result<v1::SubmitJobRequest> request = MakeRequest(arguments, std::chrono::system_clock::now());
+  Result<v1::SubmitJobRequest> request = MakeRequest(arguments);
   if (!request.ok()) return session.Fail(request.status());
   if (!arguments.many()) return SubmitOne(session, arguments, std::move(*request));
   const Result<std::vector<std::string>> files = FilesOf(arguments);

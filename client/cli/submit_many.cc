@@ -38,7 +38,7 @@ class ManySubmits {
         report_(session.json(), wait_, progress_),
         follower_(
             session.client(), [this](size_t index, const Result<v1::Job>& job) { OnFinished(index, job); },
-            v1::JOB_VIEW_FULL, session.stop()),
+            v1::JOB_VIEW_RESULT, session.stop()),
         stream_(session.client(),
                 [this](int64_t sequence, const Result<v1::SubmitJobResponse>& answer) { OnAnswer(sequence, answer); },
                 {.window = arguments.window, .deadline = session.TimeLeft(), .stop = session.stop()}) {}

@@ -1,12 +1,11 @@
 #include "client/cli/submit_request.h"
 
-#include <cctype>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <memory>
 
-#include "base/clock.h"
+#include "client/words.h"
 
 namespace millrace::cli {
 namespace {
@@ -15,17 +14,12 @@ Status Bad(const std::string& option, const std::string& value, const std::strin
   return InvalidArgument("BAD_ARGUMENT", option + ": '" + value + "' is not " + expected);
 }
 
-std::string Upper(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return text;
-}
-
 constexpr char kDurationForm[] = "a time like 500ms, 30s, 5m or 2h";
 constexpr char kTimeForm[] = "a time like 2026-01-31T12:00:00Z";
 
 }  // namespace
 
-Result<v1::SubmitJobRequest> MakeRequest(const SubmitArguments& arguments, WallNanos now) {
+Result<v1::SubmitJobRequest> MakeRequest(const SubmitArguments& arguments) {
   v1::SubmitJobRequest request;
   v1::JobSpec& spec = *request.mutable_spec();
   spec.set_kind(arguments.kind);
@@ -34,7 +28,7 @@ Result<v1::SubmitJobRequest> MakeRequest(const SubmitArguments& arguments, WallN
 
   if (!arguments.band.empty()) {
     v1::Band band;
-    if (!v1::Band_Parse(Upper(arguments.band), &band) || band == v1::BAND_UNSPECIFIED) {
+    if (!client::ParseWord(arguments.band, &band)) {
       return Bad("--band", arguments.band, "critical, high, normal or low");
     }
     spec.set_band(band);
@@ -59,7 +53,7 @@ Result<v1::SubmitJobRequest> MakeRequest(const SubmitArguments& arguments, WallN
   }
   if (!arguments.deadline.empty()) {
     if (const auto from_now = ParseDuration(arguments.deadline)) {
-      *spec.mutable_deadline() = ToProto(Later(now, *from_now));
+      *spec.mutable_deadline_after() = ToProto(*from_now);
     } else if (const auto time = ParseTime(arguments.deadline)) {
       *spec.mutable_deadline() = ToProto(*time);
     } else {
@@ -79,11 +73,11 @@ Result<v1::SubmitJobRequest> MakeRequest(const SubmitArguments& arguments, WallN
     v1::UniqueKey& unique = *spec.mutable_unique_key();
     unique.set_key(arguments.unique_key);
     if (arguments.unique_scope == "queued") {
-      unique.set_scope(v1::UniqueKey::WHILE_QUEUED);
+      unique.set_scope(v1::UniqueKey::SCOPE_WHILE_QUEUED);
     } else if (!arguments.unique_scope.empty() && arguments.unique_scope != "unfinished") {
       return Bad("--unique-scope", arguments.unique_scope, "queued or unfinished");
     }
-    if (arguments.unique_reject) unique.set_on_taken(v1::UniqueKey::REJECT);
+    if (arguments.unique_reject) unique.set_on_taken(v1::UniqueKey::ON_TAKEN_REJECT);
   } else if (!arguments.unique_scope.empty() || arguments.unique_reject) {
     return InvalidArgument("BAD_ARGUMENT", "--unique-scope and --unique-reject say more of a --unique-key; give one");
   }
@@ -91,9 +85,9 @@ Result<v1::SubmitJobRequest> MakeRequest(const SubmitArguments& arguments, WallN
   request.set_request_id(arguments.request_id);
   if (arguments.on_full.empty()) {
     // Many jobs are meant to take the time they need; one job is meant to be answered.
-    request.set_on_full(arguments.many() ? v1::WAIT : v1::REJECT);
+    request.set_on_full(arguments.many() ? v1::ON_FULL_WAIT : v1::ON_FULL_REJECT);
   } else if (arguments.on_full == "wait" || arguments.on_full == "reject") {
-    request.set_on_full(arguments.on_full == "wait" ? v1::WAIT : v1::REJECT);
+    request.set_on_full(arguments.on_full == "wait" ? v1::ON_FULL_WAIT : v1::ON_FULL_REJECT);
   } else {
     return Bad("--on-full", arguments.on_full, "wait or reject");
   }

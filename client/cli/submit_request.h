@@ -35,8 +35,8 @@ struct SubmitArguments {
   bool many() const { return count > 1 || files.size() > 1 || !files_from.empty(); }
 };
 
-// Everything but the payload of files. `now` turns a --deadline given as a duration into a time. INVALID_ARGUMENT names the option.
-Result<v1::SubmitJobRequest> MakeRequest(const SubmitArguments& arguments, WallNanos now);
+// Everything but the payload of files. INVALID_ARGUMENT names the option.
+Result<v1::SubmitJobRequest> MakeRequest(const SubmitArguments& arguments);
 
 // The whole file, or stdin for "-". INVALID_ARGUMENT, UNREADABLE.
 Result<std::string> ReadFile(const std::string& path);

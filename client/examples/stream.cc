@@ -23,7 +23,7 @@ int main(int argc, char** argv) {
 
   v1::SubmitJobRequest request;
   request.mutable_spec()->set_kind("noop");
-  request.set_on_full(v1::WAIT);
+  request.set_on_full(v1::ON_FULL_WAIT);
   for (int i = 0; i < jobs; ++i) {
     const auto sent = stream.Submit(request, client::Flush::kLater);
     if (!sent.ok()) break;

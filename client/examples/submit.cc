@@ -5,6 +5,7 @@
 #include <string>
 
 #include "client/client.h"
+#include "client/words.h"
 
 namespace client = millrace::client;
 namespace v1 = millrace::v1;
@@ -23,11 +24,10 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s%s\n", accepted.status().message().c_str(), delay ? ": try again soon" : "");
     return 1;
   }
-  std::printf("accepted as %s, durability %s\n", accepted->id().c_str(),
-              v1::Durability_Name(accepted->durability()).c_str());
+  std::printf("accepted as %s, durability %s\n", accepted->id().c_str(), client::Word(accepted->durability()).c_str());
 
   const auto job = (*client)->Wait(accepted->id(), std::chrono::seconds(30));
   if (!job.ok()) return std::fprintf(stderr, "%s\n", job.status().message().c_str()), 1;
-  std::printf("%s: %s%s\n", v1::JobState_Name(job->state()).c_str(), job->result().c_str(), job->error().c_str());
-  return job->state() == v1::SUCCEEDED ? 0 : 1;
+  std::printf("%s: %s%s\n", client::Word(job->state()).c_str(), job->result().c_str(), job->error().c_str());
+  return job->state() == v1::JOB_STATE_SUCCEEDED ? 0 : 1;
 }

@@ -1,8 +1,8 @@
 """Submit one job and wait for its result, from Python.
 
-    python3 -m venv /tmp/millrace-py && /tmp/millrace-py/bin/pip install grpcio-tools
+    python3 -m venv /tmp/millrace-py && /tmp/millrace-py/bin/pip install grpcio-tools googleapis-common-protos
     /tmp/millrace-py/bin/python -m grpc_tools.protoc -I proto --python_out=/tmp/millrace-py --grpc_python_out=/tmp/millrace-py \
-        proto/millrace/v1/job.proto proto/millrace/v1/job_service.proto proto/google/rpc/status.proto
+        proto/millrace/v1/job.proto proto/millrace/v1/job_service.proto
     PYTHONPATH=/tmp/millrace-py /tmp/millrace-py/bin/python client/examples/submit.py
 """
 import sys

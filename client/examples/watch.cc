@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "client/client.h"
+#include "client/words.h"
 
 namespace client = millrace::client;
 namespace v1 = millrace::v1;
@@ -18,8 +19,7 @@ int main(int argc, char** argv) {
     if (event.event_case() == v1::JobEvent::kGapEvents) {
       std::printf("too slow: some events were missed\n");
     } else if (event.event_case() == v1::JobEvent::kState) {
-      std::printf("%s %s %s\n", event.job_id().c_str(), v1::JobState_Name(event.state()).c_str(),
-                  event.error().c_str());
+      std::printf("%s %s %s\n", event.job_id().c_str(), client::Word(event.state()).c_str(), event.error().c_str());
     }
     std::fflush(stdout);
     return true;

@@ -100,6 +100,11 @@ Status Admission::PrepareItem(Submission::Item& item, std::shared_ptr<JobEntry>*
     record.request_id = item.request_id;
     record.fingerprint = Fingerprint(item.spec);
   }
+  // After the fingerprint: a submit that is repeated says the same, and another time would come of it.
+  if (item.spec.deadline_after) {
+    item.spec.deadline = core_.clock.Wall() + *std::exchange(item.spec.deadline_after, std::nullopt);
+    MR_RETURN_IF_ERROR(ValidateDeadline(item.spec));
+  }
   record.history.reserve(1);  // Here rather than under the lock.
   record.spec = std::make_shared<const JobSpec>(std::move(item.spec));
   *job = std::move(entry);

@@ -64,6 +64,10 @@ uint64_t Fingerprint(const JobSpec& spec) {
     head.Number(static_cast<uint64_t>(spec.unique_key->scope));
     head.Number(static_cast<uint64_t>(spec.unique_key->on_taken));
   }
+  if (spec.deadline_after) {
+    head.Text("deadline_after");
+    head.Optional(spec.deadline_after);
+  }
   // The payload may be long, so it is not copied behind the rest; the rest decides the seed.
   const std::string_view payload = PayloadOf(spec);
   return XXH3_64bits_withSeed(payload.data(), payload.size(), XXH3_64bits(head.bytes().data(), head.bytes().size()));

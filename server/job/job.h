@@ -81,6 +81,8 @@ struct JobSpec {
   std::optional<WallTime> run_at;
   std::optional<Nanos> run_timeout;
   std::optional<WallTime> deadline;
+  std::optional<Nanos>
+      deadline_after;  // Of a submit only: admission makes it `deadline`, and no job that is kept has it.
   RetryOverrides retry;
   bool no_retry_after_start = false;
   std::map<std::string, std::string> labels;

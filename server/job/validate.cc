@@ -71,6 +71,12 @@ bool IsKindName(std::string_view name) {
                 [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '.'; });
 }
 
+Status ValidateDeadline(const JobSpec& spec) {
+  if (!spec.run_at || !spec.deadline || *spec.deadline > *spec.run_at) return OkStatus();
+  return Bad("DEADLINE_BEFORE_RUN_AT", "spec.deadline is not after spec.run_at, so the job could never run",
+             "spec.deadline");
+}
+
 Status ValidateRequestId(std::string_view request_id) {
   if (request_id.size() <= kRequestIdBytesMax && IsPrintable(request_id)) return OkStatus();
   return Bad("BAD_REQUEST_ID",
@@ -120,9 +126,15 @@ Status ValidateSpec(const JobSpec& spec, size_t payload_bytes_max) {
   MR_RETURN_IF_ERROR(
       ValidateDuration(spec.run_timeout, std::chrono::milliseconds(1), kRunTimeoutMax, "spec.run_timeout"));
   MR_RETURN_IF_ERROR(ValidateRetry(spec.retry, "spec.retry"));
-  if (spec.run_at && spec.deadline && *spec.deadline <= *spec.run_at) {
-    return Bad("DEADLINE_BEFORE_RUN_AT", "spec.deadline is not after spec.run_at, so the job could never run",
-               "spec.deadline");
+  MR_RETURN_IF_ERROR(ValidateDeadline(spec));
+  if (spec.deadline && spec.deadline_after) {
+    return Bad("DEADLINE_TWICE", "give spec.deadline or spec.deadline_after, not both", "spec.deadline_after");
+  }
+  MR_RETURN_IF_ERROR(
+      ValidateDuration(spec.deadline_after, std::chrono::milliseconds(1), kDelayMax, "spec.deadline_after"));
+  if (spec.delay && spec.deadline_after && *spec.deadline_after <= *spec.delay) {
+    return Bad("DEADLINE_BEFORE_RUN_AT",
+               "spec.deadline_after is not longer than spec.delay, so the job could never run", "spec.deadline_after");
   }
   if (spec.unique_key) {
     const std::string& key = spec.unique_key->key;

@@ -22,6 +22,8 @@ inline constexpr Nanos kRunTimeoutMax = std::chrono::hours(24 * 31);
 
 // INVALID_ARGUMENT with the field as the client wrote it ("spec.run_timeout").
 Status ValidateSpec(const JobSpec& spec, size_t payload_bytes_max);
+// A part of ValidateSpec, for when `deadline` has come of `deadline_after`.
+Status ValidateDeadline(const JobSpec& spec);
 Status ValidateRequestId(std::string_view request_id);
 
 // `field` is what the message calls the setting, for a config file as for a request. Kinds are checked by the same rules.

@@ -12,25 +12,26 @@ constexpr int64_t kNanosPerSecond = 1'000'000'000;
 constexpr size_t kReasonBytesMax = 1024;
 
 // The enums of job.h follow those of job.proto in the same order, which makes conversion an addition.
-static_assert(static_cast<int>(JobState::kScheduled) + 1 == v1::SCHEDULED &&
-              static_cast<int>(JobState::kQuarantined) + 1 == v1::QUARANTINED);
-static_assert(static_cast<int>(Band::kCritical) + 1 == v1::CRITICAL && static_cast<int>(Band::kLow) + 1 == v1::LOW);
+static_assert(static_cast<int>(JobState::kScheduled) + 1 == v1::JOB_STATE_SCHEDULED &&
+              static_cast<int>(JobState::kQuarantined) + 1 == v1::JOB_STATE_QUARANTINED);
+static_assert(static_cast<int>(Band::kCritical) + 1 == v1::BAND_CRITICAL &&
+              static_cast<int>(Band::kLow) + 1 == v1::BAND_LOW);
 static_assert(static_cast<int>(AttemptResult::kRunning) == v1::ATTEMPT_RESULT_UNSPECIFIED &&
-              static_cast<int>(AttemptResult::kReleased) == v1::ATTEMPT_RELEASED);
+              static_cast<int>(AttemptResult::kReleased) == v1::ATTEMPT_RESULT_RELEASED);
 static_assert(static_cast<int>(Durability::kNone) + 1 == v1::DURABILITY_NONE &&
               static_cast<int>(Durability::kFsync) + 1 == v1::DURABILITY_FSYNC);
-static_assert(static_cast<int>(UniqueScope::kWhileQueued) + 1 == v1::UniqueKey::WHILE_QUEUED &&
-              static_cast<int>(UniqueScope::kWhileUnfinished) + 1 == v1::UniqueKey::WHILE_UNFINISHED);
-static_assert(static_cast<int>(OnTaken::kReturnExisting) + 1 == v1::UniqueKey::RETURN_EXISTING &&
-              static_cast<int>(OnTaken::kReject) + 1 == v1::UniqueKey::REJECT);
-static_assert(static_cast<int>(dispatch::PoolState::kActive) + 1 == v1::Pool::ACTIVE &&
-              static_cast<int>(dispatch::PoolState::kDrained) + 1 == v1::Pool::DRAINED);
+static_assert(static_cast<int>(UniqueScope::kWhileQueued) + 1 == v1::UniqueKey::SCOPE_WHILE_QUEUED &&
+              static_cast<int>(UniqueScope::kWhileUnfinished) + 1 == v1::UniqueKey::SCOPE_WHILE_UNFINISHED);
+static_assert(static_cast<int>(OnTaken::kReturnExisting) + 1 == v1::UniqueKey::ON_TAKEN_RETURN_EXISTING &&
+              static_cast<int>(OnTaken::kReject) + 1 == v1::UniqueKey::ON_TAKEN_REJECT);
+static_assert(static_cast<int>(dispatch::PoolState::kActive) + 1 == v1::Pool::STATE_ACTIVE &&
+              static_cast<int>(dispatch::PoolState::kDrained) + 1 == v1::Pool::STATE_DRAINED);
 
 Result<Band> BandOf(v1::Band band) {
   if (band == v1::BAND_UNSPECIFIED) return Band::kNormal;
   if (!v1::Band_IsValid(band)) {
     return InvalidArgument("UNKNOWN_BAND", "spec.band " + std::to_string(static_cast<int>(band)) +
-                                               " is unknown: use CRITICAL, HIGH, NORMAL or LOW")
+                                               " is unknown: use BAND_CRITICAL, BAND_HIGH, BAND_NORMAL or BAND_LOW")
         .Field("spec.band");
   }
   return static_cast<Band>(static_cast<int>(band) - 1);
@@ -49,8 +50,8 @@ Status Take(bool given, const Message& message, const char* field, std::optional
 }
 
 Status TakeRetry(const v1::RetryPolicy& retry, RetryOverrides* out) {
-  if (retry.max_attempts() != 0) out->max_attempts = retry.max_attempts();
-  if (retry.backoff_multiplier() != 0) out->multiplier = retry.backoff_multiplier();
+  if (retry.has_max_attempts()) out->max_attempts = retry.max_attempts();
+  if (retry.has_backoff_multiplier()) out->multiplier = retry.backoff_multiplier();
   MR_RETURN_IF_ERROR(
       Take(retry.has_initial_backoff(), retry.initial_backoff(), "spec.retry.initial_backoff", &out->initial_backoff));
   return Take(retry.has_max_backoff(), retry.max_backoff(), "spec.retry.max_backoff", &out->max_backoff);
@@ -61,12 +62,12 @@ Status TakeUniqueKey(v1::UniqueKey* unique, UniqueKey* out) {
   out->key = std::move(*unique->mutable_key());
   if (!v1::UniqueKey::Scope_IsValid(unique->scope())) {
     return InvalidArgument("UNKNOWN_SCOPE", "spec.unique_key.scope " + std::to_string(unique->scope()) +
-                                                " is unknown: use WHILE_QUEUED or WHILE_UNFINISHED")
+                                                " is unknown: use SCOPE_WHILE_QUEUED or SCOPE_WHILE_UNFINISHED")
         .Field("spec.unique_key.scope");
   }
   if (!v1::UniqueKey::OnTaken_IsValid(unique->on_taken())) {
     return InvalidArgument("UNKNOWN_ON_TAKEN", "spec.unique_key.on_taken " + std::to_string(unique->on_taken()) +
-                                                   " is unknown: use RETURN_EXISTING or REJECT")
+                                                   " is unknown: use ON_TAKEN_RETURN_EXISTING or ON_TAKEN_REJECT")
         .Field("spec.unique_key.on_taken");
   }
   if (unique->scope() != v1::UniqueKey::SCOPE_UNSPECIFIED) {
@@ -96,6 +97,8 @@ Status TakeSpec(v1::JobSpec* spec, JobSpec* out) {
   MR_RETURN_IF_ERROR(Take(spec->has_run_at(), spec->run_at(), "spec.run_at", &out->run_at));
   MR_RETURN_IF_ERROR(Take(spec->has_run_timeout(), spec->run_timeout(), "spec.run_timeout", &out->run_timeout));
   MR_RETURN_IF_ERROR(Take(spec->has_deadline(), spec->deadline(), "spec.deadline", &out->deadline));
+  MR_RETURN_IF_ERROR(
+      Take(spec->has_deadline_after(), spec->deadline_after(), "spec.deadline_after", &out->deadline_after));
   if (spec->has_retry()) MR_RETURN_IF_ERROR(TakeRetry(spec->retry(), &out->retry));
   out->no_retry_after_start = spec->no_retry_after_start();
   for (auto& [key, value] : *spec->mutable_labels()) out->labels.emplace(key, std::move(value));
@@ -103,10 +106,10 @@ Status TakeSpec(v1::JobSpec* spec, JobSpec* out) {
   return OkStatus();
 }
 
-void FillSpec(const JobSpec& spec, bool full, v1::JobSpec* out) {
+void FillSpec(const JobSpec& spec, View view, v1::JobSpec* out) {
   out->set_pool(spec.pool);
   out->set_kind(spec.kind);
-  if (full && spec.payload) out->set_payload(*spec.payload);
+  if (view == View::kFull && spec.payload) out->set_payload(*spec.payload);
   out->set_band(static_cast<v1::Band>(static_cast<int>(spec.band) + 1));
   if (spec.delay) Fill(*spec.delay, out->mutable_delay());
   if (spec.run_at) Fill(*spec.run_at, out->mutable_run_at());
@@ -150,13 +153,13 @@ Status TakeSubmit(v1::SubmitJobRequest&& request, dispatch::Submission::Item* it
 Result<dispatch::OnFull> FromProto(v1::OnFull on_full) {
   switch (on_full) {
     case v1::ON_FULL_UNSPECIFIED:
-    case v1::REJECT:
+    case v1::ON_FULL_REJECT:
       return dispatch::OnFull::kReject;
-    case v1::WAIT:
+    case v1::ON_FULL_WAIT:
       return dispatch::OnFull::kWait;
     default:
-      return InvalidArgument("UNKNOWN_ON_FULL",
-                             "on_full " + std::to_string(static_cast<int>(on_full)) + " is unknown: use REJECT or WAIT")
+      return InvalidArgument("UNKNOWN_ON_FULL", "on_full " + std::to_string(static_cast<int>(on_full)) +
+                                                    " is unknown: use ON_FULL_REJECT or ON_FULL_WAIT")
           .Field("on_full");
   }
 }
@@ -170,17 +173,19 @@ Result<JobId> ParseJobId(const std::string& text, std::string field) {
       .Field(field);
 }
 
-Result<bool> WantsFull(v1::JobView view, bool otherwise) {
+Result<View> ViewOf(v1::JobView view, View otherwise) {
   switch (view) {
     case v1::JOB_VIEW_UNSPECIFIED:
       return otherwise;
     case v1::JOB_VIEW_BASIC:
-      return false;
+      return View::kBasic;
     case v1::JOB_VIEW_FULL:
-      return true;
+      return View::kFull;
+    case v1::JOB_VIEW_RESULT:
+      return View::kResult;
     default:
       return InvalidArgument("UNKNOWN_VIEW", "view " + std::to_string(static_cast<int>(view)) +
-                                                 " is unknown: use JOB_VIEW_BASIC or JOB_VIEW_FULL")
+                                                 " is unknown: use JOB_VIEW_BASIC, JOB_VIEW_RESULT or JOB_VIEW_FULL")
           .Field("view");
   }
 }
@@ -265,9 +270,9 @@ void Fill(const Progress& progress, v1::Progress* out) {
   Fill(progress.updated, out->mutable_update_time());
 }
 
-void Fill(const JobSnapshot& job, bool full, v1::Job* out) {
+void Fill(const JobSnapshot& job, View view, v1::Job* out) {
   out->set_id(job.id.ToString());
-  if (job.spec) FillSpec(*job.spec, full, out->mutable_spec());
+  if (job.spec) FillSpec(*job.spec, view, out->mutable_spec());
   out->set_state(ToProto(job.state));
   Fill(job.created, out->mutable_create_time());
   if (job.due) Fill(*job.due, out->mutable_due_time());
@@ -278,7 +283,7 @@ void Fill(const JobSnapshot& job, bool full, v1::Job* out) {
   out->set_error(Utf8(job.error));
   out->set_log_bytes(job.log_bytes);
   out->set_cancel_requested(job.cancel_requested);
-  if (!full) return;
+  if (view == View::kBasic) return;
   for (const Attempt& attempt : job.history) FillAttempt(attempt, out->add_attempt_history());
   if (job.result) out->set_result(*job.result);
   out->set_log_tail(job.log_tail);
@@ -296,7 +301,7 @@ void Fill(const dispatch::PoolStatus& pool, v1::Pool* out) {
   out->set_queued_bytes(pool.queued_bytes);
   for (int band = 0; band < kBands; ++band) {
     v1::BandDepth* depth = out->add_bands();
-    depth->set_band(ToString(static_cast<Band>(band)));
+    depth->set_band(static_cast<v1::Band>(band + 1));
     depth->set_queued_jobs(pool.bands[static_cast<size_t>(band)]);
   }
   out->set_scheduled_jobs(pool.scheduled_jobs);

@@ -14,6 +14,7 @@
 #include "job/job.h"
 #include "millrace/v1/job_service.pb.h"
 #include "millrace/v1/pool_service.pb.h"
+#include "rpc/view.h"
 
 namespace millrace::rpc {
 
@@ -25,7 +26,7 @@ Status TakeSubmit(v1::SubmitJobRequest&& request, dispatch::Submission::Item* it
 Result<dispatch::OnFull> FromProto(v1::OnFull on_full);
 Result<JobId> ParseJobId(const std::string& text, std::string field);
 // `otherwise`: what an unspecified view means for this method.
-Result<bool> WantsFull(v1::JobView view, bool otherwise);
+Result<View> ViewOf(v1::JobView view, View otherwise);
 Result<Nanos> FromProto(const google::protobuf::Duration& duration, std::string field);
 // Before 1970 is 1970: long ago, and nothing else is asked of such a time.
 Result<WallTime> FromProto(const google::protobuf::Timestamp& time, std::string field);
@@ -45,7 +46,7 @@ void Fill(WallTime time, google::protobuf::Timestamp* out);
 void Fill(Nanos duration, google::protobuf::Duration* out);
 void Fill(const dispatch::SubmitAck& ack, Durability durability, v1::SubmitJobResponse* out);
 void Fill(const Progress& progress, v1::Progress* out);
-void Fill(const JobSnapshot& job, bool full, v1::Job* out);
+void Fill(const JobSnapshot& job, View view, v1::Job* out);
 void Fill(const dispatch::PoolStatus& pool, v1::Pool* out);
 
 }  // namespace millrace::rpc

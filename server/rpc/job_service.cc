@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "rpc/answer_size.h"
 #include "rpc/convert.h"
 #include "rpc/submit_call.h"
 #include "rpc/submit_stream.h"
@@ -27,14 +28,14 @@ Status List(const dispatch::Dispatcher& dispatcher, const v1::ListJobsRequest& r
   }
   auto filter = dispatch::Filter::Parse(request.filter());
   if (!filter.ok()) return filter.status();
-  auto full = WantsFull(request.view(), false);
-  if (!full.ok()) return full.status();
+  auto view = ViewOf(request.view(), View::kBasic);
+  if (!view.ok()) return view.status();
 
-  const PageQuery page{request.filter(), request.newest_first(), *full};
+  const PageQuery page{request.filter(), request.newest_first(), *view};
   dispatch::ListQuery query;
   query.filter = *std::move(filter);
   query.newest_first = request.newest_first();
-  query.full = *full;
+  query.full = *view != View::kBasic;
   if (!request.page_token().empty()) {
     auto after = ParsePageToken(page, request.page_token());
     if (!after.ok()) return after.status();
@@ -50,7 +51,7 @@ Status List(const dispatch::Dispatcher& dispatcher, const v1::ListJobsRequest& r
   size_t bytes = 0;
   for (size_t i = 0; i < jobs.size(); ++i) {
     v1::Job* job = response->add_jobs();
-    Fill(jobs[i], *full, job);
+    Fill(jobs[i], *view, job);
     bytes += job->ByteSizeLong();
     if (i > 0 && bytes > kPageBytes) response->mutable_jobs()->RemoveLast();
     const bool page_is_full = response->jobs_size() == wanted || bytes > kPageBytes;
@@ -62,9 +63,8 @@ Status List(const dispatch::Dispatcher& dispatcher, const v1::ListJobsRequest& r
   return OkStatus();
 }
 
-Result<dispatch::Filter> TakeBulk(const v1::BulkJobsRequest& request) {
-  MR_RETURN_IF_ERROR(CheckReason(request.reason()));
-  auto filter = dispatch::Filter::Parse(request.filter());
+Result<dispatch::Filter> ParseBulk(const std::string& text) {
+  auto filter = dispatch::Filter::Parse(text);
   if (filter.ok() && filter->empty()) {
     return InvalidArgument("FILTER_REQUIRED",
                            "filter is empty: a bulk change of every job has to be spelled out, as in "
@@ -103,22 +103,26 @@ grpc::ServerUnaryReactor* JobService::WaitJob(Context* context, const v1::WaitJo
 // ---- Look ------------------------------------------------------------------------------------------------------------------
 
 grpc::ServerUnaryReactor* JobService::GetJob(Context* context, const v1::GetJobRequest* request, v1::Job* response) {
-  return AnswerOnFiber(backend_, Method::kGetJob, context, [this, request, response] {
-    auto full = WantsFull(request->view(), true);
-    if (!full.ok()) return full.status();
+  const int64_t bytes_max = AnswerBytesMax(*context);
+  return AnswerOnFiber(backend_, Method::kGetJob, context, [this, request, response, bytes_max] {
+    auto view = ViewOf(request->view(), View::kFull);
+    if (!view.ok()) return view.status();
     auto id = ParseJobId(request->id(), "id");
     if (!id.ok()) return id.status();
-    auto job = backend_.dispatcher.Get(*id, *full);
+    auto job = backend_.dispatcher.Get(*id, *view != View::kBasic);
     if (!job.ok()) return job.status();
-    Fill(*job, *full, response);
-    return OkStatus();
+    Fill(*job, *view, response);
+    return CheckAnswer(*response, bytes_max);
   });
 }
 
 grpc::ServerUnaryReactor* JobService::ListJobs(Context* context, const v1::ListJobsRequest* request,
                                                v1::ListJobsResponse* response) {
-  return AnswerOnFiber(backend_, Method::kListJobs, context,
-                       [this, request, response] { return List(backend_.dispatcher, *request, response); });
+  const int64_t bytes_max = AnswerBytesMax(*context);
+  return AnswerOnFiber(backend_, Method::kListJobs, context, [this, request, response, bytes_max] {
+    MR_RETURN_IF_ERROR(List(backend_.dispatcher, *request, response));
+    return CheckAnswer(*response, bytes_max);
+  });
 }
 
 // ---- Change ----------------------------------------------------------------------------------------------------------------
@@ -151,28 +155,29 @@ grpc::ServerUnaryReactor* JobService::DeleteJob(Context* context, const v1::Dele
   });
 }
 
-grpc::ServerUnaryReactor* JobService::CancelJobs(Context* context, const v1::BulkJobsRequest* request,
-                                                 v1::BulkJobsResponse* response) {
+grpc::ServerUnaryReactor* JobService::CancelJobs(Context* context, const v1::CancelJobsRequest* request,
+                                                 v1::CancelJobsResponse* response) {
   return StartVerb(backend_, Method::kCancelJobs, context, response, [this, request](dispatch::VerbCall* call) {
-    auto filter = TakeBulk(*request);
+    MR_RETURN_IF_ERROR(CheckReason(request->reason()));
+    auto filter = ParseBulk(request->filter());
     if (filter.ok()) backend_.dispatcher.CancelAll(*filter, request->reason(), request->validate_only(), call);
     return filter.status();
   });
 }
 
-grpc::ServerUnaryReactor* JobService::RetryJobs(Context* context, const v1::BulkJobsRequest* request,
-                                                v1::BulkJobsResponse* response) {
+grpc::ServerUnaryReactor* JobService::RetryJobs(Context* context, const v1::RetryJobsRequest* request,
+                                                v1::RetryJobsResponse* response) {
   return StartVerb(backend_, Method::kRetryJobs, context, response, [this, request](dispatch::VerbCall* call) {
-    auto filter = TakeBulk(*request);
+    auto filter = ParseBulk(request->filter());
     if (filter.ok()) backend_.dispatcher.RetryAll(*filter, request->validate_only(), call);
     return filter.status();
   });
 }
 
-grpc::ServerUnaryReactor* JobService::DeleteJobs(Context* context, const v1::BulkJobsRequest* request,
-                                                 v1::BulkJobsResponse* response) {
+grpc::ServerUnaryReactor* JobService::DeleteJobs(Context* context, const v1::DeleteJobsRequest* request,
+                                                 v1::DeleteJobsResponse* response) {
   return StartVerb(backend_, Method::kDeleteJobs, context, response, [this, request](dispatch::VerbCall* call) {
-    auto filter = TakeBulk(*request);
+    auto filter = ParseBulk(request->filter());
     if (filter.ok()) backend_.dispatcher.DeleteAll(*filter, request->validate_only(), call);
     return filter.status();
   });

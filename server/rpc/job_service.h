@@ -27,9 +27,9 @@ class JobService final : public v1::JobService::CallbackService {
   Unary* CancelJob(Context*, const v1::CancelJobRequest*, v1::Job*) override;
   Unary* RetryJob(Context*, const v1::RetryJobRequest*, v1::Job*) override;
   Unary* DeleteJob(Context*, const v1::DeleteJobRequest*, v1::DeleteJobResponse*) override;
-  Unary* CancelJobs(Context*, const v1::BulkJobsRequest*, v1::BulkJobsResponse*) override;
-  Unary* RetryJobs(Context*, const v1::BulkJobsRequest*, v1::BulkJobsResponse*) override;
-  Unary* DeleteJobs(Context*, const v1::BulkJobsRequest*, v1::BulkJobsResponse*) override;
+  Unary* CancelJobs(Context*, const v1::CancelJobsRequest*, v1::CancelJobsResponse*) override;
+  Unary* RetryJobs(Context*, const v1::RetryJobsRequest*, v1::RetryJobsResponse*) override;
+  Unary* DeleteJobs(Context*, const v1::DeleteJobsRequest*, v1::DeleteJobsResponse*) override;
 
   const Backend& backend_;
 };

@@ -37,7 +37,7 @@ uint64_t Hash(const PageQuery& query) {
   const auto add = [&hash](unsigned char byte) { hash = (hash ^ byte) * 0x100000001b3u; };
   for (const char c : query.filter) add(static_cast<unsigned char>(c));
   add(query.newest_first ? 1 : 0);
-  add(query.full ? 1 : 0);
+  add(static_cast<uint64_t>(query.view));
   return hash;
 }
 

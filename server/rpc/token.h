@@ -11,6 +11,7 @@
 
 #include "base/id.h"
 #include "base/status.h"
+#include "rpc/view.h"
 
 namespace millrace::rpc {
 
@@ -18,7 +19,7 @@ namespace millrace::rpc {
 struct PageQuery {
   std::string_view filter;
   bool newest_first = false;
-  bool full = false;
+  View view = View::kBasic;
 };
 
 // The page after the job `last`.

@@ -10,10 +10,12 @@
 
 namespace millrace::rpc {
 
-// Answers differ only in what they tell.
-inline void Fill(const dispatch::VerbCall& call, v1::Job* job) { Fill(call.job, true, job); }
+// Answers differ only in what they tell. Not the payload: it may be more than a client takes.
+inline void Fill(const dispatch::VerbCall& call, v1::Job* job) { Fill(call.job, View::kResult, job); }
 inline void Fill(const dispatch::VerbCall&, v1::DeleteJobResponse*) {}
-inline void Fill(const dispatch::VerbCall& call, v1::BulkJobsResponse* counts) {
+template <typename Counts>
+requires requires(Counts* counts) { counts->set_matched(0); }
+void Fill(const dispatch::VerbCall& call, Counts* counts) {
   counts->set_matched(call.bulk.matched);
   counts->set_changed(call.bulk.changed);
 }

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <optional>
 
+#include "rpc/answer_size.h"
 #include "rpc/convert.h"
 
 namespace millrace::rpc {
@@ -13,7 +14,7 @@ namespace {
 class WaitCall final : public WaitingCall, public dispatch::JobWaiter {
  public:
   WaitCall(const Backend& backend, grpc::CallbackServerContext* context, v1::Job* response)
-      : WaitingCall(backend, Method::kWaitJob, context), response_(response) {}
+      : WaitingCall(backend, Method::kWaitJob, context), response_(response), bytes_max_(AnswerBytesMax(*context)) {}
 
   void Start(const v1::WaitJobRequest& request) {
     if (Status status = Take(request); !status.ok()) return Answer(status);
@@ -27,9 +28,9 @@ class WaitCall final : public WaitingCall, public dispatch::JobWaiter {
 
  private:
   Status Take(const v1::WaitJobRequest& request) {
-    auto full = WantsFull(request.view(), true);
-    if (!full.ok()) return full.status();
-    full_ = *full;
+    auto view = ViewOf(request.view(), View::kResult);
+    if (!view.ok()) return view.status();
+    view_ = *view;
     auto id = ParseJobId(request.id(), "id");
     if (!id.ok()) return id.status();
     id_ = *id;
@@ -53,17 +54,18 @@ class WaitCall final : public WaitingCall, public dispatch::JobWaiter {
   }
 
   void AnswerWithPresent() {
-    auto job = backend_.dispatcher.Get(id_, full_);
-    if (job.ok()) Fill(*job, full_, response_);
-    Answer(job.status());
+    auto job = backend_.dispatcher.Get(id_, view_ != View::kBasic);
+    job.ok() ? AnswerWith(*job) : Answer(job.status());
+  }
+
+  void AnswerWith(const JobSnapshot& job) {
+    Fill(job, view_, response_);
+    Answer(CheckAnswer(*response_, bytes_max_));
   }
 
   bool Withdraw() override { return backend_.dispatcher.AbandonWait(id_, this); }
 
-  void OnFinished(JobSnapshot job) override {
-    Fill(job, full_, response_);
-    Answer(OkStatus());
-  }
+  void OnFinished(JobSnapshot job) override { AnswerWith(job); }
 
   // The alarm's function holds a reference: it may still have to run, as cancelled, when gRPC is done with the call.
   void OnDone() override {
@@ -77,7 +79,8 @@ class WaitCall final : public WaitingCall, public dispatch::JobWaiter {
 
   v1::Job* const response_;
   JobId id_;
-  bool full_ = true;
+  View view_ = View::kResult;
+  const int64_t bytes_max_;
   std::optional<Nanos> timeout_;
   grpc::Alarm alarm_;
   std::atomic<int> references_{1};

@@ -113,7 +113,7 @@ class Floor final : public v1::JobService::CallbackService {
     char id[27];  // As long as a real one.
     std::snprintf(id, sizeof id, "%026lld", static_cast<long long>(next_.fetch_add(1, std::memory_order_relaxed)));
     response->set_id(id);
-    response->set_state(v1::QUEUED);
+    response->set_state(v1::JOB_STATE_QUEUED);
     response->set_durability(v1::DURABILITY_NONE);
   }
 

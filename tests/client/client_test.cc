@@ -128,19 +128,19 @@ TEST(Wait, PollsUntilTheJobHasEnded) {
   int polls = 0;
   server.wait = [&](const v1::WaitJobRequest& request, v1::Job* job) {
     job->set_id(request.id());
-    job->set_state(++polls < 3 ? v1::RUNNING : v1::FAILED);
+    job->set_state(++polls < 3 ? v1::JOB_STATE_RUNNING : v1::JOB_STATE_FAILED);
     return grpc::Status::OK;
   };
   const auto job = server.Connect()->Wait("job");
   ASSERT_TRUE(job.ok());
-  EXPECT_EQ(job->state(), v1::FAILED);
+  EXPECT_EQ(job->state(), v1::JOB_STATE_FAILED);
   EXPECT_EQ(polls, 3);
 }
 
 TEST(Wait, GivesUpWhenItsTimeIsOver) {
   FakeServer server;
   server.wait = [](const v1::WaitJobRequest&, v1::Job* job) {
-    job->set_state(v1::QUEUED);
+    job->set_state(v1::JOB_STATE_QUEUED);
     return grpc::Status::OK;
   };
   const auto job = server.Connect()->Wait("job", 0ms);

@@ -21,11 +21,11 @@ TEST(ExitCode, TellsRefusalsApart) {
 }
 
 TEST(ExitCode, IsTheOutcomeOfTheJob) {
-  EXPECT_EQ(FromState(v1::SUCCEEDED), ExitCode::kOk);
-  EXPECT_EQ(FromState(v1::FAILED), ExitCode::kJobFailed);
-  EXPECT_EQ(FromState(v1::CANCELLED), ExitCode::kJobEnded);
-  EXPECT_EQ(FromState(v1::EXPIRED), ExitCode::kJobEnded);
-  EXPECT_EQ(FromState(v1::QUARANTINED), ExitCode::kJobEnded);
+  EXPECT_EQ(FromState(v1::JOB_STATE_SUCCEEDED), ExitCode::kOk);
+  EXPECT_EQ(FromState(v1::JOB_STATE_FAILED), ExitCode::kJobFailed);
+  EXPECT_EQ(FromState(v1::JOB_STATE_CANCELLED), ExitCode::kJobEnded);
+  EXPECT_EQ(FromState(v1::JOB_STATE_EXPIRED), ExitCode::kJobEnded);
+  EXPECT_EQ(FromState(v1::JOB_STATE_QUARANTINED), ExitCode::kJobEnded);
 }
 
 TEST(ExitCode, OfSeveralJobsIsTheWorst) {

@@ -11,12 +11,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr WallNanos kNow{nanoseconds(1'700'000'000'000'000'000)};
-
 std::string ErrorOf(const std::function<void(SubmitArguments&)>& change) {
   SubmitArguments arguments{.kind = "echo"};
   change(arguments);
-  const auto request = MakeRequest(arguments, kNow);
+  const auto request = MakeRequest(arguments);
   return request.ok() ? "OK" : request.status().message();
 }
 
@@ -34,29 +32,29 @@ TEST(MakeRequest, FillsTheSpec) {
                                     .request_id = "r1",
                                     .unique_key = "nightly",
                                     .unique_scope = "queued",
-                                    .unique_reject = true},
-                                   kNow);
+                                    .unique_reject = true});
   ASSERT_TRUE(request.ok()) << request.status().ToString();
   const v1::JobSpec& spec = request->spec();
   EXPECT_EQ(spec.kind(), "resize");
   EXPECT_EQ(spec.pool(), "thumbs");
   EXPECT_EQ(spec.payload(), "x");
-  EXPECT_EQ(spec.band(), v1::HIGH);
+  EXPECT_EQ(spec.band(), v1::BAND_HIGH);
   EXPECT_EQ(FromProto(spec.delay()), 90s);
   EXPECT_EQ(FromProto(spec.run_timeout()), 2min);
-  EXPECT_EQ(FromProto(spec.deadline()), kNow + 1h);
+  EXPECT_EQ(FromProto(spec.deadline_after()), 1h);
+  EXPECT_FALSE(spec.has_deadline());
   EXPECT_EQ(spec.retry().max_attempts(), 3);
   EXPECT_TRUE(spec.no_retry_after_start());
   EXPECT_EQ(spec.labels().at("note"), "a=b");
   EXPECT_EQ(spec.labels().at("empty"), "");
   EXPECT_EQ(request->request_id(), "r1");
   EXPECT_EQ(spec.unique_key().key(), "nightly");
-  EXPECT_EQ(spec.unique_key().scope(), v1::UniqueKey::WHILE_QUEUED);
-  EXPECT_EQ(spec.unique_key().on_taken(), v1::UniqueKey::REJECT);
+  EXPECT_EQ(spec.unique_key().scope(), v1::UniqueKey::SCOPE_WHILE_QUEUED);
+  EXPECT_EQ(spec.unique_key().on_taken(), v1::UniqueKey::ON_TAKEN_REJECT);
 }
 
 TEST(MakeRequest, LeavesOutWhatWasNotSaid) {
-  const auto request = MakeRequest({.kind = "echo"}, kNow);
+  const auto request = MakeRequest({.kind = "echo"});
   ASSERT_TRUE(request.ok());
   EXPECT_FALSE(request->spec().has_delay());
   EXPECT_FALSE(request->spec().has_retry());
@@ -65,10 +63,10 @@ TEST(MakeRequest, LeavesOutWhatWasNotSaid) {
 }
 
 TEST(MakeRequest, WaitsForRoomOnlyWhenThereAreManyJobs) {
-  EXPECT_EQ(MakeRequest({.kind = "echo"}, kNow)->on_full(), v1::REJECT);
-  EXPECT_EQ(MakeRequest({.kind = "echo", .count = 5}, kNow)->on_full(), v1::WAIT);
-  EXPECT_EQ(MakeRequest({.kind = "echo", .files = {"a", "b"}}, kNow)->on_full(), v1::WAIT);
-  EXPECT_EQ(MakeRequest({.kind = "echo", .on_full = "wait"}, kNow)->on_full(), v1::WAIT);
+  EXPECT_EQ(MakeRequest({.kind = "echo"})->on_full(), v1::ON_FULL_REJECT);
+  EXPECT_EQ(MakeRequest({.kind = "echo", .count = 5})->on_full(), v1::ON_FULL_WAIT);
+  EXPECT_EQ(MakeRequest({.kind = "echo", .files = {"a", "b"}})->on_full(), v1::ON_FULL_WAIT);
+  EXPECT_EQ(MakeRequest({.kind = "echo", .on_full = "wait"})->on_full(), v1::ON_FULL_WAIT);
 }
 
 TEST(MakeRequest, NamesTheOptionAtFault) {

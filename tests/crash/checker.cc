@@ -25,15 +25,15 @@ Time FinishOf(const v1::Job& job) { return {job.finish_time().seconds(), job.fin
 // Why it cannot have ended so; nullptr: it can.
 const char* WhyNot(const Request& request, const Known& known, v1::JobState state) {
   switch (state) {
-    case v1::SUCCEEDED:
+    case v1::JOB_STATE_SUCCEEDED:
       // What is far runs at once when it was cancelled and is retried.
       if (request.wish == Wish::kFail || (request.wish == Wish::kFar && !known.retried)) return "it cannot succeed";
       return nullptr;
-    case v1::FAILED:
+    case v1::JOB_STATE_FAILED:
       return request.wish == Wish::kFail || request.wish == Wish::kOnce ? nullptr : "nothing made it fail";
-    case v1::CANCELLED:
+    case v1::JOB_STATE_CANCELLED:
       return request.wish == Wish::kFar ? nullptr : "nobody cancelled it";
-    case v1::QUARANTINED:
+    case v1::JOB_STATE_QUARANTINED:
       return nullptr;
     default:
       return "it cannot end so";
@@ -46,16 +46,17 @@ void CheckEnd(const Request& request, const Known& known, const v1::Job& job, Fi
     return findings->Add(Fault::kLost, Name(request) + " did not end: " + Describe(job));
   }
   const char* wrong = WhyNot(request, known, job.state());
-  if (job.state() == v1::SUCCEEDED && wrong == nullptr) {
+  if (job.state() == v1::JOB_STATE_SUCCEEDED && wrong == nullptr) {
     if (job.result() != request.payload) wrong = "the result is not its payload";
-    if (wrong == nullptr && CountResults(job, v1::ATTEMPT_SUCCEEDED) != 1) {
+    if (wrong == nullptr && CountResults(job, v1::ATTEMPT_RESULT_SUCCEEDED) != 1) {
       findings->Add(Fault::kFinishedTwice, Name(request) + ": " + Describe(job));
     }
   }
-  if (job.state() == v1::FAILED && request.wish == Wish::kOnce && CountResults(job, v1::ATTEMPT_LOST) != 1) {
+  if (job.state() == v1::JOB_STATE_FAILED && request.wish == Wish::kOnce &&
+      CountResults(job, v1::ATTEMPT_RESULT_LOST) != 1) {
     wrong = "nothing made it fail";
   }
-  if (job.state() == v1::QUARANTINED && job.losses() < kLossesMax) wrong = "quarantined without losses";
+  if (job.state() == v1::JOB_STATE_QUARANTINED && job.losses() < kLossesMax) wrong = "quarantined without losses";
   if (wrong == nullptr) return;
   findings->Add(Fault::kWrongEnd, Name(request) + ": " + wrong + ": " + Describe(job));
 }
@@ -118,7 +119,7 @@ class Checker {
   void CheckJob(const v1::Job& job) {
     ++totals_.jobs;
     totals_.losses += job.losses();
-    totals_.quarantined += job.state() == v1::QUARANTINED ? 1 : 0;
+    totals_.quarantined += job.state() == v1::JOB_STATE_QUARANTINED ? 1 : 0;
     by_id_[job.id()] = &job;
     if (IsTerminal(job.state())) {
       Shelf& shelf = ShelfOf(job.state());
@@ -137,7 +138,7 @@ class Checker {
       findings_.Add(Fault::kTwoJobs, Name(request) + " was acknowledged as job " + known.job + ": " + Describe(job));
     }
     CheckEnd(request, known, job, &findings_);
-    if (request.records() && job.state() == v1::SUCCEEDED && !RanToItsEnd(job.id())) {
+    if (request.records() && job.state() == v1::JOB_STATE_SUCCEEDED && !RanToItsEnd(job.id())) {
       findings_.Add(Fault::kWrongEnd, "it succeeded and its program never came to its end: " + Describe(job));
     }
   }
@@ -185,10 +186,10 @@ class Checker {
     } else if (const char* wrong = WhyNot(request, known, state)) {
       findings_.Add(Fault::kWrongEnd, Name(request) + ", forgotten: " + wrong + ": " + v1::JobState_Name(state));
     }
-    if (request.records() && state == v1::SUCCEEDED && !RanToItsEnd(known.job)) {
+    if (request.records() && state == v1::JOB_STATE_SUCCEEDED && !RanToItsEnd(known.job)) {
       findings_.Add(Fault::kWrongEnd, Name(request) + ", forgotten as a success: its program never came to its end");
     }
-    if (known.retry && known.retry->told && request.wish == Wish::kFar && state == v1::CANCELLED) {
+    if (known.retry && known.retry->told && request.wish == Wish::kFar && state == v1::JOB_STATE_CANCELLED) {
       lost("and did not run when it was retried");
     }
   }
@@ -262,7 +263,7 @@ class Checker {
   // can only be of an earlier attempt, whose daemon was killed while it was being started.
   void CheckNoneAfterTheEnd(const std::string& id, const std::vector<const Execution*>& lines, const Known& known) {
     const v1::Job* job = Find(id);
-    if (known.over_at == 0 || (job != nullptr ? job->state() : known.repeated) != v1::SUCCEEDED) return;
+    if (known.over_at == 0 || (job != nullptr ? job->state() : known.repeated) != v1::JOB_STATE_SUCCEEDED) return;
     int before = 0, after = 0;
     for (const Execution* line : lines) {
       if (line->ended) continue;
@@ -306,10 +307,10 @@ bool Findings::none() const {
   return std::all_of(counts_.begin(), counts_.end(), [](int count) { return count == 0; });
 }
 
-bool IsTerminal(v1::JobState state) { return state >= v1::SUCCEEDED; }
+bool IsTerminal(v1::JobState state) { return state >= v1::JOB_STATE_SUCCEEDED; }
 
 bool IsDeadLetter(v1::JobState state) {
-  return state == v1::FAILED || state == v1::EXPIRED || state == v1::QUARANTINED;
+  return state == v1::JOB_STATE_FAILED || state == v1::JOB_STATE_EXPIRED || state == v1::JOB_STATE_QUARANTINED;
 }
 
 std::string Describe(const v1::Job& job) {

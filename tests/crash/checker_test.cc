@@ -20,17 +20,20 @@ class CheckerTest : public testing::Test {
   CheckerTest() {
     for (Wish wish : kInOrder) {
       const Request request = RequestFor(wish);
-      const v1::JobState state = wish == Wish::kFail ? v1::FAILED : wish == Wish::kFar ? v1::CANCELLED : v1::SUCCEEDED;
+      const v1::JobState state = wish == Wish::kFail  ? v1::JOB_STATE_FAILED
+                                 : wish == Wish::kFar ? v1::JOB_STATE_CANCELLED
+                                                      : v1::JOB_STATE_SUCCEEDED;
       v1::Job job = JobFor(request, state);
-      if (wish == Wish::kSlow) AddAttempt(job, v1::ATTEMPT_LOST);
-      if (wish == Wish::kFailFirst) AddAttempt(job, v1::ATTEMPT_FAILED);
-      if (wish == Wish::kFail) AddAttempt(job, v1::ATTEMPT_FAILED);
-      if (state == v1::SUCCEEDED) AddAttempt(job, v1::ATTEMPT_SUCCEEDED);
+      if (wish == Wish::kSlow) AddAttempt(job, v1::ATTEMPT_RESULT_LOST);
+      if (wish == Wish::kFailFirst) AddAttempt(job, v1::ATTEMPT_RESULT_FAILED);
+      if (wish == Wish::kFail) AddAttempt(job, v1::ATTEMPT_RESULT_FAILED);
+      if (state == v1::JOB_STATE_SUCCEEDED) AddAttempt(job, v1::ATTEMPT_RESULT_SUCCEEDED);
       job.mutable_finish_time()->set_seconds(std::ssize(facts.jobs) + 1);
       for (const v1::Attempt& attempt : job.attempt_history()) {
         if (!request.records()) continue;
         facts.executions.push_back({job.id(), attempt.number()});
-        if (attempt.result() == v1::ATTEMPT_SUCCEEDED) facts.executions.push_back({job.id(), attempt.number(), true});
+        if (attempt.result() == v1::ATTEMPT_RESULT_SUCCEEDED)
+          facts.executions.push_back({job.id(), attempt.number(), true});
       }
       facts.requests[request.number] = {request, {.job = job.id(), .end = job}};
       facts.jobs.push_back(job);
@@ -97,7 +100,7 @@ TEST_F(CheckerTest, FindsAnExecutedJobThatIsGone) {
 }
 
 TEST_F(CheckerTest, FindsAJobThatNeverEnded) {
-  Job(Wish::kEcho).set_state(v1::QUEUED);
+  Job(Wish::kEcho).set_state(v1::JOB_STATE_QUEUED);
   KnownOf(Wish::kEcho).end.reset();
   EXPECT_EQ(Found(), "lost 1");
 }
@@ -124,26 +127,26 @@ TEST_F(CheckerTest, FindsAResultThatIsWrong) {
 
 TEST_F(CheckerTest, FindsEndsThatNobodyAskedFor) {
   for (auto& [number, request] : facts.requests) request.second.end.reset();
-  Job(Wish::kEcho).set_state(v1::FAILED);
-  Job(Wish::kSoon).set_state(v1::CANCELLED);
-  Job(Wish::kFar).set_state(v1::QUARANTINED);
-  Job(Wish::kFail).set_state(v1::SUCCEEDED);
+  Job(Wish::kEcho).set_state(v1::JOB_STATE_FAILED);
+  Job(Wish::kSoon).set_state(v1::JOB_STATE_CANCELLED);
+  Job(Wish::kFar).set_state(v1::JOB_STATE_QUARANTINED);
+  Job(Wish::kFail).set_state(v1::JOB_STATE_SUCCEEDED);
   EXPECT_EQ(Found(), "wrong end 4");
 }
 
 TEST_F(CheckerTest, AcceptsWhatLossesExplain) {
   for (auto& [number, request] : facts.requests) request.second.end.reset();
   v1::Job& once = Job(Wish::kOnce);
-  once = JobFor(RequestFor(Wish::kOnce), v1::FAILED);
-  AddAttempt(once, v1::ATTEMPT_LOST);
+  once = JobFor(RequestFor(Wish::kOnce), v1::JOB_STATE_FAILED);
+  AddAttempt(once, v1::ATTEMPT_RESULT_LOST);
   v1::Job& poison = Job(Wish::kEcho);
-  poison = JobFor(RequestFor(Wish::kEcho), v1::QUARANTINED);
-  for (int i = 0; i < 3; ++i) AddAttempt(poison, v1::ATTEMPT_LOST);
+  poison = JobFor(RequestFor(Wish::kEcho), v1::JOB_STATE_QUARANTINED);
+  for (int i = 0; i < 3; ++i) AddAttempt(poison, v1::ATTEMPT_RESULT_LOST);
   EXPECT_EQ(Found(), "");
 }
 
 TEST_F(CheckerTest, FindsAJobThatSucceededTwice) {
-  AddAttempt(Job(Wish::kEcho), v1::ATTEMPT_SUCCEEDED);
+  AddAttempt(Job(Wish::kEcho), v1::ATTEMPT_RESULT_SUCCEEDED);
   KnownOf(Wish::kEcho).end.reset();
   EXPECT_EQ(Found(), "finished twice 1");
 }
@@ -195,7 +198,7 @@ TEST_F(CheckerTest, AcceptsThatTheOldestAreForgottenWhereThereAreTooMany) {
 TEST_F(CheckerTest, FindsAJobThatWasLostBeforeItEnded) {
   ForgetUntil(Wish::kSoon);
   KnownOf(Wish::kSoon).end.reset();
-  KnownOf(Wish::kSoon).repeated = v1::QUEUED;
+  KnownOf(Wish::kSoon).repeated = v1::JOB_STATE_QUEUED;
   EXPECT_EQ(Found(), "lost 1") << "it is to run, and is not there";
   KnownOf(Wish::kSoon).repeated = v1::JOB_STATE_UNSPECIFIED;
   EXPECT_EQ(Found(), "lost 1") << "its repeat was taken for a new one";
@@ -213,7 +216,7 @@ TEST_F(CheckerTest, FindsAJobThatIsGoneWhereThereIsRoom) {
 
 TEST_F(CheckerTest, FindsADeadLetterThatHadToMakeRoomForFinishedJobs) {
   ForgetUntil(Wish::kOnce);
-  KnownOf(Wish::kFail).repeated = v1::FAILED;
+  KnownOf(Wish::kFail).repeated = v1::JOB_STATE_FAILED;
   Erase(Wish::kFail);
   EXPECT_EQ(Found(), "lost 1");
 }
@@ -242,17 +245,17 @@ TEST_F(CheckerTest, FindsAForgottenSuccessThatNobodySawOutside) {
 TEST_F(CheckerTest, FindsAForgottenJobThatEndedAsItCannot) {
   ForgetUntil(Wish::kEcho);
   KnownOf(Wish::kEcho).end.reset();
-  KnownOf(Wish::kEcho).repeated = v1::CANCELLED;
+  KnownOf(Wish::kEcho).repeated = v1::JOB_STATE_CANCELLED;
   EXPECT_EQ(Found(), "wrong end 1");
 }
 
 TEST_F(CheckerTest, FindsThatTheEndOfAForgottenJobChanged) {
   ForgetUntil(Wish::kEcho);
-  KnownOf(Wish::kEcho).heard = v1::SUCCEEDED;
+  KnownOf(Wish::kEcho).heard = v1::JOB_STATE_SUCCEEDED;
   EXPECT_EQ(Found(), "");
-  KnownOf(Wish::kEcho).heard = v1::QUARANTINED;
+  KnownOf(Wish::kEcho).heard = v1::JOB_STATE_QUARANTINED;
   EXPECT_EQ(Found(), "changed 1");
-  KnownOf(Wish::kEcho).end->set_state(v1::QUARANTINED);
+  KnownOf(Wish::kEcho).end->set_state(v1::JOB_STATE_QUARANTINED);
   KnownOf(Wish::kEcho).end->set_losses(3);
   EXPECT_EQ(Found(), "changed 2");
 }
@@ -327,9 +330,9 @@ TEST_F(CheckerTest, AcceptsThatADeletedJobIsGone) {
   Known& known = KnownOf(Wish::kSoon);
   Erase(Wish::kSoon);
   known.deleted = known.gone = true;
-  known.repeated = v1::SUCCEEDED;
+  known.repeated = v1::JOB_STATE_SUCCEEDED;
   EXPECT_EQ(Found(), "");
-  known.repeated = v1::RUNNING;
+  known.repeated = v1::JOB_STATE_RUNNING;
   EXPECT_EQ(Found(), "lost 1") << "its request must be known still";
 }
 
@@ -337,7 +340,7 @@ TEST_F(CheckerTest, FindsADeletedJobThatRanAgain) {
   Known& known = KnownOf(Wish::kRecord);
   Erase(Wish::kRecord);
   known.deleted = known.gone = true;
-  known.repeated = v1::SUCCEEDED;
+  known.repeated = v1::JOB_STATE_SUCCEEDED;
   facts.executions.push_back({known.job, 1});
   EXPECT_EQ(Found(), "ran again 2");
 }
@@ -345,8 +348,8 @@ TEST_F(CheckerTest, FindsADeletedJobThatRanAgain) {
 TEST_F(CheckerTest, AcceptsThatWhatIsFarSucceedsWhereItWasRetried) {
   v1::Job& far = Job(Wish::kFar);
   KnownOf(Wish::kFar).end.reset();
-  far = JobFor(RequestFor(Wish::kFar), v1::SUCCEEDED);
-  AddAttempt(far, v1::ATTEMPT_SUCCEEDED);
+  far = JobFor(RequestFor(Wish::kFar), v1::JOB_STATE_SUCCEEDED);
+  AddAttempt(far, v1::ATTEMPT_RESULT_SUCCEEDED);
   EXPECT_EQ(Found(), "wrong end 1");
   KnownOf(Wish::kFar).retried = true;
   EXPECT_EQ(Found(), "");
@@ -356,7 +359,7 @@ TEST_F(CheckerTest, FindsAForgottenJobThatWasRetriedAndNeverRan) {
   Known& known = KnownOf(Wish::kFar);
   Erase(Wish::kFar);
   facts.finished.jobs_max = 6;
-  known.repeated = v1::CANCELLED;
+  known.repeated = v1::JOB_STATE_CANCELLED;
   known.retried = true;
   known.retry = Known::Retry{.before = *known.end, .told = false};
   known.end.reset();

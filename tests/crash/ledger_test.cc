@@ -46,11 +46,11 @@ TEST(Ledger, FindsAnEndThatChangesOrGoesAway) {
   Ledger ledger({.seed = kSeed});
   const Request request = RequestOf(kSeed, 0, 1000);
   ledger.Answered({request}, {Answer(IdOf(request), false)});
-  v1::Job job = JobFor(request, v1::SUCCEEDED);
+  v1::Job job = JobFor(request, v1::JOB_STATE_SUCCEEDED);
   ledger.Saw(job);
   ledger.Saw(job);
   EXPECT_TRUE(ledger.findings().none());
-  job.set_state(v1::RUNNING);
+  job.set_state(v1::JOB_STATE_RUNNING);
   ledger.Saw(job);
   EXPECT_EQ(ledger.findings().count(Fault::kChanged), 1);
 }
@@ -79,7 +79,7 @@ TEST(Ledger, ForgivesTheNewestOnly) {
       ledger.Answered({request}, {Answer(IdOf(request), request.number < std::ssize(requests))});
       if (request.number == std::ssize(requests)) requests.push_back(request);
     }
-    ledger.Forgive({}, {JobFor(requests[newest_is_lost ? 0 : 1], v1::SUCCEEDED)});
+    ledger.Forgive({}, {JobFor(requests[newest_is_lost ? 0 : 1], v1::JOB_STATE_SUCCEEDED)});
     EXPECT_EQ(ledger.findings().count(Fault::kLost), newest_is_lost ? 0 : 1);
     EXPECT_EQ(ledger.findings().count(Fault::kTwoJobs), 0);
   }
@@ -132,12 +132,12 @@ class LedgerThatForgets : public LedgerOfOne {
 class LedgerOfADeadLetter : public LedgerOfOne {
  protected:
   LedgerOfADeadLetter() : LedgerOfOne(Wish::kFail) {
-    failed = JobFor(request, v1::FAILED);
-    AddAttempt(failed, v1::ATTEMPT_FAILED);
+    failed = JobFor(request, v1::JOB_STATE_FAILED);
+    AddAttempt(failed, v1::ATTEMPT_RESULT_FAILED);
     ledger.Saw(failed);
     failed_again = failed;
     failed_again.mutable_finish_time()->set_seconds(1);
-    AddAttempt(failed_again, v1::ATTEMPT_FAILED);
+    AddAttempt(failed_again, v1::ATTEMPT_RESULT_FAILED);
   }
   v1::Job failed, failed_again;
 };
@@ -156,28 +156,28 @@ TEST_F(LedgerThatForgets, LeavesToTheCheckerWhetherItMayBeGone) {
 
 TEST_F(LedgerThatForgets, FindsAJobThatComesBack) {
   ledger.Missed(request.number);
-  SeenTo(v1::SUCCEEDED);
+  SeenTo(v1::JOB_STATE_SUCCEEDED);
   EXPECT_EQ(Count(Fault::kChanged), 1);
 }
 
 TEST_F(LedgerOfOne, KnowsFromAnEventThatAJobHasEnded) {
   v1::JobEvent event;
   event.set_job_id(IdOf(request));
-  event.set_state(v1::RUNNING);
+  event.set_state(v1::JOB_STATE_RUNNING);
   ledger.Heard(event);
   EXPECT_EQ(KnownNow().over_at, 0);
-  event.set_state(v1::SUCCEEDED);
+  event.set_state(v1::JOB_STATE_SUCCEEDED);
   ledger.Heard(event);
-  EXPECT_EQ(KnownNow().heard, v1::SUCCEEDED);
+  EXPECT_EQ(KnownNow().heard, v1::JOB_STATE_SUCCEEDED);
   EXPECT_GT(KnownNow().over_at, 0);
   EXPECT_FALSE(KnownNow().end);
 }
 
 TEST_F(LedgerOfOne, KnowsWhatTheNewestRepeatWasTold) {
   v1::SubmitJobResponse answer = Answer(IdOf(request), true);
-  answer.set_state(v1::SUCCEEDED);
+  answer.set_state(v1::JOB_STATE_SUCCEEDED);
   ledger.Answered(ledger.Acknowledged().at(0), {answer});
-  EXPECT_EQ(KnownNow().repeated, v1::SUCCEEDED);
+  EXPECT_EQ(KnownNow().repeated, v1::JOB_STATE_SUCCEEDED);
   answer.set_id("another");
   ledger.Answered({request}, {answer});
   EXPECT_EQ(KnownNow().repeated, v1::JOB_STATE_UNSPECIFIED) << "that of another job says nothing";
@@ -185,17 +185,17 @@ TEST_F(LedgerOfOne, KnowsWhatTheNewestRepeatWasTold) {
 }
 
 TEST_F(LedgerOfOne, FindsADeletedJobThatIsThereLater) {
-  SeenTo(v1::SUCCEEDED);
+  SeenTo(v1::JOB_STATE_SUCCEEDED);
   Delete(ok);
   ledger.Missed(request.number);
   EXPECT_TRUE(FindsNothing());
   EXPECT_EQ(ledger.removed(/*dead_letters=*/false), 1);
-  SeenTo(v1::SUCCEEDED);
+  SeenTo(v1::JOB_STATE_SUCCEEDED);
   EXPECT_EQ(Count(Fault::kChanged), 1);
 }
 
 TEST_F(LedgerOfOne, ADeleteThatWasNotAnsweredWasDone) {
-  SeenTo(v1::SUCCEEDED);
+  SeenTo(v1::JOB_STATE_SUCCEEDED);
   Delete(unanswered);
   EXPECT_TRUE(KnownNow().deleted);
   ledger.Missed(request.number);
@@ -203,22 +203,22 @@ TEST_F(LedgerOfOne, ADeleteThatWasNotAnsweredWasDone) {
 }
 
 TEST_F(LedgerOfOne, ADeleteThatWasNotAnsweredWasNotDoneWhereTheJobIsSeenAgain) {
-  SeenTo(v1::SUCCEEDED);
+  SeenTo(v1::JOB_STATE_SUCCEEDED);
   Delete(unanswered);
-  SeenTo(v1::SUCCEEDED);
+  SeenTo(v1::JOB_STATE_SUCCEEDED);
   EXPECT_TRUE(FindsNothing());
   ledger.Missed(request.number);
   EXPECT_EQ(Count(Fault::kLost), 1);
 }
 
 TEST_F(LedgerOfOne, FindsThatAJobThatEndedIsNotThereToBeDeleted) {
-  SeenTo(v1::SUCCEEDED);
+  SeenTo(v1::JOB_STATE_SUCCEEDED);
   Delete(unknown);
   EXPECT_EQ(Count(Fault::kLost), 1);
 }
 
 TEST_F(LedgerOfOne, FindsThatAJobThatEndedCannotBeDeleted) {
-  SeenTo(v1::SUCCEEDED);
+  SeenTo(v1::JOB_STATE_SUCCEEDED);
   Delete(FailedPrecondition("WRONG_STATE", "it has not ended"));
   EXPECT_EQ(Count(Fault::kAnswer), 1);
 }
@@ -227,7 +227,7 @@ TEST_F(LedgerOfADeadLetter, ARetriedJobRunsAgainAndEndsAnew) {
   Retry(ok);
   EXPECT_EQ(ledger.removed(/*dead_letters=*/true), 1);
   v1::Job queued = failed;
-  queued.set_state(v1::QUEUED);
+  queued.set_state(v1::JOB_STATE_QUEUED);
   ledger.Saw(queued);
   ledger.Saw(failed_again);
   EXPECT_TRUE(FindsNothing());

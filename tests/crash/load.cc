@@ -13,7 +13,7 @@ constexpr int kWindow = 64;
 
 v1::BatchSubmitJobsRequest BatchOf(const Ledger::Group& group) {
   v1::BatchSubmitJobsRequest batch;
-  batch.set_on_full(v1::WAIT);
+  batch.set_on_full(v1::ON_FULL_WAIT);
   for (const Request& request : group) *batch.add_requests() = ToMessage(request);
   return batch;
 }
@@ -132,7 +132,7 @@ void Load::LookAround(Random random) {
     }
     // Few jobs end in a state that may be retried.
     const bool change = options_.verbs && IsTerminal(picked->ended) && !picked->gone &&
-                        random() % (picked->ended == v1::SUCCEEDED ? 8 : 2) == 0;
+                        random() % (picked->ended == v1::JOB_STATE_SUCCEEDED ? 8 : 2) == 0;
     if (!(change ? Change(*client, *picked, random) : Look(*client, *picked, random))) return;
   }
 }
@@ -158,7 +158,7 @@ bool Load::Look(client::Client& client, const Ledger::Picked& picked, Random& ra
 
 bool Load::Change(client::Client& client, const Ledger::Picked& picked, Random& random) {
   // A retry counts attempts anew, so of a program nobody could tell any more how often it may have been executed.
-  const bool may_retry = picked.ended != v1::SUCCEEDED && !picked.request.records();
+  const bool may_retry = picked.ended != v1::JOB_STATE_SUCCEEDED && !picked.request.records();
   const bool retry = may_retry && random() % 4 != 0;
   const Status status = retry ? client.Retry(picked.job, Call()).status() : client.Delete(picked.job, Call());
   ledger_.Changed(picked.request.number, retry ? Ledger::Verb::kRetry : Ledger::Verb::kDelete, status);
@@ -206,7 +206,7 @@ Status AwaitAllEnds(client::Client& client) {
   for (const v1::Job& job : *jobs) {
     if (IsTerminal(job.state())) continue;
     // One that was retried does not wait for its time any more, and has to run.
-    if (job.state() == v1::SCHEDULED && job.spec().delay().seconds() >= 3600) {
+    if (job.state() == v1::JOB_STATE_SCHEDULED && job.spec().delay().seconds() >= 3600) {
       const Status status = client.Cancel(job.id(), "it is far").status();
       if (!status.ok() && !forgotten(status)) return status;
     }

@@ -22,7 +22,7 @@ inline void AddAttempt(v1::Job& job, v1::AttemptResult result) {
   v1::Attempt& attempt = *job.add_attempt_history();
   attempt.set_number(job.attempt_history_size());
   attempt.set_result(result);
-  if (result == v1::ATTEMPT_LOST) {
+  if (result == v1::ATTEMPT_RESULT_LOST) {
     job.set_losses(job.losses() + 1);
   } else {
     job.set_attempts(job.attempts() + 1);
@@ -34,7 +34,7 @@ inline v1::Job JobFor(const Request& request, v1::JobState state) {
   job.set_id(IdOf(request));
   *job.mutable_spec() = ToMessage(request).spec();
   job.set_state(state);
-  if (state == v1::SUCCEEDED) job.set_result(request.payload);
+  if (state == v1::JOB_STATE_SUCCEEDED) job.set_result(request.payload);
   return job;
 }
 

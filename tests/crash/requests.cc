@@ -43,7 +43,7 @@ std::string RequestIdOf(int64_t number) { return "request-" + std::to_string(num
 v1::SubmitJobRequest ToMessage(const Request& request) {
   v1::SubmitJobRequest message;
   message.set_request_id(RequestIdOf(request.number));
-  message.set_on_full(v1::WAIT);
+  message.set_on_full(v1::ON_FULL_WAIT);
   v1::JobSpec& spec = *message.mutable_spec();
   spec.set_kind(request.records() ? "record" : request.wish == Wish::kFail ? "fail" : "echo");
   spec.set_payload(request.payload);

@@ -248,6 +248,37 @@ TEST(Admission, ARepeatedRequestIdGivesTheFirstJob) {
   });
 }
 
+TEST(Admission, ARelativeDeadlineIsTheSameContentWhenItIsRepeatedLater) {
+  WithDispatcher([](DispatchFixture& d) {
+    JobSpec spec = d.Spec("noop");
+    spec.deadline_after = 1h;
+    const WallTime begin = d.clock.Wall();
+    dispatch::SubmitAck first, again;
+    ASSERT_TRUE(d.TrySubmit(spec, &first, "r").ok());
+    d.Advance(1s);
+    ASSERT_TRUE(d.TrySubmit(spec, &again, "r").ok());
+    EXPECT_EQ(again.id, first.id);
+    EXPECT_TRUE(again.existing);
+    const JobSnapshot job = d.Await(first.id);
+    EXPECT_EQ(job.spec->deadline, begin + 1h);
+    EXPECT_FALSE(job.spec->deadline_after.has_value()) << "what is kept has the time that came of it";
+    spec.deadline_after = 2h;
+    EXPECT_EQ(d.TrySubmit(spec, nullptr, "r").reason(), "REQUEST_ID_REUSED");
+  });
+}
+
+TEST(Admission, ARelativeDeadlineIsHeldLikeAnother) {
+  WithDispatcher([](DispatchFixture& d) {
+    JobSpec spec = d.Spec("noop");
+    spec.run_at = d.clock.Wall() + 2h;
+    spec.deadline_after = 1h;
+    EXPECT_EQ(d.TrySubmit(spec).reason(), "DEADLINE_BEFORE_RUN_AT");
+    spec.run_at = d.clock.Wall() + 30min;
+    const JobId id = d.Submit(spec);
+    EXPECT_EQ(d.Get(id).state, JobState::kScheduled);
+  });
+}
+
 TEST(Admission, ARequestIdOutlivesItsJobByADay) {
   WithDispatcher([](DispatchFixture& d) {
     dispatch::SubmitAck first, again;

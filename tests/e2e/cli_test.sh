@@ -110,7 +110,7 @@ check "list --json" json 'type == "object"' pools list
 check "get" says default millrace pools get default
 check "get --json" json '.name == "programs" and .workers == 2 and (.kinds | index("wc") != null)' pools get programs
 check "resize" json '.workers == 5' pools resize programs --workers 5
-check "resize --capacity-jobs" json '.capacityJobs == "77"' pools resize programs --capacity-jobs 77
+check "resize --capacity-jobs" json '.capacityJobs == 77' pools resize programs --capacity-jobs 77
 check "pause" json '.state == "PAUSED"' pools pause programs
 id=$(millrace submit wc --payload x)
 check "a paused pool keeps its jobs" json '.state == "QUEUED"' jobs get "$id"

@@ -49,6 +49,8 @@ TEST(Fingerprint, DiffersWhereverTheContentDoes) {
            [](JobSpec& s) { s.run_at = WallTime{}; },
            [](JobSpec& s) { s.run_timeout = 1s; },
            [](JobSpec& s) { s.deadline = WallTime{}; },
+           [](JobSpec& s) { s.deadline_after = 1h; },
+           [](JobSpec& s) { s.deadline_after = 2h; },
            [](JobSpec& s) { s.retry.max_attempts = 25; },
            [](JobSpec& s) { s.retry.initial_backoff = 1s; },
            [](JobSpec& s) { s.retry.max_backoff = 1s; },

@@ -61,6 +61,11 @@ TEST(ValidateSpec, NamesTheFieldOfEachMistake) {
            {[](JobSpec& s) { s.retry.multiplier = std::numeric_limits<double>::infinity(); }, "BAD_RETRY",
             "spec.retry.backoff_multiplier"},
            {[](JobSpec& s) { s.run_at = s.deadline = WallTime(1s); }, "DEADLINE_BEFORE_RUN_AT", "spec.deadline"},
+           {[](JobSpec& s) { s.delay = s.deadline_after = 1s; }, "DEADLINE_BEFORE_RUN_AT", "spec.deadline_after"},
+           {[](JobSpec& s) { s.deadline = WallTime(1s), s.deadline_after = 1s; }, "DEADLINE_TWICE",
+            "spec.deadline_after"},
+           {[](JobSpec& s) { s.deadline_after = 0s; }, "BAD_DURATION", "spec.deadline_after"},
+           {[](JobSpec& s) { s.deadline_after = kDelayMax + 1ns; }, "BAD_DURATION", "spec.deadline_after"},
            {[](JobSpec& s) {
               for (int i = 0; i < 33; ++i) s.labels["k" + std::to_string(i)] = "";
             },

@@ -30,7 +30,7 @@ TEST(TakeSubmit, KeepsEveryFieldOfARequest) {
   v1::JobSpec* spec = request.mutable_spec();
   spec->set_pool("thumbs");
   spec->set_payload("in");
-  spec->set_band(v1::LOW);
+  spec->set_band(v1::BAND_LOW);
   spec->mutable_delay()->set_nanos(5);
   spec->mutable_run_timeout()->set_seconds(3);
   spec->mutable_deadline()->set_seconds(1'700'000'000);
@@ -41,8 +41,8 @@ TEST(TakeSubmit, KeepsEveryFieldOfARequest) {
   spec->set_no_retry_after_start(true);
   (*spec->mutable_labels())["team.name"] = "a";
   spec->mutable_unique_key()->set_key("nightly");
-  spec->mutable_unique_key()->set_scope(v1::UniqueKey::WHILE_QUEUED);
-  spec->mutable_unique_key()->set_on_taken(v1::UniqueKey::REJECT);
+  spec->mutable_unique_key()->set_scope(v1::UniqueKey::SCOPE_WHILE_QUEUED);
+  spec->mutable_unique_key()->set_on_taken(v1::UniqueKey::ON_TAKEN_REJECT);
   request.set_request_id("f00d");
 
   dispatch::Submission::Item item;
@@ -69,16 +69,16 @@ TEST(TakeSubmit, KeepsEveryFieldOfARequest) {
   JobSnapshot job;
   job.spec = std::make_shared<JobSpec>(item.spec);
   v1::Job out;
-  Fill(job, true, &out);
-  EXPECT_EQ(out.spec().band(), v1::LOW);
+  Fill(job, View::kFull, &out);
+  EXPECT_EQ(out.spec().band(), v1::BAND_LOW);
   EXPECT_EQ(out.spec().payload(), "in");
   EXPECT_EQ(out.spec().delay().nanos(), 5);
   EXPECT_EQ(out.spec().deadline().seconds(), 1'700'000'000);
   EXPECT_EQ(out.spec().retry().backoff_multiplier(), 1.5);
   EXPECT_EQ(out.spec().labels().at("team.name"), "a");
   EXPECT_EQ(out.spec().unique_key().key(), "nightly");
-  EXPECT_EQ(out.spec().unique_key().scope(), v1::UniqueKey::WHILE_QUEUED);
-  EXPECT_EQ(out.spec().unique_key().on_taken(), v1::UniqueKey::REJECT);
+  EXPECT_EQ(out.spec().unique_key().scope(), v1::UniqueKey::SCOPE_WHILE_QUEUED);
+  EXPECT_EQ(out.spec().unique_key().on_taken(), v1::UniqueKey::ON_TAKEN_REJECT);
 }
 
 TEST(TakeSubmit, AUniqueKeyIsOneWhileTheJobIsUnfinishedAndGivesItBackUnlessTheClientSaysOtherwise) {
@@ -92,7 +92,7 @@ TEST(TakeSubmit, AUniqueKeyIsOneWhileTheJobIsUnfinishedAndGivesItBackUnlessTheCl
   JobSnapshot job;
   job.spec = std::make_shared<JobSpec>(item.spec);
   v1::Job out;
-  Fill(job, true, &out);
+  Fill(job, View::kFull, &out);
   EXPECT_FALSE(out.spec().has_unique_key());
 }
 
@@ -125,7 +125,8 @@ TEST(TakeSubmit, RefusesWhatNoValueOfOursCouldHoldAndNamesTheField) {
 
 TEST(Convert, EveryJobStateHasItsWireName) {
   for (int state = 0; state < kJobStates; ++state) {
-    EXPECT_EQ(v1::JobState_Name(ToProto(static_cast<JobState>(state))), ToString(static_cast<JobState>(state)));
+    const auto each = static_cast<JobState>(state);
+    EXPECT_EQ(v1::JobState_Name(ToProto(each)), std::string("JOB_STATE_") + ToString(each));
   }
 }
 
@@ -145,8 +146,8 @@ TEST(Convert, ABasicViewLeavesTheHeavyPartsOut) {
   job.log_tail = "log";
   job.history.resize(2);
   v1::Job basic, full;
-  Fill(job, false, &basic);
-  Fill(job, true, &full);
+  Fill(job, View::kBasic, &basic);
+  Fill(job, View::kFull, &full);
   EXPECT_TRUE(basic.spec().payload().empty() && basic.result().empty() && basic.log_tail().empty() &&
               basic.attempt_history().empty());
   EXPECT_EQ(basic.spec().kind(), "k");
@@ -154,11 +155,28 @@ TEST(Convert, ABasicViewLeavesTheHeavyPartsOut) {
   EXPECT_EQ(full.attempt_history_size(), 2);
 }
 
+TEST(Convert, AViewOfTheResultLeavesOutThePayloadOnly) {
+  JobSnapshot job;
+  JobSpec spec;
+  spec.kind = "k";
+  spec.payload = MakeBytes("in");
+  job.spec = std::make_shared<JobSpec>(spec);
+  job.result = MakeBytes("out");
+  job.log_tail = "log";
+  job.history.resize(2);
+  v1::Job whole, result;
+  Fill(job, View::kFull, &whole);
+  Fill(job, View::kResult, &result);
+  EXPECT_TRUE(result.spec().payload().empty());
+  result.mutable_spec()->set_payload("in");
+  EXPECT_EQ(result.SerializeAsString(), whole.SerializeAsString());
+}
+
 TEST(Convert, AnErrorThatIsNotUtf8StillReachesTheClient) {
   JobSnapshot job;
   job.error = "bad \xff\xfe byte";
   v1::Job sent, received;
-  Fill(job, true, &sent);
+  Fill(job, View::kFull, &sent);
   ASSERT_TRUE(received.ParseFromString(sent.SerializeAsString()));
   EXPECT_EQ(received.error(), "bad ?? byte");
 }

@@ -57,9 +57,11 @@ TEST(Durability, IsNamedByEveryUnaryMethodOfTheJobServiceThatAnswers) {
   v1::BatchSubmitJobsRequest batch;
   *batch.add_requests() = submit;
   v1::ListJobsRequest list;
-  v1::BulkJobsRequest bulk;
-  bulk.set_filter("kind = fail");
-  bulk.set_validate_only(true);
+  const auto all = [](auto request) {
+    request.set_filter("kind = fail");
+    request.set_validate_only(true);
+    return request;
+  };
   using Stub = v1::JobService::Stub;
   EXPECT_EQ(call(&Stub::SubmitJob, submit, v1::SubmitJobResponse()), "OK none");
   EXPECT_EQ(call(&Stub::BatchSubmitJobs, batch, v1::BatchSubmitJobsResponse()), "OK none");
@@ -70,9 +72,9 @@ TEST(Durability, IsNamedByEveryUnaryMethodOfTheJobServiceThatAnswers) {
   EXPECT_EQ(call(&Stub::WaitJob, of(v1::WaitJobRequest()), v1::Job()), "OK none");
   EXPECT_EQ(call(&Stub::RetryJob, of(v1::RetryJobRequest()), v1::Job()), "OK none");
   d.Wait(id);
-  for (const auto verb : {&Stub::CancelJobs, &Stub::RetryJobs, &Stub::DeleteJobs}) {
-    EXPECT_EQ(call(verb, bulk, v1::BulkJobsResponse()), "OK none");
-  }
+  EXPECT_EQ(call(&Stub::CancelJobs, all(v1::CancelJobsRequest()), v1::CancelJobsResponse()), "OK none");
+  EXPECT_EQ(call(&Stub::RetryJobs, all(v1::RetryJobsRequest()), v1::RetryJobsResponse()), "OK none");
+  EXPECT_EQ(call(&Stub::DeleteJobs, all(v1::DeleteJobsRequest()), v1::DeleteJobsResponse()), "OK none");
   EXPECT_EQ(call(&Stub::CancelJob, of(v1::CancelJobRequest()), v1::Job()), "FAILED_PRECONDITION WRONG_STATE none");
   EXPECT_EQ(call(&Stub::DeleteJob, of(v1::DeleteJobRequest()), v1::DeleteJobResponse()), "OK none");
   d.Pause();

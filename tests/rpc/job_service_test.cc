@@ -49,18 +49,18 @@ TEST_F(JobServiceTest, ASubmittedJobRunsAndItsResultComesBack) {
   EXPECT_EQ(ack.durability(), v1::DURABILITY_NONE);
   EXPECT_FALSE(ack.existing());
   const v1::Job job = d->Wait(ack.id());
-  EXPECT_EQ(job.state(), v1::SUCCEEDED);
+  EXPECT_EQ(job.state(), v1::JOB_STATE_SUCCEEDED);
   EXPECT_EQ(job.result(), "ping");
   EXPECT_EQ(job.spec().pool(), "default");
   EXPECT_EQ(job.attempts(), 1);
   ASSERT_EQ(job.attempt_history_size(), 1);
-  EXPECT_EQ(job.attempt_history(0).result(), v1::ATTEMPT_SUCCEEDED);
+  EXPECT_EQ(job.attempt_history(0).result(), v1::ATTEMPT_RESULT_SUCCEEDED);
   EXPECT_GE(job.finish_time().seconds(), job.create_time().seconds());
 }
 
 TEST_F(JobServiceTest, AFailedJobTellsWhyInUtf8) {
   const v1::Job job = d->Wait(d->Submit("fail"));
-  EXPECT_EQ(job.state(), v1::FAILED);
+  EXPECT_EQ(job.state(), v1::JOB_STATE_FAILED);
   EXPECT_THAT(job.error(), testing::HasSubstr("no luck ?"));
 }
 
@@ -144,13 +144,13 @@ TEST_F(JobServiceTest, AUniqueKeyThatIsHeldGivesTheHolderOrARefusalThatNamesIt) 
         ack);
   };
   v1::SubmitJobResponse first, second;
-  ASSERT_TRUE(submit(v1::UniqueKey::REJECT, &first).ok());
+  ASSERT_TRUE(submit(v1::UniqueKey::ON_TAKEN_REJECT, &first).ok());
   EXPECT_FALSE(first.existing());
-  ASSERT_TRUE(submit(v1::UniqueKey::RETURN_EXISTING, &second).ok());
+  ASSERT_TRUE(submit(v1::UniqueKey::ON_TAKEN_RETURN_EXISTING, &second).ok());
   EXPECT_EQ(first.id(), second.id());
   EXPECT_TRUE(second.existing());
-  EXPECT_EQ(second.state(), v1::SCHEDULED);
-  const auto seen = Decode(submit(v1::UniqueKey::REJECT, &second));
+  EXPECT_EQ(second.state(), v1::JOB_STATE_SCHEDULED);
+  const auto seen = Decode(submit(v1::UniqueKey::ON_TAKEN_REJECT, &second));
   EXPECT_EQ(seen.code, grpc::StatusCode::ALREADY_EXISTS);
   EXPECT_EQ(seen.reason, "UNIQUE_KEY_TAKEN");
   EXPECT_EQ(seen.field, "spec.unique_key");
@@ -170,7 +170,7 @@ TEST_F(JobServiceTest, ABatchIsAllOrNothing) {
   for (int i = 0; i < 3; ++i) request.add_requests()->mutable_spec()->set_kind("echo");
   ASSERT_TRUE(call().ok());
   ASSERT_EQ(response.responses_size(), 3);
-  for (const auto& ack : response.responses()) EXPECT_EQ(d->Wait(ack.id()).state(), v1::SUCCEEDED);
+  for (const auto& ack : response.responses()) EXPECT_EQ(d->Wait(ack.id()).state(), v1::JOB_STATE_SUCCEEDED);
 
   const uint64_t accepted = d->dispatcher->Stats().pools.at(0).submitted[0];
   request.mutable_requests(1)->mutable_spec()->set_kind("");
@@ -211,7 +211,7 @@ TEST_F(JobServiceTest, AMalformedIdAndAnUnknownJobAreDifferentErrors) {
 
 TEST_F(JobServiceTest, AWaitWithATimeoutAnswersWithTheJobAsItIs) {
   const std::string id = d->Submit("hold");
-  Eventually([&] { return d->Get(id).state() == v1::RUNNING; });
+  Eventually([&] { return d->Get(id).state() == v1::JOB_STATE_RUNNING; });
   for (const int64_t milliseconds : {0, 20}) {
     v1::WaitJobRequest request;
     request.set_id(id);
@@ -219,7 +219,7 @@ TEST_F(JobServiceTest, AWaitWithATimeoutAnswersWithTheJobAsItIs) {
     v1::Job job;
     grpc::ClientContext context;
     ASSERT_TRUE(d->jobs->WaitJob(&context, request, &job).ok());
-    EXPECT_EQ(job.state(), v1::RUNNING);
+    EXPECT_EQ(job.state(), v1::JOB_STATE_RUNNING);
   }
   // A timeout that is not reached.
   d->Release();
@@ -229,7 +229,7 @@ TEST_F(JobServiceTest, AWaitWithATimeoutAnswersWithTheJobAsItIs) {
   v1::Job job;
   grpc::ClientContext context;
   ASSERT_TRUE(d->jobs->WaitJob(&context, request, &job).ok());
-  EXPECT_EQ(job.state(), v1::SUCCEEDED);
+  EXPECT_EQ(job.state(), v1::JOB_STATE_SUCCEEDED);
 }
 
 TEST_F(JobServiceTest, AWaitEndsWithItsDeadlineAndWithItsClient) {
@@ -246,12 +246,12 @@ TEST_F(JobServiceTest, AWaitEndsWithItsDeadlineAndWithItsClient) {
   EXPECT_EQ(d->jobs->WaitJob(&gone, request, &job).error_code(), grpc::StatusCode::CANCELLED);
   canceller.join();
   d->Release();
-  EXPECT_EQ(d->Wait(id).state(), v1::SUCCEEDED);
+  EXPECT_EQ(d->Wait(id).state(), v1::JOB_STATE_SUCCEEDED);
 }
 
 TEST_F(JobServiceTest, CancelRetryAndDeleteFollowTheLifecycle) {
   const std::string id = d->Submit("hold");
-  Eventually([&] { return d->Get(id).state() == v1::RUNNING; });
+  Eventually([&] { return d->Get(id).state() == v1::JOB_STATE_RUNNING; });
   v1::Job job;
   v1::DeleteJobRequest forget;
   forget.set_id(id);
@@ -274,14 +274,14 @@ TEST_F(JobServiceTest, CancelRetryAndDeleteFollowTheLifecycle) {
     request.set_reason("not needed any more");
     ASSERT_TRUE(d->jobs->CancelJob(&context, request, &job).ok());
   }
-  EXPECT_EQ(d->Wait(id).state(), v1::CANCELLED);
+  EXPECT_EQ(d->Wait(id).state(), v1::JOB_STATE_CANCELLED);
   {
     grpc::ClientContext context;
     v1::RetryJobRequest request;
     request.set_id(id);
     ASSERT_TRUE(d->jobs->RetryJob(&context, request, &job).ok());
     d->Release();
-    EXPECT_EQ(d->Wait(id).state(), v1::SUCCEEDED);
+    EXPECT_EQ(d->Wait(id).state(), v1::JOB_STATE_SUCCEEDED);
   }
   {
     grpc::ClientContext context;
@@ -302,11 +302,13 @@ TEST_F(JobServiceTest, BulkChangesNeedAFilterAndCanBeCountedFirst) {
     ids.insert(ack.id());
     d->Wait(ack.id());
   }
-  v1::BulkJobsRequest request;
-  v1::BulkJobsResponse response;
+  v1::CancelJobsResponse cancelled;
+  v1::RetryJobsResponse retried;
+  v1::DeleteJobsRequest request;
+  v1::DeleteJobsResponse response;
   grpc::ClientContext c1, c2, c3, c4, c5, c6;
-  EXPECT_EQ(Brief(d->jobs->CancelJobs(&c1, request, &response)), "INVALID_ARGUMENT FILTER_REQUIRED filter");
-  EXPECT_EQ(Brief(d->jobs->RetryJobs(&c2, request, &response)), "INVALID_ARGUMENT FILTER_REQUIRED filter");
+  EXPECT_EQ(Brief(d->jobs->CancelJobs(&c1, {}, &cancelled)), "INVALID_ARGUMENT FILTER_REQUIRED filter");
+  EXPECT_EQ(Brief(d->jobs->RetryJobs(&c2, {}, &retried)), "INVALID_ARGUMENT FILTER_REQUIRED filter");
   EXPECT_EQ(Brief(d->jobs->DeleteJobs(&c3, request, &response)), "INVALID_ARGUMENT FILTER_REQUIRED filter");
   request.set_filter("labels.bulk = yes AND AND");
   EXPECT_EQ(Brief(d->jobs->DeleteJobs(&c4, request, &response)), "INVALID_ARGUMENT BAD_FILTER filter");

@@ -39,12 +39,12 @@ TEST_F(PoolServiceTest, ShowsWhatAPoolIsDoing) {
   ASSERT_TRUE(Get().ok());
   EXPECT_EQ(pool.name(), "default");
   EXPECT_EQ(pool.runner(), "native");
-  EXPECT_EQ(pool.state(), v1::Pool::ACTIVE);
+  EXPECT_EQ(pool.state(), v1::Pool::STATE_ACTIVE);
   EXPECT_EQ(pool.workers(), 2);
   EXPECT_EQ(pool.capacity_jobs(), 4);
   EXPECT_THAT(pool.kinds(), testing::Contains("echo"));
   ASSERT_EQ(pool.bands_size(), 4);
-  EXPECT_EQ(pool.bands(0).band(), "CRITICAL");
+  EXPECT_EQ(pool.bands(0).band(), v1::BAND_CRITICAL);
 
   const std::string first = d.Submit("hold"), second = d.Submit("hold"), third = d.Submit("hold");
   Eventually([&] { return Get().ok() && pool.workers_busy() == 2; });
@@ -98,11 +98,11 @@ TEST_F(PoolServiceTest, ResizesWithinBounds) {
 TEST_F(PoolServiceTest, PauseKeepsJobsQueuedUntilResume) {
   using Stub = v1::PoolService::Stub;
   ASSERT_TRUE(Call<v1::PausePoolRequest>(&Stub::PausePool).ok());
-  EXPECT_EQ(pool.state(), v1::Pool::PAUSED);
+  EXPECT_EQ(pool.state(), v1::Pool::STATE_PAUSED);
   const std::string id = d.Submit("echo");
-  EXPECT_EQ(d.Get(id).state(), v1::QUEUED);
+  EXPECT_EQ(d.Get(id).state(), v1::JOB_STATE_QUEUED);
   ASSERT_TRUE(Call<v1::ResumePoolRequest>(&Stub::ResumePool).ok());
-  EXPECT_EQ(d.Wait(id).state(), v1::SUCCEEDED);
+  EXPECT_EQ(d.Wait(id).state(), v1::JOB_STATE_SUCCEEDED);
 }
 
 TEST_F(PoolServiceTest, DrainAnswersWhenThePoolIsEmptyAndRefusesSubmitsUntilResume) {
@@ -114,7 +114,7 @@ TEST_F(PoolServiceTest, DrainAnswersWhenThePoolIsEmptyAndRefusesSubmitsUntilResu
     request.set_name("default");
     grpc::ClientContext context;
     EXPECT_TRUE(d.pools->DrainPool(&context, request, &drained).ok());
-    EXPECT_EQ(drained.state(), v1::Pool::DRAINED);
+    EXPECT_EQ(drained.state(), v1::Pool::STATE_DRAINED);
     EXPECT_EQ(drained.workers_busy(), 0);
   });
   Eventually([&] { return d.Pool().state == dispatch::PoolState::kDraining; });
@@ -125,9 +125,9 @@ TEST_F(PoolServiceTest, DrainAnswersWhenThePoolIsEmptyAndRefusesSubmitsUntilResu
   EXPECT_EQ(Brief(d.jobs->SubmitJob(&refused, submit, &ack)), "FAILED_PRECONDITION POOL_DRAINING_BY_OPERATOR");
   d.Release();
   drainer.join();
-  EXPECT_EQ(d.Get(id).state(), v1::SUCCEEDED);
+  EXPECT_EQ(d.Get(id).state(), v1::JOB_STATE_SUCCEEDED);
   ASSERT_TRUE(Call<v1::ResumePoolRequest>(&Stub::ResumePool).ok());
-  EXPECT_EQ(d.Wait(d.Submit("echo")).state(), v1::SUCCEEDED);
+  EXPECT_EQ(d.Wait(d.Submit("echo")).state(), v1::JOB_STATE_SUCCEEDED);
 }
 
 TEST_F(PoolServiceTest, ADrainThatRunsOutOfTimeLeavesThePoolDraining) {
@@ -152,13 +152,13 @@ TEST_F(PoolServiceTest, ARendezvousPoolAnswersWhenAWorkerHasTheJob) {
   v1::SubmitJobRequest submit;
   submit.mutable_spec()->set_kind("hold");
   submit.mutable_spec()->set_pool("other");
-  submit.set_on_full(v1::WAIT);
+  submit.set_on_full(v1::ON_FULL_WAIT);
   v1::SubmitJobResponse ack;
   grpc::ClientContext context;
   ASSERT_TRUE(d.jobs->SubmitJob(&context, submit, &ack).ok());
-  EXPECT_EQ(ack.state(), v1::RUNNING);
+  EXPECT_EQ(ack.state(), v1::JOB_STATE_RUNNING);
   d.Release();
-  EXPECT_EQ(d.Wait(ack.id()).state(), v1::SUCCEEDED);
+  EXPECT_EQ(d.Wait(ack.id()).state(), v1::JOB_STATE_SUCCEEDED);
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ TEST(Server, HealthCoversTheServerAndEachServiceAndFollowsSetServing) {
   d.server->SetServing(false);
   for (const char* service : {"", "millrace.v1.JobService", "millrace.v1.PoolService"})
     EXPECT_EQ(Health(d, service), "NOT_SERVING");
-  EXPECT_EQ(d.Wait(d.Submit("echo")).state(), v1::SUCCEEDED) << "health is advice, not a lock";
+  EXPECT_EQ(d.Wait(d.Submit("echo")).state(), v1::JOB_STATE_SUCCEEDED) << "health is advice, not a lock";
 }
 
 TEST(Server, HealthOfTheJobServiceFollowsTheStoreAndADrainComesFirst) {
@@ -63,7 +63,7 @@ TEST(Server, GarbageInsteadOfARequestIsAnError) {
   EXPECT_FALSE(RawCall(d, "/millrace.v1.JobService/SubmitJob", "\x0a\xff\xff\xff", &response).ok());
   EXPECT_FALSE(RawCall(d, "/millrace.v1.JobService/GetJob", "\x0a\x02\xff\xfe", &response).ok())
       << "an id that is not UTF-8";
-  EXPECT_EQ(d.Wait(d.Submit("echo")).state(), v1::SUCCEEDED);
+  EXPECT_EQ(d.Wait(d.Submit("echo")).state(), v1::JOB_STATE_SUCCEEDED);
 }
 
 TEST(Server, APortInUseIsAClearError) {

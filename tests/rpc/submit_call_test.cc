@@ -41,7 +41,7 @@ TEST_F(FullPoolTest, RefusesWithDepthCapacityAndWhenToComeBack) {
 }
 
 TEST_F(FullPoolTest, AWaitingSubmitIsAcceptedOnceThereIsRoom) {
-  request.set_on_full(v1::WAIT);
+  request.set_on_full(v1::ON_FULL_WAIT);
   std::thread client([&] {
     grpc::ClientContext context;
     EXPECT_TRUE(d.jobs->SubmitJob(&context, request, &response).ok());
@@ -49,11 +49,11 @@ TEST_F(FullPoolTest, AWaitingSubmitIsAcceptedOnceThereIsRoom) {
   Eventually([&] { return d.Pool().waiting_submits == 1; });
   d.Resume();
   client.join();
-  EXPECT_EQ(d.Wait(response.id()).state(), v1::SUCCEEDED);
+  EXPECT_EQ(d.Wait(response.id()).state(), v1::JOB_STATE_SUCCEEDED);
 }
 
 TEST_F(FullPoolTest, AWaitingSubmitThatRunsOutOfTimeLeavesNothingBehind) {
-  request.set_on_full(v1::WAIT);
+  request.set_on_full(v1::ON_FULL_WAIT);
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(50));
   EXPECT_EQ(d.jobs->SubmitJob(&context, request, &response).error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
@@ -62,7 +62,7 @@ TEST_F(FullPoolTest, AWaitingSubmitThatRunsOutOfTimeLeavesNothingBehind) {
 }
 
 TEST_F(FullPoolTest, AWaitingSubmitWhoseClientGoesAwayLeavesNothingBehind) {
-  request.set_on_full(v1::WAIT);
+  request.set_on_full(v1::ON_FULL_WAIT);
   grpc::ClientContext context;
   std::thread client(
       [&] { EXPECT_EQ(d.jobs->SubmitJob(&context, request, &response).error_code(), grpc::StatusCode::CANCELLED); });
@@ -74,7 +74,7 @@ TEST_F(FullPoolTest, AWaitingSubmitWhoseClientGoesAwayLeavesNothingBehind) {
 }
 
 TEST_F(FullPoolTest, ManyWaitersThatGiveUpWhileRoomAppearsAreAnsweredOnceEach) {
-  request.set_on_full(v1::WAIT);
+  request.set_on_full(v1::ON_FULL_WAIT);
   constexpr int kClients = 32;
   std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
   for (int i = 0; i < kClients; ++i) contexts.push_back(std::make_unique<grpc::ClientContext>());

@@ -19,7 +19,7 @@ v1::StreamSubmitRequest Item(int64_t sequence, const std::string& kind = "echo",
   item.set_sequence(sequence);
   item.mutable_request()->mutable_spec()->set_kind(kind);
   item.mutable_request()->mutable_spec()->set_payload(payload);
-  item.mutable_request()->set_on_full(v1::WAIT);
+  item.mutable_request()->set_on_full(v1::ON_FULL_WAIT);
   return item;
 }
 
@@ -75,7 +75,7 @@ TEST(StreamSubmit, ABadItemIsAnAnswerAndTheStreamGoesOn) {
 
   d.Pause();
   v1::StreamSubmitRequest reject = Item(6);
-  reject.mutable_request()->set_on_full(v1::REJECT);
+  reject.mutable_request()->set_on_full(v1::ON_FULL_REJECT);
   std::string last;
   for (int i = 0; i < 5; ++i) last = ask(reject);
   EXPECT_EQ(last.substr(0, 29), "RESOURCE_EXHAUSTED QUEUE_FULL");
@@ -181,7 +181,7 @@ TEST(StreamSubmit, AClientThatVanishesTakesItsWaitingItemsAlong) {
   EXPECT_EQ(Submitted(d, dispatch::SubmitResult::kAbandoned), 46u);
   d.Resume();
   Eventually([&] { return d.Pool().queued_jobs == 0; });
-  EXPECT_EQ(d.Wait(d.Submit("echo")).state(), v1::SUCCEEDED);
+  EXPECT_EQ(d.Wait(d.Submit("echo")).state(), v1::JOB_STATE_SUCCEEDED);
 }
 
 TEST(StreamSubmit, ClientsThatVanishWhileThePoolWorksLeakNothing) {
@@ -225,7 +225,7 @@ TEST(StreamSubmit, AMessageOverTheLimitEndsOnlyItsStream) {
   stream->Write(Item(1, "echo", std::string(5 << 20, 'x')));
   stream->WritesDone();
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_EQ(d.Wait(d.Submit("echo")).state(), v1::SUCCEEDED);
+  EXPECT_EQ(d.Wait(d.Submit("echo")).state(), v1::JOB_STATE_SUCCEEDED);
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 namespace millrace::rpc {
 namespace {
 
-const PageQuery kQuery{"pool = x", true, false};
+const PageQuery kQuery{"pool = x", true, View::kBasic};
 
 TEST(PageToken, BringsBackTheLastJobOfThePage) {
   const Id last{0x0123456789ABCDEF, 0xFEDCBA9876543210};
@@ -18,8 +18,8 @@ TEST(PageToken, BringsBackTheLastJobOfThePage) {
 
 TEST(PageToken, OfAnotherQueryIsRefused) {
   const std::string token = MakePageToken(kQuery, Id{1, 2});
-  for (const PageQuery& other :
-       {PageQuery{"pool = y", true, false}, PageQuery{"pool = x", false, false}, PageQuery{"pool = x", true, true}}) {
+  for (const PageQuery& other : {PageQuery{"pool = y", true, View::kBasic}, PageQuery{"pool = x", false, View::kBasic},
+                                 PageQuery{"pool = x", true, View::kFull}}) {
     EXPECT_EQ(ParsePageToken(other, token).status().reason(), "PAGE_TOKEN_MISMATCH");
   }
 }

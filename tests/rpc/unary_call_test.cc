@@ -120,8 +120,8 @@ class SlowDiskTest : public testing::Test {
  protected:
   explicit SlowDiskTest(dispatch::DispatcherOptions options = {})
       : d({.dispatcher = options, .journal = &journal}), done(d.Submit("echo", "payload")), failed(d.Submit("fail")) {
-    EXPECT_EQ(d.Wait(done).state(), v1::SUCCEEDED);
-    EXPECT_EQ(d.Wait(failed).state(), v1::FAILED);
+    EXPECT_EQ(d.Wait(done).state(), v1::JOB_STATE_SUCCEEDED);
+    EXPECT_EQ(d.Wait(failed).state(), v1::JOB_STATE_FAILED);
     get.set_id(done);
     wait.set_id(done);
     cancel.set_id(done);
@@ -142,7 +142,7 @@ class SlowDiskTest : public testing::Test {
     return calls;
   }
   void ExpectOthersServed() {
-    EXPECT_EQ(d.Get(d.Submit("hold")).state(), v1::QUEUED) << "in memory";
+    EXPECT_EQ(d.Get(d.Submit("hold")).state(), v1::JOB_STATE_QUEUED) << "in memory";
     EXPECT_EQ(Health(d, ""), "SERVING");
   }
 
@@ -210,22 +210,23 @@ TEST_F(SlowDiskTest, EveryMethodReadsTheDiskOnAFiber) {
     auto reader = d.jobs->WatchJobs(&context, watch);
     v1::JobEvent event;
     ASSERT_TRUE(reader->Read(&event));
-    EXPECT_EQ(event.state(), v1::SUCCEEDED);
+    EXPECT_EQ(event.state(), v1::JOB_STATE_SUCCEEDED);
     watch.set_resume_token(event.resume_token());
     EXPECT_FALSE(reader->Read(&event));
     EXPECT_TRUE(reader->Finish().ok());
     reads_of("WatchJobs", least);
   }
-  v1::BulkJobsRequest all;
-  all.set_filter("kind = echo");
-  v1::BulkJobsResponse counts;
   using Stub = v1::JobService::Stub;
-  for (const auto bulk : {&Stub::CancelJobs, &Stub::RetryJobs, &Stub::DeleteJobs}) {
+  const auto all = [&](auto verb, auto request, auto counts) {
+    request.set_filter("kind = echo");
     grpc::ClientContext context;
-    EXPECT_TRUE((d.jobs.get()->*bulk)(&context, all, &counts).ok());
+    EXPECT_TRUE((d.jobs.get()->*verb)(&context, request, &counts).ok());
     EXPECT_EQ(counts.matched(), 1);
     reads_of("a bulk verb", 2);
-  }
+  };
+  all(&Stub::CancelJobs, v1::CancelJobsRequest(), v1::CancelJobsResponse());
+  all(&Stub::RetryJobs, v1::RetryJobsRequest(), v1::RetryJobsResponse());
+  all(&Stub::DeleteJobs, v1::DeleteJobsRequest(), v1::DeleteJobsResponse());
   {
     grpc::ClientContext context;
     EXPECT_TRUE(d.jobs->RetryJob(&context, retry, &job).ok());
@@ -284,7 +285,7 @@ TEST_F(SlowDiskTest, AVerbWhoseClientGoesAwayWhileItReadsIsDoneAndDoesNotWaitFor
   platter.Hold(true);
   reads.Hang(false);
   Eventually([&] { return d.stats.Requests(Method::kRetryJob, StatusCode::kCancelled) == 1; });
-  EXPECT_EQ(d.Get(failed).state(), v1::QUEUED);
+  EXPECT_EQ(d.Get(failed).state(), v1::JOB_STATE_QUEUED);
   platter.Hold(false);
   Eventually([&] { return Ended(Method::kRetryJob) == 1; });
 }
@@ -313,7 +314,7 @@ TEST_F(SlowDiskTest, AServerThatClosesAnswersTheCallsThatAreBeingReadFor) {
   EXPECT_TRUE(got.Answer().ok());
   EXPECT_EQ(got.response.result(), "payload");
   EXPECT_TRUE(waited.Answer().ok());
-  EXPECT_EQ(waited.response.state(), v1::SUCCEEDED);
+  EXPECT_EQ(waited.response.state(), v1::JOB_STATE_SUCCEEDED);
   EXPECT_EQ(Brief(cancelled.Answer()), "FAILED_PRECONDITION WRONG_STATE");
   EXPECT_FALSE(one->Read(&event));
   EXPECT_EQ(Brief(one->Finish()), "UNAVAILABLE DRAINING");
@@ -354,7 +355,7 @@ TEST_F(ColdJobTest, AWaitWhoseTimeIsUpReadsTheJobOnAFiber) {
   EXPECT_EQ(Health(d, ""), "SERVING");
   reads.Hang(false);
   EXPECT_TRUE(waited.Answer().ok());
-  EXPECT_EQ(waited.response.state(), v1::QUEUED);
+  EXPECT_EQ(waited.response.state(), v1::JOB_STATE_QUEUED);
   EXPECT_EQ(reads.made_on_threads(), 0);
 }
 

@@ -42,19 +42,19 @@ TEST_F(VerbCallTest, EndWithTheirDeadlineOrTheirClientAndAreNotUndone) {
     late.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(50));
     EXPECT_EQ(d.jobs->CancelJob(&late, cancel, &job).error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
   }
-  EXPECT_EQ(d.Get(id).state(), v1::QUEUED);
+  EXPECT_EQ(d.Get(id).state(), v1::JOB_STATE_QUEUED);
   Commit();
-  EXPECT_EQ(d.Get(id).state(), v1::CANCELLED);
+  EXPECT_EQ(d.Get(id).state(), v1::JOB_STATE_CANCELLED);
 
   grpc::ClientContext gone;
   std::thread client(
       [&] { EXPECT_EQ(d.jobs->RetryJob(&gone, retry, &job).error_code(), grpc::StatusCode::CANCELLED); });
-  Eventually([&] { return d.Get(id).state() == v1::QUEUED; });
+  Eventually([&] { return d.Get(id).state() == v1::JOB_STATE_QUEUED; });
   gone.TryCancel();
   client.join();
   Eventually([&] { return Ended(rpc::Method::kRetryJob, StatusCode::kCancelled) == 1; });
   Commit();
-  EXPECT_EQ(d.Get(id).state(), v1::QUEUED);
+  EXPECT_EQ(d.Get(id).state(), v1::JOB_STATE_QUEUED);
 }
 
 TEST_F(VerbCallTest, AreAnsweredWhenTheyAreCommitted) {
@@ -66,11 +66,11 @@ TEST_F(VerbCallTest, AreAnsweredWhenTheyAreCommitted) {
   // The end and the verb are noted one after the other.
   Eventually([&] { return journal.Commit(), Ended(rpc::Method::kCancelJob, StatusCode::kOk) == 1; });
   client.join();
-  EXPECT_EQ(job.state(), v1::CANCELLED);
+  EXPECT_EQ(job.state(), v1::JOB_STATE_CANCELLED);
 
-  v1::BulkJobsRequest all;
+  v1::DeleteJobsRequest all;
   all.set_filter("kind = hold");
-  v1::BulkJobsResponse counts;
+  v1::DeleteJobsResponse counts;
   grpc::ClientContext second;
   std::thread bulk([&] { Daemon::Must(d.jobs->DeleteJobs(&second, all, &counts)); });
   Commit();

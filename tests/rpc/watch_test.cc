@@ -36,7 +36,7 @@ struct Watching {
     v1::JobEvent event;
     while (reader->Read(&event)) {
       if (event.event_case() == v1::JobEvent::kState)
-        states += (states.empty() ? "" : " ") + v1::JobState_Name(event.state());
+        states += (states.empty() ? "" : " ") + v1::JobState_Name(event.state()).substr(sizeof("JOB_STATE_") - 1);
     }
     return states;
   }
@@ -62,7 +62,7 @@ TEST(WatchJobs, TellsEveryStateFromNowOnInOrder) {
   d.Wait(d.Submit("echo"));
   Watching watch(d, {});
   const std::string id = d.Submit("echo");
-  for (const v1::JobState state : {v1::QUEUED, v1::RUNNING, v1::SUCCEEDED}) {
+  for (const v1::JobState state : {v1::JOB_STATE_QUEUED, v1::JOB_STATE_RUNNING, v1::JOB_STATE_SUCCEEDED}) {
     const v1::JobEvent event = watch.Next();
     EXPECT_EQ(event.job_id(), id);
     EXPECT_EQ(event.state(), state);
@@ -83,7 +83,7 @@ TEST(WatchJobs, FiltersAndGoesOnFromAResumeToken) {
     id = d.Submit("echo");
     const v1::JobEvent event = watch.Next();
     EXPECT_EQ(event.job_id(), id);
-    EXPECT_EQ(event.state(), v1::QUEUED);
+    EXPECT_EQ(event.state(), v1::JOB_STATE_QUEUED);
     token = event.resume_token();
   }
   d.Wait(id);
@@ -91,7 +91,7 @@ TEST(WatchJobs, FiltersAndGoesOnFromAResumeToken) {
   Watching watch(d, request);
   const v1::JobEvent event = watch.Next();
   EXPECT_EQ(event.job_id(), id);
-  EXPECT_EQ(event.state(), v1::SUCCEEDED);
+  EXPECT_EQ(event.state(), v1::JOB_STATE_SUCCEEDED);
 }
 
 TEST(WatchJobs, OfOneJobBeginsWithItsPresentStateAndEndsWithIt) {
@@ -102,7 +102,7 @@ TEST(WatchJobs, OfOneJobBeginsWithItsPresentStateAndEndsWithIt) {
   request.set_job_id(id);
   request.set_include_log(true);
   Watching watch(d, request);
-  EXPECT_EQ(watch.Next().state(), v1::RUNNING);
+  EXPECT_EQ(watch.Next().state(), v1::JOB_STATE_RUNNING);
   EXPECT_EQ(watch.Next().progress().message(), "half way");
   EXPECT_EQ(watch.Next().log_chunk(), "a line\n");
   d.Submit("echo");
@@ -152,9 +152,9 @@ TEST(WatchJobs, AnOldTokenIsAGapAndThenTheOldestEventKept) {
   EXPECT_EQ(gap.gap_events(), 15 - 1 - 6);
   EXPECT_TRUE(gap.job_id().empty());
   for (int i = 0; i < 2; ++i) {
-    EXPECT_EQ(watch.Next().state(), v1::QUEUED);
-    EXPECT_EQ(watch.Next().state(), v1::RUNNING);
-    EXPECT_EQ(watch.Next().state(), v1::SUCCEEDED);
+    EXPECT_EQ(watch.Next().state(), v1::JOB_STATE_QUEUED);
+    EXPECT_EQ(watch.Next().state(), v1::JOB_STATE_RUNNING);
+    EXPECT_EQ(watch.Next().state(), v1::JOB_STATE_SUCCEEDED);
   }
 }
 
@@ -166,7 +166,7 @@ TEST(WatchJobs, ASlowReaderMissesEventsButIsToldHowMany) {
   Watching watch(d, {});
   constexpr int kBatches = 10, kJobs = 1000;
   v1::BatchSubmitJobsRequest request;
-  request.set_on_full(v1::WAIT);
+  request.set_on_full(v1::ON_FULL_WAIT);
   for (int i = 0; i < kJobs; ++i) request.add_requests()->mutable_spec()->set_kind("echo");
   for (int batch = 0; batch < kBatches; ++batch) {
     grpc::ClientContext context;
