@@ -9,6 +9,7 @@ endfunction()
 if(MILLRACE_DAEMON)
   millrace_shell_test(style.layers 120 tests/layers_test.sh)
   millrace_shell_test(style.format 300 tests/format_test.sh)
+  millrace_shell_test(style.proto 300 tests/proto_test.sh)
   millrace_shell_test(style.tidy 1500 tests/tidy_test.sh ${CMAKE_BINARY_DIR})
   # It looks at every file with all processors, so it goes first and alone.
   set_tests_properties(style.tidy PROPERTIES RUN_SERIAL ON COST 1000)
