@@ -14,7 +14,6 @@ namespace millrace::dispatch {
 
 namespace {
 
-
 Status KindNotFound(const JobSpec& spec, const Runner& runner) {
   constexpr size_t kNamed = 20;
   std::vector<std::string> kinds = runner.Kinds();
