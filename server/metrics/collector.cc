@@ -6,13 +6,13 @@
 #include <algorithm>
 #include <chrono>
 #include <initializer_list>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/version.h"
 #include "metrics/names.h"
-#include "metrics/process_stats.h"
 
 namespace millrace::metrics {
 namespace {
@@ -57,6 +57,13 @@ class Page {
   void Single(const Metric& metric, const Value& value) {
     Begin(metric);
     Add({}, value);
+  }
+
+  // Without a value there is the metric, and no series of it.
+  template <typename Number>
+  void Single(const Metric& metric, const std::optional<Number>& value) {
+    Begin(metric);
+    if (value) Add({}, *value);
   }
 
   std::string Text() const { return prometheus::TextSerializer().Serialize(families_); }
@@ -227,10 +234,9 @@ void AddCalls(Page* page, const rpc::CallStats& calls) {
   }
 }
 
-void AddProcess(Page* page) {
+void AddProcess(Page* page, const ProcessStats& process) {
   page->Begin(kBuildInfo);
   page->Add({Version(), "gcc " __VERSION__}, 1);
-  const ProcessStats process = ReadProcessStats();
   page->Single(kProcessCpu, process.cpu_seconds);
   page->Single(kProcessResident, process.resident_bytes);
   page->Single(kProcessVirtual, process.virtual_bytes);
@@ -241,14 +247,14 @@ void AddProcess(Page* page) {
 
 }  // namespace
 
-std::string Collector::Text() const {
+std::string Collector::Text() {
   Page page;
   const dispatch::DispatchStats dispatch = sources_.dispatch();
   AddPoolGauges(&page, dispatch.pools);
   AddJobs(&page, dispatch);
   AddScheduler(&page, sources_.runtime());
   AddCalls(&page, *sources_.calls);
-  AddProcess(&page);
+  AddProcess(&page, process_.Read());
   return page.Text();
 }
 

@@ -1,6 +1,6 @@
 // Collector: our plain counters as a page for Prometheus.
 //
-//   Cost      Everything is read at a scrape; between scrapes nothing runs and nothing is kept.
+//   Cost      Everything is read at a scrape; between scrapes nothing runs, and two descriptors are kept.
 //   Threads   Text from any thread, several at once; the sources are called on that thread.
 #pragma once
 
@@ -8,6 +8,7 @@
 #include <string>
 
 #include "dispatch/pool_status.h"
+#include "metrics/process_stats.h"
 #include "rpc/call_stats.h"
 #include "runtime/stats.h"
 
@@ -26,10 +27,11 @@ class Collector {
   static constexpr const char* kContentType = "text/plain; version=0.0.4; charset=utf-8";
 
   // All metrics of names.h in the text format of Prometheus.
-  std::string Text() const;
+  std::string Text();
 
  private:
   Sources sources_;
+  ProcessReader process_;
 };
 
 }  // namespace millrace::metrics

@@ -1,9 +1,11 @@
 #include "metrics/process_stats.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <filesystem>
+#include <charconv>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -11,57 +13,73 @@
 namespace millrace::metrics {
 namespace {
 
-std::string ReadFile(const char* path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
 // Field `number`, from 1, of /proc/self/stat (proc(5)); the command's name, field 2, may hold spaces and ends at the last ')'.
-std::string StatField(const std::string& stat, int number) {
+std::optional<int64_t> StatField(const std::string& stat, int number) {
   size_t end = stat.rfind(')');
-  if (end == std::string::npos) return "";
+  if (end == std::string::npos) return {};
   std::istringstream rest(stat.substr(end + 1));
   std::string field;
   for (int i = 3; i <= number && rest; ++i) rest >> field;
-  return rest ? field : "";
+  int64_t value = 0;
+  if (!rest || std::from_chars(field.data(), field.data() + field.size(), value).ec != std::errc()) return {};
+  return value;
 }
 
-double BootTimeSeconds() {
-  std::istringstream lines(ReadFile("/proc/stat"));
+std::optional<double> BootTimeSeconds() {
+  std::ifstream lines("/proc/stat");
   std::string word;
   double seconds = 0;
   while (lines >> word) {
-    if (word == "btime" && lines >> seconds) break;
+    if (word == "btime" && lines >> seconds) return seconds;
   }
-  return seconds;
+  return {};
 }
-
-double ToNumber(const std::string& text) { return text.empty() ? 0 : std::stod(text); }
 
 }  // namespace
 
-ProcessStats ReadProcessStats() {
+ProcessReader::ProcessReader()
+    : stat_fd_(open("/proc/self/stat", O_RDONLY | O_CLOEXEC)),
+      descriptors_(opendir("/proc/self/fd")),
+      boot_seconds_(BootTimeSeconds()) {}
+
+ProcessReader::~ProcessReader() {
+  if (stat_fd_ >= 0) close(stat_fd_);
+  if (descriptors_ != nullptr) closedir(static_cast<DIR*>(descriptors_));
+}
+
+std::optional<int64_t> ProcessReader::CountDescriptors() {
+  if (descriptors_ == nullptr) return {};
+  std::lock_guard lock(mutex_);
+  auto* folder = static_cast<DIR*>(descriptors_);
+  rewinddir(folder);
+  int64_t count = 0;
+  while (const dirent* entry = readdir(folder)) count += entry->d_name[0] != '.';
+  return count;
+}
+
+ProcessStats ProcessReader::Read() {
   ProcessStats stats;
+  std::string stat(1024, '\0');  // Some 52 numbers.
+  const ssize_t read = stat_fd_ >= 0 ? pread(stat_fd_, stat.data(), stat.size(), 0) : -1;
+  stat.resize(read > 0 ? static_cast<size_t>(read) : 0);
   const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
-  const std::string stat = ReadFile("/proc/self/stat");
-  stats.start_seconds = BootTimeSeconds() + ToNumber(StatField(stat, 22)) / ticks;
-  stats.virtual_bytes = static_cast<int64_t>(ToNumber(StatField(stat, 23)));
-  stats.resident_bytes = static_cast<int64_t>(ToNumber(StatField(stat, 24))) * sysconf(_SC_PAGESIZE);
+  if (std::optional<int64_t> start = StatField(stat, 22); start && boot_seconds_) {
+    stats.start_seconds = *boot_seconds_ + static_cast<double>(*start) / ticks;
+  }
+  stats.virtual_bytes = StatField(stat, 23);
+  stats.resident_bytes = StatField(stat, 24);
+  if (stats.resident_bytes) *stats.resident_bytes *= sysconf(_SC_PAGESIZE);
 
   rusage usage{};
   if (getrusage(RUSAGE_SELF, &usage) == 0) {
     stats.cpu_seconds = static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
                         static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
   }
-
-  std::error_code error;
-  for (std::filesystem::directory_iterator fd("/proc/self/fd", error), end; !error && fd != end; fd.increment(error)) {
-    ++stats.open_fds;
-  }
+  stats.open_fds = CountDescriptors();
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) stats.max_fds = static_cast<int64_t>(limit.rlim_cur);
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+    stats.max_fds = static_cast<int64_t>(limit.rlim_cur);
+  }
   return stats;
 }
 

@@ -2,19 +2,39 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
 
 namespace millrace::metrics {
 
+// Nothing where the kernel does not say: a zero would be a number like any other.
 struct ProcessStats {
-  double cpu_seconds = 0;
-  int64_t resident_bytes = 0;
-  int64_t virtual_bytes = 0;
-  int64_t open_fds = 0;
-  int64_t max_fds = 0;
-  double start_seconds = 0;  // Since the epoch.
+  std::optional<double> cpu_seconds;
+  std::optional<int64_t> resident_bytes;
+  std::optional<int64_t> virtual_bytes;
+  std::optional<int64_t> open_fds;
+  std::optional<int64_t> max_fds;       // Nothing as well where there is no limit.
+  std::optional<double> start_seconds;  // Since the epoch.
 };
 
-// A number that cannot be read is zero. Any thread.
-ProcessStats ReadProcessStats();
+// Keeps open what it reads, so that it can tell of a process that has no descriptor left. Any thread.
+class ProcessReader {
+ public:
+  ProcessReader();
+  ~ProcessReader();
+  ProcessReader(const ProcessReader&) = delete;
+  ProcessReader& operator=(const ProcessReader&) = delete;
+
+  ProcessStats Read();
+
+ private:
+  std::optional<int64_t> CountDescriptors();
+
+  std::mutex mutex_;  // The directory has one position.
+  int stat_fd_ = -1;
+  void* descriptors_ = nullptr;  // DIR of /proc/self/fd.
+  std::optional<double> boot_seconds_;
+};
 
 }  // namespace millrace::metrics

@@ -73,7 +73,15 @@ if [[ ! -x $promtool ]]; then
   (cd "$scratch" && apt-get download prometheus && dpkg-deb -x prometheus_*.deb "$folder") >"$out" 2>&1 || true
 fi
 if [[ -x $promtool ]]; then
-  check "promtool has no complaint" bash -c "'$promtool' check metrics <'$page'"
+  lint() { "$promtool" check metrics <"$page"; }
+  check "promtool has no complaint" lint
+  # Where the test looks for the rules.
+  cp "$repo/deploy/alerts.example.yml" "$scratch/alerts.yml"
+  cp "$repo/tests/metrics/alerts_test.yml" "$scratch/"
+  check "the alerts of the example fire when they should" "$promtool" test rules "$scratch/alerts_test.yml"
+  while read -r name; do
+    check "$name is a metric" has "$page" "^${name}[{ ]"
+  done < <(grep -oE '(millrace|process)_[a-z_]+' "$scratch/alerts.yml" | sort -u)
 else
   echo "left out: promtool check metrics, since promtool is not there and the package prometheus could not be downloaded"
 fi

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sys/resource.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -133,7 +135,8 @@ TEST_F(CollectorTest, SatisfiesPromtool) {
 }
 
 TEST(ProcessStats, AreThoseOfThisProcess) {
-  ProcessStats stats = ReadProcessStats();
+  ProcessReader reader;
+  ProcessStats stats = reader.Read();
   EXPECT_GT(stats.resident_bytes, 1 << 20);
   EXPECT_GT(stats.virtual_bytes, stats.resident_bytes);
   EXPECT_GE(stats.open_fds, 3);
@@ -141,8 +144,27 @@ TEST(ProcessStats, AreThoseOfThisProcess) {
   EXPECT_GT(stats.start_seconds, 1.6e9);
 
   FILE* file = fopen("/dev/null", "r");
-  EXPECT_EQ(ReadProcessStats().open_fds, stats.open_fds + 1);
+  EXPECT_EQ(reader.Read().open_fds, *stats.open_fds + 1);
   fclose(file);
+}
+
+// Just when somebody is woken by them.
+TEST(ProcessStats, AreThereWhenNoDescriptorIsLeft) {
+  ProcessReader reader;
+  rlimit limit{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const rlimit none{.rlim_cur = 0, .rlim_max = limit.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  const ProcessStats stats = reader.Read();
+  const ProcessStats late = ProcessReader().Read();
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_GT(stats.open_fds.value_or(0), 2);
+  EXPECT_GT(stats.resident_bytes.value_or(0), 1 << 20);
+  EXPECT_GT(stats.start_seconds.value_or(0), 1.6e9);
+  EXPECT_EQ(stats.max_fds, 0);
+  EXPECT_FALSE(late.open_fds.has_value()) << "no number is better than a wrong one";
+  EXPECT_FALSE(late.resident_bytes.has_value());
+  EXPECT_FALSE(late.start_seconds.has_value());
 }
 
 }  // namespace
