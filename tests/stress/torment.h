@@ -12,6 +12,7 @@
 #include "sync/wait_group.h"
 #include "tests/support/fibers.h"
 #include "tests/support/parked.h"
+#include "tests/support/patience.h"
 #include "tests/support/tormentor.h"
 
 namespace millrace::test {
@@ -33,12 +34,15 @@ class Hits {
 
   bool Missing() const {
     rt::RuntimeStats stats = runtime_.Stats();
-    return (stats.switches_preempted < stops_ || stats.switches_handoff < losses_) &&
-           std::chrono::steady_clock::now() < patience_;
+    return (stats.switches_preempted < stops_ || stats.switches_handoff < losses_) && !patience_.Ended();
   }
 
+  // Skips the test where the machine gave it no time; what else it expects is looked at all the same.
   void Expect() const {
     rt::RuntimeStats stats = runtime_.Stats();
+    if ((stats.switches_preempted < stops_ || stats.switches_handoff < losses_) && !patience_.HadItsTime()) {
+      GTEST_SKIP() << patience_.Excuse();
+    }
     EXPECT_GE(stats.switches_preempted, stops_) << "so few fibers were stopped that nothing was tested";
     EXPECT_GE(stats.switches_handoff, losses_) << "so few fibers lost their processor that nothing was tested";
   }
@@ -46,7 +50,7 @@ class Hits {
  private:
   const rt::Runtime& runtime_;
   const uint64_t stops_, losses_;
-  const std::chrono::steady_clock::time_point patience_ = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  const Patience patience_;
 };
 
 class UnderTorment : public ::testing::TestWithParam<int> {
