@@ -37,6 +37,10 @@ struct FiberOptions {
   const char* name = "";
   // Address space of its stack, 16 KiB to 1 GiB; rounded up to a power of two. 0: the runtime's usual size.
   size_t stack_bytes = 0;
+  // For what people and other machines wait for and what takes little time: whenever it is ready it comes before all fibers that
+  // are not urgent, on whichever processor is free first. All such fibers together get half of a processor's time at most while others
+  // wait for it, and one that computes for a whole slice waits like others then (shares.h).
+  bool urgent = false;
 };
 
 // The part of a thread's state that the C++ runtime keeps for exceptions in flight (__cxa_get_globals of the Itanium ABI).
@@ -56,7 +60,9 @@ struct alignas(64) Fiber {
   Fiber* next = nullptr;  // Link of whichever list owns it: a queue of the scheduler or a free list.
   // A ready fiber that can only go on on this machine's thread: a signal stopped it there, or it comes out of a blocking call.
   Machine* bound = nullptr;
-  bool started = false;  // Has run.
+  bool started = false;     // Has run.
+  bool urgent = false;      // FiberOptions::urgent
+  bool was_parked = false;  // A signal has stopped it before.
 
   uint32_t select_random = 0;  // Generator of the order in which its selects look at their cases.
 

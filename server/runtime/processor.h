@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "runtime/run_queue.h"
+#include "runtime/shares.h"
 #include "runtime/timer_heap.h"
 
 namespace millrace::rt {
@@ -55,9 +56,11 @@ struct alignas(128) Processor {
   std::atomic<uint64_t> stop_tick{
       ~uint64_t{0}};  // The slice that is to end: the preemption signal is about it and no other.
   RunQueue run_queue;
-  TimerHeap timers;
-  ProcessorCounters counters;
+  // Sysmon and idle machines read when the earliest timer is due, the holder counts at every switch: separate cache lines.
+  alignas(64) TimerHeap timers;
+  alignas(64) ProcessorCounters counters;
 
+  Shares shares;
   Fiber* free_fibers = nullptr;
   int free_fiber_count = 0;
   uint64_t next_fiber_id = 0;  // Ids are taken from the scheduler in batches.

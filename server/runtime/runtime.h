@@ -33,8 +33,8 @@ struct RuntimeOptions {
   int procs = 0;
   // Address space of each fiber's stack; memory is committed by the page as it is touched. 16 KiB to 1 GiB, rounded up to pages.
   size_t stack_bytes = size_t{256} << 10;
-  // Machines that a signal has stopped in the middle of a fiber, at most. Beyond this the runtime finishes such fibers before it
-  // starts new ones. Each costs a thread, some 50 KiB.
+  // Machines that a signal has stopped in the middle of a fiber, without further ado. Beyond this the runtime rather finishes such fibers
+  // than starts new ones that may become the next: more are added ever more slowly. Each costs a thread, some 50 KiB.
   int parked_machines_max = 256;
   // Threads at most, blocked ones included (Go's limit as well).
   int machines_max = 10'000;
@@ -74,8 +74,12 @@ class Runtime {
   // stays for it. Call once per Runtime, from a plain thread; that thread watches over the machines meanwhile (sysmon.h).
   template <typename F>
   int Run(F&& main) {
+    return Run(FiberOptions{.name = "main"}, std::forward<F>(main));
+  }
+  template <typename F>
+  int Run(FiberOptions options, F&& main) {
     int result = 0;
-    RunMain(MakeFiber(*scheduler_, {.name = "main"}, [&result, main = std::forward<F>(main)]() mutable {
+    RunMain(MakeFiber(*scheduler_, options, [&result, main = std::forward<F>(main)]() mutable {
       if constexpr (std::is_void_v<std::invoke_result_t<F&>>) {
         main();
       } else {

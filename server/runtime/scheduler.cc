@@ -22,11 +22,11 @@ namespace millrace::rt {
 
 namespace {
 
-// Every 61st time slice takes from the global queue first, so that two fibers which keep readying each other cannot starve it.
-// A prime, so as not to march in step with a program's own rhythm (Go's number).
-constexpr uint64_t kGlobalQueueInterval = 61;
 constexpr int kStealRounds = 4;
 constexpr uint32_t kSwitchSample = 64;
+// A fiber that yields after more than a slice by this much has computed rather than waited for something in its own way. Long against a
+// switch, which the lists then cost, and short against what others would notice.
+constexpr uint64_t kShortBursts = 20;
 // Of a machine's own stack: the search for work is shallow, an I/O poller's handlers are what needs room.
 constexpr size_t kMachineStackBytes = size_t{512} << 10;
 
@@ -166,6 +166,17 @@ MR_NO_TSAN inline void Scheduler::BeginRun(Machine& machine, Processor& processo
   machine.current = fiber;
 }
 
+// Shared work comes before what is in the processor's ring: now and then by number of slices, so that two fibers that keep readying each
+// other do not starve it, and by time, since the fibers in the ring may take a whole slice each.
+MR_NO_TSAN inline bool Scheduler::SharedWorkIsDue(Processor& processor, uint64_t now) const {
+  const uint64_t tick = processor.tick.Get();
+  if (tick % kSharedWorkInterval != 0 && !processor.shares.LookIsDue(now, tick)) return false;
+  if (SharedWork()) return true;
+  // Where there is none, no switch has to ask again for a while.
+  processor.shares.Looks(now, slice_ticks_);
+  return false;
+}
+
 // Only what needs no look around: the next fiber of the processor's own queue, while nothing else is due.
 MR_NO_TSAN Fiber* Scheduler::PickNext(Machine& machine, Fiber* leaving) {
   const uint64_t now = NowTicks();
@@ -173,17 +184,22 @@ MR_NO_TSAN Fiber* Scheduler::PickNext(Machine& machine, Fiber* leaving) {
   Processor* processor = machine.processor.Get();
   if (processor == nullptr) [[unlikely]] {
     machine.left_at = 0;
+    machine.left_after_computing = false;
     CloseDetachedAccount(machine, leaving, now);
     return nullptr;
   }
-  leaving->running += TicksBetween(leaving->since, now);
+  const uint64_t burst = TicksBetween(leaving->since, now);
+  leaving->running += burst;
   leaving->since = now;
+  machine.left_after_computing = machine.after_switch == AfterSwitch::kYield && burst > slice_ticks_ / kShortBursts;
+  if (machine.left_after_computing) [[unlikely]]
+    processor->shares.BurstEnds(now, processor->tick.Get(), slice_ticks_);
   processor->counters.switches_voluntary.Add(1);
   if constexpr (!kSwitchesDirectly) return nullptr;
-  if (simulate_ || stopping_.load(std::memory_order_relaxed) || TooManyParked() || processor->index >= procs() ||
-      (leaving == main_ && machine.after_switch == AfterSwitch::kFinish) || processor->timers.earliest_ticks() <= now ||
-      TicksBetween(processor->slice_start.Get(), now) > slice_ticks_ ||
-      (processor->tick.Get() % kGlobalQueueInterval == 0 && SharedWork())) {
+  if (simulate_ || stopping_.load(std::memory_order_relaxed) || TooManyParked() || ready_.AnyUrgent() ||
+      processor->index >= procs() || (leaving == main_ && machine.after_switch == AfterSwitch::kFinish) ||
+      processor->timers.earliest_ticks() <= now || TicksBetween(processor->slice_start.Get(), now) > slice_ticks_ ||
+      SharedWorkIsDue(*processor, now)) {
     return nullptr;
   }
   bool inherits;
@@ -197,8 +213,15 @@ __attribute__((noinline)) MR_NO_TSAN void Scheduler::QueueAgain(Machine& machine
   Processor* processor = machine.processor.Get();
   left->state.store(FiberState::kReady, std::memory_order_relaxed);
   if (processor == nullptr) return SubmitFromOutside(left);
-  Fiber* last = soon ? processor->run_queue.PushNext(left) : left;
-  if (last != nullptr) PushLocal(*processor, last);
+  if (soon) {
+    if (Fiber* displaced = processor->run_queue.PushNext(left)) PushLocal(*processor, displaced);
+  } else if (machine.left_after_computing && !simulate_) {
+    LockGuard guard(lock_);
+    ready_.Push(left->urgent ? ReadyLists::kWoken : ReadyLists::kGaveWay, left);
+  } else {
+    processor->shares.Yields();
+    PushLocal(*processor, left);
+  }
   // Another fiber runs here already: between its leaving the queue and this one's coming there seemed to be no work. Rule 1 without
   // its barrier, which would cost a third of a yield: what that misses sysmon sees (Look).
   if (!alone_.load(std::memory_order_relaxed) && machine.current != nullptr && idle_.LooksIdle()) WakeIfIdle();
@@ -232,18 +255,20 @@ Fiber* Scheduler::FindLocal(Machine& machine, Processor& processor, bool* inheri
   uint64_t now = machine.left_at != 0 ? machine.left_at : NowTicks();
   if (processor.timers.earliest_ticks() <= now) processor.counters.timers_fired.Add(processor.timers.FireDue(NowNs()));
   // A pair that readies each other lives in the next slot and off one slice; when that is used up, both queue like the others.
-  bool slice_over = TicksBetween(processor.slice_start.Get(), now) > slice_ticks_;
-  if (slice_over) {
+  if (TicksBetween(processor.slice_start.Get(), now) > slice_ticks_) {
     if (Fiber* fiber = processor.run_queue.TakeNext()) PushLocal(processor, fiber);
   }
-  if ((slice_over || processor.tick.Get() % kGlobalQueueInterval == 0) && SharedWork()) {
+  const uint64_t tick = processor.tick.Get();
+  const bool urgent = ready_.AnyUrgent() && processor.shares.UrgentMayGo(now, tick, slice_ticks_);
+  if (urgent || SharedWorkIsDue(processor, now)) {
+    const bool hogs_too = tick % kSharedWorkInterval == 0 && processor.shares.OnlyYields(kSharedWorkInterval);
     LockGuard guard(lock_);
-    if (Fiber* fiber = PopShared(processor, 1)) return fiber;
+    if (Fiber* fiber = PopBeforeOthers(processor, now, urgent, hogs_too)) return fiber;
   }
   if (Fiber* fiber = processor.run_queue.Pop(inherits)) return fiber;
   if (SharedWork()) {
     LockGuard guard(lock_);
-    if (Fiber* fiber = PopShared(processor, RunQueue::kCapacity / 2)) return fiber;
+    if (Fiber* fiber = PopTimely(processor, now, RunQueue::kCapacity / 2)) return fiber;
   }
   return nullptr;
 }
@@ -269,9 +294,13 @@ Fiber* Scheduler::FindRunnable(Machine& machine, bool* inherits) {
         fiber = Steal(machine, *processor);
       }
     }
+    if (fiber == nullptr && SharedWork()) {
+      LockGuard guard(lock_);
+      fiber = PopLast(*processor, NowTicks());
+    }
     if (fiber != nullptr) {
-      if (!fiber->started && TooManyParked()) [[unlikely]] {
-        Defer(fiber);
+      if (!fiber->started && !fiber->urgent && TooManyParked() && !MayBegin(NowTicks())) [[unlikely]] {
+        HoldBack(fiber);
         continue;
       }
       if (machine.spinning) {

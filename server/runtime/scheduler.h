@@ -43,6 +43,7 @@
 #include "runtime/machine.h"
 #include "runtime/netpoll.h"
 #include "runtime/processor.h"
+#include "runtime/ready_lists.h"
 #include "runtime/runtime.h"
 #include "runtime/stack.h"
 #include "runtime/stats.h"
@@ -157,19 +158,25 @@ class Scheduler {
   [[noreturn]] void Abandon(Machine& machine);
 
   // ---- Queues (scheduler_queues.cc)
+  // Every so many time slices shared work comes first. A prime, so as not to march in step with a program's own rhythm (Go's number).
+  static constexpr uint64_t kSharedWorkInterval = 61;
   void PushLocal(Processor& processor, Fiber* fiber);
   void Submit(Machine* machine, Fiber* fiber);
   void SubmitFromOutside(Fiber* fiber);
-  Fiber* PopShared(Processor& processor, int64_t max);  // lock_ held, as for the next three
-  Fiber* PopBound();
-  void PushShared(FiberList& list, Fiber* fiber);
-  void AppendShared(FiberList& fibers);
-  bool SharedWork() const { return shared_count_.load(std::memory_order_seq_cst) > 0; }
+  // From ready_, for `processor`, lock_ held: what comes before its ring; what comes after it; what comes after other rings.
+  Fiber* PopBeforeOthers(Processor& processor, uint64_t now, bool urgent, bool hogs_too);
+  Fiber* PopTimely(Processor& processor, uint64_t now, int64_t max);
+  Fiber* PopLast(Processor& processor, uint64_t now);
+  Fiber* TakeHog(Processor& processor, uint64_t now, bool first);
+  Machine* PopBound(Processor& processor);  // The thread of one whose fiber goes on on `processor`.
+  bool SharedWork() const { return ready_.count() > 0; }
+  bool SharedWorkIsDue(Processor& processor, uint64_t now) const;
   bool AnyWork() const;
   // Not on a processor that is one too many either, before the machine that holds it has noticed.
   bool NobodyRuns() const;
-  bool TooManyParked() const { return parked_count_.load(std::memory_order_relaxed) >= parked_machines_max_; }
-  void Defer(Fiber* fiber);
+  bool TooManyParked() const { return ready_.parked() >= parked_machines_max_; }
+  bool MayBegin(uint64_t now) const;
+  void HoldBack(Fiber* fiber);
   int64_t EarliestTimer() const;
   template <typename F>
   void ForEachProcessor(F&& fn) const {  // Also retired ones.
@@ -202,7 +209,7 @@ class Scheduler {
   // ---- Preemption and blocking (scheduler_preempt.cc)
   enum class Resumed : uint8_t { kYes, kStopping };
   void HandToBound(Machine& machine, Processor& processor, Fiber* fiber);
-  void Requeue(Machine& machine, Fiber* fiber, uint64_t now);  // lock_ held
+  void Requeue(Machine& machine, Fiber* fiber, uint64_t now, ReadyLists::Kind kind);  // lock_ held
   Resumed SleepBound(Machine& machine);
   bool TakeProcessorToGoOn(Machine& machine);
   void GoOn(Machine& machine, Processor& processor);
@@ -237,26 +244,26 @@ class Scheduler {
   std::atomic<Netpoller*> poller_{&sleep_poller_};
   Fiber* main_ = nullptr;
 
-  alignas(64) IdleProtocol idle_;
-  std::atomic<int> procs_{0};
+  // Read at every switch and hardly ever written; what changes often has cache lines of its own.
+  alignas(64) std::atomic<int> procs_{0};
   std::atomic<bool> alone_{false};  // There is one processor: who has it need not look whether another one is idle.
   std::atomic<bool> stopping_{false};
+
+  alignas(64) IdleProtocol idle_;
   // Sysmon naps until a given time, or sleeps until somebody takes a processor (RouseSysmon).
   static constexpr uint32_t kSysmonAwake = 0, kSysmonNaps = 1, kSysmonSleeps = 2;
-  std::atomic<uint32_t> sysmon_word_{kSysmonAwake};
+  alignas(64) std::atomic<uint32_t> sysmon_word_{kSysmonAwake};
 
-  alignas(64) std::atomic<int64_t> shared_count_{0};  // Fibers in the three lists below.
-  std::atomic<int64_t> parked_count_{0};              // In bound_.
   std::atomic<bool> poller_taken_{false};
   // Until when the machine with the poller role sleeps; kNobodyPolls while there is none.
   static constexpr int64_t kNobodyPolls = INT64_MIN;
   std::atomic<int64_t> poll_until_{kNobodyPolls};
 
-  alignas(64) Lock lock_;  // Guards the lists below.
-  // What no processor has to itself. The next fiber is the one that has waited longest, whichever list it is in.
-  FiberList global_;
-  FiberList bound_;     // Ready fibers that can only go on on their own thread.
-  FiberList deferred_;  // New fibers that wait until fewer machines are parked.
+  ReadyLists ready_;
+  // While too many threads are parked: until when no fiber that has not begun may begin.
+  std::atomic<uint64_t> crowd_grows_at_{0};
+
+  alignas(64) Lock lock_;  // Guards ready_ and the lists below.
   Processor* idle_processors_ = nullptr;
   // From that list, ever. As long as it stands still no idle processor has come to run anything.
   uint64_t processors_taken_ = 0;

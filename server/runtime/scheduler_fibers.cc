@@ -50,6 +50,8 @@ MR_NO_TSAN Fiber* Scheduler::Allocate(FiberOptions options) {
   fiber->wait_reason = WaitReason::kNone;
   fiber->bound = nullptr;
   fiber->started = false;
+  fiber->urgent = options.urgent;
+  fiber->was_parked = false;
   fiber->saved_errno = 0;
   fiber->exceptions = {};
   // Else every fiber's first select would look at its cases in the same order.

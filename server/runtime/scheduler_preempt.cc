@@ -6,6 +6,7 @@
 // So everything that belongs to the thread (thread-locals, lock owners, half-finished library calls) stays right.
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "base/check.h"
 #include "runtime/cycles.h"
@@ -40,7 +41,7 @@ MR_NO_TSAN void Scheduler::OnPreemptSignal(Machine& machine, const SavedFrame& i
     if (TakeProcessorToGoOn(machine)) return Unpin();
     {
       LockGuard guard(lock_);
-      Requeue(machine, fiber, now);
+      Requeue(machine, fiber, now, fiber->urgent ? ReadyLists::kUrgentReturned : ReadyLists::kReturned);
     }
     // A processor may have become idle since, with nobody to look at the queue.
     WakeIfIdle();
@@ -52,14 +53,18 @@ MR_NO_TSAN void Scheduler::OnPreemptSignal(Machine& machine, const SavedFrame& i
       LockGuard guard(lock_);
       successor = PopIdleMachine();
       // Without a spare one the processor goes straight to the fiber that was stopped longest ago.
-      if (successor == nullptr) {
-        if (Fiber* next = PopBound()) successor = next->bound;
-      }
+      processor->shares.BurstEnds(now, processor->tick.Get(), slice_ticks_);
+      if (successor == nullptr) successor = PopBound(*processor);
       if (successor != nullptr) {
         fiber->running += TicksBetween(fiber->since, now);
         processor->counters.switches_preempted.Add(1);
         LetGo(machine, *processor);
-        Requeue(machine, fiber, now);
+        Requeue(machine, fiber, now, fiber->urgent ? ReadyLists::kReturned : ReadyLists::kStopped);
+        if (!std::exchange(fiber->was_parked, true) && TooManyParked()) {
+          uint64_t crowd =
+              slice_ticks_ * static_cast<uint64_t>(ready_.parked()) / static_cast<uint64_t>(parked_machines_max_);
+          crowd_grows_at_.store(now + crowd, std::memory_order_relaxed);
+        }
       }
     }
     if (idle_machine_count_.load(std::memory_order_relaxed) == 0) housekeeper_.Ask(Housekeeper::kMachines);
@@ -74,14 +79,13 @@ MR_NO_TSAN void Scheduler::OnPreemptSignal(Machine& machine, const SavedFrame& i
 }
 
 // lock_ held; the machine has no processor. After Stop nobody would wake it: SleepBound then returns at once.
-MR_NO_TSAN void Scheduler::Requeue(Machine& machine, Fiber* fiber, uint64_t now) {
+MR_NO_TSAN void Scheduler::Requeue(Machine& machine, Fiber* fiber, uint64_t now, ReadyLists::Kind kind) {
   if (stopping_.load(std::memory_order_relaxed)) return;
   fiber->since = now;
   fiber->bound = &machine;
   fiber->state.store(FiberState::kReady, std::memory_order_relaxed);
   sanitizers::Release(fiber);
-  PushShared(bound_, fiber);
-  parked_count_.fetch_add(1, std::memory_order_relaxed);
+  ready_.Push(kind, fiber);
 }
 
 // After Requeue: sleeps until somebody hands this thread a processor.
@@ -204,7 +208,7 @@ MR_NO_TSAN void Scheduler::LeaveBlocking(Machine& machine) {
     if (!TakeProcessorToGoOn(machine)) {
       {
         LockGuard guard(lock_);
-        Requeue(machine, fiber, now);
+        Requeue(machine, fiber, now, fiber->urgent ? ReadyLists::kUrgentReturned : ReadyLists::kReturned);
       }
       // A processor may have become idle since, with nobody to look at the queue.
       WakeIfIdle();

@@ -12,14 +12,14 @@ void Scheduler::PushLocal(Processor& processor, Fiber* fiber) {
     uint32_t count = processor.run_queue.TakeHalf(half);
     if (count == 0) continue;
     LockGuard guard(lock_);
-    for (uint32_t i = 0; i < count; ++i) PushShared(global_, half[i]);
+    for (uint32_t i = 0; i < count; ++i) ready_.Push(ReadyLists::kWoken, half[i]);
   }
 }
 
 // Hands a ready fiber over; `machine` is the calling thread's, or nullptr.
 MR_NO_TSAN void Scheduler::Submit(Machine* machine, Fiber* fiber) {
   sanitizers::Release(fiber);
-  if (machine != nullptr && &machine->scheduler == this) {
+  if (machine != nullptr && &machine->scheduler == this && !fiber->urgent) {
     Pin();
     if (Processor* processor = machine->processor.Get()) [[likely]] {
       if (Fiber* displaced = processor->run_queue.PushNext(fiber)) PushLocal(*processor, displaced);
@@ -46,59 +46,78 @@ void Scheduler::SubmitFromOutside(Fiber* fiber) {
   outside_calls_.fetch_add(1, std::memory_order_relaxed);
   {
     LockGuard guard(lock_);
-    PushShared(global_, fiber);
+    ready_.Push(fiber->urgent ? ReadyLists::kUrgent : ReadyLists::kWoken, fiber);
   }
   WakeIfIdle();
   // release: pairs with ~Scheduler. Nothing of the scheduler is touched after this.
   outside_calls_.fetch_sub(1, std::memory_order_release);
 }
 
-void Scheduler::PushShared(FiberList& list, Fiber* fiber) {
-  list.PushBack(fiber);
-  // seq_cst: rule 1 is "push, then look who sleeps" against "go to sleep, then look at this".
-  shared_count_.fetch_add(1, std::memory_order_seq_cst);
-}
-
-void Scheduler::AppendShared(FiberList& fibers) {
-  shared_count_.fetch_add(fibers.count(), std::memory_order_seq_cst);
-  global_.Append(fibers);
-}
-
-Fiber* Scheduler::PopBound() {
-  Fiber* fiber = bound_.PopFront();
-  if (fiber == nullptr) return nullptr;
-  shared_count_.fetch_sub(1, std::memory_order_seq_cst);
-  parked_count_.fetch_sub(1, std::memory_order_relaxed);
+Fiber* Scheduler::PopBeforeOthers(Processor& processor, uint64_t now, bool urgent, bool hogs_too) {
+  Shares& shares = processor.shares;
+  const uint64_t tick = processor.tick.Get();
+  if (urgent) {
+    if (Fiber* fiber = ready_.PopUrgent()) {
+      shares.UrgentGoes(now, tick, slice_ticks_);
+      return fiber;
+    }
+  }
+  shares.Looks(now, slice_ticks_);
+  Fiber* fiber = nullptr;
+  if (shares.HogsGoFirst(now)) fiber = TakeHog(processor, now, /*first=*/true);
+  if (fiber == nullptr && hogs_too) fiber = TakeHog(processor, now, /*first=*/false);
+  if (fiber == nullptr) fiber = ready_.PopTimely(MayBegin(now));
+  if (fiber != nullptr) shares.Found(tick);
   return fiber;
 }
 
-// The fiber that has waited longest. Of those that any machine can run, the processor also gets its fair share into its ring; not
-// while many are parked, since fibers that have not begun are sent back then, one by one (FindRunnable), and those that have must not
-// be kept behind hogs that perhaps wait for them.
-Fiber* Scheduler::PopShared(Processor& processor, int64_t max) {
-  bool crowded = TooManyParked();
-  FiberList* oldest = &global_;
-  auto consider = [&oldest](FiberList& list) {
-    if (!list.empty() && (oldest->empty() || list.front()->since < oldest->front()->since)) oldest = &list;
-  };
-  if (!crowded) consider(deferred_);
-  consider(bound_);
-  if (oldest == &bound_) return PopBound();
-  Fiber* first = oldest->PopFront();
-  if (first == nullptr) return nullptr;
-  int64_t taken = 1;
-  if (oldest == &global_ && !crowded) {
-    int64_t share = std::min((global_.count() + 1) / procs() + 1, max);
-    for (; taken < share && !global_.empty() && processor.run_queue.Push(global_.front()); ++taken) global_.PopFront();
-  }
-  shared_count_.fetch_sub(taken, std::memory_order_seq_cst);
+// The processor also gets its fair share of the woken ones into its ring; not while many are parked, since fibers that have not begun are
+// held back then, one by one (FindRunnable), and those that have must not be kept behind hogs that perhaps wait for them.
+Fiber* Scheduler::PopTimely(Processor& processor, uint64_t now, int64_t max) {
+  Fiber* first = ready_.PopTimely(MayBegin(now));
+  if (first != nullptr && first->bound == nullptr && !TooManyParked())
+    ready_.MoveWoken(processor.run_queue, std::min((ready_.woken() + 1) / procs(), max - 1));
   return first;
 }
 
-// A fiber that has not begun yet waits until fewer machines are parked: it might become the next one that a signal stops.
-void Scheduler::Defer(Fiber* fiber) {
+Fiber* Scheduler::PopLast(Processor& processor, uint64_t now) {
+  if (Fiber* timely = PopTimely(processor, now, RunQueue::kCapacity / 2)) return timely;
+  if (Fiber* hog = TakeHog(processor, now, /*first=*/false)) return hog;
+  if (ready_.AnyUrgent()) processor.shares.UrgentGoes(now, processor.tick.Get(), slice_ticks_);
+  return ready_.PopUrgent();
+}
+
+Fiber* Scheduler::TakeHog(Processor& processor, uint64_t now, bool first) {
+  Fiber* hog = ready_.PopHog();
+  if (hog == nullptr) return nullptr;
+  if (first) {
+    processor.shares.HogGoesFirst(now, processor.tick.Get(), slice_ticks_);
+  } else {
+    processor.shares.HogGoes(now, processor.tick.Get(), slice_ticks_);
+  }
+  return hog;
+}
+
+Machine* Scheduler::PopBound(Processor& processor) {
+  bool is_hog;
+  Fiber* fiber = ready_.PopBound(&is_hog);
+  if (fiber == nullptr) return nullptr;
+  if (is_hog) processor.shares.HogGoes(NowTicks(), processor.tick.Get(), slice_ticks_);
+  return fiber->bound;
+}
+
+// May a fiber begin that has not? It might become the next one that a signal stops, and while many threads are parked each one more is
+// affordable only now and then: after the crowd has grown it stays as it is for a slice, and longer the larger it is, so that with N times
+// as many as the cap the N-th part of a thread is added in a slice. Fibers that do not become hogs are not held up by that. Never
+// without a spare thread: if the last one that searches for work parked as well, only hogs could run.
+bool Scheduler::MayBegin(uint64_t now) const {
+  return !TooManyParked() || (now >= crowd_grows_at_.load(std::memory_order_relaxed) &&
+                              idle_machine_count_.load(std::memory_order_relaxed) > 0);
+}
+
+void Scheduler::HoldBack(Fiber* fiber) {
   LockGuard guard(lock_);
-  PushShared(deferred_, fiber);
+  ready_.Push(ReadyLists::kHeldBack, fiber);
 }
 
 bool Scheduler::AnyWork() const {

@@ -81,7 +81,7 @@ void Scheduler::Retire(Machine& machine, Processor& processor) {
 void Scheduler::EmptyIfRetired(Processor& processor) {
   if (processor.index < procs()) return;
   bool inherits;
-  while (Fiber* fiber = processor.run_queue.Pop(&inherits)) PushShared(global_, fiber);
+  while (Fiber* fiber = processor.run_queue.Pop(&inherits)) ready_.Push(ReadyLists::kWoken, fiber);
   if (processor.free_fibers != nullptr) stacks_.usual().Give(processor.free_fibers, processor.free_fiber_count);
   processor.free_fibers = nullptr;
   processor.free_fiber_count = 0;

@@ -13,7 +13,10 @@ Fiber* Scheduler::SimulateLocal(Processor& processor) {
     if (Fiber* fiber = queue.TakeNext()) PushLocal(processor, fiber);
     if (SharedWork()) {
       LockGuard guard(lock_);
-      if (Fiber* fiber = PopShared(processor, RunQueue::kCapacity / 2)) {
+      // By lot as well, so no clock is needed to share out.
+      Fiber* fiber = ready_.PopUrgent();
+      if (fiber == nullptr) fiber = PopLast(processor, /*now=*/0);
+      if (fiber != nullptr) {
         if (fiber->bound != nullptr) return fiber;
         if (!queue.Push(fiber)) return fiber;
       }

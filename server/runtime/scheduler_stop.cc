@@ -60,7 +60,7 @@ void Scheduler::Stop() {
     while (Machine* machine = PopIdleMachine()) wake(*machine);
     // Those that a signal has stopped in the middle of the C library go on and leave it: the housekeeper, which ends first, may be
     // waiting for a lock of malloc's that one of them holds.
-    while (Fiber* fiber = PopBound()) wake(*fiber->bound);
+    for (bool is_hog; Fiber* fiber = ready_.PopBound(&is_hog);) wake(*fiber->bound);
   }
   InterruptPoller();
   sysmon_word_.store(kSysmonAwake, std::memory_order_seq_cst);

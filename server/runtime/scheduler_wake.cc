@@ -29,8 +29,7 @@ void Scheduler::WakeOne() {
       idle_.CouldNotWake();
     } else if (idle_machines_ != nullptr) {
       machine = PopIdleMachine();
-    } else if (Fiber* bound = PopBound()) {
-      machine = bound->bound;
+    } else if ((machine = PopBound(*processor)) != nullptr) {
       spins = false;
     } else {
       PushIdleProcessor(*processor);
@@ -157,7 +156,7 @@ bool Scheduler::PollUntilWork(Machine& machine) {
       poll_until_.store(kNobodyPolls, std::memory_order_seq_cst);
       if (!machine.collected.empty()) {
         LockGuard guard(lock_);
-        AppendShared(machine.collected);
+        ready_.Append(machine.collected);
       }
       if (!AnyWork()) continue;  // Interrupted for the sake of an earlier timer.
       took_processor = TryTakeProcessor(machine);

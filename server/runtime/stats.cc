@@ -22,7 +22,7 @@ RuntimeStats Scheduler::Stats() const {
   }
   uint64_t started = outside_started_.load(std::memory_order_relaxed);
   uint64_t finished = outside_finished_.load(std::memory_order_relaxed), wait_ticks = 0, switch_ticks = 0;
-  stats.fibers_runnable = shared_count_.load(std::memory_order_relaxed);
+  stats.fibers_runnable = ready_.count();
   ForEachProcessor([&](Processor& processor) {
     const ProcessorCounters& counters = processor.counters;
     started += counters.fibers_started.Get();
