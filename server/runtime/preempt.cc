@@ -54,6 +54,13 @@ SavedFrame WhereInterrupted(void* context) {
 #endif
 }
 
+// In a handler that runs on the signal stack: the fiber's thread must not stay there for long, others may have to run on top.
+bool OnSignalStack(const void* context, uintptr_t sp) {
+  const stack_t& stack = static_cast<const ucontext_t*>(context)->uc_stack;
+  auto low = reinterpret_cast<uintptr_t>(stack.ss_sp);
+  return (stack.ss_flags & SS_DISABLE) == 0 && sp >= low && sp - low < stack.ss_size;
+}
+
 void PassOn(int signal, siginfo_t* info, void* context) {
   if (previous_action.sa_flags & SA_SIGINFO) {
     previous_action.sa_sigaction(signal, info, context);
@@ -71,7 +78,7 @@ MR_NO_TSAN void OnSignal(int signal, siginfo_t* info, void* context) {
   if (machine != nullptr && machine->signal_sent.exchange(false, std::memory_order_acquire)) {
     SavedFrame interrupted = WhereInterrupted(context);
     AnswerTrace(*machine, interrupted);
-    machine->scheduler.OnPreemptSignal(*machine, interrupted);
+    if (!OnSignalStack(context, interrupted.sp)) machine->scheduler.OnPreemptSignal(*machine, interrupted);
   } else {
     PassOn(signal, info, context);
   }

@@ -22,11 +22,9 @@ MR_NO_TSAN void Scheduler::OnPreemptSignal(Machine& machine, const SavedFrame& i
   // The word counts what the interrupted code holds. Not zero: a runtime lock, or it works with its processor.
   if (machine.preempt_word->load(std::memory_order_relaxed) != 0) return;
   Pin();
+  // On whatever stack it computes, its own or one that a library has made: the thread is stopped as it is.
   Fiber* fiber = machine.current;
-  // A fiber runs and is on its own stack: not in another handler, nor on a stack that a library has made.
-  bool in_fiber = fiber != nullptr && interrupted.sp >= reinterpret_cast<uintptr_t>(fiber->stack_low) &&
-                  interrupted.sp < reinterpret_cast<uintptr_t>(fiber);
-  if (!in_fiber) return Unpin();
+  if (fiber == nullptr) return Unpin();
   if (stopping_.load(std::memory_order_seq_cst)) {
     StopInHandler(machine, interrupted);
     return Unpin();

@@ -2,14 +2,21 @@
 #include "runtime/preempt.h"
 
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "runtime/blocking.h"
+#include "runtime/dump.h"
 #include "runtime/runtime.h"
 #include "sync/wait_group.h"
 #include "tests/support/fibers.h"
@@ -57,6 +64,42 @@ TEST_P(Preemption, AFiberThatSpinsWithoutAnyCallDoesNotStopTheOthers) {
   });
 }
 
+// As Boost.Coroutine, a JIT or an interpreter does it.
+TEST_P(Preemption, AFiberThatSpinsOnAStackThatALibraryHasMadeDoesNotStopTheOthers) {
+  Run([this] {
+    static std::atomic<bool> stop, begun;
+    stop = false;
+    sync::WaitGroup hogs;
+    for (int i = 0; i < GetParam(); ++i) {
+      begun = false;
+      hogs.Go([] {
+        std::vector<char> stack(size_t{64} << 10);
+        ucontext_t here, there;
+        getcontext(&there);
+        there.uc_stack.ss_sp = stack.data();
+        there.uc_stack.ss_size = stack.size();
+        there.uc_link = &here;
+        makecontext(
+            &there,
+            +[] {
+              begun = true;
+              while (!stop.load(std::memory_order_relaxed)) {
+              }
+            },
+            0);
+        swapcontext(&here, &there);
+      });
+      while (!begun.load()) Yield();
+    }
+    // Each needs a processor that a hog has.
+    for (int i = 0; i < 20; ++i) SleepFor(milliseconds(1));
+    // What a dump tells of such a fiber stops at the end of what is known.
+    EXPECT_NE(FiberDump().find("runtime: end of fiber dump"), std::string::npos);
+    stop = true;
+    hogs.Wait();
+  });
+}
+
 TEST_P(Preemption, TimersFireBesideFibersThatSpin) {
   Run([this] {
     Hogs hogs(GetParam());
@@ -101,6 +144,49 @@ TEST_P(Preemption, AStoppedFiberGoesOnWhereItWasWithItsRegistersAndErrno) {
     hogs.Wait();
     EXPECT_EQ(wrong.load(), 0);
   });
+}
+
+// The signal stack is the thread's, and small: a handler of the program's own that spins there is let be.
+TEST(PreemptionOnTheSignalStack, LetsAHandlerBe) {
+  if (!kPreemptionWorks) GTEST_SKIP() << "signals are held back in this build (preempt.h)";
+  static std::atomic<bool> go_on, in_handler;
+  go_on = in_handler = false;
+  struct sigaction action {};
+  action.sa_handler = [](int) {
+    in_handler = true;
+    while (!go_on.load()) {
+    }
+  };
+  action.sa_flags = SA_ONSTACK;
+  sigaction(SIGUSR1, &action, nullptr);
+  Runtime runtime({.procs = 1});
+  std::atomic<pid_t> tid{0};
+  uint64_t stops_before = 0, stops_after = 0;
+  std::thread outside([&] {
+    while (tid.load() == 0) std::this_thread::yield();
+    syscall(SYS_tgkill, getpid(), tid.load(), SIGUSR1);
+    while (!in_handler.load()) std::this_thread::yield();
+    stops_before = runtime.Stats().switches_preempted;
+    std::this_thread::sleep_for(5 * Nanos(kTimeSliceNs));
+    stops_after = runtime.Stats().switches_preempted;
+    go_on = true;
+  });
+  runtime.Run([&] {
+    sync::WaitGroup fibers;
+    fibers.Go([&] {
+      tid = gettid();
+      while (!in_handler.load()) {
+      }
+    });
+    // Both want the one processor.
+    fibers.Go([&] {
+      while (!go_on.load()) Yield();
+    });
+    fibers.Wait();
+    Blocking([&] { outside.join(); });
+  });
+  EXPECT_EQ(stops_before, stops_after);
+  signal(SIGUSR1, SIG_DFL);
 }
 
 // In a process of its own, since the threads of the hogs stay behind.
