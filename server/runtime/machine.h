@@ -55,9 +55,10 @@ struct Machine {
   std::atomic<uint32_t>* preempt_word = nullptr;  // preempt.h; this thread's.
   mutable std::atomic<bool> signal_sent{false};
   std::atomic<bool> trace_wanted{false};  // trace_running.h
-  // Sysmon's: when it took the processor, the CPU time of the thread then, and its list of such machines.
+  // Sysmon's: when it took the processor, since when it watches the CPU time of the thread, and its list of such machines.
   std::atomic<uint64_t> detached_at{0};
   int64_t detached_cpu_ns = 0;
+  int64_t detached_cpu_since_ns = 0;
   Machine* detached_next = nullptr;
   bool watched = false;
 

@@ -55,6 +55,12 @@ struct alignas(128) Processor {
   std::atomic<Machine*> machine{nullptr};  // That holds it. May be out of date by the time it is used.
   std::atomic<uint64_t> stop_tick{
       ~uint64_t{0}};  // The slice that is to end: the preemption signal is about it and no other.
+  // What the thread's clock said when sysmon, its owner, began to watch it (Sysmon::GuessFromClock).
+  struct Watched {
+    uint64_t tick = ~uint64_t{0};
+    int64_t cpu_ns = 0;
+    int64_t since_ns = 0;
+  } watched;
   RunQueue run_queue;
   // Sysmon and idle machines read when the earliest timer is due, the holder counts at every switch: separate cache lines.
   alignas(64) TimerHeap timers;

@@ -6,6 +6,7 @@
 // So everything that belongs to the thread (thread-locals, lock owners, half-finished library calls) stays right.
 #include <algorithm>
 #include <bit>
+#include <ctime>
 #include <utility>
 
 #include "base/check.h"
@@ -151,6 +152,20 @@ MR_NO_TSAN void Scheduler::CloseDetachedAccount(Machine& machine, Fiber* fiber, 
   machine.detached_at.store(0, std::memory_order_release);
 }
 
+namespace {
+
+// Whoever asks may wait a moment.
+bool Runs(pid_t tid) {
+  ThreadDoes does = WhatThreadDoes(tid);
+  if (does != ThreadDoes::kUnknown) return does == ThreadDoes::kRun;
+  int64_t before = ThreadCpuNs(tid);
+  timespec moment{.tv_sec = 0, .tv_nsec = 1'000'000};
+  nanosleep(&moment, nullptr);
+  return ThreadCpuNs(tid) - before > moment.tv_nsec / 10;
+}
+
+}  // namespace
+
 MR_NO_TSAN Scheduler::TraceAsked Scheduler::AskForTrace(Fiber* fiber, pid_t* tid) {
   // AwaitMachines has the mutex then.
   if (stopping_.load(std::memory_order_seq_cst)) return TraceAsked::kNobody;
@@ -158,7 +173,7 @@ MR_NO_TSAN Scheduler::TraceAsked Scheduler::AskForTrace(Fiber* fiber, pid_t* tid
   for (auto& machine : machines_) {
     if (machine->current != fiber || machine->life.load(std::memory_order_acquire) != Machine::Life::kRuns) continue;
     *tid = machine->tid.load(std::memory_order_relaxed);
-    if (ThreadSleeps(*tid)) return TraceAsked::kAsleep;
+    if (!Runs(*tid)) return TraceAsked::kAsleep;
     machine->trace_wanted.store(true, std::memory_order_release);
     SendPreemptSignal(*machine);
     return TraceAsked::kSignalled;

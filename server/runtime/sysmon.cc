@@ -24,6 +24,9 @@ constexpr int64_t kLateNs = 300'000;
 // Looks at an idle runtime before sleeping until somebody takes a processor: waking this thread costs whoever does.
 constexpr int kIdleLooks = 5;
 constexpr int kDetachedLooks = 64;
+// CPU time: more than a thread needs to go from one system call into the next, and what one uses that computes.
+constexpr int64_t kStirsNs = 100'000;
+constexpr int64_t kComputesNs = 1'000'000;
 constexpr int64_t kDeadlocksEveryNs = 1'000'000'000;
 
 }  // namespace
@@ -93,7 +96,7 @@ int64_t Sysmon::Look(int64_t now) {
   uint64_t now_ticks = NowTicks();
   s.ForEachProcessor([&](Processor& processor) {
     if (work_waits || processor.index >= s.procs()) {
-      retook |= LookAt(processor, now_ticks);
+      retook |= LookAt(processor, now, now_ticks);
       next = std::min(next, backoff_ns_);
     }
   });
@@ -107,7 +110,7 @@ int64_t Sysmon::Look(int64_t now) {
 }
 
 // Others wait for this processor. True: it was taken from a thread that sleeps.
-bool Sysmon::LookAt(Processor& processor, uint64_t now_ticks) {
+bool Sysmon::LookAt(Processor& processor, int64_t now, uint64_t now_ticks) {
   Scheduler& s = scheduler_;
   Machine* machine = processor.machine.load(std::memory_order_acquire);
   if (machine == nullptr || machine->preempt_word->load(std::memory_order_relaxed) >= internal::kPinned) return false;
@@ -115,9 +118,12 @@ bool Sysmon::LookAt(Processor& processor, uint64_t now_ticks) {
   uint64_t tick = processor.tick.Get();
   uint64_t age = TicksBetween(processor.slice_start.Get(), now_ticks);
   if (static_cast<int64_t>(age) < static_cast<int64_t>(s.slice_ticks_ / 500)) return false;
-  if (ThreadSleeps(machine->tid.load(std::memory_order_relaxed)) && processor.tick.Get() == tick &&
-      s.Retake(processor)) {
-    Watch(*machine);
+  const pid_t tid = machine->tid.load(std::memory_order_relaxed);
+  ThreadDoes does = WhatThreadDoes(tid);
+  if (does == ThreadDoes::kUnknown) does = GuessFromClock(processor, tid, tick, now);
+  if (does == ThreadDoes::kUnknown) return false;
+  if (does == ThreadDoes::kSleep && processor.tick.Get() == tick && s.Retake(processor)) {
+    Watch(*machine, ThreadCpuNs(tid));
     return true;
   }
   if (kPreemptionWorks && (age >= s.slice_ticks_ || processor.index >= s.procs()) &&
@@ -128,8 +134,26 @@ bool Sysmon::LookAt(Processor& processor, uint64_t now_ticks) {
   return false;
 }
 
-void Sysmon::Watch(Machine& machine) {
-  machine.detached_cpu_ns = ThreadCpuNs(machine.tid.load(std::memory_order_relaxed));
+// For a thread of which the kernel tells nothing. Much CPU time since it was first looked at in this slice: it computes. None for long:
+// it sleeps, or gets no core, which is as good a reason to give its processor to another one.
+ThreadDoes Sysmon::GuessFromClock(Processor& processor, pid_t tid, uint64_t tick, int64_t now) {
+  Processor::Watched& watched = processor.watched;
+  int64_t cpu_ns = ThreadCpuNs(tid);
+  int64_t used_ns = cpu_ns - watched.cpu_ns;
+  ThreadDoes does = ThreadDoes::kUnknown;
+  if (watched.tick == tick) {
+    if (used_ns >= kComputesNs) does = ThreadDoes::kRun;
+    if (used_ns < kStirsNs && now - watched.since_ns >= kTimeSliceNs) does = ThreadDoes::kSleep;
+  }
+  // What it did long ago does not tell what it does now.
+  if (watched.tick != tick || does != ThreadDoes::kUnknown || now - watched.since_ns >= 2 * kTimeSliceNs)
+    watched = {.tick = tick, .cpu_ns = cpu_ns, .since_ns = now};
+  return does;
+}
+
+void Sysmon::Watch(Machine& machine, int64_t cpu_ns) {
+  machine.detached_cpu_ns = cpu_ns;
+  machine.detached_cpu_since_ns = NowNs();
   if (machine.watched) return;
   machine.watched = true;
   machine.detached_next = detached_;
@@ -147,14 +171,27 @@ void Sysmon::LookAtDetached() {
       machine.watched = false;
       continue;
     }
-    const pid_t tid = machine.tid.load(std::memory_order_relaxed);
-    int64_t cpu_ns = ThreadCpuNs(tid);
-    // One that sleeps again, in another call, gets no signal: that could end it early (EINTR).
-    if (cpu_ns != machine.detached_cpu_ns && kPreemptionWorks && !ThreadSleeps(tid)) SendPreemptSignal(machine);
-    machine.detached_cpu_ns = cpu_ns;
+    if (Computes(machine) && kPreemptionWorks) SendPreemptSignal(machine);
     cursor_ = &machine.detached_next;
   }
   if (*cursor_ == nullptr) cursor_ = nullptr;
+}
+
+// One that only goes from one call to the next gets no signal: that could end the next call early (EINTR). It may sleep by the time that
+// it has been found running, so what little it does between two calls is not looked at.
+bool Sysmon::Computes(Machine& machine) {
+  const pid_t tid = machine.tid.load(std::memory_order_relaxed);
+  int64_t cpu_ns = ThreadCpuNs(tid);
+  int64_t used_ns = cpu_ns - machine.detached_cpu_ns;
+  if (used_ns < kStirsNs) return false;
+  ThreadDoes does = WhatThreadDoes(tid);
+  // Where the kernel does not tell, only who has had a good part of a core is sure to compute.
+  if (does == ThreadDoes::kUnknown) {
+    if (used_ns < kComputesNs) return false;
+    if (NowNs() - machine.detached_cpu_since_ns < 4 * used_ns) does = ThreadDoes::kRun;
+  }
+  Watch(machine, cpu_ns);
+  return does == ThreadDoes::kRun;
 }
 
 }  // namespace millrace::rt

@@ -10,7 +10,11 @@
 // stopped inside malloc must not stop it. Sleeps for as long as nothing can happen, so an idle runtime costs nothing.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
+
+#include "runtime/thread_state.h"
 
 namespace millrace::rt {
 
@@ -29,8 +33,10 @@ class Sysmon {
   bool HasRunMeanwhile();
   void Sleep(uint32_t how, int64_t until_ns);
   int64_t Look(int64_t now);
-  bool LookAt(Processor& processor, uint64_t now_ticks);
-  void Watch(Machine& machine);
+  bool LookAt(Processor& processor, int64_t now, uint64_t now_ticks);
+  ThreadDoes GuessFromClock(Processor& processor, pid_t tid, uint64_t tick, int64_t now);
+  void Watch(Machine& machine, int64_t cpu_ns);
+  bool Computes(Machine& machine);
   void LookAtDetached();
 
   Scheduler& scheduler_;

@@ -35,12 +35,12 @@ ssize_t ReadTaskFile(pid_t tid, const char* name, char* text, size_t size) {
 }  // namespace
 
 // State S or D in the file stat, "123 (name) S ...": the name has 15 characters at most and may hold anything.
-bool ThreadSleeps(pid_t tid) {
+ThreadDoes WhatThreadDoes(pid_t tid) {
   char text[96];
   for (ssize_t i = ReadTaskFile(tid, "stat", text, sizeof text) - 3; i > 0; --i) {
-    if (text[i] == ')') return text[i + 2] == 'S' || text[i + 2] == 'D';
+    if (text[i] == ')') return text[i + 2] == 'S' || text[i + 2] == 'D' ? ThreadDoes::kSleep : ThreadDoes::kRun;
   }
-  return false;
+  return ThreadDoes::kUnknown;
 }
 
 // The file syscall: "running", or the number of the call and more; "-1" for a page that is being read.

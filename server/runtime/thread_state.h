@@ -7,9 +7,11 @@
 
 namespace millrace::rt {
 
-// It sleeps (in a system call or for a page), rather than runs or waits for a core. Costs some 2 us. Allocates nothing and locks nothing,
-// not even stdio, which may be locked by a stopped fiber. False as well when there is no /proc.
-bool ThreadSleeps(pid_t tid);
+// Whether it sleeps (in a system call or for a page), or runs or waits for a core. Unknown when there is no /proc or no descriptor to
+// be had: then its CPU time (ThreadCpuNs) tells something, if one waits. Costs some 2 us. Allocates nothing and locks nothing, not even
+// stdio, which may be locked by a stopped fiber.
+enum class ThreadDoes : uint8_t { kRun, kSleep, kUnknown };
+ThreadDoes WhatThreadDoes(pid_t tid);
 
 // What it sleeps for, as far as the system call tells.
 enum class SleepsFor : uint8_t {
