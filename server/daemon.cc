@@ -126,7 +126,9 @@ class Daemon {
     for (const auto& pool : config_.pools) MR_RETURN_IF_ERROR(dispatcher_.AddPool(pool));
 
     std::promise<Status> started;
-    fibers_ = std::thread([this, &started] { runtime_.Run([this, &started] { MainFiber(&started); }); });
+    fibers_ = std::thread([this, &started] {
+      runtime_.Run({.name = "main", .urgent = true}, [this, &started] { MainFiber(&started); });
+    });
     MR_RETURN_IF_ERROR(started.get_future().get());
     dispatching_ = true;
 

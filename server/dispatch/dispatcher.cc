@@ -296,7 +296,7 @@ Dispatcher::DrainReport Dispatcher::Stop(Nanos grace) {
   // A fiber waits for the workers, this one for that fiber or the end of the grace.
   sync::CancelSource workers_ended;
   sync::WaitGroup waiter;
-  waiter.Go({.name = "drain"}, [&] {
+  waiter.Go({.name = "drain", .urgent = true}, [&] {
     for (auto& [name, pool] : core_->pools) pool->workers_done.Wait();
     workers_ended.Cancel(Cancelled("WORKERS_ENDED", "every worker has ended"));
   });

@@ -8,7 +8,8 @@ void Timekeeper::Start(rt::Runtime& runtime, std::function<MonoTime()> run_due) 
   run_due_ = std::move(run_due);
   alarm_.keeper = this;
   done_.Add(1);
-  runtime.Go({.name = "timekeeper"}, [this] {
+  // Timeouts and deadlines hold whatever the jobs do.
+  runtime.Go({.name = "timekeeper", .urgent = true}, [this] {
     Loop();
     done_.Done();
   });

@@ -70,7 +70,8 @@ grpc::ServerUnaryReactor* AnswerNow(const Backend& backend, Method method, grpc:
 // `work` may wait for the disk. It is done with the backend when it finishes its call: the server waits for calls, not for fibers.
 template <typename Work>
 void OnFiber(const Backend& backend, Work&& work) {
-  backend.runtime.Go({.name = "call"}, std::forward<Work>(work));
+  // Beside any number of jobs that compute.
+  backend.runtime.Go({.name = "call", .urgent = true}, std::forward<Work>(work));
 }
 
 // As AnswerNow, with a `translate` that may wait for the disk. It keeps by value what it needs; request, response and context
