@@ -1,10 +1,10 @@
 #include "base/check.h"
 
-#include <unistd.h>
-
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+
+#include "base/stderr.h"
 
 namespace millrace {
 
@@ -18,7 +18,7 @@ void Fatal(const char* file, int line, const char* format, ...) {
   va_end(arguments);
   if (length > static_cast<int>(sizeof text) - 128) length = static_cast<int>(sizeof text) - 128;
   length += snprintf(text + length, sizeof text - length, "\n  at %s:%d\n", file, line);
-  (void)!write(STDERR_FILENO, text, static_cast<size_t>(length));
+  WriteStderr({text, static_cast<size_t>(length)});
   abort();
 }
 

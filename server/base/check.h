@@ -4,7 +4,7 @@
 
 namespace millrace {
 
-// Prints "fatal error: <message>" and where, flushes stderr and aborts. Allocates nothing.
+// Prints "fatal error: <message>" and where, without waiting long for stderr, and aborts. Allocates nothing.
 [[noreturn]] void Fatal(const char* file, int line, const char* format, ...) __attribute__((format(printf, 3, 4)));
 
 }  // namespace millrace

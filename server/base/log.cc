@@ -2,12 +2,15 @@
 
 #include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/base_sink.h>
 
 #include <cstdarg>
 #include <cstdio>
 #include <memory>
+#include <mutex>
 #include <string>
+
+#include "base/log_queue.h"
 
 namespace millrace {
 namespace {
@@ -15,10 +18,21 @@ namespace {
 constexpr const char* kTextPattern = "%Y-%m-%dT%H:%M:%S.%eZ %-7l %v";
 constexpr const char* kJsonPattern = R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","message":"%v"})";
 
-struct Log {
-  Log() : logger("millrace", std::make_shared<spdlog::sinks::stderr_sink_mt>()) {
-    Configure(LogLevel::kInfo, LogFormat::kText);
+class Sink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  LogQueue queue;
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    queue.Write({line.data(), line.size()});
   }
+  void flush_() override {}
+};
+
+struct Log {
+  Log() : sink(std::make_shared<Sink>()), logger("millrace", sink) { Configure(LogLevel::kInfo, LogFormat::kText); }
 
   void Configure(LogLevel level, LogFormat new_format) {
     format = new_format;
@@ -39,6 +53,7 @@ struct Log {
     logger.set_pattern(format == LogFormat::kJson ? kJsonPattern : kTextPattern, spdlog::pattern_time_type::utc);
   }
 
+  std::shared_ptr<Sink> sink;
   spdlog::logger logger;
   LogFormat format = LogFormat::kText;
 };
@@ -95,6 +110,15 @@ __attribute__((noinline)) void Write(spdlog::level::level_enum level, const char
 }  // namespace
 
 void ConfigureLog(LogLevel level, LogFormat format) { TheLog().Configure(level, format); }
+
+void StartLogWriter() {
+  TheLog().sink->queue.Start([](uint64_t dropped) {
+    LogWarning("%llu lines of this log were dropped here: stderr did not take them in time",
+               static_cast<unsigned long long>(dropped));
+  });
+}
+
+bool FlushLog(std::chrono::milliseconds patience) { return TheLog().sink->queue.Flush(patience); }
 
 void LogDebug(const char* format, ...) {
   va_list arguments;

@@ -5,9 +5,12 @@
 //   Safety    A message cannot forge a line: control characters are escaped, and further lines of a message are indented (text)
 //             or escaped (JSON).
 //   Threads   Any thread or fiber once ConfigureLog has returned, which is called before others start. A line is written whole,
-//             under a short lock; the thread, not only the fiber, waits for stderr, so nothing is logged per job.
+//             under a short lock.
+//   Waiting   Until StartLogWriter whoever logs waits for stderr, the thread and not only the fiber. Afterwards nobody does: lines
+//             go into a queue, those for which it has no room are dropped, and a line says how many once there is room again.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 
 namespace millrace {
@@ -17,6 +20,11 @@ enum class LogFormat : uint8_t { kText, kJson };
 
 // Without this call: info and text.
 void ConfigureLog(LogLevel level, LogFormat format);
+
+// From now on a thread of the log's own writes the lines. Once; where no thread can be had all stays as it was.
+void StartLogWriter();
+// Waits until what was logged is written. False: stderr did not take it all within `patience`.
+bool FlushLog(std::chrono::milliseconds patience);
 
 void LogDebug(const char* format, ...) __attribute__((format(printf, 1, 2)));
 void LogInfo(const char* format, ...) __attribute__((format(printf, 1, 2)));
