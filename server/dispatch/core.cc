@@ -254,12 +254,17 @@ void Core::FinishAttempt(Worker& worker, AttemptOutcome outcome, Bytes output, c
                      .error = std::move(outcome.error),
                      .do_not_retry = outcome.do_not_retry,
                      .retry_after = outcome.retry_after,
+                     .not_started = outcome.not_started,
                      .stopped = attempt.stopped(),
                      .stop_reason = attempt.stop_reason(),
                      .no_retry_after_start = attempt.begun()};
   MonoTime started = attempt.started();
   AttemptResult result = Conclude(job, attempt.claim(), std::move(facts), std::move(output), turn);
-  pool.CountAttempt(kind, result, timings, started, turn.mono());
+  if (outcome.not_started) {
+    pool.CountRefusedStart();
+  } else {
+    pool.CountAttempt(kind, result, timings, started, turn.mono());
+  }
   if (draining) ++(result == AttemptResult::kReleased ? released : ended_while_draining);
   CheckDrained(pool, turn);
 }
@@ -270,10 +275,11 @@ AttemptResult Core::Conclude(JobEntry& job, const Claim& by, AttemptFacts facts,
   facts.losses = record.losses;
   facts.losses_max = options.losses_max;
   facts.no_retry_after_start = facts.no_retry_after_start && record.spec->no_retry_after_start;
-  if (facts.result != AttemptResult::kSucceeded || facts.stopped != kStopNone) {
+  if (facts.result != AttemptResult::kSucceeded || facts.not_started || facts.stopped != kStopNone) {
     facts.retry = ResolveRetry(record.spec->retry, job.kind->retry);
     facts.random = Random();
   }
+  const bool not_started = facts.not_started;
   Verdict verdict = Judge(std::move(facts));
   if (IsTerminal(verdict.next)) KeepView(job);
   if (!record.history.empty()) {
@@ -282,6 +288,8 @@ AttemptResult Core::Conclude(JobEntry& job, const Claim& by, AttemptFacts facts,
     record.history.back().error = verdict.error;
   }
   if (!verdict.counted) --record.attempts;
+  // The attempts that are kept are those that ran; a long shortage must not push them out. record.error tells of it.
+  if (not_started && !IsTerminal(verdict.next)) record.history.pop_back();
   if (verdict.lost) ++record.losses;
   if (IsTerminal(verdict.next)) {
     record.result = verdict.next == JobState::kSucceeded ? std::move(output) : nullptr;

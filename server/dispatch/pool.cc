@@ -179,6 +179,7 @@ PoolStats Pool::Stats(MonoTime now) {
           .work = work_,
           .submitted = submitted,
           .kinds = kinds.Stats(),
+          .starts_refused = starts_refused_,
           .wait_seconds = wait_seconds.Snapshot()};
 }
 

@@ -56,12 +56,16 @@ class Pool {
   void SetWorkersWanted(int wanted, MonoTime now);
   void CountAttempt(const KindOptions& kind, AttemptResult result, const AttemptTimings& timings, MonoTime start,
                     MonoTime end);
+  void CountRefusedStart() { ++starts_refused_; }
 
   // No job queued, running or half accepted.
   bool Empty() const;
   PoolState state() const;
   PoolStatus Look(MonoTime now);
   PoolStats Stats(MonoTime now);
+
+  // Those at home here, and those of its runner that have no home. Never changes after the start.
+  std::vector<std::string> home_kinds;
 
   BandedChannel channel;
   Gate gate;  // Submissions that wait for room here.
@@ -91,6 +95,7 @@ class Pool {
   size_t lowest_number_ = 0;   // Every number below it is taken.
   EfficiencyWindow window_;
   WorkTimes work_;
+  uint64_t starts_refused_ = 0;
   Nanos typical_run_{0};  // Moving average.
 };
 

@@ -43,7 +43,7 @@ struct PoolStatus {
   int64_t scheduled_jobs = 0;
   std::optional<WallTime> oldest_queued;   // When the oldest queued job was queued.
   std::optional<Nanos> oldest_queued_age;  // By a clock that nobody sets.
-  std::vector<std::string> kinds;
+  std::vector<std::string> kinds;          // That run here unless a submit says otherwise.
   Efficiency efficiency;
   int64_t waiting_submits = 0;
 };
@@ -67,6 +67,8 @@ struct PoolStats {
   WorkTimes work;  // Since start.
   std::array<uint64_t, kSubmitResults> submitted{};
   std::vector<KindStats> kinds;
+  uint64_t starts_refused =
+      0;  // Attempts that could not begin (AttemptOutcome::not_started); not among those of `kinds`.
   HistogramSnapshot wait_seconds;  // Queued to running.
 };
 

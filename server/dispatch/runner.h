@@ -43,6 +43,8 @@ struct AttemptOutcome {
   int exit_code = 0;
   bool do_not_retry = false;
   std::optional<Nanos> retry_after;  // Instead of the policy's backoff.
+  // Nothing of the job has begun, for want of something of ours: a process, a descriptor, memory. `result` says nothing then.
+  bool not_started = false;
 
   // exec: the children's share of the time the fiber was parked on kProcess.
   Nanos child_cpu{0};
@@ -50,6 +52,7 @@ struct AttemptOutcome {
 
   static AttemptOutcome Succeeded(std::string output);
   static AttemptOutcome Failed(std::string error);
+  static AttemptOutcome NotStarted(std::string error);
 };
 
 // Where a job runs when neither its client nor the configuration of its kind says.
@@ -58,7 +61,8 @@ inline constexpr std::string_view kDefaultPool = "default";
 // What the configuration says of a kind. A job's own settings come first.
 struct KindOptions {
   std::string name;
-  std::string pool;  // The pool it runs in when the client names none. Empty: kDefaultPool.
+  std::string
+      pool;  // Its home, where it runs when the client names no pool. Empty: it has none, and that is kDefaultPool.
   std::optional<Nanos> run_timeout;
   RetryOverrides retry;
 };

@@ -28,6 +28,13 @@ Verdict Judge(AttemptFacts facts) {
   if (facts.stopped & kStopDeadline) {
     return {.result = kCancelled, .next = JobState::kExpired, .error = std::move(facts.stop_reason)};
   }
+  if (facts.not_started) {
+    Verdict verdict{.result = kReleased, .next = JobState::kQueued, .counted = false, .error = std::move(facts.error)};
+    if (facts.stopped & kStopRelease) return verdict;
+    verdict.next = JobState::kScheduled;
+    verdict.delay = kStartPause + Nanos(static_cast<int64_t>(static_cast<double>(kStartPause.count()) * facts.random));
+    return verdict;
+  }
   if (facts.stopped & kStopTimeout) {
     std::string error = std::move(facts.stop_reason);
     return Retried(std::move(facts), kTimedOut, std::move(error));

@@ -3,6 +3,8 @@
 //   Why it was stopped comes first: a job whose cancel was asked for is CANCELLED, one whose deadline passed is EXPIRED, an
 //   attempt whose run_timeout passed has failed, whatever the handler returned. Only a release at shutdown leaves a success alone:
 //   the work is done, and doing it again would help nobody.
+//   An attempt that could not be started, since the daemon lacked a process, a descriptor or memory, is no attempt: the job waits
+//   a moment for its next start and nothing is counted. What was asked of it meanwhile, but for its timeout, still comes first.
 //   Else the handler's word counts: success; failure, which is retried with backoff while attempts are left; or a loss, which
 //   burns no attempt, is counted apart, and quarantines the job when there were too many.
 #pragma once
@@ -25,6 +27,7 @@ struct AttemptFacts {
   std::string error;
   bool do_not_retry = false;
   std::optional<Nanos> retry_after;
+  bool not_started = false;
   unsigned stopped = kStopNone;
   std::string stop_reason;  // For people.
 
@@ -35,6 +38,9 @@ struct AttemptFacts {
   RetryPolicy retry;
   double random = 0;  // For the jitter, in [0, 1).
 };
+
+// What a job waits whose attempt could not be started: at least this, at most twice as long.
+inline constexpr Nanos kStartPause = std::chrono::seconds(1);
 
 struct Verdict {
   AttemptResult result;

@@ -149,10 +149,12 @@ void Worker::Run() {
   }
   // A worker that always finds a job would keep its processor for ever: it lets others run after this much time.
   constexpr Nanos kSlice = std::chrono::milliseconds(2);
+  // After a start that was refused: a long queue is not tried through at once, each job with two records for the journal.
+  constexpr Nanos kRefusedPause = std::chrono::milliseconds(100);
   MonoTime slice_start = core.clock.Mono();
   runnable_before_ = rt::CurrentFiberTimes().runnable;
   while (TakeJob()) {
-    RunJob();
+    if (!RunJob()) rt::SleepFor(kRefusedPause);
     if (attempt.ended() - slice_start < kSlice) continue;
     rt::Yield();
     runnable_before_ = rt::CurrentFiberTimes().runnable;
@@ -218,7 +220,7 @@ AttemptOutcome Worker::RunAttempt() {
   }
 }
 
-void Worker::RunJob() {
+bool Worker::RunJob() {
   if (!core.commits_at_once) AwaitStartCommit();
   rt::FiberTimes before = rt::CurrentFiberTimes();
   // Since it was given the job it waited for a processor: time that the attempt lost, though it had not begun.
@@ -236,7 +238,9 @@ void Worker::RunJob() {
   Bytes output = outcome.output.empty() ? nullptr : MakeBytes(std::move(outcome.output));
   Turn turn(core);
   attempt.set_ended(turn.mono());
+  const bool started = !outcome.not_started;
   core.FinishAttempt(*this, std::move(outcome), std::move(output), timings, turn);
+  return started;
 }
 
 AttemptTimings TimingsOf(const rt::FiberTimes& used, const AttemptOutcome& outcome) {
@@ -265,6 +269,12 @@ AttemptOutcome AttemptOutcome::Failed(std::string error) {
   AttemptOutcome outcome;
   outcome.result = AttemptResult::kFailed;
   outcome.error = std::move(error);
+  return outcome;
+}
+
+AttemptOutcome AttemptOutcome::NotStarted(std::string error) {
+  AttemptOutcome outcome = Failed(std::move(error));
+  outcome.not_started = true;
   return outcome;
 }
 

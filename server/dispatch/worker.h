@@ -120,7 +120,7 @@ struct Worker {
   Result<std::shared_ptr<HotJob>> ReadCold(const JobId& id);
   void AwaitStartCommit();
   AttemptOutcome RunAttempt();
-  void RunJob();
+  bool RunJob();  // False: the attempt could not be started.
 
   // How long the fiber had ever waited for a processor when it was last without a job.
   Nanos runnable_before_{0};

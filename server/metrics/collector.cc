@@ -156,6 +156,7 @@ void AddJobs(Page* page, const dispatch::DispatchStats& stats) {
       if (result != AttemptResult::kRunning) page->Add({pool, kind.kind, Label(result)}, kind.attempts[i]);
     }
   });
+  AddPools(page, kStartsRefused, stats.pools, [](const auto& pool) { return pool.starts_refused; });
   AddPools(page, kJobWait, stats.pools, [](const auto& pool) { return pool.wait_seconds; });
   AddKinds(page, kJobRun, stats.pools, [&](const auto& pool, const auto& kind) {
     page->Add({pool, kind.kind}, kind.run_seconds);

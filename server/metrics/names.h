@@ -70,6 +70,9 @@ inline constexpr Metric kJobsFinished{"millrace_jobs_finished_total", kCounter, 
                                       "Jobs that reached their end."};
 inline constexpr Metric kJobAttempts{"millrace_job_attempts_total", kCounter, "pool,kind,result",
                                      "Attempts to run a job, by result."};
+inline constexpr Metric kStartsRefused{
+    "millrace_job_starts_refused_total", kCounter, "pool",
+    "Attempts that could not be started for want of a process, a descriptor or memory; their jobs wait and try again."};
 inline constexpr Metric kJobWait{"millrace_job_wait_seconds", kHistogram, "pool", "From queued to running."};
 inline constexpr Metric kJobRun{"millrace_job_run_seconds", kHistogram, "pool,kind", "Duration of an attempt."};
 inline constexpr Metric kJobs{"millrace_jobs", kGauge, "state", "Jobs that are remembered, by state."};
@@ -160,6 +163,7 @@ inline constexpr const Metric* kAll[] = {&kPoolQueueJobs,
                                          &kJobsUnroutable,
                                          &kJobsFinished,
                                          &kJobAttempts,
+                                         &kStartsRefused,
                                          &kJobWait,
                                          &kJobRun,
                                          &kJobs,

@@ -40,6 +40,31 @@ TEST(Dispatcher, AnAttemptsTimesSumUpToItsRun) {
   });
 }
 
+TEST(Dispatcher, AnAttemptThatCouldNotStartIsNoneAndTheJobWaits) {
+  WithDispatcher([](DispatchFixture& d) {
+    JobSpec spec = d.Spec("hold");
+    spec.retry.max_attempts = 1;
+    spec.no_retry_after_start = true;
+    JobId id = d.Submit(spec);
+    for (int i = 0; i < 20; ++i) {
+      d.runner.Next().Finish(AttemptOutcome::NotStarted("no process could be had"));
+      d.AwaitState(id, JobState::kScheduled);
+      EXPECT_EQ(d.Get(id).attempts, 0);
+      EXPECT_EQ(d.Get(id).losses, 0);
+      EXPECT_EQ(d.Get(id).error, "no process could be had");
+      EXPECT_EQ(d.History(id), "");
+      d.Advance(2s);
+    }
+    d.runner.Next().Succeed();
+    EXPECT_EQ(d.Await(id).state, JobState::kSucceeded);
+    EXPECT_EQ(d.Get(id).attempts, 1);
+    EXPECT_EQ(d.PoolStats().starts_refused, 20u);
+    for (const dispatch::KindStats& kind : d.PoolStats().kinds) {
+      EXPECT_EQ(kind.attempts[static_cast<size_t>(AttemptResult::kReleased)], 0u) << kind.kind;
+    }
+  });
+}
+
 TEST(Dispatcher, RetriesAFailedJobAfterItsBackoff) {
   WithDispatcher([](DispatchFixture& d) {
     JobSpec spec = d.Spec("hold");
