@@ -57,6 +57,7 @@ class Core {
   Pool* FindPool(std::string_view name) const;
   Runner* FindRunner(std::string_view name) const;
   std::string PoolNames() const;  // "'a', 'b'"
+  void ListKinds();               // Fills in each pool's, once.
 
   // ---- Guarded by the lock
   rt::Lock lock;

@@ -19,6 +19,17 @@ std::optional<WallTime> QueuedSince(const JobRecord& record) {
 
 }  // namespace
 
+void Core::ListKinds() {
+  for (Runner* runner : runners) {
+    for (const std::string& kind : runner->Kinds()) {
+      const std::string& home = runner->FindKind(kind)->pool;
+      for (auto& [name, pool] : pools) {
+        if (&pool->runner() == runner && (home.empty() || home == name)) pool->home_kinds.push_back(kind);
+      }
+    }
+  }
+}
+
 Result<std::shared_ptr<JobEntry>> Core::MakeEntry(const JobRecord& record) {
   auto job = std::make_shared<JobEntry>();
   const JobSpec& spec = *record.spec;

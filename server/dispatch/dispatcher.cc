@@ -67,6 +67,7 @@ Status Dispatcher::AddPool(PoolOptions options) {
 }
 
 Status Dispatcher::Start(bool run_timekeeper) {
+  core_->ListKinds();
   Status recovered;
   std::vector<JobEntry*> ready;
   MR_RETURN_IF_ERROR(core_->journal.Load([&](JobRecord record) {
@@ -190,7 +191,7 @@ Result<PoolStatus> Dispatcher::OnPool(std::string_view name, Change change) cons
     MR_RETURN_IF_ERROR(change(*pool, turn));
     status = pool->Look(turn.mono());
   }
-  status.kinds = pool->runner().Kinds();
+  status.kinds = pool->home_kinds;
   return status;
 }
 

@@ -228,6 +228,18 @@ TEST(Pool, CountsWhatItDid) {
   });
 }
 
+TEST(Pool, ListsTheKindsThatAreAtHomeInItAndThoseWithoutAHome) {
+  DispatchSetup setup{.pools = {{.name = "default"}, {.name = "other"}}};
+  setup.prepare = [](FakeRunner& runner) {
+    runner.AddKind({.name = "mine", .pool = "other"});
+    runner.AddKind({.name = "lost", .pool = "nowhere"});
+  };
+  WithDispatcher(setup, [](DispatchFixture& d) {
+    EXPECT_EQ(d.Pool("default").kinds, (std::vector<std::string>{"echo", "hold", "noop"}));
+    EXPECT_EQ(d.Pool("other").kinds, (std::vector<std::string>{"echo", "hold", "mine", "noop"}));
+  });
+}
+
 TEST(Pool, UtilizationFollowsBusyWorkersWhileAnAttemptRuns) {
   WithDispatcher(Workers(2), [](DispatchFixture& d) {
     d.Submit("hold");
