@@ -4,13 +4,17 @@
 //
 //   Waiting    The caller parks (WaitReason::kProcess); a plain thread blocks. Everything in the ProcessSpec, views included, must
 //              live until Run returns, and it does: the caller is standing there.
-//   Child      Starts in a process group of its own with a working directory, umask, limits and exactly the environment given;
-//              default signal dispositions, nothing blocked, nothing open but stdin, stdout and stderr (pipes), no new
-//              privileges. It is killed when this process dies, however that dies.
-//   Ending     The leader's end is the end. What is left in its group is killed then; a descendant that left the group may go on,
-//              but is not waited for: its hold on the pipes is cut after a moment. Everything the leader wrote is delivered.
-//   Stopping   Cancelled: TERM to the group, and KILL after `grace`. A child that writes more than `output_bytes_max` is stopped
-//              the same way and its surplus is read and dropped, so it never costs more memory than that.
+//   Child      Starts in a session and process group of its own with a working directory, umask, limits and exactly the
+//              environment given; default signal dispositions, nothing blocked, nothing open but stdin, stdout and stderr (pipes),
+//              no new privileges. It is killed when this process dies, however that dies.
+//   Ending     The leader's end is the end. What is left in its group is killed then. Everything the leader wrote is delivered.
+//              A descendant that left the group goes on unless the host adopts; it is not waited for: its hold on the pipes is cut
+//              after a moment.
+//   Adopting   With ProcessHostOptions::adopt the whole tree of the child (io/process_tree.h) hears the TERM, and what is left of it
+//              at the leader's end is killed, and gone when Run returns: no process of it lives on. Out of reach is only what has
+//              left the session, has no parent in the tree any more, and cleared the mark from its environment.
+//   Stopping   Cancelled: TERM, and KILL after `grace`. A child that writes more than `output_bytes_max` is stopped the same way
+//              and its surplus is read and dropped, so it never costs more memory than that.
 //   Nothing    is left when Run returns: no zombie, no descriptor, no callback that still runs.
 //   Failures   A child that cannot be started is a Status that names the program and the reason; one that fails is a ProcessExit.
 //
@@ -48,7 +52,7 @@ struct ProcessSpec {
   std::vector<std::string> argv;  // argv[0] included.
   std::vector<std::string> env;   // "NAME=value"; nothing is inherited.
   std::string directory = "/";
-  mode_t umask = 022;
+  std::optional<mode_t> umask;  // Unset: that of this process.
   ProcessLimits limits;
 
   std::string_view input;                     // A child that does not read it all is no error.
@@ -69,18 +73,28 @@ struct ProcessExit {
   bool success() const { return signal == 0 && code == 0; }
 };
 
+struct ProcessHostOptions {
+  // See Adopting. Orphans of this process's children, and of others where it is process 1, become its own and are reaped when they
+  // end. Of the whole process, so for one host in it, and where nobody else counts on orphans going elsewhere.
+  bool adopt = false;
+  // Where set, each child finds kMarkVariable (process_tree.h) in its environment: this, '-' and a number. Without it a descendant
+  // with a session of its own is not found once its parent has ended. It should be unique on the machine.
+  std::string mark;
+};
+
 class ProcessHost {
  public:
-  ProcessHost();
+  explicit ProcessHost(ProcessHostOptions options = {});
   ~ProcessHost();  // Stops.
   ProcessHost(const ProcessHost&) = delete;
   ProcessHost& operator=(const ProcessHost&) = delete;
 
-  // Any fiber or thread. The host must live until Run returns. UNAVAILABLE: PROCESS_START_FAILED, PROCESS_HOST_STOPPED;
-  // CANCELLED: it was cancelled before it was started.
+  // Any fiber or thread. The host must live until Run returns. UNAVAILABLE: PROCESS_START_REFUSED (nothing has begun: the system
+  // is short of processes, descriptors or memory, and may have them later), PROCESS_START_FAILED (the program, its folder or its
+  // limits), PROCESS_HOST_STOPPED. CANCELLED: it was cancelled before it was started.
   Result<ProcessExit> Run(const ProcessSpec& spec, const sync::CancelToken& cancel);
 
-  // Kills every child at once (their Run returns) and starts no more. Blocks the thread for as long as a kill takes. Once or
+  // Kills every child at once (their Run returns) and starts no more. Blocks the thread for as long as kills take. Once or
   // often, but before the Runtime ends whose fibers used the host: until then its thread may still be waking the last of them.
   void Stop();
 

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "io/asio_netpoll.h"
@@ -58,23 +59,30 @@ struct LookUp {
   sync::Channel<Answer> answers{1};
 };
 
+// The first one starts Asio's thread for look-ups: it throws std::system_error where no thread can be had.
 std::shared_ptr<LookUp> StartLookUp(const Address& address) {
   AsioNetpoller& poller = AsioNetpoller::Current();
   auto look_up = std::make_shared<LookUp>(poller.context());
   poller.BeginWatching();
-  look_up->resolver.async_resolve(
-      address.host, std::to_string(address.port),
-      [look_up, &poller](const std::error_code& error, const Resolver::results_type& found) {
-        poller.EndWatching();
-        poller.CountCompleted();
-        Answer answer{.error = error};
-        for (const auto& entry : found) {
-          SocketAddress& each = answer.addresses.emplace_back();
-          each.length = static_cast<socklen_t>(entry.endpoint().size());
-          memcpy(&each.storage, entry.endpoint().data(), entry.endpoint().size());
-        }
-        (void)look_up->answers.TrySend(std::move(answer));  // There is room for it.
-      });
+  auto begin = [&](auto handler) {
+    try {
+      look_up->resolver.async_resolve(address.host, std::to_string(address.port), std::move(handler));
+    } catch (...) {
+      poller.EndWatching();
+      throw;
+    }
+  };
+  begin([look_up, &poller](const std::error_code& error, const Resolver::results_type& found) {
+    poller.EndWatching();
+    poller.CountCompleted();
+    Answer answer{.error = error};
+    for (const auto& entry : found) {
+      SocketAddress& each = answer.addresses.emplace_back();
+      each.length = static_cast<socklen_t>(entry.endpoint().size());
+      memcpy(&each.storage, entry.endpoint().data(), entry.endpoint().size());
+    }
+    (void)look_up->answers.TrySend(std::move(answer));  // There is room for it.
+  });
   return look_up;
 }
 
@@ -87,7 +95,13 @@ Result<std::vector<SocketAddress>> Resolve(const Address& address, const char* v
   const std::string what = "cannot " + std::string(verb) + " " + address.ToString();
   if (until.cancel.cancelled()) return StoppedError(until, true, what);
   if (until.expired()) return StoppedError(until, false, what);
-  std::shared_ptr<LookUp> look_up = StartLookUp(address);
+  std::shared_ptr<LookUp> look_up;
+  try {
+    look_up = StartLookUp(address);
+  } catch (const std::system_error& error) {
+    return Unavailable("HOST_LOOKUP_FAILED",
+                       what + ": no thread for the look-up could be had: " + error.code().message());
+  }
   Answer answer;
   auto forever = std::chrono::steady_clock::now() + std::chrono::hours(24);
   size_t chosen =

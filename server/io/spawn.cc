@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cinttypes>
@@ -35,8 +36,8 @@ struct Plan {
   char* const* argv;
   char* const* env;
   const char* directory;
-  mode_t umask;
-  std::array<Limit, 6> limits;
+  std::optional<mode_t> umask;
+  std::array<Limit, 6> limits;  // As many as AddLimits can add.
   size_t limit_count;
   int input, output, errors, report;
   pid_t parent;
@@ -51,7 +52,7 @@ struct Plan {
 // In the child, whose memory and stack are the parent's: only async-signal-safe calls, no allocation, no return.
 [[noreturn]] void BecomeProgram(const Plan& plan) {
   constexpr int kReport = 3;
-  setpgid(0, 0);
+  setsid();  // A group of its own as well. What the child starts can leave the group and stays in the session.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   // The parent died before the line above: nobody would tell us any more.
   if (getppid() != plan.parent) _exit(127);
@@ -68,7 +69,7 @@ struct Plan {
   // close_range, or /proc/self/fd where a kernel or a container's filter has no such call; glibc keeps it async-signal-safe.
   closefrom(kReport + 1);
 
-  umask(plan.umask);
+  if (plan.umask) umask(*plan.umask);
   if (chdir(plan.directory) != 0) Refuse(kReport, Refusal::kDirectory);
   for (size_t i = 0; i < plan.limit_count; ++i) {
     if (setrlimit(plan.limits[i].resource, &plan.limits[i].value) != 0) Refuse(kReport, Refusal::kLimit);
@@ -134,8 +135,11 @@ void AddLimits(const ProcessLimits& limits, Plan& plan) {
   add(RLIMIT_NPROC, limits.processes);
 }
 
-Status StartFailed(const ProcessSpec& spec, const std::string& what, int error) {
-  return Unavailable("PROCESS_START_FAILED",
+// What this process or the machine is short of, for now. It says nothing about the program.
+bool IsShortage(int error) { return error == EAGAIN || error == EMFILE || error == ENFILE || error == ENOMEM; }
+
+Status StartFailed(const ProcessSpec& spec, const std::string& what, int error, bool begun = false) {
+  return Unavailable(IsShortage(error) && !begun ? "PROCESS_START_REFUSED" : "PROCESS_START_FAILED",
                      "cannot start '" + spec.program + "': " + what + std::string(strerrordesc_np(error)))
       .With("program", spec.program)
       .With("errno", std::string(strerrorname_np(error)));
@@ -152,7 +156,9 @@ Status Explain(const ProcessSpec& spec, const Refusal& refusal) {
     case Refusal::kExec:
       break;
   }
-  return StartFailed(spec, "", refusal.error);
+  // A limit of memory that is too small for the program is no shortage of ours: it would be there at every attempt.
+  const bool too_small = refusal.error == ENOMEM && spec.limits.address_space_bytes;
+  return StartFailed(spec, "", refusal.error, too_small);
 }
 
 // "123 456 7": time on a processor, time waiting for one, time slices. The kernel keeps it until the zombie is reaped; zero where
@@ -180,13 +186,17 @@ pid_t Wait(pid_t pid, int* status, rusage* usage) {
 
 }  // namespace
 
-Result<Spawned> Spawn(const ProcessSpec& spec) {
+Result<Spawned> Spawn(const ProcessSpec& spec, const std::string& variable) {
   Pipe input, output, errors, report;
   if (!MakePipe(input) || !MakePipe(output) || !MakePipe(errors) || !MakePipe(report) ||
       !MakeNonBlocking(input.write) || !MakeNonBlocking(output.read) || !MakeNonBlocking(errors.read)) {
     return StartFailed(spec, "pipes: ", errno);
   }
+  // The number that the pidfd will need: without one it could not be had once the program runs.
+  UniqueFd reserved(fcntl(report.read.get(), F_DUPFD_CLOEXEC, 0));
+  if (!reserved.valid()) return StartFailed(spec, "descriptors: ", errno);
   std::vector<char*> argv = Pointers(spec.argv), env = Pointers(spec.env);
+  if (!variable.empty()) env.insert(env.end() - 1, const_cast<char*>(variable.c_str()));
   Plan plan{.program = spec.program.c_str(),
             .argv = argv.data(),
             .env = env.data(),
@@ -216,9 +226,10 @@ Result<Spawned> Spawn(const ProcessSpec& spec) {
     return Explain(spec, refusal);
   }
 
+  reserved.Reset();
   UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   if (!pidfd.valid()) {
-    Status failed = StartFailed(spec, "pidfd_open: ", errno);
+    Status failed = StartFailed(spec, "pidfd_open: ", errno, true);
     SignalGroup(pid, SIGKILL);
     Reap(pid);
     return failed;

@@ -7,6 +7,8 @@
 
 #include <sys/types.h>
 
+#include <string>
+
 #include "base/status.h"
 #include "io/process.h"
 #include "io/unique_fd.h"
@@ -14,16 +16,18 @@
 namespace millrace::io {
 
 struct Spawned {
-  pid_t pid = -1;  // Also its process group. The caller must reap it, and only once the group needs no more signals.
-  UniqueFd pidfd;  // Readable when it has ended.
+  // Also its process group and its session. The caller must reap it, and only once the group needs no more signals.
+  pid_t pid = -1;
+  UniqueFd pidfd;                  // Readable when it has ended.
   UniqueFd input, output, errors;  // Our ends of its stdin, stdout and stderr; they do not block.
 };
 
-// Returns once the child runs its program. On a Status nothing is left behind.
+// Returns once the child runs its program. On a Status nothing is left behind: PROCESS_START_REFUSED where the system was short of
+// something and no program has begun, else PROCESS_START_FAILED. `variable`, "NAME=value", is one more of the environment.
 //
 // The child dies with the calling *thread* (that is what PR_SET_PDEATHSIG watches), which must have all signals blocked: a
 // handler of ours must not run in the child, whose memory is ours until it execs.
-Result<Spawned> Spawn(const ProcessSpec& spec);
+Result<Spawned> Spawn(const ProcessSpec& spec, const std::string& variable = "");
 
 struct Ending {
   int status = 0;  // As from wait(2).

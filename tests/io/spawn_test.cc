@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -40,8 +41,8 @@ TEST_F(Spawning, NothingIsOpenButTheThreeStandardDescriptors) {
   EXPECT_EQ(OutputOf(Program("/bin/ls", {"/proc/self/fd"})), "0\n1\n2\n3\n") << "3 is the folder that ls reads";
 }
 
-TEST_F(Spawning, TheChildLeadsAProcessGroupOfItsOwn) {
-  std::string output = OutputOf(Shell("echo $$; cut -d' ' -f5 /proc/$$/stat"));
+TEST_F(Spawning, TheChildLeadsAProcessGroupAndASessionOfItsOwn) {
+  std::string output = OutputOf(Shell("echo $$ $$; cut -d' ' -f5,6 /proc/$$/stat"));
   size_t line = output.find('\n');
   EXPECT_EQ(output, output.substr(0, line) + "\n" + output.substr(0, line) + "\n");
   EXPECT_NE(std::stoi(output), getpgrp());
@@ -55,6 +56,12 @@ TEST_F(Spawning, SignalsAreUnblockedAndAtTheirDefaults) {
   EXPECT_EQ(OutputOf(Program("/bin/grep", {"-E", "^Sig(Blk|Ign|Pnd)", "/proc/self/status"})),
             "SigPnd:\t0000000000000000\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
   sigaction(SIGUSR1, &before, nullptr);
+}
+
+TEST_F(Spawning, TheUmaskIsThatOfThisProcessUnlessTheSpecNamesOne) {
+  const mode_t before = umask(077);
+  EXPECT_EQ(OutputOf(Shell("umask")), "0077\n");
+  umask(before);
 }
 
 TEST_F(Spawning, DirectoryUmaskAndPrivilegesAreSet) {

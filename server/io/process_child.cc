@@ -1,0 +1,228 @@
+#include "io/process_child.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "base/log.h"
+
+namespace millrace::io::host {
+namespace {
+
+// How long a descendant that outlives the leader may keep the pipes. Those in the group are being killed meanwhile, so this is
+// spent only on one that left the group, and what the leader itself wrote has been read by then.
+constexpr auto kPipesOutliveLeader = std::chrono::milliseconds(200);
+// The most a pipe can hold (fs.pipe-max-size for those without privileges): what may still lie there when the leader has ended.
+constexpr size_t kPipeBytesMax = size_t{1} << 20;
+// How long a tree that is being killed may take to go before its Run returns without: what hangs in the kernel hangs for long.
+constexpr auto kTreePatience = std::chrono::seconds(10);
+constexpr Nanos kTreeLookFirst = std::chrono::milliseconds(1), kTreeLookMost = std::chrono::milliseconds(100);
+
+}  // namespace
+
+void Child::Start() {
+  const std::string mark = Mark();
+  Result<Spawned> spawned = Spawn(spec_, mark.empty() ? mark : std::string(kMarkVariable) + "=" + mark);
+  if (!spawned.ok()) return Finish(spawned.status());
+  pid_ = spawned->pid;
+  reactor_.leaders.insert(pid_);
+  if (!Adopt(input_, spawned->input) || !Adopt(output_, spawned->output) || !Adopt(errors_, spawned->errors) ||
+      !Adopt(pidfd_, spawned->pidfd)) {
+    SignalGroup(pid_, SIGKILL);
+    Reap(pid_);
+    reactor_.leaders.erase(pid_);
+    return Finish(
+        Unavailable("PROCESS_START_FAILED", "cannot start '" + spec_.program + "': its pipes cannot be watched"));
+  }
+  running_ = true;
+  When(pidfd_, Stream::wait_read, &Child::OnEnd);
+  Feed();
+  When(output_, Stream::wait_read, &Child::OnOutput);
+  When(errors_, Stream::wait_read, &Child::OnErrors);
+}
+
+void Child::Terminate(const std::vector<ProcessEntry>& all) {
+  if (!running_ || std::exchange(terminating_, true)) return;
+  SignalGroup(pid_, SIGTERM);
+  SignalGroup(pid_, SIGCONT);  // A stopped child would sleep through the TERM.
+  for (const ProcessEntry& member : FindTree(all, Tree())) {
+    if (member.group == pid_) continue;
+    SignalProcess(member, SIGTERM);
+    SignalProcess(member, SIGCONT);
+  }
+  timer_.expires_after(spec_.grace);
+  timer_.async_wait([self = shared_from_this()](const asio::error_code& error) {
+    if (!error) self->Kill();
+  });
+}
+
+void Child::Kill() {
+  if (running_) SignalGroup(pid_, SIGKILL);
+}
+
+std::string Child::Mark() const {
+  const std::string& mark = reactor_.options.mark;
+  return mark.empty() ? mark : mark + "-" + std::to_string(id_);
+}
+
+TreeOf Child::Tree() const {
+  // An orphan's parent is this process; whoever is not an orphan has a parent in the tree.
+  return {.leader = pid_, .mark = Mark(), .orphan_parent = getpid()};
+}
+
+bool Child::Adopt(Stream& stream, UniqueFd& fd) {
+  asio::error_code error;
+  stream.assign(fd.get(), error);
+  if (!error) (void)fd.Release();
+  return !error;
+}
+
+void Child::When(Stream& stream, Stream::wait_type ready, void (Child::*then)()) {
+  stream.async_wait(ready, [self = shared_from_this(), &stream, then](const asio::error_code& error) {
+    // Closed in the meantime: this turn was already on its way.
+    if (!error && stream.is_open()) ((*self).*then)();
+  });
+}
+
+void Child::Feed() {
+  while (fed_ < spec_.input.size()) {
+    ssize_t wrote = ::write(input_.native_handle(), spec_.input.data() + fed_, spec_.input.size() - fed_);
+    if (wrote >= 0) {
+      fed_ += static_cast<size_t>(wrote);
+    } else if (errno == EAGAIN) {
+      return When(input_, Stream::wait_write, &Child::Feed);
+    } else if (errno != EINTR) {
+      break;  // EPIPE: the child does not want to read it all, which is its right.
+    }
+  }
+  Close(input_);
+}
+
+void Child::OnOutput() {
+  if (ReadChunk(output_) >= 0) When(output_, Stream::wait_read, &Child::OnOutput);
+  FinishIfQuiet();
+}
+
+void Child::OnErrors() {
+  if (ReadChunk(errors_) >= 0) When(errors_, Stream::wait_read, &Child::OnErrors);
+  FinishIfQuiet();
+}
+
+ssize_t Child::ReadChunk(Stream& stream) {
+  ssize_t got;
+  do got = ::read(stream.native_handle(), reactor_.chunk.data(), reactor_.chunk.size());
+  while (got < 0 && errno == EINTR);
+  if (got < 0 && errno == EAGAIN) return 0;
+  if (got <= 0) {
+    Close(stream);
+    return -1;
+  }
+  std::string_view chunk(reactor_.chunk.data(), static_cast<size_t>(got));
+  if (&stream == &output_) {
+    Keep(chunk);
+  } else if (spec_.on_error_output) {
+    spec_.on_error_output(chunk);
+  }
+  return got;
+}
+
+void Child::Keep(std::string_view chunk) {
+  size_t room = spec_.output_bytes_max - exit_.output.size();
+  exit_.output.append(chunk.substr(0, room));
+  if (chunk.size() <= room) return;
+  exit_.output_overflow = true;
+  if (terminating_) return;
+  Terminate(reactor_.options.adopt ? ListProcesses().value_or(std::vector<ProcessEntry>())
+                                   : std::vector<ProcessEntry>());
+}
+
+void Child::OnEnd() {
+  running_ = false;
+  timer_.cancel();
+  Close(pidfd_);
+  Close(input_);
+  SignalGroup(pid_, SIGKILL);
+  if (!reactor_.options.adopt) return Bury();
+  tree_until_ = std::chrono::steady_clock::now() + kTreePatience;
+  SweepTree(kTreeLookFirst);
+}
+
+void Child::SweepTree(Nanos pause) {
+  std::optional<std::vector<pid_t>> orphans = LivingOrphans(reactor_.leaders);
+  if (orphans && orphans->empty()) return Bury();
+  std::optional<std::vector<ProcessEntry>> all = ListProcesses();
+  size_t left = all ? 0 : 1;
+  if (all) {
+    for (const ProcessEntry& member : FindTree(*all, Tree())) {
+      if (member.zombie) continue;
+      ++left;
+      SignalProcess(member, SIGKILL);
+    }
+  }
+  if (left == 0) {
+    (void)LivingOrphans(reactor_.leaders);  // Reaps what has ended by now.
+    return Bury();
+  }
+  if (std::chrono::steady_clock::now() > tree_until_) {
+    LogWarning("'%s' ended and left %zu processes of session %d, which do not end when they are killed",
+               spec_.program.c_str(), left, static_cast<int>(pid_));
+    return Bury();
+  }
+  timer_.expires_after(pause);
+  timer_.async_wait([self = shared_from_this(), pause](const asio::error_code& error) {
+    if (!error) self->SweepTree(std::min<Nanos>(2 * pause, kTreeLookMost));
+  });
+}
+
+void Child::Bury() {
+  Ending ending = Reap(pid_);
+  reactor_.leaders.erase(pid_);  // Its number may belong to somebody else from here on.
+  ended_ = true;
+  exit_.code = WIFEXITED(ending.status) ? WEXITSTATUS(ending.status) : 0;
+  exit_.signal = WIFSIGNALED(ending.status) ? WTERMSIG(ending.status) : 0;
+  exit_.cpu = ending.cpu;
+  exit_.run_delay = ending.run_delay;
+  for (Stream* stream : {&output_, &errors_}) Drain(*stream);
+  if (output_.is_open() || errors_.is_open()) {
+    timer_.expires_after(kPipesOutliveLeader);
+    timer_.async_wait([self = shared_from_this()](const asio::error_code& error) {
+      if (error) return;
+      self->Close(self->output_);
+      self->Close(self->errors_);
+      self->FinishIfQuiet();
+    });
+  }
+  FinishIfQuiet();
+}
+
+void Child::Drain(Stream& stream) {
+  ssize_t got = 1;
+  for (size_t bytes = 0; stream.is_open() && got > 0 && bytes < kPipeBytesMax; bytes += static_cast<size_t>(got)) {
+    got = ReadChunk(stream);
+    if (got < 0) return;
+  }
+}
+
+void Child::FinishIfQuiet() {
+  if (ended_ && !output_.is_open() && !errors_.is_open()) Finish(std::move(exit_));
+}
+
+void Child::Finish(Result<ProcessExit> result) {
+  if (std::exchange(finished_, true)) return;
+  timer_.cancel();
+  for (Stream* stream : {&input_, &output_, &errors_, &pidfd_}) Close(*stream);
+  call_.outcome = std::move(result);
+  call_.done.Wake();  // The caller goes on; the call and the spec are gone.
+  reactor_.children.erase(id_);
+}
+
+void Child::Close(Stream& stream) {
+  asio::error_code ignored;
+  stream.close(ignored);
+}
+
+}  // namespace millrace::io::host

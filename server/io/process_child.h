@@ -1,0 +1,102 @@
+// What the thread of a ProcessHost works with: Child is one child from the request to start it to its end, and its tree's.
+//
+// One thread uses all of it, so nothing is guarded. Asio only waits here; the reads and writes are our own calls that do not block,
+// so the order "everything it wrote, then its end" is ours to keep, and one buffer serves all children.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "io/asio.h"
+#include "io/process.h"
+#include "io/process_tree.h"
+#include "io/spawn.h"
+#include "io/unique_fd.h"
+#include "runtime/park.h"
+
+namespace millrace::io::host {
+
+using Stream = asio::posix::stream_descriptor;
+
+// A Run that waits. On its caller's stack; the host thread's from the request to start until `done`.
+struct Call {
+  const ProcessSpec& spec;
+  rt::Parker done;
+  Result<ProcessExit> outcome{ProcessExit{}};
+};
+
+// Not by the Call's address: a request to terminate may come when that is somebody else's already.
+using CallId = uint64_t;
+
+class Child;
+
+// What belongs to the host thread.
+struct Reactor {
+  explicit Reactor(ProcessHostOptions chosen) : options(std::move(chosen)) {}
+
+  asio::io_context context{1};
+  const ProcessHostOptions options;
+  std::unordered_map<CallId, std::shared_ptr<Child>> children;
+  std::unordered_set<pid_t> leaders;  // Started and not reaped.
+  std::vector<char> chunk = std::vector<char>(size_t{64} << 10);
+};
+
+// From the request to start to the end.
+class Child : public std::enable_shared_from_this<Child> {
+ public:
+  Child(Reactor& reactor, CallId id, Call& call) : reactor_(reactor), id_(id), call_(call), spec_(call.spec) {}
+
+  void Start();
+
+  // TERM now and KILL after the grace; the end itself is seen through the pidfd. `all`: of all processes, where the host adopts.
+  void Terminate(const std::vector<ProcessEntry>& all);
+  void Kill();
+
+ private:
+  std::string Mark() const;  // "": it has none.
+  TreeOf Tree() const;
+  bool Adopt(Stream& stream, UniqueFd& fd);
+  void When(Stream& stream, Stream::wait_type ready, void (Child::*then)());
+
+  void Feed();
+  void OnOutput();
+  void OnErrors();
+  // One chunk at a turn, so that a child that floods its pipe leaves turns to the others. The bytes read, 0 when there are none
+  // now; -1 at the end of the stream, which it closes.
+  ssize_t ReadChunk(Stream& stream);
+  void Keep(std::string_view chunk);
+  // Reads what lies in the pipe now. Bounded, because somebody else may still be writing to it.
+  void Drain(Stream& stream);
+
+  void OnEnd();
+  // The leader has ended and is not reaped yet: its number, which is also the name of its group and session, must not pass to
+  // somebody else before the rest of the tree is gone.
+  void SweepTree(Nanos pause);
+  void Bury();
+  void FinishIfQuiet();
+  void Finish(Result<ProcessExit> result);
+  static void Close(Stream& stream);
+
+  Reactor& reactor_;
+  CallId id_;
+  Call& call_;
+  const ProcessSpec& spec_;
+  pid_t pid_ = -1;
+  Stream input_{reactor_.context}, output_{reactor_.context}, errors_{reactor_.context}, pidfd_{reactor_.context};
+  asio::steady_timer timer_{reactor_.context};  // The grace; then looks at the tree; then the pipes' patience.
+  size_t fed_ = 0;
+  std::chrono::steady_clock::time_point tree_until_;
+  bool running_ = false;
+  bool terminating_ = false;
+  bool ended_ = false;
+  bool finished_ = false;
+  ProcessExit exit_;
+};
+
+}  // namespace millrace::io::host

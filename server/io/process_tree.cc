@@ -1,0 +1,185 @@
+#include "io/process_tree.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <thread>
+
+#include "io/unique_fd.h"
+
+namespace millrace::io {
+namespace {
+
+// More than any environment: the kernel takes a quarter of the stack's limit, and 6 MiB at most.
+constexpr size_t kEnvironmentBytesMax = size_t{8} << 20;
+
+// The whole file, at most `bytes_max`. nullopt: it cannot be opened; the process has ended, or is not ours to look at.
+std::optional<std::string> ReadFile(const std::string& path, size_t bytes_max) {
+  UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.valid()) return std::nullopt;
+  std::string text;
+  char chunk[4096];
+  while (text.size() < bytes_max) {
+    ssize_t got = read(file.get(), chunk, sizeof chunk);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    text.append(chunk, static_cast<size_t>(got));
+  }
+  return text;
+}
+
+std::string ProcPath(pid_t pid, const char* file) { return "/proc/" + std::to_string(pid) + "/" + file; }
+
+// See proc_pid_stat(5): "pid (name) state parent group session ...", the threads as the 20th, the start as the
+// 22nd. The name may hold anything.
+std::optional<ProcessEntry> LookAt(pid_t pid) {
+  std::optional<std::string> stat = ReadFile(ProcPath(pid, "stat"), 4096);
+  if (!stat) return std::nullopt;
+  size_t name_end = stat->rfind(')');
+  if (name_end == std::string::npos) return std::nullopt;
+  ProcessEntry entry{.pid = pid};
+  char state = 0;
+  int threads = 0;
+  int fields = sscanf(stat->c_str() + name_end + 1,
+                      " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d %*d %" SCNu64, &state,
+                      &entry.parent, &entry.group, &entry.session, &threads, &entry.start);
+  if (fields != 6) return std::nullopt;
+  // A first thread that has ended while others run looks like a zombie.
+  entry.zombie = (state == 'Z' || state == 'X') && threads <= 1;
+  return entry;
+}
+
+bool HasMark(pid_t pid, const std::string& mark) {
+  std::optional<std::string> environment = ReadFile(ProcPath(pid, "environ"), kEnvironmentBytesMax);
+  if (!environment) return false;
+  const std::string wanted = std::string(kMarkVariable) + "=" + mark;
+  for (std::string_view left = *environment; !left.empty();) {
+    std::string_view variable = left.substr(0, left.find('\0'));
+    left.remove_prefix(std::min(variable.size() + 1, left.size()));
+    if (!variable.starts_with(wanted)) continue;
+    if (variable.size() == wanted.size() || variable[wanted.size()] == '-') return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::optional<std::vector<ProcessEntry>> ListProcesses() {
+  std::unique_ptr<DIR, int (*)(DIR*)> folder(opendir("/proc"), closedir);
+  if (!folder) return std::nullopt;
+  std::vector<ProcessEntry> all;
+  errno = 0;
+  while (const dirent* entry = readdir(folder.get())) {
+    pid_t pid = 0;
+    const char* end = entry->d_name + strlen(entry->d_name);
+    if (auto parsed = std::from_chars(entry->d_name, end, pid); parsed.ptr != end || parsed.ec != std::errc()) continue;
+    errno = 0;
+    if (std::optional<ProcessEntry> found = LookAt(pid)) {
+      all.push_back(*found);
+    } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
+      return std::nullopt;  // Not "it has ended": a list with holes would let a tree live.
+    }
+  }
+  return all;
+}
+
+std::vector<ProcessEntry> FindTree(const std::vector<ProcessEntry>& all, const TreeOf& tree) {
+  const pid_t self = getpid();
+  std::vector<ProcessEntry> members, rest;
+  for (const ProcessEntry& each : all) {
+    if (each.pid == self) continue;
+    const bool by_leader =
+        tree.leader > 0 && (each.pid == tree.leader || each.session == tree.leader || each.group == tree.leader);
+    const bool may_have_mark = !tree.mark.empty() && !each.zombie && each.pid > 1 &&
+                               (tree.orphan_parent == 0 || each.parent == tree.orphan_parent);
+    (by_leader || (may_have_mark && HasMark(each.pid, tree.mark)) ? members : rest).push_back(each);
+  }
+  // Children of members, and whoever shares the session of one that leads it. A member's own session is never a stranger's: the
+  // leader began with a new one, and a process can leave a session only for one that it makes.
+  const pid_t own_session = getsid(0);
+  for (size_t next = 0; next < members.size(); ++next) {
+    const ProcessEntry member = members[next];
+    auto related = std::stable_partition(rest.begin(), rest.end(), [&member, own_session](const ProcessEntry& each) {
+      return each.parent != member.pid && (each.session != member.session || member.session == own_session);
+    });
+    members.insert(members.end(), related, rest.end());
+    rest.erase(related, rest.end());
+  }
+  return members;
+}
+
+void SignalProcess(const ProcessEntry& process, int signal) {
+  UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, process.pid, 0)));
+  const bool gone = !pidfd.valid() && errno == ESRCH;
+  // Looked at after it is held: the number cannot pass to another process now, or the signal fails.
+  std::optional<ProcessEntry> now = LookAt(process.pid);
+  if (now && now->start != process.start) return;
+  if (pidfd.valid()) {
+    syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0);
+  } else if (!gone && now) {
+    kill(process.pid, signal);  // No descriptor is free.
+  }
+}
+
+std::optional<std::vector<pid_t>> AdoptedChildren() {
+  // The kernel gives orphans to the first thread of a process. Those that another thread started are not in its list.
+  const pid_t self = getpid();
+  std::vector<pid_t> children;
+  errno = 0;
+  if (std::optional<std::string> text =
+          ReadFile(ProcPath(self, "task") + "/" + std::to_string(self) + "/children", kEnvironmentBytesMax)) {
+    const char* at = text->data();
+    const char* const end = at + text->size();
+    for (pid_t pid = 0; at != end; ++at) {
+      auto parsed = std::from_chars(at, end, pid);
+      if (parsed.ec != std::errc()) break;
+      children.push_back(pid);
+      at = parsed.ptr;
+      if (at == end) break;
+    }
+    return children;
+  }
+  if (errno != ENOENT) return std::nullopt;
+  // A kernel without CONFIG_PROC_CHILDREN.
+  std::optional<std::vector<ProcessEntry>> all = ListProcesses();
+  if (!all) return std::nullopt;
+  for (const ProcessEntry& each : *all) {
+    if (each.parent == self) children.push_back(each.pid);
+  }
+  return children;
+}
+
+bool ReapIfEnded(pid_t child) {
+  int status;
+  return waitpid(child, &status, WNOHANG) != 0;  // -1: it is no child of ours any more.
+}
+
+size_t EndMarked(const std::string& mark, Nanos patience) {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  for (;;) {
+    size_t left = 0;
+    if (std::optional<std::vector<ProcessEntry>> all = ListProcesses()) {
+      for (const ProcessEntry& each : FindTree(*all, {.mark = mark})) {
+        if (each.zombie) continue;
+        ++left;
+        SignalProcess(each, SIGKILL);
+      }
+      if (left == 0) return 0;
+    }
+    if (std::chrono::steady_clock::now() > until) return left;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
+}  // namespace millrace::io
