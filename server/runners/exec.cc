@@ -1,13 +1,16 @@
 #include "runners/exec.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cinttypes>
 #include <cstring>
 #include <utility>
 
+#include "base/log.h"
 #include "runners/text.h"
 
 namespace millrace::runners {
@@ -19,6 +22,14 @@ using dispatch::KindOptions;
 namespace {
 
 constexpr size_t kErrorLineBytes = 512;
+constexpr size_t kOutputTailBytes = 1024;
+// Between two lines of the log about starts that were refused.
+constexpr Nanos kShortageWordEvery = std::chrono::minutes(1);
+// The kernel's MAX_ARG_STRLEN, with the 0 at the end; and its limit of all together: a quarter of the stack's, 6 MiB at most.
+constexpr size_t kArgumentBytesMax = size_t{128} << 10;
+constexpr size_t kArgumentsBytesMax = size_t{6} << 20;
+// Beside the configured: MILLRACE_ variables, the name of the program twice and some tables of the kernel.
+constexpr size_t kArgumentsReserved = size_t{8} << 10;
 
 Status Bad(const std::string& kind, const std::string& what) {
   return InvalidArgument("BAD_EXEC_KIND", "exec kind '" + kind + "': " + what).With("kind", kind);
@@ -54,7 +65,38 @@ Result<std::string> FindProgram(const std::string& kind, const std::string& prog
   return Bad(kind, "program '" + program + "' is not in PATH (" + std::string(path) + ")");
 }
 
-Status Check(const std::string& kind, const ExecOptions& exec) {
+size_t ArgumentsBytesMax() {
+  rlimit stack{};
+  if (getrlimit(RLIMIT_STACK, &stack) != 0 || stack.rlim_cur == RLIM_INFINITY) return kArgumentsBytesMax;
+  return std::clamp(static_cast<size_t>(stack.rlim_cur) / 4, kArgumentBytesMax, kArgumentsBytesMax);
+}
+
+// What execve would answer with E2BIG at every attempt.
+Status CheckSize(const std::string& kind, const ExecOptions& exec) {
+  size_t all = kArgumentsReserved;
+  auto add = [&all](size_t bytes) {
+    all += bytes + 1 + sizeof(char*);
+    return bytes < kArgumentBytesMax;
+  };
+  const std::string limit = std::to_string(kArgumentBytesMax - 1) + " bytes are the system's limit for one";
+  for (size_t i = 0; i < exec.argv.size(); ++i) {
+    if (add(exec.argv[i].size())) continue;
+    return Bad(kind, "word " + std::to_string(i) + " of exec has " + std::to_string(exec.argv[i].size()) + " bytes; " +
+                         limit + "; put it into a file, or into the payload, which is stdin");
+  }
+  for (const auto& [name, value] : exec.env) {
+    const size_t bytes = name.size() + 1 + value.size();
+    if (add(bytes)) continue;
+    return Bad(kind, "the variable '" + Printable(name, 64) + "' has " + std::to_string(bytes) +
+                         " bytes with its name; " + limit + "; put it into a file");
+  }
+  if (all <= ArgumentsBytesMax()) return OkStatus();
+  return Bad(kind, "its arguments and variables have " + std::to_string(all) + " bytes together; " +
+                       std::to_string(ArgumentsBytesMax()) +
+                       " is the system's limit (a quarter of the stack's, ulimit -s)");
+}
+
+Status CheckOptions(const std::string& kind, const ExecOptions& exec) {
   if (exec.argv.empty() || exec.argv[0].empty()) return Bad(kind, "no program is named");
   if (std::any_of(exec.argv.begin(), exec.argv.end(), HasNul)) return Bad(kind, "an argument holds a NUL byte");
   for (const auto& [name, value] : exec.env) {
@@ -65,6 +107,7 @@ Status Check(const std::string& kind, const ExecOptions& exec) {
     if (name.starts_with("MILLRACE_"))
       return Bad(kind, "'" + name + "' cannot be set: MILLRACE_ variables tell about the job");
   }
+  MR_RETURN_IF_ERROR(CheckSize(kind, exec));
   struct stat folder {};
   if (!exec.directory.starts_with('/') || HasNul(exec.directory) || stat(exec.directory.c_str(), &folder) != 0 ||
       !S_ISDIR(folder.st_mode)) {
@@ -85,6 +128,14 @@ Status Check(const std::string& kind, const ExecOptions& exec) {
   return OkStatus();
 }
 
+// The program's path.
+Result<std::string> Examine(const std::string& kind, const ExecOptions& exec) {
+  if (kind.empty() || HasNul(kind)) return InvalidArgument("BAD_EXEC_KIND", "an exec kind needs a name");
+  MR_RETURN_IF_ERROR(CheckOptions(kind, exec));
+  auto path = exec.env.find("PATH");
+  return FindProgram(kind, exec.argv[0], path == exec.env.end() ? kDefaultPath : std::string_view(path->second));
+}
+
 // Remembers enough of a stream to tell its last line.
 class LastLine {
  public:
@@ -92,6 +143,8 @@ class LastLine {
     tail_ += bytes.substr(bytes.size() - std::min(bytes.size(), kTailBytes));
     if (tail_.size() > kTailBytes) tail_.erase(0, tail_.size() - kTailBytes);
   }
+
+  bool nothing() const { return tail_.empty(); }  // Was added.
 
   std::string Text() const {
     std::string_view line(tail_);
@@ -106,13 +159,6 @@ class LastLine {
   std::string tail_;
 };
 
-AttemptOutcome NotRun(const Status& why) {
-  AttemptOutcome outcome = AttemptOutcome::Failed(why.message());
-  // The daemon is ending: nothing was tried, so nothing has failed.
-  if (why.reason() == "PROCESS_HOST_STOPPED") outcome.result = AttemptResult::kLost;
-  return outcome;
-}
-
 std::string Verdict(const io::ProcessExit& exit) {
   if (exit.output_overflow)
     return "the program wrote more than the " + std::to_string(kResultBytesMax) +
@@ -123,13 +169,15 @@ std::string Verdict(const io::ProcessExit& exit) {
 
 }  // namespace
 
+Status ExecRunner::Check(const KindOptions& options, const ExecOptions& exec) {
+  return Examine(options.name, exec).status();
+}
+
 Status ExecRunner::Register(KindOptions options, ExecOptions exec) {
-  std::string name = options.name;
-  if (name.empty() || HasNul(name)) return InvalidArgument("BAD_EXEC_KIND", "an exec kind needs a name");
-  MR_RETURN_IF_ERROR(Check(name, exec));
-  exec.env.try_emplace("PATH", kDefaultPath);
-  Result<std::string> program = FindProgram(name, exec.argv[0], exec.env["PATH"]);
+  const std::string name = options.name;
+  Result<std::string> program = Examine(name, exec);
   if (!program.ok()) return program.status();
+  exec.env.try_emplace("PATH", kDefaultPath);
 
   std::vector<std::string> env;
   for (const auto& [variable, value] : exec.env) env.push_back(variable + "=" + value);
@@ -183,6 +231,14 @@ AttemptOutcome ExecRunner::Run(AttemptContext& attempt) {
     outcome = AttemptOutcome::Succeeded(std::move(exit->output));
   } else {
     std::string line = last_line.Text();
+    if (line.empty() && !exit->output_overflow) {
+      // Many programs complain on stdout, and a failure without a word helps nobody.
+      std::string_view tail(exit->output);
+      tail.remove_prefix(tail.size() - std::min(tail.size(), kOutputTailBytes));
+      if (last_line.nothing()) attempt.Log(tail);
+      last_line.Add(tail);
+      line = last_line.Text();
+    }
     outcome = AttemptOutcome::Failed(line.empty() ? Verdict(*exit) : Verdict(*exit) + ": " + line);
     const std::vector<int>& final = kind.exec.no_retry_exit_codes;
     outcome.do_not_retry = exit->signal == 0 && std::find(final.begin(), final.end(), exit->code) != final.end();
@@ -191,6 +247,30 @@ AttemptOutcome ExecRunner::Run(AttemptContext& attempt) {
   outcome.child_cpu = exit->cpu;
   outcome.child_run_delay = exit->run_delay;
   return outcome;
+}
+
+AttemptOutcome ExecRunner::NotRun(const Status& why) {
+  if (why.reason() == "PROCESS_START_REFUSED") {
+    TellOfShortage(why);
+    return AttemptOutcome::NotStarted(why.message());
+  }
+  // The daemon is ending: nothing was tried, so nothing has failed.
+  if (why.reason() == "PROCESS_HOST_STOPPED") return AttemptOutcome::NotStarted(why.message());
+  return AttemptOutcome::Failed(why.message());
+}
+
+void ExecRunner::TellOfShortage(const Status& why) {
+  // relaxed: of those who come at the same time one tells, and which does not matter.
+  refused_starts_.fetch_add(1, std::memory_order_relaxed);
+  const Nanos::rep now = std::chrono::steady_clock::now().time_since_epoch() / Nanos(1);
+  Nanos::rep next = next_word_.load(std::memory_order_relaxed);
+  if (now < next) return;
+  if (!next_word_.compare_exchange_strong(next, now + kShortageWordEvery.count(), std::memory_order_relaxed)) return;
+  LogWarning(
+      "%s; the job waits and spends no attempt, as do all whose program is refused a process, a descriptor or memory "
+      "(%" PRId64
+      " starts lately): see the limits of this user, its service or container (nproc, nofile, pids, memory)",
+      why.message().c_str(), refused_starts_.exchange(0, std::memory_order_relaxed));
 }
 
 }  // namespace millrace::runners

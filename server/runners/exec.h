@@ -2,16 +2,20 @@
 // argument or a variable.
 //
 //   In         The payload is stdin. The environment holds PATH, what the configuration says, and MILLRACE_JOB_ID,
-//              MILLRACE_ATTEMPT, MILLRACE_KIND.
-//   Out        stdout is the job's result (1 MiB at most), stderr its log.
-//   Verdict    Exit status 0 succeeds. Any other fails with the last line of stderr, and is retried unless it is one of
-//              `no_retry_exit_codes`; 75, EX_TEMPFAIL of sysexits.h, is the way for a program to say "later". A program that
-//              cannot be started fails like any other: it may be there again at the next attempt.
-//   Cancel     TERM to the program's process group, KILL after `grace`.
+//              MILLRACE_ATTEMPT, MILLRACE_KIND; where the host marks its children, MILLRACE_TREE as well.
+//   Out        stdout is the job's result (1 MiB at most), stderr its log. A failed attempt that wrote nothing to stderr has the
+//              newest KiB of its stdout as its log.
+//   Verdict    Exit status 0 succeeds. Any other fails with the last line of stderr, or else of stdout, and is retried unless it
+//              is one of `no_retry_exit_codes`; 75, EX_TEMPFAIL of sysexits.h, is the way for a program to say "later". A program
+//              that cannot be started fails like any other: it may be there again at the next attempt.
+//   Shortage   Where the system refuses a process, a descriptor or memory nothing has begun: no attempt is spent, the job waits.
+//   Cancel     TERM to the program and what it has started, KILL after `grace`.
 //   Threads    Register before the dispatcher starts; afterwards every call is a read.
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -39,8 +43,9 @@ class ExecRunner final : public dispatch::Runner {
   // `host` outlives the runner.
   explicit ExecRunner(io::ProcessHost& host) : host_(host) {}
 
-  // Finds the program once, here. INVALID_ARGUMENT names the kind and what is wrong with its program, variables, directory or
-  // numbers. ALREADY_EXISTS: the name is taken.
+  // INVALID_ARGUMENT names the kind and what is wrong with its program, variables, directory or numbers.
+  static Status Check(const dispatch::KindOptions& options, const ExecOptions& exec);
+  // Checks, and finds the program once, here. ALREADY_EXISTS: the name is taken.
   Status Register(dispatch::KindOptions options, ExecOptions exec);
 
   std::string_view name() const override { return "exec"; }
@@ -56,8 +61,13 @@ class ExecRunner final : public dispatch::Runner {
     std::vector<std::string> env;
   };
 
+  dispatch::AttemptOutcome NotRun(const Status& why);
+  void TellOfShortage(const Status& why);
+
   io::ProcessHost& host_;
   std::map<std::string, Kind, std::less<>> kinds_;
+  std::atomic<int64_t> refused_starts_{0};  // Not told in the log yet.
+  std::atomic<Nanos::rep> next_word_{0};    // When the log may tell of them, by the steady clock.
 };
 
 }  // namespace millrace::runners

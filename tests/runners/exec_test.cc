@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <fstream>
 #include <string>
@@ -88,6 +90,14 @@ TEST_F(Exec, AVeryLongLastLineIsCut) {
   EXPECT_EQ(outcome.error, "exit status 1: " + std::string(512, 'y') + "...");
 }
 
+TEST_F(Exec, AFailureThatIsSilentOnStderrIsToldByTheEndOfStdout) {
+  Script("head -c 5000 /dev/zero | tr '\\0' x; echo; echo cannot find it; exit 2");
+  test::FakeAttempt attempt("job", "");
+  AttemptOutcome outcome = Run(attempt);
+  EXPECT_EQ(outcome.error, "exit status 2: cannot find it");
+  EXPECT_EQ(attempt.log(), std::string(1024 - 16, 'x') + "\ncannot find it\n");
+}
+
 TEST_F(Exec, ASilentFailureIsNamedByItsStatusAlone) {
   Script("exit 1");
   EXPECT_EQ(Run().error, "exit status 1");
@@ -149,11 +159,39 @@ TEST_F(Exec, AProgramThatDisappearsIsAFailedAttempt) {
   EXPECT_EQ(outcome.error, "cannot start '" + path + "': No such file or directory");
 }
 
-TEST_F(Exec, AnAttemptThatMeetsTheEndOfTheDaemonIsLostAndNotFailed) {
+TEST_F(Exec, AnAttemptThatMeetsTheEndOfTheDaemonWasNotStarted) {
   ASSERT_TRUE(runner_.Register({.name = "job"}, {.argv = {"true"}}).ok());
   host_.Stop();
   test::FakeAttempt attempt("job", "");
-  EXPECT_EQ(runner_.Run(attempt).result, AttemptResult::kLost);
+  EXPECT_TRUE(runner_.Run(attempt).not_started);
+}
+
+TEST_F(Exec, AShortageOfOursSpendsNoAttempt) {
+  ASSERT_TRUE(runner_.Register({.name = "job"}, {.argv = {"true"}}).ok());
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit tight = before;
+  tight.rlim_cur = 3;
+  testing::internal::CaptureStderr();
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &tight), 0);
+  for (int i = 0; i < 3; ++i) {
+    test::FakeAttempt attempt("job", "");
+    AttemptOutcome outcome = runner_.Run(attempt);
+    EXPECT_TRUE(outcome.not_started);
+    EXPECT_THAT(outcome.error, HasSubstr("Too many open files"));
+  }
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, HasSubstr("spends no attempt"));
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 1) << log;
+  test::FakeAttempt attempt("job", "");
+  EXPECT_EQ(runner_.Run(attempt).result, AttemptResult::kSucceeded);
+}
+
+TEST_F(Exec, WordsAndVariablesOfTheLargestSizeAreStarted) {
+  const std::string word((size_t{128} << 10) - 5, 'x');
+  job_ = {.argv = {"sh", "-c", "echo ${#1} ${#BIG}", "sh", word}, .env = {{"BIG", word}}};
+  EXPECT_EQ(Run().output, "131067 131067\n");
 }
 
 TEST_F(Exec, ManyAttemptsRunInParallel) {
@@ -188,6 +226,10 @@ TEST_F(Exec, ConfigurationErrorsNameTheKindAndTheThing) {
   EXPECT_THAT(Refusal({.argv = {"sh", std::string("a\0b", 3)}}), HasSubstr("NUL"));
   EXPECT_THAT(Refusal({.argv = {"sh"}, .env = {{"A=B", "c"}}}), HasSubstr("'A=B' cannot be set"));
   EXPECT_THAT(Refusal({.argv = {"sh"}, .env = {{"MILLRACE_KIND", "c"}}}), HasSubstr("'MILLRACE_KIND' cannot be set"));
+  const std::string long_word(size_t{128} << 10, 'x');
+  EXPECT_THAT(Refusal({.argv = {"sh", long_word}}), HasSubstr("word 1 of exec has 131072 bytes; 131071 bytes are"));
+  EXPECT_THAT(Refusal({.argv = {"sh"}, .env = {{"BIG", long_word}}}), HasSubstr("the variable 'BIG' has 131076 bytes"));
+  EXPECT_THAT(Refusal({.argv = std::vector<std::string>(100, long_word.substr(1))}), HasSubstr("system's limit"));
   EXPECT_THAT(Refusal({.argv = {"sh"}, .directory = "relative"}), HasSubstr("working directory 'relative'"));
   EXPECT_THAT(Refusal({.argv = {"sh"}, .directory = "/etc/passwd"}), HasSubstr("working directory '/etc/passwd'"));
   EXPECT_THAT(Refusal({.argv = {"sh"}, .limits = {.file_bytes = -1}}), HasSubstr("the limit -1 is negative"));
