@@ -50,15 +50,15 @@ ConfigBinding::ConfigBinding(Config* config) {
 
   dispatch::DispatcherOptions& options = config->jobs;
   jobs.Size("payload_bytes_max", &options.payload_bytes_max, 1, 64 << 20);
-  jobs.Size("process_bytes_max", &options.process_bytes_max, 1 << 20, kTebibyte);
-  jobs.Size("hot_bytes_max", &options.hot_bytes_max, 0, kTebibyte);
+  jobs.Budget("process_bytes_max", &options.process_bytes_max, 1 << 20, kTebibyte);
+  jobs.Budget("hot_bytes_max", &options.hot_bytes_max, 0, kTebibyte);
   jobs.Integer("batch_jobs_max", &options.batch_jobs_max, 1, 100'000);
   jobs.Duration("finished_age_max", &options.finished_age_max, Nanos(0), kYear);
   jobs.Integer("finished_jobs_max", &options.finished_jobs_max, 0, kJobsMax);
-  jobs.Size("finished_bytes_max", &options.finished_bytes_max, 0, kTebibyte);
+  jobs.Budget("finished_bytes_max", &options.finished_bytes_max, 0, kTebibyte);
   jobs.Duration("dead_letter_age_max", &options.dead_letter_age_max, Nanos(0), 10 * kYear);
   jobs.Integer("dead_letter_jobs_max", &options.dead_letter_jobs_max, 0, kJobsMax);
-  jobs.Size("dead_letter_bytes_max", &options.dead_letter_bytes_max, 0, kTebibyte);
+  jobs.Budget("dead_letter_bytes_max", &options.dead_letter_bytes_max, 0, kTebibyte);
   jobs.Integer("losses_max", &options.losses_max, 1, 1000);
   jobs.Integer("events_kept", &options.events_kept, 1, 100'000'000);
 }

@@ -8,7 +8,10 @@
 #include <map>
 #include <sstream>
 
+#include "base/cgroup.h"
 #include "config/bindings.h"
+#include "runners/builtin.h"
+#include "runners/native.h"
 
 namespace millrace::config {
 namespace {
@@ -16,6 +19,8 @@ namespace {
 // What is left to check when every key has been read by itself: how the parts fit together.
 class Loader {
  public:
+  explicit Loader(int64_t memory_bytes) : memory_bytes_(memory_bytes) {}
+
   Loaded Load(const Node& file, const std::vector<Override>& overrides) {
     ConfigBinding binding(&config_);
     ReadFile(file, &binding);
@@ -29,6 +34,7 @@ class Loader {
       config_.pools.push_back({.name = "default"});
     }
     CheckServer(binding.server);
+    FitBudgets(binding.jobs);
     CheckPools();
     CheckKinds();
     return {std::move(config_), problems_.list()};
@@ -108,6 +114,23 @@ class Loader {
     }
   }
 
+  // A quarter for unfinished jobs; what the store, gRPC and the allocator make of them comes on top, and about doubles it.
+  void FitBudgets(const Section& jobs) {
+    if (memory_bytes_ <= 0) return;
+    auto fit = [&](const char* key, int64_t* field, int64_t share) {
+      if (jobs.Automatic(key)) *field = std::clamp(memory_bytes_ / share / kMebibyte * kMebibyte, kBudgetLeast, *field);
+    };
+    dispatch::DispatcherOptions& options = config_.jobs;
+    fit("process_bytes_max", &options.process_bytes_max, 4);
+    fit("hot_bytes_max", &options.hot_bytes_max, 16);
+    config_.store_buffer_bytes = static_cast<size_t>(
+        std::clamp(memory_bytes_ / 32, kBudgetLeast, static_cast<int64_t>(config_.store_buffer_bytes)));
+    // With rocksdb ended jobs are on the disk, where memory is no measure.
+    if (config_.store != StoreKind::kMemory) return;
+    fit("finished_bytes_max", &options.finished_bytes_max, 16);
+    fit("dead_letter_bytes_max", &options.dead_letter_bytes_max, 16);
+  }
+
   void CheckPools() {
     for (const auto& pool : config_.pools) {
       bool valid =
@@ -127,18 +150,22 @@ class Loader {
   }
 
   void CheckKinds() {
-    io::ProcessHost host;
-    runners::ExecRunner trial(host);
+    runners::NativeRunner builtins;
+    MR_CHECK(runners::RegisterBuiltins(builtins).ok(), "a built-in kind has two names");
     for (const ExecKind& kind : config_.kinds) {
       const std::string& name = kind.options.name;
       const std::string& origin = origins_["kind." + name];
       CheckPoolOf(kind);
+      if (builtins.FindKind(name) != nullptr) {
+        problems_.Add(origin, "the kind '" + name + "' has the name of the built-in kind '" + name +
+                                  "', which clients would get instead; choose another name, such as 'my-" + name + "'");
+      }
       auto exec = origins_.find("exec of " + name);
       if (exec == origins_.end()) {
         problems_.Add(origin, "the kind '" + name + "' runs nothing; add exec = [\"/path/to/program\", \"argument\"]");
       } else if (kind.exec.argv.empty()) {
         continue;  // Not a list of words, which has been told.
-      } else if (Status status = trial.Register(kind.options, kind.exec); !status.ok()) {
+      } else if (Status status = runners::ExecRunner::Check(kind.options, kind.exec); !status.ok()) {
         problems_.Add(exec->second, status.message());
       }
     }
@@ -171,6 +198,9 @@ class Loader {
     }
   }
 
+  static constexpr int64_t kMebibyte = int64_t{1} << 20, kBudgetLeast = 2 * kMebibyte;
+
+  const int64_t memory_bytes_;
   Config config_;
   Problems problems_;
   std::map<std::string, std::string>
@@ -179,15 +209,16 @@ class Loader {
 
 }  // namespace
 
-Loaded LoadText(std::string_view text, const std::string& name, const std::vector<Override>& overrides) {
+Loaded LoadText(std::string_view text, const std::string& name, const std::vector<Override>& overrides,
+                int64_t memory_bytes) {
   auto file = ParseToml(text, name);
   if (!file.ok()) return {{}, {file.status().message()}};
-  return Loader().Load(*file, overrides);
+  return Loader(memory_bytes).Load(*file, overrides);
 }
 
 Loaded Load(const CommandLine& command_line) {
   const std::string& name = command_line.config_file;
-  if (name.empty()) return LoadText("", "", command_line.overrides);
+  if (name.empty()) return LoadText("", "", command_line.overrides, MemoryLimit());
 
   std::error_code error;
   if (std::filesystem::is_directory(name, error)) return {{}, {name + ": is a folder; --config wants a TOML file"}};
@@ -196,7 +227,7 @@ Loaded Load(const CommandLine& command_line) {
   if (!file || !(text << file.rdbuf() || file.peek() == EOF)) {
     return {{}, {name + ": cannot be read: " + strerror(errno) + "; --config wants a TOML file"}};
   }
-  return LoadText(text.str(), name, command_line.overrides);
+  return LoadText(text.str(), name, command_line.overrides, MemoryLimit());
 }
 
 std::string ToToml(const Config& config, Secrets secrets) {

@@ -3,10 +3,13 @@
 //   Strict     An unknown key, a wrong type, a number out of range, a pool or program that is not there: each is a problem that
 //              names the place and the fix. All problems are told at once, and with any of them nothing starts.
 //   Defaults   Nothing at all is a good configuration: the pool "default" with the built-in kinds, on loopback, in memory.
+//   Memory     Budgets that nobody set are lowered to fit into the memory that the machine or container has.
 //   Sections   [server] [log] [runtime] [jobs] [pool.NAME] [kind.NAME]; deploy/config.example.toml explains every key.
 #pragma once
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,6 +57,8 @@ struct Config {
   // Its clients may always come, so nothing is a deadlock; that handlers wait for each other for so long is worth a word.
   rt::RuntimeOptions runtime{.report_deadlock = false, .report_blocked_longer = std::chrono::minutes(1)};
   dispatch::DispatcherOptions jobs;
+  size_t store_buffer_bytes =
+      size_t{32} << 20;  // What rocksdb gathers before it writes a table. No key: it follows the memory.
   std::vector<dispatch::PoolOptions> pools;  // One at least; one is named "default".
   std::vector<ExecKind> kinds;
 };
@@ -65,8 +70,9 @@ struct Loaded {
 
 // Reads the file that the command line names, if any, then its overrides.
 Loaded Load(const CommandLine& command_line);
-// The same with the file's text at hand; `name` is what problems call it.
-Loaded LoadText(std::string_view text, const std::string& name, const std::vector<Override>& overrides);
+// The same with the file's text at hand; `name` is what problems call it. `memory_bytes`: what the process can have; 0: unknown.
+Loaded LoadText(std::string_view text, const std::string& name, const std::vector<Override>& overrides,
+                int64_t memory_bytes = 0);
 
 enum class Secrets { kHidden, kShown };
 

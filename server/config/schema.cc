@@ -200,6 +200,21 @@ void Section::Size(std::string key, std::optional<int64_t>* field, int64_t min, 
   AddSize(std::move(key), field, min, max);
 }
 
+void Section::Budget(std::string key, int64_t* field, int64_t min, int64_t max) {
+  automatic_.insert(key);
+  Size(key, field, min, max);
+  keys_.back().read = [this, key, field, at_first = *field, size = std::move(keys_.back().read)](const Node& node,
+                                                                                                 Problems* problems) {
+    if (IsText(node) && node.text == "auto") {
+      automatic_.insert(key);
+      *field = at_first;
+    } else {
+      automatic_.erase(key);
+      size(node, problems);
+    }
+  };
+}
+
 void Section::Boolean(std::string key, bool* field) {
   keys_.push_back({key,
                    [key, field](const Node& node, Problems* problems) {

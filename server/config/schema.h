@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -56,6 +57,8 @@ class Section {
   void Size(std::string key, int64_t* field, int64_t min, int64_t max);
   void Size(std::string key, size_t* field, int64_t min, int64_t max);
   void Size(std::string key, std::optional<int64_t>* field, int64_t min, int64_t max);
+  // A size, or "auto": what the field held at first, which whoever reads the configuration may change while Automatic says so.
+  void Budget(std::string key, int64_t* field, int64_t min, int64_t max);
   void Boolean(std::string key, bool* field);
   void Text(std::string key, std::string* field);
   void Listen(std::string key, Address* field);
@@ -77,6 +80,8 @@ class Section {
   std::string Print() const;
   const std::string& path() const { return path_; }
   std::vector<std::string> Names() const;  // Of the keys.
+  // A budget that nobody has set to a size.
+  bool Automatic(const std::string& key) const { return automatic_.contains(key); }
   // Where the key's value was written last; "default" when nowhere.
   std::string Origin(std::string_view key) const;
 
@@ -98,6 +103,7 @@ class Section {
 
   std::string path_;
   std::vector<Key> keys_;
+  std::set<std::string> automatic_;
 };
 
 }  // namespace millrace::config

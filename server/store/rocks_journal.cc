@@ -33,7 +33,8 @@ double Since(SteadyClock::time_point start) {
 }  // namespace
 
 Result<std::unique_ptr<RocksJournal>> RocksJournal::Open(const std::string& folder, RocksJournalOptions options) {
-  Result<std::unique_ptr<Disk>> disk = OpenRocksDisk(folder, {.syncs_each = options.durability == Durability::kFsync});
+  Result<std::unique_ptr<Disk>> disk = OpenRocksDisk(
+      folder, {.buffer_bytes = options.buffer_bytes, .syncs_each = options.durability == Durability::kFsync});
   if (!disk.ok()) return disk.status();
   return std::make_unique<RocksJournal>(*std::move(disk), options);
 }

@@ -41,6 +41,7 @@ struct RocksJournalOptions {
   Durability durability = Durability::kFsync;
   Nanos interval = std::chrono::milliseconds(50);      // Of kInterval.
   Nanos retry_delay = std::chrono::milliseconds(500);  // Until a disk that failed is tried again; it grows tenfold.
+  size_t buffer_bytes = size_t{32} << 20;              // As in rocks_disk.h.
   // So many bytes of jobs that were forgotten are left on the disk, or a third of what it holds else, if that is more.
   uint64_t garbage_bytes_max = uint64_t{64} << 20;
 };

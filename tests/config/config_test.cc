@@ -31,6 +31,41 @@ TEST(Config, NothingAtAllIsAGoodConfiguration) {
   EXPECT_EQ(loaded.config.pools[0].runner, "native");
 }
 
+TEST(Config, BudgetsThatNobodySetFitIntoTheMemory) {
+  auto jobs = [](const std::string& text, int64_t memory_bytes) {
+    return LoadText(text, "m.toml", {}, memory_bytes).config.jobs;
+  };
+  constexpr int64_t kMiB = int64_t{1} << 20;
+  dispatch::DispatcherOptions options = jobs("", 256 * kMiB);
+  EXPECT_EQ(options.process_bytes_max, 64 * kMiB);
+  EXPECT_EQ(options.hot_bytes_max, 16 * kMiB);
+  EXPECT_EQ(options.finished_bytes_max, 16 * kMiB);
+  EXPECT_EQ(options.dead_letter_bytes_max, 16 * kMiB);
+  // On the disk, which has room of its own.
+  EXPECT_EQ(jobs("[server]\ndata_dir = \"/x\"", 256 * kMiB).finished_bytes_max, 512 * kMiB);
+  // What somebody set stays, also where it is what the default would be; "auto" takes it back.
+  EXPECT_EQ(jobs("[jobs]\nprocess_bytes_max = \"1GiB\"", 256 * kMiB).process_bytes_max, 1024 * kMiB);
+  EXPECT_EQ(jobs("[jobs]\nprocess_bytes_max = \"auto\"", 256 * kMiB).process_bytes_max, 64 * kMiB);
+  // Much memory raises nothing, little leaves something, and where none is known nothing is lowered.
+  EXPECT_EQ(jobs("", 1024 * 1024 * kMiB).process_bytes_max, 1024 * kMiB);
+  EXPECT_EQ(jobs("", 4 * kMiB).process_bytes_max, 2 * kMiB);
+  EXPECT_EQ(jobs("", 0).process_bytes_max, 1024 * kMiB);
+  Config small = LoadText("", "m.toml", {}, 256 * kMiB).config;
+  EXPECT_THAT(ToToml(small, Secrets::kShown), HasSubstr("process_bytes_max = \"64MiB\"")) << "what is in effect";
+}
+
+TEST(Config, AKindMayNotHaveTheNameOfABuiltInOne) {
+  Loaded loaded = LoadToml("[pool.mine]\nrunner = \"exec\"\n[kind.sha256]\npool = \"mine\"\nexec = [\"true\"]\n");
+  EXPECT_THAT(loaded.problems, ElementsAre(AllOf(HasSubstr("m.toml:3:"), HasSubstr("built-in kind 'sha256'"))));
+}
+
+TEST(Config, AVariableThatNoProgramCanBeStartedWithIsAProblem) {
+  Loaded loaded =
+      LoadToml("[pool.mine]\nrunner = \"exec\"\n[kind.big]\npool = \"mine\"\nexec = [\"true\"]\nenv = { BIG = \"" +
+               std::string(200'000, 'x') + "\" }\n");
+  EXPECT_THAT(loaded.problems, ElementsAre(AllOf(HasSubstr("'BIG'"), HasSubstr("131071"))));
+}
+
 TEST(Config, FillsTheOptionsOfEveryModule) {
   Loaded loaded = LoadToml(R"(
 [server]
