@@ -20,7 +20,9 @@
 #include "config/units.h"
 #include "dispatch/dispatcher.h"
 #include "io/process.h"
+#include "io/process_tree.h"
 #include "metrics/collector.h"
+#include "process_mark.h"
 #include "rpc/server.h"
 #include "runners/builtin.h"
 #include "runners/exec.h"
@@ -38,6 +40,12 @@ namespace {
 
 // For calls in flight when everything they wait for has been answered.
 constexpr auto kRpcGrace = std::chrono::seconds(2);
+
+// What the log of a start tells one by one: pools, and kinds of a pool.
+constexpr size_t kListedMax = 50;
+
+// For processes that an earlier daemon left and that are killed: those that hang in the kernel are not waited for.
+constexpr auto kLeftoversPatience = std::chrono::seconds(10);
 
 // Makes the folder and proves that a file can be written in it.
 Status PrepareDataDir(const std::string& folder) {
@@ -83,21 +91,34 @@ Result<Store> OpenStore(const config::Config& config) {
     store.memory = std::make_unique<store::MemoryJournal>();
     return store;
   }
-  auto rocks = store::RocksJournal::Open(config.data_dir + "/store",
-                                         {.durability = config.ack, .interval = config.ack_interval});
+  auto rocks = store::RocksJournal::Open(
+      config.data_dir + "/store",
+      {.durability = config.ack, .interval = config.ack_interval, .buffer_bytes = config.store_buffer_bytes});
   if (!rocks.ok()) return rocks.status();
   store.rocks = *std::move(rocks);
   return store;
 }
 
+// No process of an earlier attempt lives when the next one starts.
+void EndLeftovers(const std::string& mark) {
+  const size_t left = io::EndMarked(mark, kLeftoversPatience);
+  if (left > 0) {
+    LogWarning(
+        "%zu processes that jobs of an earlier daemon started do not end when they are killed; their jobs run again",
+        left);
+  }
+}
+
 class Daemon {
  public:
-  Daemon(const config::Config& config, Store store, Signals& signals)
+  Daemon(const config::Config& config, Store store, ProcessMark mark, Signals& signals)
       : config_(config),
         signals_(signals),
         store_(std::move(store)),
+        mark_(std::move(mark)),
         backups_([this](const std::string& copy) { return store_.rocks->Checkpoint(copy); }),
         runtime_(config.runtime),
+        process_host_({.adopt = true, .mark = mark_.text()}),
         exec_(process_host_),
         dispatcher_({runtime_, clock_, store_.journal(), {&native_, &exec_}}, config.jobs),
         collector_({.dispatch = [this] { return dispatcher_.Stats(); },
@@ -122,7 +143,11 @@ class Daemon {
  private:
   Status Start() {
     MR_RETURN_IF_ERROR(runners::RegisterBuiltins(native_));
-    for (const auto& kind : config_.kinds) MR_RETURN_IF_ERROR(exec_.Register(kind.options, kind.exec));
+    for (const auto& kind : config_.kinds) {
+      dispatch::KindOptions options = kind.options;
+      if (options.pool.empty()) options.pool = "default";
+      MR_RETURN_IF_ERROR(exec_.Register(std::move(options), kind.exec));
+    }
     for (const auto& pool : config_.pools) MR_RETURN_IF_ERROR(dispatcher_.AddPool(pool));
 
     std::promise<Status> started;
@@ -182,13 +207,19 @@ class Daemon {
     if (!store_.rocks)
       LogWarning("jobs are kept in memory and are gone when this process ends; --data-dir DIR keeps them");
     LogRecovered();
-    for (const auto& pool : dispatcher_.Pools()) {
+    const std::vector<dispatch::PoolStatus> pools = dispatcher_.Pools();
+    for (size_t i = 0; i < std::min(pools.size(), kListedMax); ++i) {
+      const dispatch::PoolStatus& pool = pools[i];
       std::string kinds;
-      for (const auto& kind : pool.kinds) kinds += (kinds.empty() ? "" : ", ") + kind;
+      for (size_t k = 0; k < std::min(pool.kinds.size(), kListedMax); ++k)
+        kinds += (k == 0 ? "" : ", ") + pool.kinds[k];
+      if (pool.kinds.size() > kListedMax) kinds += " and " + std::to_string(pool.kinds.size() - kListedMax) + " more";
       LogInfo("pool '%s': %s, %d workers, room for %" PRId64 " jobs and %s; kinds: %s", pool.name.c_str(),
               pool.runner.c_str(), pool.workers, pool.capacity_jobs, config::FormatSize(pool.capacity_bytes).c_str(),
               kinds.empty() ? "none" : kinds.c_str());
     }
+    if (pools.size() > kListedMax)
+      LogInfo("and %zu more pools; `millrace pools list` shows all", pools.size() - kListedMax);
     LogInfo("millraced %s is ready: gRPC on %s, HTTP on %s, store %s, %zu pools, %d processors", Version(),
             rpc_->address().c_str(), web_->address().ToString().c_str(), store_.Name().c_str(), config_.pools.size(),
             runtime_.procs());
@@ -231,6 +262,7 @@ class Daemon {
       for (int signal; (signal = signals_.Wait()) != 0;) {
         if (signal == SIGHUP) continue;
         LogError("SIG%s again: ended before the drain was over", sigabbrev_np(signal));
+        FlushLog(kLastWordsPatience);
         // No destructors: they would wait for what we were told not to wait for.
         _exit(kExitCutShort);
       }
@@ -285,6 +317,7 @@ class Daemon {
   // In the order of the tree; each knows those above it only.
   SystemClock clock_;
   Store store_;
+  ProcessMark mark_;
   store::Backups backups_;  // Of store_.rocks only.
   rt::Runtime runtime_;
   io::ProcessHost process_host_;
@@ -313,7 +346,13 @@ int RunDaemon(const config::Config& config, Signals& signals) {
     LogError("cannot start: %s", store.status().message().c_str());
     return kExitNotStarted;
   }
-  return Daemon(config, *std::move(store), signals).Run();
+  Result<ProcessMark> mark = ProcessMark::Open(config.data_dir);
+  if (!mark.ok()) {
+    LogError("cannot start: %s", mark.status().message().c_str());
+    return kExitNotStarted;
+  }
+  if (mark->kept()) EndLeftovers(mark->text());
+  return Daemon(config, *std::move(store), *std::move(mark), signals).Run();
 }
 
 }  // namespace millrace

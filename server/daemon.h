@@ -7,6 +7,8 @@
 //             it.
 #pragma once
 
+#include <chrono>
+
 #include "config/config.h"
 #include "signals.h"
 
@@ -15,6 +17,9 @@ namespace millrace {
 inline constexpr int kExitDrained = 0;
 inline constexpr int kExitCutShort = 1;    // A second signal while draining.
 inline constexpr int kExitNotStarted = 2;  // The log's last line says why.
+
+// For the log at the end: whoever reads it may have stopped reading.
+inline constexpr std::chrono::milliseconds kLastWordsPatience{1000};
 
 // Returns the process's exit code. Once per process.
 int RunDaemon(const config::Config& config, Signals& signals);

@@ -8,12 +8,27 @@
 #include "config/command_line.h"
 #include "config/config.h"
 #include "daemon.h"
+#include "health_check.h"
+#include "inherited.h"
 #include "signals.h"
 
 namespace millrace {
 namespace {
 
+constexpr std::chrono::seconds kHealthPatience{4};  // A container's check is given five by the image.
+constexpr int kExitUnhealthy = 1;
+
+// For the log: whole lines, up to a limit.
+std::string ShortConfig(const config::Config& config) {
+  constexpr size_t kBytesMax = size_t{16} << 10;
+  std::string text = config::ToToml(config, config::Secrets::kHidden);
+  if (text.size() <= kBytesMax) return text;
+  text.resize(text.rfind('\n', kBytesMax) + 1);
+  return text + "... and more; millraced --print-config shows all";
+}
+
 int Main(const std::vector<std::string>& arguments) {
+  ResetInherited();
   Signals signals;  // Before any thread.
 
   auto parsed = config::ParseCommandLine(arguments, config::ReadEnvironment());
@@ -38,11 +53,19 @@ int Main(const std::vector<std::string>& arguments) {
     return 0;
   }
 
+  if (line.action == config::CommandLine::Action::kCheckHealth) {
+    const Status health = CheckHealth(loaded.config, kHealthPatience);
+    fprintf(health.ok() ? stdout : stderr, "%s\n", health.ok() ? "ready" : ("millraced: " + health.message()).c_str());
+    return health.ok() ? 0 : kExitUnhealthy;
+  }
+
   ConfigureLog(loaded.config.log_level, loaded.config.log_format);
+  StartLogWriter();
   for (const auto& warning : line.warnings) LogWarning("%s", warning.c_str());
-  LogInfo("configuration in effect (%s):\n%s", file.c_str(),
-          config::ToToml(loaded.config, config::Secrets::kHidden).c_str());
-  return RunDaemon(loaded.config, signals);
+  LogInfo("configuration in effect (%s):\n%s", file.c_str(), ShortConfig(loaded.config).c_str());
+  const int code = RunDaemon(loaded.config, signals);
+  FlushLog(kLastWordsPatience);
+  return code;
 }
 
 }  // namespace

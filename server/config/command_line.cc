@@ -103,7 +103,7 @@ std::variant<CommandLine, EarlyExit> ParseCommandLine(const std::vector<std::str
   CLI::App app("millraced: runs jobs that clients submit over gRPC, in bounded worker pools.", "millraced");
   app.footer(kFooter);
   app.allow_extras();
-  bool version = false, check = false, print = false;
+  bool version = false, check = false, print = false, health = false;
   app.add_option("--config", line.config_file, "TOML file with settings, pools and kinds")->type_name("FILE");
   for (const Setting& setting : kSettings) {
     auto set = [&line, &setting](const std::string& value) {
@@ -118,6 +118,8 @@ std::variant<CommandLine, EarlyExit> ParseCommandLine(const std::vector<std::str
   }
   app.add_flag("--check-config", check, "Check everything, say what is wrong, and exit");
   app.add_flag("--print-config", print, "Print the configuration in effect as TOML, and exit");
+  app.add_flag("--check-health", health,
+               "Ask the daemon with this configuration whether it is ready, and exit (0: it is)");
   app.add_flag("--version", version, "Print the version and exit");
 
   try {
@@ -136,6 +138,7 @@ std::variant<CommandLine, EarlyExit> ParseCommandLine(const std::vector<std::str
     return UsageError("unknown flag " + name + Suggest(name, flags));
   }
   if (check) line.action = CommandLine::Action::kCheckConfig;
+  if (health) line.action = CommandLine::Action::kCheckHealth;
   if (print) line.action = CommandLine::Action::kPrintConfig;
   return line;
 }

@@ -19,7 +19,7 @@ struct Override {
 };
 
 struct CommandLine {
-  enum class Action { kRun, kCheckConfig, kPrintConfig };
+  enum class Action { kRun, kCheckConfig, kPrintConfig, kCheckHealth };
 
   Action action = Action::kRun;
   std::string config_file;            // Empty: none, every setting has a default.

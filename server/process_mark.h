@@ -1,0 +1,30 @@
+// ProcessMark: the mark (io/process_tree.h) of all processes that the daemons of one data folder start, so that a daemon finds what
+// an earlier one, killed, has left.
+//
+// The mark is kept in the file `processes` of the folder, locked while the daemon lives. A copy of the folder, a backup that was put
+// elsewhere, gets a mark of its own: the file also says which file it is (device and inode).
+#pragma once
+
+#include <string>
+
+#include "base/status.h"
+#include "io/unique_fd.h"
+
+namespace millrace {
+
+class ProcessMark {
+ public:
+  // `data_dir` exists; empty: there is none, and the mark is new. FAILED_PRECONDITION: DATA_DIR_IN_USE, DATA_DIR_UNUSABLE.
+  static Result<ProcessMark> Open(const std::string& data_dir);
+
+  const std::string& text() const { return text_; }
+  // An earlier daemon may have left processes that carry it.
+  bool kept() const { return kept_; }
+
+ private:
+  std::string text_;
+  bool kept_ = false;
+  io::UniqueFd file_;
+};
+
+}  // namespace millrace
