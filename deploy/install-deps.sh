@@ -15,7 +15,7 @@ build=(
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   libasio-dev libboost-context-dev libdw-dev
   prometheus-cpp-dev libcivetweb-dev librocksdb-dev libxxhash-dev
-  libspdlog-dev libcli11-dev libtomlplusplus-dev libssl-dev
+  libspdlog-dev libcli11-dev libtomlplusplus-dev libssl-dev libjemalloc-dev
 )
 demo=(curl jq)
 # The formatter is pinned: two releases of it lay out the same line differently.

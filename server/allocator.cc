@@ -1,0 +1,11 @@
+// The daemon's allocator is jemalloc (libjemalloc2): glibc's keeps what a mixed load has freed in pieces, several times as much as is
+// in use. This string, which jemalloc looks for by its name, is its configuration; the variable MALLOC_CONF comes on top.
+//
+//   narenas            Few: a fiber frees on another thread than it allocated on, so memory spreads over all arenas there are.
+//   dirty_decay_ms     What was freed goes back to the system after a second; the default of ten keeps the peak of each burst.
+//   background_thread  It does so while nobody allocates, too.
+extern "C" {
+// Read by the allocator before main.
+__attribute__((used, visibility("default"))) const char* malloc_conf =
+    "narenas:4,dirty_decay_ms:1000,muzzy_decay_ms:0,background_thread:true";
+}
