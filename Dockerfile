@@ -4,8 +4,11 @@
 #   docker run -p 127.0.0.1:7070:7070 -p 127.0.0.1:7071:7071 millrace
 #
 # Inside it listens on every address without authentication, so publish the ports only where you trust the network. Settings are
-# variables (-e MILLRACE_PROCS=4) or a file of your own (-v $PWD/config.toml:/etc/millrace/config.toml:ro).
-# `docker stop -t 40` leaves running jobs the time that drain_timeout promises them.
+# variables (-e MILLRACE_PROCS=4) or a file of your own (-v $PWD/config.toml:/etc/millrace/config.toml:ro); the health check follows
+# both, but not flags. Budgets of memory follow the container's limit (--memory 512m). deploy/example.Dockerfile adds programs to run.
+#
+# `docker stop` kills after 10 seconds, so running jobs get MILLRACE_DRAIN_TIMEOUT=7s here. For longer ones raise both:
+#   docker run -e MILLRACE_DRAIN_TIMEOUT=5m --stop-timeout 310 ... millrace
 FROM debian:bookworm AS build
 WORKDIR /src
 COPY deploy/install-deps.sh deploy/
@@ -27,6 +30,11 @@ RUN objdump -p /out/millraced /out/millrace /out/millrace-admin | awk '/NEEDED/ 
  && cat /out/packages
 
 FROM debian:bookworm
+LABEL org.opencontainers.image.title="millrace" \
+      org.opencontainers.image.description="Runs background jobs in bounded worker pools, submitted over gRPC"
+# docker build --build-arg VERSION=... --build-arg REVISION=$(git rev-parse HEAD)
+ARG VERSION=unknown REVISION=unknown
+LABEL org.opencontainers.image.version="$VERSION" org.opencontainers.image.revision="$REVISION"
 COPY --from=build /out/packages /tmp/
 # tini: a child of an exec job that outlives its parent falls to process 1, which must be somebody who buries it.
 RUN apt-get update \
@@ -39,10 +47,12 @@ ENV MILLRACE_CONFIG=/etc/millrace/config.toml \
     MILLRACE_DATA_DIR=/var/lib/millrace \
     MILLRACE_GRPC_ADDRESS=0.0.0.0:7070 \
     MILLRACE_HTTP_ADDRESS=0.0.0.0:7071 \
-    MILLRACE_INSECURE=true
+    MILLRACE_INSECURE=true \
+    MILLRACE_DRAIN_TIMEOUT=7s
 USER millrace
 WORKDIR /var/lib/millrace
+VOLUME /var/lib/millrace
 EXPOSE 7070 7071
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=5s --retries=3 CMD ["millrace", "--timeout", "4s", "pools", "list"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=5s --retries=3 CMD ["millraced", "--check-health"]
 ENTRYPOINT ["tini", "--", "millraced"]

@@ -73,8 +73,43 @@ start_container --network none
 healthy() { [[ $(docker inspect -f '{{.State.Health.Status}}' "$container") == healthy ]]; }
 await "the container to be healthy" healthy
 check "it became healthy" healthy
+check "its jobs are on a volume" test "$(docker inspect -f '{{range .Mounts}}{{.Destination}} {{end}}' "$container")" = '/var/lib/millrace '
+check "it says what it is" docker inspect -f '{{index .Config.Labels "org.opencontainers.image.title"}}' "$image"
 check "it does not run as root" docker exec "$container" sh -c 'test -O /proc/1 && ! test -O /'
 check "it has programs of its own to run" docker exec "$container" sh -c 'echo hello | millrace submit gzip --file - --wait --json | grep -q SUCCEEDED'
+
+echo "---- another address"
+start_container --network none -e MILLRACE_GRPC_ADDRESS=127.0.0.1:17070 -e MILLRACE_HTTP_ADDRESS=127.0.0.1:17071
+await "the container to be healthy" healthy
+check "it became healthy all the same" healthy
+
+echo "---- little memory"
+start_container --network none --memory 128m --memory-swap 128m
+await "the container to be healthy" healthy
+check "its budget follows the limit" docker exec "$container" sh -c 'millraced --print-config | grep process_bytes_max.*32MiB'
+# More than the container has: what does not fit waits on the disk, or is refused.
+check "many large jobs" docker exec "$container" sh -c '
+  millrace pools pause default && head -c 1000000 /dev/urandom >/tmp/large
+  millrace submit echo --file /tmp/large --count 300 --on-full reject >/dev/null; millrace pools list'
+check "it was not killed" test "$(docker inspect -f '{{.State.OOMKilled}} {{.State.Running}}' "$container")" = "false true"
+
+echo "---- with programs of one's own"
+docker tag "$image" millrace:latest
+if docker build --network host -t "$image-example" -f "$repo/deploy/example.Dockerfile" "$repo/deploy" >"$out" 2>&1; then
+  check "the example's configuration is good" docker run --rm --network none --entrypoint millraced "$image-example" --check-config
+else
+  tail -n 5 "$out"
+  echo "        deploy/example.Dockerfile was not built: its packages cannot be had here"
+fi
+
+echo "---- plain docker stop"
+start_container --network none
+await "the container to be healthy" healthy
+check "a job of 20 s" docker exec "$container" millrace submit sleep --payload 20s
+check "docker stop" docker stop "$container"
+check "it ended by itself, with 0, and was not killed" test "$(docker inspect -f '{{.State.ExitCode}}' "$container")" = 0
+docker logs "$container" >"$log" 2>&1
+check "the job was handed back, and no attempt lost" has "$log" '\b1 handed back'
 
 echo "---- from the host"
 start_container --network host -e MILLRACE_GRPC_ADDRESS=127.0.0.1:0 -e MILLRACE_HTTP_ADDRESS=127.0.0.1:0
