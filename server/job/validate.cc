@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <utility>
 
 #include "job/retry.h"
 
@@ -14,11 +15,15 @@ Status Bad(std::string reason, std::string message, std::string field) {
   return InvalidArgument(std::move(reason), std::move(message)).Field(std::move(field));
 }
 
-std::string Seconds(Nanos time) {
-  std::string text = std::to_string(std::chrono::duration<double>(time).count());
-  text.erase(text.find_last_not_of('0') + 1);
-  if (text.back() == '.') text.pop_back();
-  return text + " s";
+// Exact, in the largest unit that divides it: "366 days", "90 s", "1 ns".
+std::string Exactly(Nanos time) {
+  constexpr std::pair<int64_t, const char*> kUnits[] = {
+      {86'400'000'000'000, " days"}, {1'000'000'000, " s"}, {1'000'000, " ms"}, {1'000, " us"}, {1, " ns"}};
+  if (time == Nanos(0)) return "0 s";
+  for (const auto& [nanos, unit] : kUnits) {
+    if (time.count() % nanos == 0) return std::to_string(time.count() / nanos) + unit;
+  }
+  return "";
 }
 
 bool IsPrintable(std::string_view text) {  // Control characters would garble logs and tables.
@@ -27,8 +32,7 @@ bool IsPrintable(std::string_view text) {  // Control characters would garble lo
 
 Status ValidateDuration(const std::optional<Nanos>& value, Nanos least, Nanos most, const std::string& field) {
   if (!value || (*value >= least && *value <= most)) return OkStatus();
-  return Bad("BAD_DURATION",
-             field + " is " + Seconds(*value) + "; give a time from " + Seconds(least) + " to " + Seconds(most), field);
+  return DurationOutOfRange(Exactly(*value), least, most, field);
 }
 
 Status ValidateLabels(const std::map<std::string, std::string>& labels) {
@@ -61,6 +65,11 @@ bool IsName(std::string_view name, Allowed allowed) {
 }
 
 }  // namespace
+
+Status DurationOutOfRange(const std::string& value, Nanos least, Nanos most, const std::string& field) {
+  return Bad("BAD_DURATION", field + " is " + value + "; give a time from " + Exactly(least) + " to " + Exactly(most),
+             field);
+}
 
 bool IsPoolName(std::string_view name) {
   return IsName(name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-'; });
@@ -123,15 +132,13 @@ Status ValidateSpec(const JobSpec& spec, size_t payload_bytes_max) {
     return Bad("DELAY_AND_RUN_AT", "give spec.delay or spec.run_at, not both", "spec.delay");
   }
   MR_RETURN_IF_ERROR(ValidateDuration(spec.delay, Nanos(0), kDelayMax, "spec.delay"));
-  MR_RETURN_IF_ERROR(
-      ValidateDuration(spec.run_timeout, std::chrono::milliseconds(1), kRunTimeoutMax, "spec.run_timeout"));
+  MR_RETURN_IF_ERROR(ValidateDuration(spec.run_timeout, kRunTimeoutMin, kRunTimeoutMax, "spec.run_timeout"));
   MR_RETURN_IF_ERROR(ValidateRetry(spec.retry, "spec.retry"));
   MR_RETURN_IF_ERROR(ValidateDeadline(spec));
   if (spec.deadline && spec.deadline_after) {
     return Bad("DEADLINE_TWICE", "give spec.deadline or spec.deadline_after, not both", "spec.deadline_after");
   }
-  MR_RETURN_IF_ERROR(
-      ValidateDuration(spec.deadline_after, std::chrono::milliseconds(1), kDelayMax, "spec.deadline_after"));
+  MR_RETURN_IF_ERROR(ValidateDuration(spec.deadline_after, kRunTimeoutMin, kDelayMax, "spec.deadline_after"));
   if (spec.delay && spec.deadline_after && *spec.deadline_after <= *spec.delay) {
     return Bad("DEADLINE_BEFORE_RUN_AT",
                "spec.deadline_after is not longer than spec.delay, so the job could never run", "spec.deadline_after");

@@ -18,6 +18,7 @@ inline constexpr size_t kLabelValueBytesMax = 255;
 inline constexpr size_t kRequestIdBytesMax = 128;
 inline constexpr size_t kUniqueKeyBytesMax = 128;
 inline constexpr Nanos kDelayMax = std::chrono::hours(24 * 366);
+inline constexpr Nanos kRunTimeoutMin = std::chrono::milliseconds(1);
 inline constexpr Nanos kRunTimeoutMax = std::chrono::hours(24 * 31);
 
 // INVALID_ARGUMENT with the field as the client wrote it ("spec.run_timeout").
@@ -28,6 +29,9 @@ Status ValidateRequestId(std::string_view request_id);
 
 // `field` is what the message calls the setting, for a config file as for a request. Kinds are checked by the same rules.
 Status ValidateRetry(const RetryOverrides& retry, const std::string& field);
+
+// BAD_DURATION, in the same words wherever a time is refused, also one that no value of ours holds.
+Status DurationOutOfRange(const std::string& value, Nanos least, Nanos most, const std::string& field);
 
 // Names of pools: 1 to 63 of [a-z0-9_-], as they become metric labels. Kinds may also have upper case and dots.
 bool IsPoolName(std::string_view name);

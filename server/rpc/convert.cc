@@ -95,7 +95,11 @@ Status TakeSpec(v1::JobSpec* spec, JobSpec* out) {
   out->band = *band;
   MR_RETURN_IF_ERROR(Take(spec->has_delay(), spec->delay(), "spec.delay", &out->delay));
   MR_RETURN_IF_ERROR(Take(spec->has_run_at(), spec->run_at(), "spec.run_at", &out->run_at));
-  MR_RETURN_IF_ERROR(Take(spec->has_run_timeout(), spec->run_timeout(), "spec.run_timeout", &out->run_timeout));
+  if (spec->has_run_timeout()) {
+    auto timeout = FromProto(spec->run_timeout(), "spec.run_timeout", kRunTimeoutMax, kRunTimeoutMin);
+    if (!timeout.ok()) return timeout.status();
+    out->run_timeout = *timeout;
+  }
   MR_RETURN_IF_ERROR(Take(spec->has_deadline(), spec->deadline(), "spec.deadline", &out->deadline));
   MR_RETURN_IF_ERROR(
       Take(spec->has_deadline_after(), spec->deadline_after(), "spec.deadline_after", &out->deadline_after));
@@ -190,15 +194,15 @@ Result<View> ViewOf(v1::JobView view, View otherwise) {
   }
 }
 
-Result<Nanos> FromProto(const Duration& duration, std::string field) {
-  constexpr int64_t kSecondsMax = std::chrono::duration_cast<std::chrono::seconds>(kDurationMax).count();
-  const bool in_range = duration.seconds() >= 0 && duration.seconds() <= kSecondsMax && duration.nanos() >= 0 &&
-                        duration.nanos() < kNanosPerSecond;
-  if (in_range) return Nanos(duration.seconds() * kNanosPerSecond + duration.nanos());
-  return InvalidArgument("BAD_DURATION", field + " must be between 0 and 3650 days, not " +
-                                             std::to_string(duration.seconds()) + " s and " +
-                                             std::to_string(duration.nanos()) + " ns")
-      .Field(field);
+Result<Nanos> FromProto(const Duration& duration, const std::string& field, Nanos most, Nanos least) {
+  const int64_t seconds_max = std::chrono::floor<std::chrono::seconds>(most).count();
+  const bool sound = duration.seconds() >= 0 && duration.seconds() <= seconds_max && duration.nanos() >= 0 &&
+                     duration.nanos() < kNanosPerSecond;
+  const Nanos value(sound ? duration.seconds() * kNanosPerSecond + duration.nanos() : -1);
+  if (sound && value >= least && value <= most) return value;
+  std::string said = std::to_string(duration.seconds()) + " s";
+  if (duration.nanos() != 0) said += " and " + std::to_string(duration.nanos()) + " ns";
+  return DurationOutOfRange(said, least, most, field);
 }
 
 Result<WallTime> FromProto(const Timestamp& time, std::string field) {

@@ -12,13 +12,12 @@
 #include "base/status.h"
 #include "dispatch/dispatcher.h"
 #include "job/job.h"
+#include "job/validate.h"
 #include "millrace/v1/job_service.pb.h"
 #include "millrace/v1/pool_service.pb.h"
 #include "rpc/view.h"
 
 namespace millrace::rpc {
-
-inline constexpr Nanos kDurationMax = std::chrono::hours(24 * 3650);  // Beyond ten years it is a mistake in the unit.
 
 // ---- Requests
 // Overwrites all of `item`, so that one item serves many requests.
@@ -27,7 +26,9 @@ Result<dispatch::OnFull> FromProto(v1::OnFull on_full);
 Result<JobId> ParseJobId(const std::string& text, std::string field);
 // `otherwise`: what an unspecified view means for this method.
 Result<View> ViewOf(v1::JobView view, View otherwise);
-Result<Nanos> FromProto(const google::protobuf::Duration& duration, std::string field);
+// From `least` to `most`, which is what the field may be: job/validate's limits.
+Result<Nanos> FromProto(const google::protobuf::Duration& duration, const std::string& field, Nanos most = kDelayMax,
+                        Nanos least = Nanos(0));
 // Before 1970 is 1970: long ago, and nothing else is asked of such a time.
 Result<WallTime> FromProto(const google::protobuf::Timestamp& time, std::string field);
 // BAD_REASON when it is longer than what is kept as a job's error.

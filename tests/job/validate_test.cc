@@ -103,5 +103,19 @@ TEST(ValidateRequestId, IsShortAndPrintable) {
   EXPECT_EQ(ValidateRequestId("a\tb").reason(), "BAD_REQUEST_ID");
 }
 
+TEST(Validate, TellsTheLimitOfATimeExactly) {
+  const auto words = [](auto change) {
+    JobSpec spec;
+    spec.kind = "k";
+    change(spec);
+    return ValidateSpec(spec, 1).message();
+  };
+  EXPECT_EQ(words([](JobSpec& s) { s.delay = kDelayMax + 1ns; }),
+            "spec.delay is 31622400000000001 ns; give a time from 0 s to 366 days");
+  EXPECT_EQ(words([](JobSpec& s) { s.delay = 367 * 24h; }), "spec.delay is 367 days; give a time from 0 s to 366 days");
+  EXPECT_EQ(words([](JobSpec& s) { s.run_timeout = 1ns; }),
+            "spec.run_timeout is 1 ns; give a time from 1 ms to 31 days");
+}
+
 }  // namespace
 }  // namespace millrace

@@ -123,6 +123,19 @@ TEST(TakeSubmit, RefusesWhatNoValueOfOursCouldHoldAndNamesTheField) {
   EXPECT_EQ(Refusal([](R& r) { r.mutable_spec()->mutable_run_at()->set_seconds(-1000); }), "") << "long ago is a time";
 }
 
+TEST(TakeSubmit, TellsTheLimitOfATimeAsValidationDoes) {
+  const auto words = [](auto change) {
+    v1::SubmitJobRequest request = Good();
+    change(*request.mutable_spec());
+    dispatch::Submission::Item item;
+    return TakeSubmit(std::move(request), &item).message();
+  };
+  EXPECT_EQ(words([](v1::JobSpec& s) { s.mutable_delay()->set_seconds(400 * 86400); }),
+            "spec.delay is 34560000 s; give a time from 0 s to 366 days");
+  EXPECT_EQ(words([](v1::JobSpec& s) { s.mutable_run_timeout()->set_nanos(1); }),
+            "spec.run_timeout is 0 s and 1 ns; give a time from 1 ms to 31 days");
+}
+
 TEST(Convert, EveryJobStateHasItsWireName) {
   for (int state = 0; state < kJobStates; ++state) {
     const auto each = static_cast<JobState>(state);
