@@ -73,15 +73,19 @@ class WithoutTorn final : public rocksdb::FileSystemWrapper {
   const std::map<std::string, uint64_t> good_bytes_;
 };
 
+Status CannotRead(const std::string& path, int error) {
+  const bool denied = error == EACCES || error == EPERM;
+  return Status(denied ? StatusCode::kPermissionDenied : StatusCode::kFailedPrecondition, "STORE_UNREADABLE",
+                path + " cannot be read: " + strerror(error) + "; run this as the user of the daemon");
+}
+
 // A file that is not there is damage here: nobody removes any while we read.
 Status FromRead(const rocksdb::Status& status, const std::string& folder) {
   if (status.IsPathNotFound()) return FromRocks(rocksdb::Status::Corruption(status.ToString()), folder);
+  if (status.IsIOError() && status.ToString().find(strerror(EACCES)) != std::string::npos) {
+    return CannotRead("a file in " + folder, EACCES);
+  }
   return FromRocks(status, folder);
-}
-
-Status CannotRead(const std::string& path, int error) {
-  return FailedPrecondition("STORE_UNREADABLE",
-                            path + " cannot be read: " + strerror(error) + "; run this as the user of the daemon");
 }
 
 // Another process has the folder: a daemon, which RocksDB's own lock names while the store is open in it.
