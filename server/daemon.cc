@@ -50,6 +50,14 @@ constexpr auto kLeftoversPatience = std::chrono::seconds(10);
 // Makes the folder and proves that a file can be written in it.
 Status PrepareDataDir(const std::string& folder) {
   std::error_code error;
+  const std::filesystem::path link = std::filesystem::read_symlink(folder, error);
+  if (!error && !std::filesystem::exists(folder, error)) {
+    return FailedPrecondition("DATA_DIR_UNUSABLE",
+                              "the folder " + folder + " is a link to " + link.string() +
+                                  ", which is not there; make that folder, mount what holds it, or choose another with "
+                                  "--data-dir");
+  }
+  error.clear();
   std::filesystem::create_directories(folder, error);
   std::string probe = folder + "/.millrace-XXXXXX";
   int fd = error ? -1 : mkstemp(probe.data());
