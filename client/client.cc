@@ -1,12 +1,12 @@
 #include "client/client.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cstdio>
 #include <random>
 #include <string_view>
 #include <utility>
 
+#include "base/address.h"
 #include "client/client_state.h"
 #include "client/errors.h"
 #include "client/words.h"
@@ -21,6 +21,7 @@ constexpr milliseconds kNone{-1};
 constexpr milliseconds kPoll = std::chrono::seconds(60);  // One WaitJob; short enough for proxies that cut idle calls.
 constexpr milliseconds kMargin = std::chrono::seconds(10);  // For the answer to such a poll to arrive.
 constexpr milliseconds kPause{500};
+constexpr char kDefaultPort[] = "7070";
 
 // Methods that may be repeated when they answer UNAVAILABLE, which can also mean that the connection broke after the server had
 // acted. CancelJob, RetryJob and DeleteJob would then answer WRONG_STATE or NOT_FOUND about their own success; a repeated
@@ -62,13 +63,17 @@ grpc::ChannelArguments Arguments(const ClientOptions& options) {
   return args;
 }
 
-bool HasPort(std::string_view address) {
-  if (address.starts_with("unix:")) return address.size() > 5;
-  const size_t colon = address.rfind(':');
-  if (colon == std::string_view::npos || colon == 0 || colon + 1 == address.size()) return false;
-  if (address.find(':') != colon && address[colon - 1] != ']') return false;  // IPv6 goes in brackets.
-  const std::string_view port = address.substr(colon + 1);
-  return port.size() <= 5 && std::all_of(port.begin(), port.end(), [](unsigned char c) { return std::isdigit(c); });
+// With the port. gRPC itself would take port 84536 for 19000.
+Result<std::string> Whole(const std::string& text) {
+  if (text.starts_with("unix:") && text.size() > 5) return text;  // A proxy's; the daemon has none.
+  const bool in_brackets = text.starts_with('[') && text.ends_with(']');
+  const bool has_port = !in_brackets && (text.empty() || text.find(':') != std::string::npos);
+  const Result<Address> address = ParseAddress(has_port ? text : text + ":" + kDefaultPort);
+  if (address.ok() && address->port != 0) return address->ToString();
+  if (address.ok()) {
+    return InvalidArgument("BAD_ADDRESS", "'" + text + "' is no address to connect to: a port is 1 to 65535");
+  }
+  return address.status();
 }
 
 std::string RandomRequestId() {
@@ -79,13 +84,14 @@ std::string RandomRequestId() {
 }
 
 template <typename Stub, typename Request, typename Response>
-Result<Response> Call(const std::string& address, Stub& stub,
+Result<Response> Call(Client::State& state, Stub& stub,
                       grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                       grpc::ClientContext& context, const Request& request, const std::stop_token& stop) {
   std::stop_callback cancel(stop, [&context] { context.TryCancel(); });
   Response response;
   const grpc::Status status = (stub.*method)(&context, request, &response);
-  if (!status.ok()) return FromGrpc(status, address, stop.stop_requested());
+  if (!status.ok()) return FromGrpc(status, state.address, stop.stop_requested());
+  state.reached = true;
   return response;
 }
 
@@ -114,6 +120,7 @@ void CallAsync(Client::State& state, Request request, Client::Done<Response> don
   start(&call->context, &call->request, &call->response, [&state, call](const grpc::Status& status) {
     std::unique_ptr<AsyncCall<Request, Response>> owned(call);
     if (status.ok()) {
+      state.reached = true;
       owned->done(std::move(owned->response));
     } else {
       owned->done(FromGrpc(status, state.address, owned->stop.stop_requested()));
@@ -159,16 +166,12 @@ Client::~Client() {
 }
 
 Result<std::unique_ptr<Client>> Client::Connect(const std::string& address, ClientOptions options) {
-  if (!HasPort(address)) {
-    return InvalidArgument("BAD_ADDRESS",
-                           "'" + address + "' is not an address: write HOST:PORT, [IPV6]:PORT or unix:/path")
-        .Field("address")
-        .With("address", address);
-  }
+  Result<std::string> whole = Whole(address);
+  if (!whole.ok()) return Status(whole.status()).Field("address").With("address", address);
   auto state = std::make_unique<State>();
-  state->address = address;
+  state->address = *std::move(whole);
   state->options = options;
-  state->channel = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), Arguments(options));
+  state->channel = grpc::CreateCustomChannel(state->address, grpc::InsecureChannelCredentials(), Arguments(options));
   state->jobs = v1::JobService::NewStub(state->channel);
   state->pools = v1::PoolService::NewStub(state->channel);
   state->admin = v1::AdminService::NewStub(state->channel);
@@ -177,12 +180,14 @@ Result<std::unique_ptr<Client>> Client::Connect(const std::string& address, Clie
 
 const std::string& Client::address() const { return state_->address; }
 
+bool Client::reached() const { return state_->reached; }
+
 // A blocking call of one method with its own context; an expression of type Result<Response>.
-#define MR_CALL(stub, Service, Method, request, call)                                                       \
-  [&] {                                                                                                     \
-    grpc::ClientContext context;                                                                            \
-    state_->Prepare(context, call);                                                                         \
-    return Call(state_->address, *state_->stub, &v1::Service::Stub::Method, context, request, (call).stop); \
+#define MR_CALL(stub, Service, Method, request, call)                                               \
+  [&] {                                                                                             \
+    grpc::ClientContext context;                                                                    \
+    state_->Prepare(context, call);                                                                 \
+    return Call(*state_, *state_->stub, &v1::Service::Stub::Method, context, request, (call).stop); \
   }()
 
 Result<v1::SubmitJobResponse> Client::Submit(v1::SubmitJobRequest request, const CallOptions& call) {
@@ -225,12 +230,12 @@ Status Client::List(v1::ListJobsRequest request, const std::function<bool(v1::Jo
 Result<v1::Job> Client::Wait(const std::string& id, std::optional<milliseconds> timeout, const CallOptions& call) {
   const auto start = SteadyClock::now();
   auto last_answer = start;
-  bool answered = false;
   while (true) {
     const auto now = SteadyClock::now();
-    milliseconds poll = kPoll;
+    // A daemon that goes away is waited for once it was reached; so whoever was never answered asks for that first.
+    milliseconds poll = state_->reached ? kPoll : milliseconds(0);
     if (timeout)
-      poll = std::clamp(*timeout - std::chrono::duration_cast<milliseconds>(now - start), milliseconds(0), kPoll);
+      poll = std::clamp(*timeout - std::chrono::duration_cast<milliseconds>(now - start), milliseconds(0), poll);
 
     v1::WaitJobRequest request;
     request.set_id(id);
@@ -242,9 +247,10 @@ Result<v1::Job> Client::Wait(const std::string& id, std::optional<milliseconds> 
     if (job.ok() && IsTerminal(job->state())) return job;
     if (!job.ok()) {
       const bool absent = job.status().code() == StatusCode::kUnavailable;
-      if (!absent || !answered || now - last_answer > state_->options.patience || !Pause(kPause, call.stop)) return job;
+      if (!absent || !state_->reached || now - last_answer > state_->options.patience || !Pause(kPause, call.stop)) {
+        return job;
+      }
     } else {
-      answered = true;
       last_answer = SteadyClock::now();
     }
     if (timeout && SteadyClock::now() - start >= *timeout) {

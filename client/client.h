@@ -61,13 +61,16 @@ bool IsTerminal(v1::JobState state);
 
 class Client {
  public:
-  // "HOST:PORT", "[::1]:PORT", "unix:/path". Connects with the first call; INVALID_ARGUMENT BAD_ADDRESS is all that can fail here.
+  // "HOST:PORT", "[::1]:PORT"; without a port, 7070. Connects with the first call; INVALID_ARGUMENT BAD_ADDRESS is all that can fail
+  // here.
   static Result<std::unique_ptr<Client>> Connect(const std::string& address, ClientOptions options = {});
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
   const std::string& address() const;
+  // Whether a call was answered with OK since Connect. A daemon that is away then is one that went away.
+  bool reached() const;
 
   // ---- Submit. Many at once: submit_stream.h.
   Result<v1::SubmitJobResponse> Submit(v1::SubmitJobRequest request, const CallOptions& call = {});

@@ -3,6 +3,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <memory>
@@ -26,6 +27,8 @@ struct Client::State {
   std::unique_ptr<v1::JobService::Stub> jobs;
   std::unique_ptr<v1::PoolService::Stub> pools;
   std::unique_ptr<v1::AdminService::Stub> admin;
+
+  std::atomic<bool> reached{false};  // By a call that was answered.
 
   // Async calls under way; the destructor of Client waits for none.
   std::mutex mutex;

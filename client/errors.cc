@@ -42,8 +42,11 @@ StatusCode CodeOf(int grpc_code) {
   }
 }
 
+// "Received message larger than max (73400378 vs. 67108864)", from either side.
+bool TooLarge(const std::string& message) { return message.find("message larger than max") != std::string::npos; }
+
 // What gRPC itself makes of a failed connection, a passed deadline and the like comes without details.
-std::string ReasonWithoutDetails(StatusCode code, int grpc_code) {
+std::string ReasonWithoutDetails(StatusCode code, int grpc_code, const std::string& message) {
   switch (code) {
     case StatusCode::kUnavailable:
       return "UNREACHABLE";
@@ -51,14 +54,22 @@ std::string ReasonWithoutDetails(StatusCode code, int grpc_code) {
       return "DEADLINE";
     case StatusCode::kCancelled:
       return "INTERRUPTED";
+    case StatusCode::kResourceExhausted:
+      return TooLarge(message) ? "MESSAGE_TOO_LARGE" : "";
     default:
       return grpc_code == static_cast<int>(grpc::StatusCode::UNIMPLEMENTED) ? "UNIMPLEMENTED" : "";
   }
 }
 
+// gRPC's words, of two of its versions, for a server that answers its greeting in HTTP/1.
+bool IsNoGrpc(const std::string& message) {
+  return message.find("Failed parsing HTTP/2") != std::string::npos || message.find("http1.x") != std::string::npos;
+}
+
 // gRPC tells its whole story: "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:7070: Failed to connect to
 // remote host: Connection refused". The end of it is what a person needs.
 std::string Brief(const std::string& message) {
+  if (message.find("DNS resolution failed") != std::string::npos) return "no such host";
   constexpr std::string_view kStory = "Failed to connect to remote host: ";
   const size_t at = message.rfind(kStory);
   return at == std::string::npos ? message : message.substr(at + kStory.size());
@@ -80,7 +91,7 @@ Status FromRpcStatus(const google::rpc::Status& rpc) {
     detail.UnpackTo(&bad);
   }
 
-  Status status(code, has_info ? info.reason() : ReasonWithoutDetails(code, rpc.code()), rpc.message());
+  Status status(code, has_info ? info.reason() : ReasonWithoutDetails(code, rpc.code(), rpc.message()), rpc.message());
   for (const auto& [key, value] : info.metadata()) status = std::move(status).With(key, value);
   if (bad.field_violations_size() > 0) status = std::move(status).Field(bad.field_violations(0).field());
   if (has_retry) {
@@ -107,9 +118,20 @@ Status FromGrpc(const grpc::Status& status, const std::string& address, bool sto
   }
 
   Status result = FromRpcStatus(rpc);
+  if (result.reason() == "UNREACHABLE" && IsNoGrpc(result.message())) {
+    return Unavailable("NO_GRPC", "what listens at " + address +
+                                      " does not speak gRPC; the daemon does so on its gRPC "
+                                      "port, 7070 unless it is configured otherwise, and not on its HTTP port")
+        .With("address", address);
+  }
   if (result.reason() == "UNREACHABLE") {
     return Unavailable("UNREACHABLE", "cannot reach millraced at " + address + ": " + Brief(result.message()))
         .With("address", address);
+  }
+  if (result.reason() == "MESSAGE_TOO_LARGE") {
+    return InvalidArgument("MESSAGE_TOO_LARGE",
+                           "gRPC refused a message for its size: " + result.message() +
+                               "; a request holds 64 MiB at most, so store the payload elsewhere and send a reference");
   }
   if (result.reason() == "DEADLINE") {
     return DeadlineExceeded("DEADLINE", "no answer from millraced at " + address + " in time").With("address", address);

@@ -69,11 +69,20 @@ class FakeServer final : public v1::JobService::Service {
 const grpc::Status kUnavailable(grpc::StatusCode::UNAVAILABLE, "not now");
 
 TEST(Connect, RefusesWhatIsNoAddress) {
-  for (const char* address : {"", "host", "host:", ":7070", "host:port", "::1", "::1:7070", "host:123456", "unix:"}) {
-    EXPECT_EQ(Client::Connect(address).status().reason(), "BAD_ADDRESS") << address;
+  for (const char* address : {"", "host:", ":7070", "host:port", "::1", "::1:7070", "host:123456", "host:84536",
+                              "host:0", "[::1", "[host]:7070", "unix:", "two words"}) {
+    const Status status = Client::Connect(address).status();
+    EXPECT_EQ(status.reason(), "BAD_ADDRESS") << address;
+    EXPECT_EQ(status.message().find("unix:/"), std::string::npos) << "the daemon does not listen there";
   }
-  for (const char* address : {"host:7070", "[::1]:7070", "unix:/tmp/socket"})
+  for (const char* address : {"host:7070", "[::1]:7070", "host:65535", "unix:/tmp/socket"})
     EXPECT_TRUE(Client::Connect(address).ok()) << address;
+}
+
+TEST(Connect, TakesThePortOfTheDaemonWhereNoneIsSaid) {
+  EXPECT_EQ((*Client::Connect("localhost"))->address(), "localhost:7070");
+  EXPECT_EQ((*Client::Connect("127.0.0.1"))->address(), "127.0.0.1:7070");
+  EXPECT_EQ((*Client::Connect("[::1]"))->address(), "[::1]:7070");
 }
 
 TEST(Submit, IsRepeatedWithOneRequestIdWhenTheServerIsUnavailable) {

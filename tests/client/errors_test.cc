@@ -50,12 +50,31 @@ TEST(FromGrpc, TellsAnAbsentDaemonFromOneThatDrains) {
   EXPECT_EQ(absent.reason(), "UNREACHABLE");
   EXPECT_EQ(absent.message(), "cannot reach millraced at here:1: Connection refused");
 
+  EXPECT_EQ(FromGrpc({grpc::StatusCode::UNAVAILABLE, "DNS resolution failed for nowhere:1: C-ares status"}, "nowhere:1")
+                .message(),
+            "cannot reach millraced at nowhere:1: no such host");
+
   google::rpc::Status rpc;
   google::rpc::ErrorInfo info;
   info.set_reason("DRAINING");
   rpc.add_details()->PackFrom(info);
   EXPECT_EQ(FromGrpc({grpc::StatusCode::UNAVAILABLE, "stopping", rpc.SerializeAsString()}, "here:1").reason(),
             "DRAINING");
+}
+
+TEST(FromGrpc, AMessageThatIsTooLargeIsNoFullPool) {
+  const Status status = FromGrpc(
+      {grpc::StatusCode::RESOURCE_EXHAUSTED, "SERVER: Received message larger than max (73 vs. 67)"}, "here:1");
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(status.reason(), "MESSAGE_TOO_LARGE");
+  EXPECT_EQ(FromGrpc({grpc::StatusCode::RESOURCE_EXHAUSTED, "something else"}, "here:1").reason(), "");
+}
+
+TEST(FromGrpc, SaysSoWhereAnHttpServerAnswers) {
+  const Status status =
+      FromGrpc({grpc::StatusCode::UNAVAILABLE, "all addresses; UNAVAILABLE: ipv4:1: Failed parsing HTTP/2"}, "here:1");
+  EXPECT_EQ(status.reason(), "NO_GRPC");
+  EXPECT_NE(status.message().find("7070"), std::string::npos);
 }
 
 TEST(FromGrpc, TellsOurCancelFromTheServers) {

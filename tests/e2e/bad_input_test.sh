@@ -55,7 +55,7 @@ refuses 2 "workers" millrace pools resize files --workers 2000000000
 refuses 2 "capacity" millrace pools resize files --capacity-jobs=-1
 refuses 4 "nosuch" millrace pools get nosuch
 refuses 3 "127.0.0.1:1" millrace --address 127.0.0.1:1 --timeout 10s pools list
-refuses 2 "address" millrace --address nonsense pools list
+refuses 2 "address" millrace --address non:sense pools list
 
 echo "---- bytes that are no request at all"
 garbage() {
