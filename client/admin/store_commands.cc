@@ -155,7 +155,7 @@ ExitCode InspectStore(Session& session, const InspectArguments& arguments) {
   if (!arguments.job.empty()) return ShowJob(session, **store, arguments.job);
   const store::Inspection seen = store::Inspect(**store);
   Print(session.json() ? JsonOf(seen) + "\n" : ForPeople(seen, arguments.folder));
-  std::fflush(stdout);
+  FlushOutput();
   return seen.cut_short.ok() ? ExitCode::kOk : session.Fail(seen.cut_short);
 }
 

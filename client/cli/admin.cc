@@ -31,8 +31,8 @@ ExitCode Backup(Session& session, const std::string& folder) {
     return ExitCode::kOk;
   }
   PrintLine(FormatBytes(made->bytes()) + " in " + FormatCount(made->files()) + " files, made in " +
-            FormatDuration(FromProto(made->duration())) + ": " + made->folder());
-  PrintLine("to go on from there: millraced --data-dir " + made->folder());
+            FormatDuration(FromProto(made->duration())) + ": " + Printable(made->folder()));
+  PrintLine("to go on from there: millraced --data-dir " + Printable(made->folder()));
   return ExitCode::kOk;
 }
 

@@ -160,7 +160,8 @@ void PrintTable(const BenchArguments& a, const Figures& f) {
     PrintLine("done      " + FormatCount(static_cast<int64_t>(PerSecond(f.done_jobs, f.done_time))) +
               " jobs/s  (until the last sampled job had finished)");
   }
-  for (const auto& [reason, count] : f.load.refused) PrintLine("refused   " + FormatCount(count) + " " + reason);
+  for (const auto& [reason, count] : f.load.refused)
+    PrintLine("refused   " + FormatCount(count) + " " + Printable(reason));
   if (f.done && f.done->failed > 0) PrintLine("failed    " + FormatCount(f.done->failed) + " of the sampled jobs");
   if (f.done && f.done->unknown > 0) PrintLine("not known " + FormatCount(f.done->unknown) + " of the sampled jobs");
 }

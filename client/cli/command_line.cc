@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <functional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -234,6 +235,30 @@ void AddBench(CLI::App& app, Parsed& p) {
       "forgotten.");
 }
 
+// An empty value is what a variable that is not set leaves behind: `--pool "$POOL"`. It is no selection, no key and no file, and to go
+// on as if the option were not there would delete the jobs of all pools. Only a payload and a reason may well be empty.
+void RefuseEmptyValues(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    const std::string name = option->get_name();
+    if (option->get_expected_max() == 0 || name == "--payload" || name == "--reason") continue;
+    option->check([](const std::string& value) { return value.empty() ? std::string("is empty") : std::string(); });
+  }
+  for (CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) RefuseEmptyValues(*sub);
+}
+
+// "millrace jobs list" for `list`, or for `get jobs`, whose words stand the wrong way round: the whole commands that have the word at
+// their end.
+std::string WholeCommands(const CLI::App& app, const std::string& word) {
+  std::string text;
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
+    for (const CLI::App* leaf : sub->get_subcommands([](const CLI::App*) { return true; })) {
+      if (leaf->get_name() != word) continue;
+      text += (text.empty() ? "'" : " or '") + sub->get_name() + " " + word + "'";
+    }
+  }
+  return text;
+}
+
 // What is wrong with the arguments, the nearest word for one that no command knows, and where to read on.
 std::string Explain(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App* deepest = &app;
@@ -255,7 +280,13 @@ std::string Explain(const CLI::App& app, const CLI::ParseError& error) {
     const std::string word = rest[0].substr(0, rest[0].find('='));
     const std::string nearest = Nearest(word, known);
     text = std::string(word.starts_with('-') ? "unknown option '" : "unknown word '") + word + "'";
-    if (!nearest.empty()) text += ", did you mean '" + nearest + "'?";
+    if (const std::string whole = deepest == &app ? WholeCommands(app, word) : ""; !whole.empty()) {
+      text += ", did you mean " + whole + "?";
+    } else if (nearest == word) {
+      text += " in this place, did you mean '" + deepest->get_name() + " " + word + "'?";
+    } else if (!nearest.empty()) {
+      text += ", did you mean '" + nearest + "'?";
+    }
   }
   return text + "\n  " + path + " --help lists what there is";
 }
@@ -268,7 +299,7 @@ ExitCode RunCommandLine(int argc, char** argv, Interrupt& interrupt, const Store
   app.require_subcommand(1);
   app.fallthrough();  // Options of all commands may stand after the command.
   app.set_version_flag("--version", std::string("millrace ") + Version());
-  app.add_option("--address", parsed.global.address, "Where millraced listens")
+  app.add_option("--address", parsed.global.address, "Where millraced listens; the port may be left out")
       ->envname("MILLRACE_ADDRESS")
       ->capture_default_str();
   app.add_flag("--json", parsed.global.json, "JSON for programs: one document, or one a line");
@@ -280,25 +311,24 @@ ExitCode RunCommandLine(int argc, char** argv, Interrupt& interrupt, const Store
   AddPools(app, parsed);
   AddAdmin(app, parsed, store);
   AddBench(app, parsed);
+  RefuseEmptyValues(app);
 
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {
-    app.exit(help);
-    return ExitCode::kOk;
+    std::ostringstream text;
+    app.exit(help, text);
+    Print(text.str());
+    return FinishOutput() ? ExitCode::kOk : ExitCode::kInternal;
   } catch (const CLI::ParseError& error) {
-    std::fprintf(stderr, "millrace: %s\n", Explain(app, error).c_str());
+    std::fprintf(stderr, "millrace: %s\n", PrintableLines(Explain(app, error)).c_str());
     return ExitCode::kUsage;
   }
 
   Session session(parsed.global, interrupt);
   if (const Status opened = session.Open(); !opened.ok()) return session.Fail(opened);
   const ExitCode code = parsed.command(session);
-  if (std::fflush(stdout) != 0) {
-    std::perror("millrace: stdout");
-    return ExitCode::kInternal;
-  }
-  return code;
+  return FinishOutput() ? code : ExitCode::kInternal;
 }
 
 }  // namespace millrace::cli

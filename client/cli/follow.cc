@@ -6,6 +6,8 @@ namespace {
 // Jobs queue behind in_flight polls, so a poll is short: one long job does not keep the slot from many finished ones.
 constexpr auto kPoll = std::chrono::seconds(2);
 constexpr auto kMargin = std::chrono::seconds(10);
+constexpr auto kPatience = std::chrono::seconds(30);  // As ClientOptions::patience.
+constexpr auto kPause = std::chrono::milliseconds(300);
 
 }  // namespace
 
@@ -20,12 +22,41 @@ JobFollower::JobFollower(client::Client& client, OnFinished on_finished, v1::Job
 JobFollower::~JobFollower() {
   stop_.request_stop();
   WaitAll(std::nullopt);
+  {
+    std::lock_guard lock(mutex_);
+    ending_ = true;
+    changed_.notify_all();
+  }
+  if (pacer_.joinable()) pacer_.join();
+}
+
+bool JobFollower::MayBeAway(const Status& status) const {
+  return status.code() == StatusCode::kUnavailable && client_.reached() && !stop_.stop_requested() &&
+         Clock::now() - last_answer_ < kPatience;
+}
+
+bool JobFollower::Paused() const { return Clock::now() < paused_until_ && !stop_.stop_requested(); }
+
+void JobFollower::Pace() {
+  std::unique_lock lock(mutex_);
+  while (!ending_) {
+    if (queue_.empty() || in_flight_ >= in_flight_max_ || Paused()) {
+      changed_.wait_for(lock, kPause / 2);
+      continue;
+    }
+    auto [index, id] = std::move(queue_.front());
+    queue_.pop_front();
+    ++in_flight_;
+    lock.unlock();
+    Poll(index, std::move(id));
+    lock.lock();
+  }
 }
 
 void JobFollower::Add(size_t index, std::string id) {
   {
     std::lock_guard lock(mutex_);
-    if (in_flight_ >= in_flight_max_) {
+    if (in_flight_ >= in_flight_max_ || (Paused() && pacer_.joinable())) {
       queue_.emplace_back(index, std::move(id));
       return;
     }
@@ -38,14 +69,23 @@ void JobFollower::Poll(size_t index, std::string id) {
   v1::WaitJobRequest request;
   request.set_id(id);
   request.set_view(view_);
-  request.mutable_timeout()->set_seconds(kPoll.count());
+  // A daemon that goes away is waited for once it was reached; so whoever was never answered asks for that first.
+  request.mutable_timeout()->set_seconds(client_.reached() ? kPoll.count() : 0);
   client_.WaitAsync(std::move(request), [this, index, id](const Result<v1::Job>& job) { Answer(index, id, job); },
                     {.deadline = kPoll + kMargin, .stop = stop_.get_token()});
 }
 
 void JobFollower::Answer(size_t index, const std::string& id, const Result<v1::Job>& job) {
-  const bool finished = !job.ok() || client::IsTerminal(job->state());
-  if (!job.ok() && timed_out_) {
+  const bool timed_out = timed_out_;
+  bool away = false;
+  {
+    std::lock_guard lock(mutex_);
+    if (job.ok()) last_answer_ = Clock::now();
+    away = !job.ok() && !timed_out && MayBeAway(job.status());
+    if (away) paused_until_ = Clock::now() + kPause;
+  }
+  const bool finished = !away && (!job.ok() || client::IsTerminal(job->state()));
+  if (!job.ok() && timed_out) {
     on_finished_(index,
                  DeadlineExceeded("DEADLINE", "job " + id + " did not finish in the time it was given").With("id", id));
   } else if (finished) {
@@ -54,7 +94,8 @@ void JobFollower::Answer(size_t index, const std::string& id, const Result<v1::J
 
   std::unique_lock lock(mutex_);
   if (!finished) queue_.emplace_back(index, id);
-  if (queue_.empty()) {
+  if (away && !pacer_.joinable()) pacer_ = std::thread([this] { Pace(); });
+  if (queue_.empty() || (Paused() && pacer_.joinable())) {
     --in_flight_;
     changed_.notify_all();  // Under the lock: the object may be gone once it is free.
     return;

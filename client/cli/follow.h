@@ -1,10 +1,12 @@
 // JobFollower: waits for many jobs at once, each by long polls, so that a dispatcher with a million jobs is asked only about these.
 //
+//   Absence   Once the daemon was reached, it may be away for half a minute, as for a restart: the polls go on when it is back.
 //   Threads   Add from any thread, also from a callback of the client. `on_finished` runs on the client's threads, once for each
 //             job that was added, with the finished job or the reason why it is not known; not after the destructor has returned.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -12,6 +14,7 @@
 #include <mutex>
 #include <stop_token>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "client/client.h"
@@ -35,7 +38,12 @@ class JobFollower {
   bool WaitAll(std::optional<std::chrono::milliseconds> timeout);
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   void Poll(size_t index, std::string id);
+  void Pace();
+  bool MayBeAway(const Status& status) const;  // Under the lock.
+  bool Paused() const;                         // Under the lock.
   void Answer(size_t index, const std::string& id, const Result<v1::Job>& job);
 
   client::Client& client_;
@@ -50,6 +58,10 @@ class JobFollower {
   std::condition_variable changed_;
   std::deque<std::pair<size_t, std::string>> queue_;
   size_t in_flight_ = 0;
+  Clock::time_point last_answer_ = Clock::now();
+  Clock::time_point paused_until_{};
+  bool ending_ = false;
+  std::thread pacer_;  // Begins the polls that follow a pause. Started by the first one.
 };
 
 }  // namespace millrace::cli

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "client/cli/json.h"
+#include "client/cli/output.h"
 #include "client/cli/render.h"
 #include "client/words.h"
 
@@ -36,7 +37,7 @@ void JobReport::Accepted(size_t index, const SubmittedJob& item) {
   if (waits_) return;
   Count("accepted", ExitCode::kOk);
   if (json_) return progress_.PrintLine(Members(index, item, item.answer.state()).Take());
-  progress_.PrintLine(item.answer.id() + (item.file.empty() ? "" : "  " + item.file));
+  progress_.PrintLine(item.answer.id() + (item.file.empty() ? "" : "  " + Printable(item.file)));
 }
 
 void JobReport::Refused(size_t index, const std::string& file, const Status& status) {
@@ -47,15 +48,21 @@ void JobReport::Refused(size_t index, const std::string& file, const Status& sta
     return progress_.PrintLine(object.Take());
   }
   progress_.Hide();
-  std::fprintf(stderr, "millrace: %s%s\n", file.empty() ? "" : (file + ": ").c_str(), status.message().c_str());
+  // "cannot read secret: Permission denied" names it already.
+  const bool named = file.empty() || status.message().find(file) != std::string::npos;
+  const std::string text = (named ? "" : file + ": ") + status.message();
+  std::fprintf(stderr, "millrace: %s\n", PrintableLines(text).c_str());
 }
 
 void JobReport::Finished(size_t index, const SubmittedJob& item, const Result<v1::Job>& job) {
   if (!job.ok()) {
-    Count("not known", FromStatus(job.status()));
+    const bool forgotten = job.status().code() == StatusCode::kNotFound;
+    Count(forgotten ? "forgotten" : "not known", FromStatus(job.status()));
     JsonObject object = Members(index, item, v1::JOB_STATE_UNSPECIFIED);
     object.Add("reason", job.status().reason()).Add("error", job.status().message());
-    return progress_.PrintLine(json_ ? object.Take() : item.answer.id() + "  not known: " + job.status().message());
+    return progress_.PrintLine(json_ ? object.Take()
+                                     : item.answer.id() + (forgotten ? "  forgotten: " : "  not known: ") +
+                                           Printable(job.status().message()));
   }
   Count(client::Word(job->state()), FromState(job->state()));
   if (!json_) return progress_.PrintLine(JobLine(*job, item.file));

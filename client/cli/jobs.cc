@@ -2,6 +2,7 @@
 
 #include <cctype>
 #include <cstdio>
+#include <set>
 
 #include "client/cli/follow.h"
 #include "client/cli/job_report.h"
@@ -51,10 +52,15 @@ Result<std::string> ToFilter(const JobSelection& selection) {
     }
     add("band = " + Upper(selection.band));
   }
+  std::set<std::string> names;
   for (const std::string& label : selection.labels) {
     const size_t equals = label.find('=');
     if (equals == std::string::npos || equals == 0) {
       return InvalidArgument("BAD_ARGUMENT", "--label: '" + label + "' is not NAME=VALUE");
+    }
+    if (!names.insert(label.substr(0, equals)).second) {
+      return InvalidArgument("BAD_ARGUMENT", "--label: '" + label.substr(0, equals) +
+                                                 "' is given twice, and no job has two values of a label");
     }
     add("labels." + label.substr(0, equals) + " = " + Quoted(label.substr(equals + 1)));
   }
@@ -83,14 +89,14 @@ ExitCode ListJobs(Session& session, const ListArguments& arguments) {
         } else {
           jobs.push_back(std::move(job));
         }
-        return ++count != arguments.limit;
+        return ++count != arguments.limit && !OutputFailed();
       },
       session.Call());
   if (!status.ok()) return session.Fail(status);
-  if (session.json()) return ExitCode::kOk;
+  if (session.json()) return count > 0 ? ExitCode::kOk : session.CheckNames(*filter);
   if (jobs.empty()) {
     PrintLine(filter->empty() ? "no jobs" : "no jobs match " + *filter);
-    return ExitCode::kOk;
+    return session.CheckNames(*filter);
   }
   Print(JobTable(jobs, std::chrono::system_clock::now()));
   if (count == arguments.limit)
@@ -106,9 +112,9 @@ ExitCode GetJobs(Session& session, const std::vector<std::string>& ids, Part par
     if (!job.ok()) {
       exit = Worst(exit, session.Fail(job.status()));
     } else if (part == Part::kLog) {
-      Print(job->log_tail());
+      PrintBytes(job->log_tail());
     } else if (part == Part::kResult) {
-      Print(job->result());
+      PrintBytes(job->result());
     } else if (session.json()) {
       PrintLine(ToJson(*job));
     } else {
@@ -146,6 +152,8 @@ ExitCode WatchJobs(Session& session, const std::string& id, const JobSelection& 
   request.set_job_id(id);
   request.set_filter(*filter);
   request.set_include_log(!id.empty());
+  // Events of a pool that is none would never come. Where that cannot be asked, the watch itself tells why.
+  if (const ExitCode known = session.CheckNames(*filter); known == ExitCode::kNotFound) return known;
   v1::JobState last = v1::JOB_STATE_UNSPECIFIED;
   const Status status = session.client().Watch(
       request,
@@ -156,8 +164,8 @@ ExitCode WatchJobs(Session& session, const std::string& id, const JobSelection& 
         } else {
           PrintLine(EventLine(event));
         }
-        std::fflush(stdout);
-        return true;
+        FlushOutput();
+        return !OutputFailed();
       },
       session.Call(/*unlimited=*/true));
   if (!status.ok()) return session.Fail(status);

@@ -76,7 +76,7 @@ ExitCode ChangeJobs(Session& session, client::Bulk verb, const ChangeArguments& 
     if (!count.ok()) return session.Fail(count.status());
     if (arguments.count_only || count->matched == 0) {
       PrintLine(session.json() ? CountsJson(*count) : FormatJobs(count->matched) + " matching " + *filter);
-      return ExitCode::kOk;
+      return count->matched > 0 ? ExitCode::kOk : session.CheckNames(*filter);
     }
     if (!isatty(STDIN_FILENO)) {
       return session.Fail(InvalidArgument("NOT_CONFIRMED", FormatJobs(count->matched) + " matching " + *filter +
@@ -89,7 +89,7 @@ ExitCode ChangeJobs(Session& session, client::Bulk verb, const ChangeArguments& 
   if (!changed.ok()) return session.Fail(changed.status());
   PrintLine(session.json() ? CountsJson(*changed)
                            : FormatCount(changed->changed) + " of " + FormatJobs(changed->matched) + " " + words.done);
-  return ExitCode::kOk;
+  return changed->matched > 0 ? ExitCode::kOk : session.CheckNames(*filter);
 }
 
 }  // namespace millrace::cli

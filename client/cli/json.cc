@@ -4,10 +4,8 @@
 #include <cstdio>
 
 namespace millrace::cli {
-namespace {
 
-// Length of the UTF-8 sequence at the front: 1 to 4, or 0 when there is none (overlong forms, surrogates and stray bytes).
-size_t SequenceLength(std::string_view text) {
+size_t Utf8Length(std::string_view text) {
   const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
   const auto continues = [&](size_t i) { return (byte(i) & 0xC0) == 0x80; };
   const unsigned first = byte(0);
@@ -24,11 +22,9 @@ size_t SequenceLength(std::string_view text) {
   return 0;
 }
 
-}  // namespace
-
 bool IsUtf8(std::string_view text) {
   while (!text.empty()) {
-    const size_t length = SequenceLength(text);
+    const size_t length = Utf8Length(text);
     if (length == 0) return false;
     text.remove_prefix(length);
   }
@@ -38,7 +34,7 @@ bool IsUtf8(std::string_view text) {
 std::string JsonString(std::string_view text) {
   std::string out = "\"";
   while (!text.empty()) {
-    const size_t length = SequenceLength(text);
+    const size_t length = Utf8Length(text);
     const char c = text[0];
     if (length == 0) {
       out += "\\ufffd";
@@ -49,6 +45,9 @@ std::string JsonString(std::string_view text) {
       out += "\\n";
     } else if (c == '\t') {
       out += "\\t";
+    } else if (length == 2 && c == '\xc2' && static_cast<unsigned char>(text[1]) < 0xa0) {
+      out +=
+          std::string("\\u00") + "89"[text[1] >> 4 & 1] + "0123456789abcdef"[text[1] & 15];  // Moves cursors as well.
     } else if (length == 1 && (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)) {
       char escape[8];
       std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(static_cast<unsigned char>(c)));

@@ -4,6 +4,7 @@
 #include <google/protobuf/message.h>
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -20,6 +21,9 @@ std::string JsonString(std::string_view text);
 
 std::string JsonNumber(double value);  // "null" when it is none.
 
+// Length of the UTF-8 sequence at the front of a text that is not empty: 1 to 4, or 0 when there is none (overlong forms, surrogates
+// and stray bytes).
+size_t Utf8Length(std::string_view text);
 bool IsUtf8(std::string_view text);
 std::string Base64(std::string_view bytes);
 

@@ -60,9 +60,12 @@ ExitCode ChangePool(Session& session, client::PoolVerb verb, const std::string& 
   client::CallOptions call = session.Call();
   if (verb == client::PoolVerb::kDrain && !session.TimeLeft()) call.deadline = std::chrono::hours(1);
   const Result<v1::Pool> pool = session.client().ChangePool(verb, name, call);
-  if (verb == client::PoolVerb::kDrain && !pool.ok() && pool.status().code() == StatusCode::kDeadlineExceeded) {
-    std::fprintf(stderr, "millrace: pool %s goes on draining; see it with: millrace pools get %s\n", name.c_str(),
-                 name.c_str());
+  const bool cut_short = !pool.ok() && (pool.status().code() == StatusCode::kDeadlineExceeded || session.interrupted());
+  if (verb == client::PoolVerb::kDrain && cut_short) {
+    std::fprintf(stderr,
+                 "millrace: pool %s stays draining, and refuses new jobs until: millrace pools resume %s\n"
+                 "  how far it is: millrace pools get %s\n",
+                 name.c_str(), name.c_str(), name.c_str());
   }
   return Show(session, pool, name);
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "client/cli/output.h"
 #include "client/cli/units.h"
 
 namespace millrace::cli {
@@ -62,9 +63,8 @@ void ProgressBar::PrintLine(std::string_view line) {
   std::lock_guard lock(mutex_);
   Clear();
   drawn_ = {};
-  std::fwrite(line.data(), 1, line.size(), stdout);
-  std::fputc('\n', stdout);
-  if (visible_) std::fflush(stdout);
+  cli::PrintLine(line);
+  if (visible_) FlushOutput();
 }
 
 void ProgressBar::Clear() {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "client/cli/json.h"
+#include "client/cli/output.h"
 #include "client/cli/table.h"
 #include "client/words.h"
 
@@ -119,7 +120,7 @@ std::string JobLine(const v1::Job& job, const std::string& file) {
       job.state() == v1::JOB_STATE_SUCCEEDED ? BytesForPeople(job.result(), 80) : OneLine(job.error(), 120);
   if (!outcome.empty()) line += "  " + outcome;
   line.erase(line.find_last_not_of(' ') + 1);
-  return line;
+  return Printable(line);
 }
 
 std::string EventLine(const v1::JobEvent& event) {
@@ -146,7 +147,7 @@ std::string EventLine(const v1::JobEvent& event) {
     line += "  " + OneLine(event.progress().message(), kTextColumns);
   if (event.has_log_chunk()) line += "  " + BytesForPeople(event.log_chunk(), 120);
   if (!event.error().empty()) line += "  " + OneLine(event.error(), 120);
-  return line;
+  return Printable(line);
 }
 
 std::string PoolTable(const std::vector<v1::Pool>& pools, WallNanos now) {

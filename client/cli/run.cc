@@ -13,7 +13,7 @@ namespace {
 // What was logged before the watch began is in the job's log tail and in no event; it is shown at the end, marked.
 void ShowMissedLog(const v1::Job& job, int64_t shown) {
   if (shown == 0) {
-    std::fwrite(job.log_tail().data(), 1, job.log_tail().size(), stderr);
+    PrintBytes(job.log_tail(), stderr);
   } else if (shown < job.log_bytes()) {
     std::fprintf(stderr, "millrace: %lld bytes of the log came before this watch: millrace jobs get %s --log\n",
                  static_cast<long long>(job.log_bytes() - shown), job.id().c_str());
@@ -21,7 +21,7 @@ void ShowMissedLog(const v1::Job& job, int64_t shown) {
 }
 
 void ShowResult(const v1::Job& job) {
-  Print(job.result());
+  PrintBytes(job.result());
   const bool open_line = !job.result().empty() && !job.result().ends_with('\n');
   if (open_line && isatty(STDOUT_FILENO)) Print("\n");
 }
@@ -57,6 +57,7 @@ ExitCode RunRun(Session& session, const SubmitArguments& arguments) {
   const Result<v1::SubmitJobResponse> accepted = session.client().Submit(std::move(*request), session.Call());
   if (!accepted.ok()) return session.FailSubmit(accepted.status(), spec);
   const std::string& id = accepted->id();
+  WarnOfUnreadInput(arguments);
 
   v1::WatchJobsRequest watch;
   watch.set_job_id(id);
@@ -66,18 +67,17 @@ ExitCode RunRun(Session& session, const SubmitArguments& arguments) {
       watch,
       [&](const v1::JobEvent& event) {
         if (event.has_log_chunk()) {
-          std::fwrite(event.log_chunk().data(), 1, event.log_chunk().size(), stderr);
+          PrintBytes(event.log_chunk(), stderr);
           shown += static_cast<int64_t>(event.log_chunk().size());
         }
         return true;
       },
       session.Call(/*unlimited=*/true));
-  if (watched.code() == StatusCode::kNotFound)
-    return session.Fail(watched);  // A daemon that remembers nothing has come back.
+  if (watched.code() == StatusCode::kNotFound) return session.FailWait(watched, *accepted);
   if (!watched.ok()) return Abandon(session, id, arguments.cancel_on_interrupt && session.interrupted(), watched);
 
   const Result<v1::Job> job = session.client().Get(id, v1::JOB_VIEW_RESULT, session.Call());
-  if (!job.ok()) return session.Fail(job.status());
+  if (!job.ok()) return session.FailWait(job.status(), *accepted);
   ShowMissedLog(*job, shown);
   if (session.json()) {
     PrintLine(ToJson(*job));
@@ -86,7 +86,7 @@ ExitCode RunRun(Session& session, const SubmitArguments& arguments) {
   }
   if (job->state() != v1::JOB_STATE_SUCCEEDED) {
     std::fprintf(stderr, "millrace: job %s %s%s%s\n", id.c_str(), client::Word(job->state()).c_str(),
-                 job->error().empty() ? "" : ": ", job->error().c_str());
+                 job->error().empty() ? "" : ": ", PrintableLines(job->error()).c_str());
   }
   return FromState(job->state());
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <regex>
 
 #include "client/cli/suggest.h"
 #include "client/cli/units.h"
@@ -14,26 +15,44 @@ using std::chrono::milliseconds;
 // What a person can do about it; empty when the message says it all.
 std::string Advice(const Status& status) {
   if (status.reason() == "UNREACHABLE") {
-    return "start it with `millraced`, or say where it is with --address HOST:PORT or MILLRACE_ADDRESS";
+    return "start it with `millraced`, or say where it is with --address HOST[:PORT] or MILLRACE_ADDRESS";
   }
   if (status.reason() == "BAD_ADDRESS") return "for instance --address 127.0.0.1:7070";
   if (status.reason() == "DEADLINE") return "give it more with --timeout";
   if (status.code() == StatusCode::kResourceExhausted) {
     const auto delay = status.retry_delay();
+    const bool full = status.reason() == "QUEUE_FULL" || status.reason() == "PROCESS_FULL";
+    if (!delay && !full) return "";  // Nobody has said that it will pass.
     return "try again" + (delay ? " in " + FormatDuration(*delay) : std::string(" later")) +
-           ", or wait for room with --on-full wait";
+           (full ? ", or wait for room with --on-full wait" : "");
   }
   if (status.reason() == "JOB_NOT_FOUND") return "`millrace jobs list` shows the jobs that are kept";
   return "";
 }
 
+std::vector<std::string> NamesOf(const v1::ListPoolsResponse& pools, bool kinds) {
+  std::vector<std::string> names;
+  for (const v1::Pool& pool : pools.pools()) {
+    if (kinds) {
+      names.insert(names.end(), pool.kinds().begin(), pool.kinds().end());
+    } else {
+      names.push_back(pool.name());
+    }
+  }
+  return names;
+}
+
 }  // namespace
 
-void Print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
-
-void PrintLine(std::string_view line) {
-  Print(line);
-  std::fputc('\n', stdout);
+std::optional<std::string> WantedBy(const std::string& filter, const std::string& field) {
+  // The whole word `field`, outside of quotes: what stands before it has an even number of them.
+  const std::regex term("(^|[\\s(])" + field + "\\s*=\\s*(\"([^\"\\\\]*)\"|([A-Za-z0-9._-]+))");
+  for (std::sregex_iterator at(filter.begin(), filter.end(), term), end; at != end; ++at) {
+    const std::string before = filter.substr(0, static_cast<size_t>(at->position()));
+    if (std::count(before.begin(), before.end(), '"') % 2 != 0) continue;
+    return (*at)[3].matched ? (*at)[3].str() : (*at)[4].str();
+  }
+  return std::nullopt;
 }
 
 Status Session::Open(client::ClientOptions client_options) {
@@ -74,8 +93,25 @@ ExitCode Session::Fail(const Status& status) {
   const bool about_field = status.code() == StatusCode::kInvalidArgument && !status.field().empty();
   if (about_field && text.find(status.field()) == std::string::npos) text += " (field " + status.field() + ")";
   if (const std::string advice = Advice(status); !advice.empty()) text += "\n  " + advice;
-  std::fprintf(stderr, "%s\n", text.c_str());
+  std::fprintf(stderr, "%s\n", PrintableLines(text).c_str());
   return FromStatus(status);
+}
+
+ExitCode Session::FailWait(const Status& status, const v1::SubmitJobResponse& accepted) {
+  const std::string id = Printable(accepted.id());
+  if (status.code() == StatusCode::kNotFound) {
+    const char* why = accepted.existing() ? "was submitted before, ended, and was forgotten"
+                                          : "is not known any more: it ended and was forgotten, or the daemon lost it";
+    std::fprintf(stderr, "millrace: job %s %s; there is no result to show\n", id.c_str(), why);
+    return ExitCode::kNotFound;
+  }
+  if (status.code() == StatusCode::kDeadlineExceeded || interrupted()) {
+    std::fprintf(stderr, "millrace: job %s goes on; see it with: millrace jobs get %s\n", id.c_str(), id.c_str());
+  } else {
+    std::fprintf(stderr, "millrace: job %s was accepted, and what becomes of it is not known: millrace jobs get %s\n",
+                 id.c_str(), id.c_str());
+  }
+  return Fail(status);
 }
 
 ExitCode Session::FailSubmit(const Status& status, const v1::JobSpec& spec) {
@@ -85,28 +121,41 @@ ExitCode Session::FailSubmit(const Status& status, const v1::JobSpec& spec) {
   const Result<v1::ListPoolsResponse> pools = client_->Pools(Call());
   if (!pools.ok()) return code;
 
-  std::vector<std::string> known;
-  for (const v1::Pool& pool : pools->pools()) {
-    if (kind) {
-      known.insert(known.end(), pool.kinds().begin(), pool.kinds().end());
-    } else {
-      known.push_back(pool.name());
-    }
-  }
+  const std::string text =
+      Known(kind ? "kinds" : "pools", kind ? spec.kind() : spec.pool(), NamesOf(*pools, kind), status.message());
+  if (!text.empty()) std::fprintf(stderr, "%s\n", PrintableLines(text).c_str());
+  return code;
+}
+
+std::string Session::Known(std::string_view what, std::string_view word, std::vector<std::string> known,
+                           std::string_view said) {
   std::sort(known.begin(), known.end());
   known.erase(std::unique(known.begin(), known.end()), known.end());
-  if (known.empty()) return code;
-
+  if (known.empty()) return "";
   std::string text;
-  if (const std::string nearest = Nearest(kind ? spec.kind() : spec.pool(), known); !nearest.empty()) {
-    text += "  did you mean '" + nearest + "'?";
-  }
-  if (status.message().find("'" + known.front() + "'") == std::string::npos) {
-    text += kind ? "  known kinds:" : "  known pools:";
+  if (const std::string nearest = Nearest(word, known); !nearest.empty()) text += "  did you mean '" + nearest + "'?";
+  if (said.find("'" + known.front() + "'") == std::string_view::npos) {
+    text += "  known " + std::string(what) + ":";
     for (const std::string& name : known) text += " " + name;
   }
-  if (!text.empty()) std::fprintf(stderr, "%s\n", text.c_str());
-  return code;
+  return text;
+}
+
+ExitCode Session::CheckNames(const std::string& filter) {
+  Result<v1::ListPoolsResponse> pools = InvalidArgument("", "");
+  for (const bool kind : {false, true}) {
+    const std::optional<std::string> word = WantedBy(filter, kind ? "kind" : "pool");
+    if (!word) continue;
+    if (!pools.ok()) pools = client_->Pools(Call());
+    if (!pools.ok()) return ExitCode::kOk;
+    const std::vector<std::string> known = NamesOf(*pools, kind);
+    if (std::find(known.begin(), known.end(), *word) != known.end()) continue;
+    const std::string text = "millrace: the daemon has no " + std::string(kind ? "kind" : "pool") + " '" + *word +
+                             "'\n" + Known(kind ? "kinds" : "pools", *word, known, "");
+    std::fprintf(stderr, "%s\n", PrintableLines(text).c_str());
+    return ExitCode::kNotFound;
+  }
+  return ExitCode::kOk;
 }
 
 }  // namespace millrace::cli

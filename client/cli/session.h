@@ -5,9 +5,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "client/cli/exit_code.h"
 #include "client/cli/interrupt.h"
+#include "client/cli/output.h"
 #include "client/client.h"
 
 namespace millrace::cli {
@@ -17,6 +20,9 @@ struct GlobalOptions {
   bool json = false;
   std::string timeout;  // Of the whole command; empty: each command's own default.
 };
+
+// The value that a filter wants its `field` to equal, as written: `pool = "a" AND state = QUEUED` wants the pool a.
+std::optional<std::string> WantedBy(const std::string& filter, const std::string& field);
 
 class Session {
  public:
@@ -41,18 +47,23 @@ class Session {
 
   // Prints "millrace: ..." with the fix on stderr and gives the exit code.
   ExitCode Fail(const Status& status);
+  // The job was accepted, or found by its request id or unique key, and its end is not known.
+  ExitCode FailWait(const Status& status, const v1::SubmitJobResponse& accepted);
   // Looks up what the server does have when the kind or pool of a submit is unknown.
   ExitCode FailSubmit(const Status& status, const v1::JobSpec& spec);
+  // For a filter that nothing matches: kNotFound, with the nearest name on stderr, where it wants a pool or a kind that the daemon
+  // does not have, which is a mistake in the word rather than an empty answer. kOk when it has them or cannot be asked.
+  ExitCode CheckNames(const std::string& filter);
 
  private:
+  // "did you mean", and what there is.
+  static std::string Known(std::string_view what, std::string_view word, std::vector<std::string> known,
+                           std::string_view said);
+
   const GlobalOptions& options_;
   Interrupt& interrupt_;
   std::unique_ptr<client::Client> client_;
   std::optional<std::chrono::steady_clock::time_point> deadline_;
 };
-
-// A text on stdout, and nothing lost in the process when the pipe is closed.
-void Print(std::string_view text);
-void PrintLine(std::string_view line);
 
 }  // namespace millrace::cli

@@ -1,6 +1,5 @@
 #include "client/cli/submit.h"
 
-#include <cstdio>
 #include <utility>
 
 #include "client/cli/job_report.h"
@@ -26,13 +25,10 @@ ExitCode SubmitOne(Session& session, const SubmitArguments& arguments, v1::Submi
   ProgressBar none("", 0, false);
   JobReport report(session.json(), arguments.wait, none);
   report.Accepted(0, item);
+  WarnOfUnreadInput(arguments);
   if (!arguments.wait) return ExitCode::kOk;
   const Result<v1::Job> job = session.client().Wait(item.answer.id(), session.TimeLeft(), session.Call());
-  if (!job.ok()) {
-    std::fprintf(stderr, "millrace: job %s goes on; see it with: millrace jobs get %s\n", item.answer.id().c_str(),
-                 item.answer.id().c_str());
-    return session.Fail(job.status());
-  }
+  if (!job.ok()) return session.FailWait(job.status(), item.answer);
   report.Finished(0, item, job);
   return report.exit_code();
 }

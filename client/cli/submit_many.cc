@@ -74,7 +74,7 @@ class ManySubmits {
     const Status end = stream_.Finish();
     if (wait_ && !follower_.WaitAll(session_.TimeLeft())) report_.Fail(ExitCode::kTimedOut);
     progress_.Hide();
-    std::fflush(stdout);
+    FlushOutput();
     std::lock_guard lock(mutex_);
     if (general_.ok()) general_ = end;
     if (!general_.ok()) report_.Fail(session_.FailSubmit(general_, spec));
@@ -146,7 +146,9 @@ ExitCode SubmitMany(Session& session, const SubmitArguments& arguments, const v1
     const std::string file = one_for_each_file ? files[index] : files.empty() ? "" : files[0];
     if (!submits.Submit(index, request, file)) break;
   }
-  return submits.Finish(request.spec());
+  const ExitCode code = submits.Finish(request.spec());
+  WarnOfUnreadInput(arguments);
+  return code;
 }
 
 }  // namespace millrace::cli

@@ -1,5 +1,9 @@
 #include "client/cli/submit_request.h"
 
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -15,7 +19,7 @@ Status Bad(const std::string& option, const std::string& value, const std::strin
 }
 
 constexpr char kDurationForm[] = "a time like 500ms, 30s, 5m or 2h";
-constexpr char kTimeForm[] = "a time like 2026-01-31T12:00:00Z";
+constexpr char kTimeForm[] = "a time like 2026-01-31T12:00:00Z, from 1970 to 2255";
 
 }  // namespace
 
@@ -60,13 +64,22 @@ Result<v1::SubmitJobRequest> MakeRequest(const SubmitArguments& arguments) {
       return Bad("--deadline", arguments.deadline, std::string(kDurationForm) + " from now, nor " + kTimeForm);
     }
   }
-  if (arguments.max_attempts != 0) spec.mutable_retry()->set_max_attempts(arguments.max_attempts);
+  if (arguments.max_attempts) {
+    if (*arguments.max_attempts < 1 || *arguments.max_attempts > 1000) {
+      return Bad("--max-attempts", std::to_string(*arguments.max_attempts), "1 to 1000");
+    }
+    spec.mutable_retry()->set_max_attempts(*arguments.max_attempts);
+  }
   spec.set_no_retry_after_start(arguments.once);
 
   for (const std::string& label : arguments.labels) {
     const size_t equals = label.find('=');
     if (equals == std::string::npos || equals == 0) return Bad("--label", label, "NAME=VALUE");
-    (*spec.mutable_labels())[label.substr(0, equals)] = label.substr(equals + 1);
+    const std::string name = label.substr(0, equals);
+    if (spec.labels().contains(name)) {
+      return InvalidArgument("BAD_ARGUMENT", "--label: '" + name + "' is given twice, and a label has one value");
+    }
+    (*spec.mutable_labels())[name] = label.substr(equals + 1);
   }
 
   if (!arguments.unique_key.empty()) {
@@ -108,7 +121,14 @@ Result<v1::SubmitJobRequest> MakeRequest(const SubmitArguments& arguments) {
 
 Result<std::string> ReadFile(const std::string& path) {
   const auto unreadable = [&path](int error) {
-    return InvalidArgument("UNREADABLE", "cannot read " + path + ": " + std::strerror(error)).With("file", path);
+    return InvalidArgument("UNREADABLE", "cannot read " + (path == "-" ? "stdin" : path) + ": " + std::strerror(error))
+        .With("file", path);
+  };
+  const auto too_large = [&path](const std::string& size) {
+    return InvalidArgument("PAYLOAD_TOO_LARGE", (path == "-" ? "stdin" : path) + " has " + size +
+                                                    ", and a request holds less than 64 MiB; store it elsewhere and "
+                                                    "send a reference")
+        .With("file", path);
   };
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> opened(nullptr, std::fclose);
   std::FILE* file = stdin;
@@ -117,11 +137,30 @@ Result<std::string> ReadFile(const std::string& path) {
     if (!opened) return unreadable(errno);
     file = opened.get();
   }
+  struct stat about {};
+  if (fstat(fileno(file), &about) == 0 && S_ISREG(about.st_mode) && about.st_size >= off_t{kFileBytesMax}) {
+    return too_large(FormatBytes(about.st_size));
+  }
   std::string bytes;
   char buffer[65536];
-  while (const size_t count = std::fread(buffer, 1, sizeof buffer, file)) bytes.append(buffer, count);
+  while (const size_t count = std::fread(buffer, 1, sizeof buffer, file)) {
+    bytes.append(buffer, count);
+    if (bytes.size() >= kFileBytesMax) return too_large("64 MiB or more");
+  }
   if (std::ferror(file)) return unreadable(errno);
   return bytes;
+}
+
+void WarnOfUnreadInput(const SubmitArguments& arguments) {
+  if (!arguments.payload.empty() || !arguments.files.empty() || !arguments.files_from.empty()) return;
+  struct stat about {};
+  if (fstat(STDIN_FILENO, &about) != 0) return;
+  int waiting = 0;
+  const bool pipe = S_ISFIFO(about.st_mode) && ioctl(STDIN_FILENO, FIONREAD, &waiting) == 0 && waiting > 0;
+  // A file that is read from its middle on is the input of the loop that this command stands in.
+  const bool file = S_ISREG(about.st_mode) && about.st_size > 0 && lseek(STDIN_FILENO, 0, SEEK_CUR) == 0;
+  if (!pipe && !file) return;
+  std::fputs("millrace: stdin was not read, and the job has no payload; `--file -` makes stdin the payload\n", stderr);
 }
 
 Result<std::vector<std::string>> FilesOf(const SubmitArguments& arguments) {
@@ -130,9 +169,15 @@ Result<std::vector<std::string>> FilesOf(const SubmitArguments& arguments) {
   const Result<std::string> text = ReadFile(arguments.files_from);
   if (!text.ok()) return text.status();
   std::string_view rest = *text;
+  if (rest.starts_with("\xff\xfe") || rest.starts_with("\xfe\xff")) {
+    return InvalidArgument("BAD_ARGUMENT", "--files-from: " + arguments.files_from + " is in UTF-16; save it as UTF-8");
+  }
+  if (rest.starts_with("\xef\xbb\xbf")) rest.remove_prefix(3);
   while (!rest.empty()) {
     const size_t end = rest.find('\n');
-    if (const std::string_view line = rest.substr(0, end); !line.empty()) files.emplace_back(line);
+    std::string_view line = rest.substr(0, end);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (!line.empty()) files.emplace_back(line);
     if (end == std::string_view::npos) break;
     rest.remove_prefix(end + 1);
   }

@@ -1,6 +1,8 @@
 // From the words of the command line to a SubmitJobRequest.
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,7 +21,7 @@ struct SubmitArguments {
   std::string files_from;          // A file that names files, one a line; "-" is stdin.
   std::string band;
   std::string delay, run_at, run_timeout, deadline;
-  int max_attempts = 0;
+  std::optional<int> max_attempts;
   bool once = false;
   std::vector<std::string> labels;  // NAME=VALUE
   std::string request_id;
@@ -38,10 +40,18 @@ struct SubmitArguments {
 // Everything but the payload of files. INVALID_ARGUMENT names the option.
 Result<v1::SubmitJobRequest> MakeRequest(const SubmitArguments& arguments);
 
-// The whole file, or stdin for "-". INVALID_ARGUMENT, UNREADABLE.
+// A request holds 64 MiB, and no payload is larger.
+inline constexpr size_t kFileBytesMax = size_t{64} << 20;
+
+// The whole file, or stdin for "-". INVALID_ARGUMENT UNREADABLE, PAYLOAD_TOO_LARGE (before it is read, where it tells its size).
 Result<std::string> ReadFile(const std::string& path);
 
-// The lines of `files_from` after the files named one by one. Empty lines are skipped.
+// "millrace: ..." on stderr when stdin has something to read and nobody asked for it: `echo x | millrace submit sha256` is a mistake.
+// After the submit, when whoever writes has had time to.
+void WarnOfUnreadInput(const SubmitArguments& arguments);
+
+// The lines of `files_from` after the files named one by one. Empty lines are skipped; lines may end in CR LF, and the text may begin
+// with a byte order mark. INVALID_ARGUMENT for UTF-16.
 Result<std::vector<std::string>> FilesOf(const SubmitArguments& arguments);
 
 }  // namespace millrace::cli

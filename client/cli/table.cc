@@ -4,19 +4,12 @@
 #include <utility>
 
 #include "base/check.h"
+#include "client/cli/output.h"
 
 namespace millrace::cli {
 namespace {
 
 bool Continues(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
-
-std::string Printable(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  return out;
-}
 
 }  // namespace
 
@@ -26,7 +19,7 @@ void Details::Add(std::string_view name, std::string_view value) {
   const size_t begin = text_.size();
   text_.append(name).append(":");
   text_.resize(std::max(text_.size() + 1, begin + kNameColumns), ' ');
-  text_.append(value).append("\n");
+  text_.append(Printable(value)).append("\n");
 }
 
 size_t DisplayWidth(std::string_view text) {

@@ -16,8 +16,7 @@ class Table {
   // As many cells as headers.
   void Add(std::vector<std::string> cells);
 
-  // Two spaces between columns, none at the end of a line. Control characters of a cell, which could move a terminal's cursor,
-  // become '?'.
+  // Two spaces between columns, none at the end of a line. What could move a terminal's cursor becomes '?' (output.h).
   std::string Render() const;
 
  private:
@@ -28,7 +27,8 @@ class Table {
 // "NAME: value" lines with the values in one column.
 class Details {
  public:
-  void Add(std::string_view name, std::string_view value);  // An empty value: no line.
+  // An empty value: no line. What could move a terminal's cursor becomes '?'.
+  void Add(std::string_view name, std::string_view value);
   std::string Take() { return std::move(text_); }
 
  private:

@@ -14,10 +14,10 @@ struct Outcome {
   std::string output;  // Both streams.
 };
 
-Outcome Millrace(const std::string& arguments) {
+Outcome Millrace(const std::string& arguments, const std::string& input = "</dev/null") {
   const auto program = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "millrace";
   std::FILE* pipe =
-      popen(("MILLRACE_ADDRESS= '" + program.string() + "' " + arguments + " 2>&1 </dev/null").c_str(), "r");
+      popen(("MILLRACE_ADDRESS= '" + program.string() + "' " + arguments + " 2>&1 " + input).c_str(), "r");
   Outcome outcome{-1, ""};
   std::array<char, 4096> buffer;
   while (const size_t count = std::fread(buffer.data(), 1, buffer.size(), pipe))
@@ -74,8 +74,52 @@ TEST(CommandLine, RefusesValuesThatMakeNoSense) {
   ExpectUsage("bench --window 0", "--window");
   ExpectUsage("bench --rate=-5", "--rate");
   ExpectUsage("pools list --timeout never", "--timeout: 'never'");
-  ExpectUsage("pools list --address nowhere", "'nowhere' is not an address");
+  ExpectUsage("pools list --address nowhere:port", "'nowhere:port' is not an address");
+  ExpectUsage("pools list --address 127.0.0.1:84536", "from 0 to 65535");
+  ExpectUsage("submit echo --max-attempts 0", "--max-attempts: '0' is not 1 to 1000");
+  ExpectUsage("submit echo --label a=1 --label a=2", "'a' is given twice");
+  ExpectUsage("submit echo --run-at 2300-01-01T00:00:00Z", "from 1970 to 2255");
   ExpectUsage("run echo --count 2", "--count");
+}
+
+// What a script passes on whose variable is not set.
+TEST(CommandLine, TakesAnEmptyValueForAMistake) {
+  for (const char* option : {"--pool", "--kind", "--state", "--band", "--filter", "--label"}) {
+    for (const char* command :
+         {"jobs delete --yes", "jobs cancel --yes", "jobs retry --yes", "jobs list", "jobs watch"}) {
+      ExpectUsage(std::string(command) + " " + option + " ''", std::string(option) + ": is empty");
+      ExpectUsage(std::string(command) + " " + option + "=", option);
+    }
+  }
+  for (const char* option : {"--pool", "--band", "--delay", "--deadline", "--run-at", "--run-timeout", "--request-id",
+                             "--unique-key", "--label", "--file", "--files-from", "--on-full", "--max-attempts"}) {
+    ExpectUsage(std::string("submit echo ") + option + " ''", std::string(option) + ": is empty");
+  }
+  ExpectUsage("jobs watch ''", "id: is empty");
+  ExpectUsage("jobs get ''", "id: is empty");
+  ExpectUsage("pools drain ''", "name: is empty");
+  ExpectUsage("admin inspect ''", "folder: is empty");
+  // A payload may well be empty.
+  EXPECT_EQ(Millrace("submit echo --payload '' --address 127.0.0.1:1").exit_code, 3);
+}
+
+TEST(CommandLine, SuggestsWholeCommands) {
+  ExpectUsage("list", "did you mean 'jobs list' or 'pools list'?");
+  ExpectUsage("get jobs", "did you mean 'jobs get'?");
+  ExpectUsage("drain pools", "did you mean 'pools drain'?");
+}
+
+TEST(CommandLine, TellsThatItsOutputIsLost) {
+  for (const char* command : {"--help", "--version", "jobs list --help"}) {
+    const Outcome outcome = Millrace(std::string(command) + " >/dev/full");
+    EXPECT_EQ(outcome.exit_code, 10) << command;
+  }
+}
+
+TEST(CommandLine, DoesWithoutStandardStreams) {
+  const Outcome outcome = Millrace("submit echo --file - --address 127.0.0.1:1", "<&-");
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_NE(outcome.output.find("cannot read stdin: Bad file descriptor"), std::string::npos) << outcome.output;
 }
 
 TEST(CommandLine, LooksAtAStoreWithoutADaemon) {

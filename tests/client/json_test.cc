@@ -14,6 +14,7 @@ TEST(JsonString, EscapesWhatMustBeEscaped) {
   EXPECT_EQ(JsonString("plain"), "\"plain\"");
   EXPECT_EQ(JsonString("a\"b\\c\n\t\x01"), "\"a\\\"b\\\\c\\n\\t\\u0001\"");
   EXPECT_EQ(JsonString("größe €𝄞"), "\"größe €𝄞\"");
+  EXPECT_EQ(JsonString("\xc2\x9b\xc2\x80\xc2\xa0"), "\"\\u009b\\u0080\xc2\xa0\"");
 }
 
 TEST(JsonString, StaysUtf8WhateverAFileIsCalled) {

@@ -1,6 +1,11 @@
 #include "client/cli/submit_request.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
 
 #include <cstdio>
 #include <fstream>
@@ -74,7 +79,8 @@ TEST(MakeRequest, NamesTheOptionAtFault) {
   EXPECT_EQ(ErrorOf([](auto& a) { a.band = "band_unspecified"; }),
             "--band: 'band_unspecified' is not critical, high, normal or low");
   EXPECT_EQ(ErrorOf([](auto& a) { a.delay = "soon"; }), "--delay: 'soon' is not a time like 500ms, 30s, 5m or 2h");
-  EXPECT_EQ(ErrorOf([](auto& a) { a.run_at = "noon"; }), "--run-at: 'noon' is not a time like 2026-01-31T12:00:00Z");
+  EXPECT_EQ(ErrorOf([](auto& a) { a.run_at = "noon"; }),
+            "--run-at: 'noon' is not a time like 2026-01-31T12:00:00Z, from 1970 to 2255");
   EXPECT_EQ(ErrorOf([](auto& a) { a.run_timeout = "0s"; }),
             "--run-timeout: '0s' is not a time like 500ms, 30s, 5m or 2h");
   EXPECT_EQ(ErrorOf([](auto& a) { a.labels = {"=x"}; }), "--label: '=x' is not NAME=VALUE");
@@ -116,6 +122,41 @@ TEST(FilesOf, AddsTheLinesOfTheList) {
   ASSERT_TRUE(files.ok());
   EXPECT_EQ(*files, (std::vector<std::string>{"zero", "one", "two with spaces", "three"}));
   std::remove(path.c_str());
+}
+
+class FilesOfTest : public ::testing::Test {
+ protected:
+  std::vector<std::string> Files(const std::string& text) {
+    std::ofstream(path_, std::ios::binary) << text;
+    const auto files = FilesOf({.files_from = path_});
+    return files.ok() ? *files : std::vector<std::string>{files.status().message()};
+  }
+  ~FilesOfTest() override { std::remove(path_.c_str()); }
+  const std::string path_ = ::testing::TempDir() + "/files-" + std::to_string(getpid());
+};
+
+TEST_F(FilesOfTest, ReadsTheListsOfOtherSystems) {
+  const std::vector<std::string> wanted = {"a", "b c"};
+  EXPECT_EQ(Files("a\nb c\n"), wanted);
+  EXPECT_EQ(Files("a\r\n\r\nb c\r\n"), wanted);
+  EXPECT_EQ(Files("\xef\xbb\xbf"
+                  "a\nb c"),
+            wanted);
+  EXPECT_NE(Files(std::string("\xff\xfe"
+                              "a\0\n\0",
+                              6))
+                .at(0)
+                .find("UTF-16"),
+            std::string::npos);
+}
+
+TEST_F(FilesOfTest, AFileThatNoRequestHoldsIsRefusedBeforeItIsRead) {
+  std::ofstream(path_, std::ios::binary) << "x";
+  std::filesystem::resize_file(path_, uint64_t{1} << 40);  // All of it a hole.
+  const auto bytes = ReadFile(path_);
+  EXPECT_EQ(bytes.status().reason(), "PAYLOAD_TOO_LARGE");
+  EXPECT_EQ(bytes.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(ReadFile("/dev/zero").status().reason(), "PAYLOAD_TOO_LARGE");
 }
 
 }  // namespace

@@ -38,6 +38,12 @@ TEST(OneLine, CutsAtTheLineAndAtTheWidth) {
   EXPECT_EQ(OneLine("bell\a", 10), "bell?");
 }
 
+TEST(Details, KeepATerminalSafeFromWhatJobsSay) {
+  Details details;
+  details.Add("error", "\033[2Jgone\nid: 01J");
+  EXPECT_EQ(details.Take(), "error:        ?[2Jgone?id: 01J\n") << "nor does a value make up lines of its own";
+}
+
 TEST(Details, PutsValuesInOneColumnAndLeavesOutWhatIsEmpty) {
   Details details;
   details.Add("id", "01J");
