@@ -190,11 +190,12 @@ struct Listener::State {
       take(fd);
       return;
     }
-    close(fd);
-    if (verdict != ConnectionTable::Verdict::kFull || std::exchange(full, true)) return;
-    Tell(ResourceExhausted("TOO_MANY_CONNECTIONS",
-                           address.ToString() + " has all of its " + std::to_string(options.connections_max) +
-                               " connections in use and refuses more; let clients share them, or raise the limit"));
+    if (verdict == ConnectionTable::Verdict::kFull && !std::exchange(full, true)) {
+      Tell(ResourceExhausted("TOO_MANY_CONNECTIONS",
+                             address.ToString() + " has all of its " + std::to_string(options.connections_max) +
+                                 " connections in use and refuses more; let clients share them, or raise the limit"));
+    }
+    close(fd);  // Now that Health knows what the client is about to notice.
   }
 
   void LookForRoom() {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 #include "base/log_queue.h"
 
@@ -83,6 +84,49 @@ void AppendEscaped(std::string* out, char c, LogFormat format) {
   }
 }
 
+// How many bytes of `rest` are one character of valid UTF-8 beyond ASCII; 0: none.
+size_t CharacterBytes(std::string_view rest) {
+  const auto at = [rest](size_t i) { return static_cast<unsigned char>(rest[i]); };
+  const unsigned char first = at(0);
+  const size_t size = first >= 0xC2 && first <= 0xDF   ? 2
+                      : (first & 0xF0) == 0xE0         ? 3
+                      : first >= 0xF0 && first <= 0xF4 ? 4
+                                                       : 0;
+  if (size == 0 || rest.size() < size) return 0;
+  for (size_t i = 1; i < size; ++i) {
+    if ((at(i) & 0xC0) != 0x80) return 0;
+  }
+  // Longer forms of what is shorter, the halves of a UTF-16 pair, and what is beyond Unicode.
+  if ((first == 0xE0 && at(1) < 0xA0) || (first == 0xED && at(1) > 0x9F)) return 0;
+  if ((first == 0xF0 && at(1) < 0x90) || (first == 0xF4 && at(1) > 0x8F)) return 0;
+  return size;
+}
+
+std::string Escaped(std::string_view message, LogFormat format) {
+  std::string out;
+  out.reserve(message.size() + 16);
+  while (!message.empty()) {
+    const auto first = static_cast<unsigned char>(message[0]);
+    size_t size = 1;
+    char text[8];
+    if (first < 0x80) {
+      AppendEscaped(&out, message[0], format);
+    } else if (size = CharacterBytes(message); size == 0) {
+      size = 1;
+      snprintf(text, sizeof(text), format == LogFormat::kJson ? "\\\\x%02x" : "\\x%02x", first);
+      out += text;
+    } else if (first == 0xC2 && static_cast<unsigned char>(message[1]) < 0xA0) {
+      // A terminal takes these for control characters, too.
+      snprintf(text, sizeof(text), "\\u%04x", static_cast<unsigned char>(message[1]));
+      out += text;
+    } else {
+      out += message.substr(0, size);
+    }
+    message.remove_prefix(size);
+  }
+  return out;
+}
+
 __attribute__((noinline)) void Write(spdlog::level::level_enum level, const char* format, va_list arguments) {
   Log& log = TheLog();
   if (!log.logger.should_log(level)) return;
@@ -101,9 +145,7 @@ __attribute__((noinline)) void Write(spdlog::level::level_enum level, const char
   va_end(again);
 
   while (message.ends_with('\n')) message.pop_back();
-  std::string escaped;
-  escaped.reserve(message.size() + 16);
-  for (char c : message) AppendEscaped(&escaped, c, log.format);
+  const std::string escaped = Escaped(message, log.format);
   log.logger.log(level, spdlog::string_view_t(escaped.data(), escaped.size()));
 }
 

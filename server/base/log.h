@@ -3,7 +3,7 @@
 //   Form      Text ("2026-11-23T17:53:01.120Z info    pool 'thumbs' resized to 8 workers") or one JSON object a line with the
 //             members time, level and message. Times are UTC.
 //   Safety    A message cannot forge a line: control characters are escaped, and further lines of a message are indented (text)
-//             or escaped (JSON).
+//             or escaped (JSON). Bytes that are not UTF-8 are written as "\\xff", so that a line always is valid text and JSON.
 //   Threads   Any thread or fiber once ConfigureLog has returned, which is called before others start. A line is written whole,
 //             under a short lock.
 //   Waiting   Until StartLogWriter whoever logs waits for stderr, the thread and not only the fiber. Afterwards nobody does: lines

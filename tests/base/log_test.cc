@@ -57,6 +57,17 @@ TEST(Log, AMessageCannotForgeALine) {
               EndsWith("\"message\":\"x\\n2026-01-01T00:00:00.000Z error   \\u001b[31mfire\"}\n"));
 }
 
+TEST(Log, IsValidTextAndJsonWhateverBytesAMessageHas) {
+  // A character of each length, bytes that are none, one too few, too long a form, half of a pair, and a control character of C1.
+  const char* bytes = "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \xff \xe2\x82 \xc0\x80 \xed\xa0\x80 \xc2\x9b";
+  EXPECT_THAT(
+      Logged(LogLevel::kInfo, LogFormat::kText, [&] { LogInfo("%s", bytes); }),
+      EndsWith("info    \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \\xff \\xe2\\x82 \\xc0\\x80 \\xed\\xa0\\x80 \\u009b\n"));
+  EXPECT_THAT(Logged(LogLevel::kInfo, LogFormat::kJson, [&] { LogInfo("%s", bytes); }),
+              EndsWith("\"message\":\"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \\\\xff \\\\xe2\\\\x82 \\\\xc0\\\\x80 "
+                       "\\\\xed\\\\xa0\\\\x80 \\u009b\"}\n"));
+}
+
 TEST(Log, LongMessagesAreWhole) {
   std::string longer(10'000, 'x');
   EXPECT_THAT(Logged(LogLevel::kInfo, LogFormat::kText, [&] { LogInfo("%s", longer.c_str()); }),

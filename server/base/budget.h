@@ -1,0 +1,65 @@
+// Budget: a number of bytes that many holders share, so that what they hold together has a bound.
+//
+//   Refusal   TryTake takes all that was asked for or nothing. Nobody waits: whoever is refused tells its client to come again.
+//   Threads   Any; lock-free. The counter orders nothing but itself.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace millrace {
+
+class Budget {
+ public:
+  explicit Budget(size_t limit) : limit_(static_cast<int64_t>(limit)) {}
+  Budget(const Budget&) = delete;
+  Budget& operator=(const Budget&) = delete;
+
+  [[nodiscard]] bool TryTake(size_t bytes) {
+    const auto wanted = static_cast<int64_t>(bytes);
+    if (used_.fetch_add(wanted, std::memory_order_relaxed) + wanted <= limit_) return true;
+    used_.fetch_sub(wanted, std::memory_order_relaxed);
+    return false;
+  }
+  // Beyond the limit, if need be: for what cannot be refused any more, and is small. TryTake then fails until enough was given back.
+  void Take(size_t bytes) { used_.fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed); }
+  void Give(size_t bytes) { used_.fetch_sub(static_cast<int64_t>(bytes), std::memory_order_relaxed); }
+
+  int64_t limit() const { return limit_; }
+  // A moment's view; it may show for a moment what is about to be refused.
+  int64_t used() const { return used_.load(std::memory_order_relaxed); }
+
+ private:
+  const int64_t limit_;
+  std::atomic<int64_t> used_{0};
+};
+
+// What one holder has taken; given back when it dies.
+class BudgetShare {
+ public:
+  explicit BudgetShare(Budget& budget) : budget_(budget) {}
+  ~BudgetShare() { Release(); }
+  BudgetShare(const BudgetShare&) = delete;
+  BudgetShare& operator=(const BudgetShare&) = delete;
+
+  [[nodiscard]] bool TryTake(size_t bytes) {
+    if (!budget_.TryTake(bytes)) return false;
+    bytes_ += bytes;
+    return true;
+  }
+  void Take(size_t bytes) {
+    budget_.Take(bytes);
+    bytes_ += bytes;
+  }
+  void Release() {
+    if (bytes_ > 0) budget_.Give(std::exchange(bytes_, 0));
+  }
+
+ private:
+  Budget& budget_;
+  size_t bytes_ = 0;
+};
+
+}  // namespace millrace
