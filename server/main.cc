@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/open_files.h"
 #include "config/command_line.h"
 #include "config/config.h"
 #include "daemon.h"
@@ -30,6 +31,7 @@ std::string ShortConfig(const config::Config& config) {
 int Main(const std::vector<std::string>& arguments) {
   ResetInherited();
   Signals signals;  // Before any thread.
+  RaiseOpenFilesLimit();
 
   auto parsed = config::ParseCommandLine(arguments, config::ReadEnvironment());
   if (const auto* exit = std::get_if<config::EarlyExit>(&parsed)) {

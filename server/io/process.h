@@ -43,8 +43,8 @@ struct ProcessLimits {
   std::optional<int64_t> cpu_seconds;          // SIGXCPU then, SIGKILL a second later.
   std::optional<int64_t> address_space_bytes;  // Allocations beyond fail in the child.
   std::optional<int64_t> file_bytes;           // A longer write gets SIGXFSZ.
-  std::optional<int64_t> open_files;
-  std::optional<int64_t> processes;  // Of the whole user, and not for root: see setrlimit(2).
+  std::optional<int64_t> open_files;           // Unset: as this process was started with (base/open_files.h).
+  std::optional<int64_t> processes;            // Of the whole user, and not for root: see setrlimit(2).
 };
 
 struct ProcessSpec {

@@ -15,6 +15,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/open_files.h"
+
 namespace millrace::io {
 namespace {
 
@@ -131,7 +133,11 @@ void AddLimits(const ProcessLimits& limits, Plan& plan) {
   add(RLIMIT_CPU, limits.cpu_seconds, 1);
   add(RLIMIT_AS, limits.address_space_bytes);
   add(RLIMIT_FSIZE, limits.file_bytes);
-  add(RLIMIT_NOFILE, limits.open_files);
+  if (limits.open_files) {
+    add(RLIMIT_NOFILE, limits.open_files);
+  } else {
+    plan.limits[plan.limit_count++] = {RLIMIT_NOFILE, OpenFilesLimitOfChildren()};
+  }
   add(RLIMIT_NPROC, limits.processes);
 }
 
