@@ -14,7 +14,7 @@ build=(
   g++ cmake ninja-build ccache pkg-config
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   libasio-dev libboost-context-dev libdw-dev
-  prometheus-cpp-dev libcivetweb-dev librocksdb-dev libxxhash-dev
+  prometheus-cpp-dev libmicrohttpd-dev zlib1g-dev librocksdb-dev libxxhash-dev
   libspdlog-dev libcli11-dev libtomlplusplus-dev libssl-dev libjemalloc-dev
 )
 demo=(curl jq)

@@ -174,15 +174,15 @@ class Daemon {
     rpc_ = std::move(rpc).value();
     if (store_.rocks) store_.rocks->WatchHealth([this](const Status& health) { rpc_->SetAccepting(health.ok()); });
 
-    auto web =
-        web::Server::Start(config_.http, {{"/", [this] { return StatusPage(); }},
-                                          {"/metrics",
-                                           [this] {
-                                             return web::Response{.content_type = metrics::Collector::kContentType,
-                                                                  .body = collector_.Text()};
-                                           }},
-                                          {"/healthz", [] { return web::Response{.body = "alive\n"}; }},
-                                          {"/readyz", [this] { return Readiness(); }}});
+    auto web = web::Server::Start(config_.http,
+                                  {{"/", [this] { return StatusPage(); }},
+                                   {"/metrics",
+                                    [this] {
+                                      return web::Response{.content_type = metrics::Collector::kContentType,
+                                                           .body = collector_.Text()};
+                                    }},
+                                   {"/healthz", {[] { return web::Response{.body = "alive\n"}; }, web::Cost::kAtOnce}},
+                                   {"/readyz", {[this] { return Readiness(); }, web::Cost::kAtOnce}}});
     MR_RETURN_IF_ERROR(web.status());
     web_ = std::move(web).value();
     return OkStatus();

@@ -1,152 +1,240 @@
 #include "web/server.h"
 
-#include <civetweb.h>
-#include <netdb.h>
+#include <microhttpd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
-#include <atomic>
-#include <chrono>
-#include <exception>
-#include <future>
-#include <utility>
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <optional>
+#include <string_view>
+#include <system_error>
 
+#include "base/listener.h"
 #include "base/log.h"
+#include "web/gzip.h"
+#include "web/open_connections.h"
+#include "web/page_queue.h"
 
 namespace millrace::web {
 
-struct Server::State {
-  ServerOptions options;
-  std::map<std::string, Handler> pages;
-  mg_context* context = nullptr;
-  std::atomic<bool> started{false};
-  std::string start_error;  // What CivetWeb said first before it was started; it returns no reason.
-};
-
 namespace {
 
-const char* ReasonPhrase(int status) {
-  switch (status) {
-    case 200:
-      return "OK";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 503:
-      return "Service Unavailable";
-    default:
-      return status < 500 ? "Error" : "Internal Server Error";
+struct Serving {
+  ServerOptions options;
+  Pages pages;
+  std::optional<OpenConnections> connections;
+  std::optional<PageQueue> queue;
+  std::unique_ptr<Listener> listener;
+  MHD_Daemon* http = nullptr;
+
+  Serving() = default;
+  Serving(const Serving&) = delete;
+  Serving& operator=(const Serving&) = delete;
+  ~Serving() {
+    listener.reset();
+    // Nobody may be suspended when the library stops; whoever comes meanwhile is answered 503.
+    if (queue) queue->Stop();
+    if (http != nullptr) MHD_stop_daemon(http);
   }
+};
+
+// A request for a page that takes long. Made and ended by the library's thread.
+struct Waiting final : PageQueue::Waiter {
+  explicit Waiting(MHD_Connection* of) : connection(of) {}
+  void Ready(SharedAnswer made) override {
+    answer = std::move(made);
+    MHD_resume_connection(connection);  // Then this may be gone.
+  }
+  MHD_Connection* const connection;
+  SharedAnswer answer;
+};
+
+void Drop(void* answer) { delete static_cast<SharedAnswer*>(answer); }
+
+// The library keeps the answer until it is sent or the connection ends.
+MHD_Result Send(MHD_Connection* connection, const SharedAnswer& answer, const char* allow = nullptr) {
+  if (answer == nullptr) return MHD_NO;
+  const std::string& body = answer->response.body;
+  auto held = std::make_unique<SharedAnswer>(answer);
+  MHD_Response* response = MHD_create_response_from_buffer_with_free_callback_cls(
+      body.size(), const_cast<char*>(body.data()), &Drop, held.get());
+  if (response == nullptr) return MHD_NO;
+  (void)held.release();
+  bool good = true;
+  auto add = [&](const char* name, const char* value) {
+    good = MHD_add_response_header(response, name, value) == MHD_YES && good;
+  };
+  add("Content-Type", answer->response.content_type.c_str());
+  add("Cache-Control", "no-store");
+  add("X-Content-Type-Options", "nosniff");
+  add("Connection", "close");
+  if (allow != nullptr) add("Allow", allow);
+  if (answer->gzip) add("Content-Encoding", "gzip");
+  if (answer->depends) add("Vary", "Accept-Encoding");
+  const MHD_Result queued =
+      good ? MHD_queue_response(connection, static_cast<unsigned>(answer->response.status), response) : MHD_NO;
+  MHD_destroy_response(response);
+  return queued;
 }
 
-Response Answer(const std::map<std::string, Handler>& pages, const std::string& path) {
-  auto page = pages.find(path);
-  if (page == pages.end()) {
-    std::string known;
-    for (const auto& [name, handler] : pages) known += (known.empty() ? "" : ", ") + name;
-    return {.status = 404, .body = "no such page; there are: " + known + "\n"};
+SharedAnswer ToAnswer(Response response) {
+  return std::make_shared<const Answer>(Answer{.response = std::move(response)});
+}
+
+Response NoSuchPage(const Pages& pages) {
+  std::string known;
+  for (const auto& [name, page] : pages) known += (known.empty() ? "" : ", ") + name;
+  return {.status = 404, .body = "no such page; there are: " + known + "\n"};
+}
+
+bool WantsGzip(MHD_Connection* connection) {
+  const char* accepted = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept-Encoding");
+  return accepted != nullptr && AcceptsGzip(accepted);
+}
+
+MHD_Result Answer405(MHD_Connection* connection) {
+  return Send(connection, ToAnswer({.status = 405, .body = "only GET and HEAD are answered here\n"}), "GET, HEAD");
+}
+
+// Called once a request's headers are there, and once more after it was resumed. A request that is answered at the first call is not
+// read further. MHD_NO closes the connection.
+MHD_Result OnRequest(void* state, MHD_Connection* connection, const char* path, const char* method, const char*,
+                     const char*, size_t*, void** context) noexcept try {
+  if (auto* resumed = static_cast<Waiting*>(*context)) return Send(connection, resumed->answer);
+
+  auto& server = *static_cast<Serving*>(state);
+  const std::string_view verb = method;
+  if (verb != "GET" && verb != "HEAD") return Answer405(connection);
+  auto found = server.pages.find(path);
+  if (found == server.pages.end()) return Send(connection, ToAnswer(NoSuchPage(server.pages)));
+  const auto& [name, page] = *found;
+  if (page.cost == Cost::kAtOnce) return Send(connection, ToAnswer(Render(name, page)));
+
+  const bool gzip = WantsGzip(connection);
+  SharedAnswer busy = ToAnswer({.status = 503, .body = "too many wait for this page already; try again in a second\n"});
+  auto waiting = std::make_unique<Waiting>(connection);
+  *context = waiting.get();
+  // Before it can be resumed.
+  MHD_suspend_connection(connection);
+  Waiting* request = waiting.release();
+  if (!server.queue->Ask(name, page, gzip, request)) request->Ready(std::move(busy));
+  return MHD_YES;
+} catch (const std::exception&) {  // No memory for this request.
+  return MHD_NO;
+}
+
+void OnCompleted(void*, MHD_Connection*, void** context, MHD_RequestTerminationCode) {
+  delete static_cast<Waiting*>(*context);
+  *context = nullptr;
+}
+
+void OnConnection(void* state, MHD_Connection* connection, void** context,
+                  MHD_ConnectionNotificationCode code) noexcept {
+  auto& connections = *static_cast<Serving*>(state)->connections;
+  if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+    connections.Closed(reinterpret_cast<OpenConnections::Id>(*context));
+    return;
   }
+  const MHD_ConnectionInfo* info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+  if (info == nullptr) return;
   try {
-    return page->second();
-  } catch (const std::exception& error) {
-    LogError("the page %s failed: %s", path.c_str(), error.what());
-    return {.status = 500, .body = "this page failed; the daemon's log says why\n"};
+    *context = reinterpret_cast<void*>(connections.Opened(info->connect_fd));
+  } catch (const std::exception&) {
+    // No memory to remember it by: it is cut when it is idle.
   }
 }
 
-int Send(mg_connection* connection, const Response& response, const char* extra_header, bool with_body) {
-  mg_printf(connection,
-            "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
-            "X-Content-Type-Options: nosniff\r\n%sConnection: close\r\n\r\n",
-            response.status, ReasonPhrase(response.status), response.content_type.c_str(), response.body.size(),
-            extra_header);
-  if (with_body) mg_write(connection, response.body.data(), response.body.size());
-  return response.status;
+// Paths match byte for byte: what is escaped stays so.
+size_t LeaveEscaped(void*, MHD_Connection*, char* text) { return strlen(text); }
+
+void OnLog(void*, const char* format, va_list arguments) {
+  char text[512];
+  vsnprintf(text, sizeof(text), format, arguments);
+  std::string_view line = text;
+  while (line.ends_with('\n')) line.remove_suffix(1);
+  LogDebug("http: %.*s", static_cast<int>(line.size()), line.data());
 }
 
-// "cannot bind to 127.0.0.1:7071: 98 (Address already in use)" says the address a second time and a number nobody needs.
-std::string BindError(const std::string& message) {
-  size_t open = message.find('('), close = message.rfind(')');
-  if (!message.starts_with("cannot bind to ") || open == std::string::npos || close == std::string::npos)
-    return message;
-  return message.substr(open + 1, close - open - 1);
+MHD_Daemon* StartLibrary(Serving* state) {
+  const ServerOptions& options = state->options;
+  // Take keeps to our limit. At the library's own (seen in 0.9.75) its thread waits for a mutex that it holds, for ever.
+  constexpr unsigned kNoLimit = 1'000'000;
+  return MHD_start_daemon(
+      MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0,
+      nullptr, nullptr, &OnRequest, state, MHD_OPTION_EXTERNAL_LOGGER, &OnLog, nullptr, MHD_OPTION_CONNECTION_TIMEOUT,
+      static_cast<unsigned>(options.idle_timeout.count()), MHD_OPTION_CONNECTION_LIMIT, kNoLimit,
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, kRequestBytesMax, MHD_OPTION_NOTIFY_COMPLETED, &OnCompleted, nullptr,
+      MHD_OPTION_NOTIFY_CONNECTION, &OnConnection, state, MHD_OPTION_UNESCAPE_CALLBACK, &LeaveEscaped, nullptr,
+      MHD_OPTION_END);
 }
 
-void Knock(const Address& address) {
-  addrinfo hints{};
-  hints.ai_family = AF_INET;
-  hints.ai_socktype = SOCK_STREAM;
-  const std::string host = address.host == "0.0.0.0" ? "127.0.0.1" : address.host;
-  addrinfo* found = nullptr;
-  if (getaddrinfo(host.c_str(), std::to_string(address.port).c_str(), &hints, &found) != 0) return;
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd >= 0) {
-    // The outcome does not matter: the caller knocks until it is heard.
-    (void)!connect(fd, found->ai_addr, found->ai_addrlen);
+// Other ports, the store and children need descriptors as well.
+size_t ConnectionsFor(size_t wanted) {
+  constexpr size_t kShare = 8, kLeast = 4;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return wanted;
+  return std::min(wanted, std::max(kLeast, static_cast<size_t>(limit.rlim_cur) / kShare));
+}
+
+// On the listener's thread. It waits for the library's, which does nothing that takes long, so that there are never more connections
+// than it has been told of.
+void Take(Serving& server, int fd) {
+  constexpr std::chrono::milliseconds kPatience{1000};
+  // Those that are cut hold their descriptor a moment longer, those that wait for a page until they have it.
+  const size_t descriptors_max = server.options.connections_max + 2 * server.options.pages_waiting_max;
+  sockaddr_storage peer{};
+  socklen_t size = sizeof(peer);
+  auto* address = reinterpret_cast<sockaddr*>(&peer);
+  if (getpeername(fd, address, &size) != 0 ||  // It has gone already.
+      !server.connections->AwaitDescriptors(descriptors_max, kPatience)) {
     close(fd);
+    return;
   }
-  freeaddrinfo(found);
+  const OpenConnections::Id next = server.connections->last() + 1;
+  // Closes it where it fails.
+  if (MHD_add_connection(server.http, fd, address, size) == MHD_YES) {
+    (void)server.connections->AwaitOpened(next, kPatience);
+  }
 }
 
 }  // namespace
 
+struct Server::State : Serving {};
+
 Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
-// CivetWeb's listener looks at its stop flag every two seconds, or when somebody connects: so somebody connects.
-Server::~Server() {
-  auto stopped = std::async(std::launch::async, [this] { mg_stop(state_->context); });
-  do {
-    Knock(state_->options.address);
-  } while (stopped.wait_for(std::chrono::milliseconds(10)) == std::future_status::timeout);
-}
+Server::~Server() = default;
 
-Result<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, std::map<std::string, Handler> pages) {
-  const std::string address = options.address.ToString();
-  if (options.address.IsIpv6()) {
-    return FailedPrecondition("ADDRESS_UNUSABLE", "HTTP cannot listen on " + address +
-                                                      ": this build's web server has no IPv6; use an IPv4 address");
-  }
-
+Result<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, Pages pages) {
   auto state = std::make_unique<State>();
   state->options = options;
+  state->options.connections_max = ConnectionsFor(options.connections_max);
+  state->options.pages_waiting_max =
+      std::min(options.pages_waiting_max, std::max(size_t{1}, state->options.connections_max / 4));
   state->pages = std::move(pages);
-
-  mg_callbacks callbacks{};
-  callbacks.begin_request = [](mg_connection* connection) {
-    const mg_request_info* request = mg_get_request_info(connection);
-    const auto& server = *static_cast<const State*>(request->user_data);
-    const std::string method = request->request_method;
-    if (method != "GET" && method != "HEAD") {
-      return Send(connection, {.status = 405, .body = "only GET and HEAD are answered here\n"}, "Allow: GET, HEAD\r\n",
-                  true);
-    }
-    return Send(connection, Answer(server.pages, request->local_uri != nullptr ? request->local_uri : ""), "",
-                method == "GET");
-  };
-  callbacks.log_message = [](const mg_connection* connection, const char* message) {
-    auto& server = *static_cast<State*>(mg_get_user_data(mg_get_context(connection)));
-    if (!server.started.load(std::memory_order_acquire) && server.start_error.empty()) server.start_error = message;
-    LogDebug("http: %s", message);
-    return 1;
-  };
-
-  const std::string threads = std::to_string(options.threads);
-  const std::array<const char*, 9> settings = {
-      "listening_ports",    address.c_str(), "num_threads", threads.c_str(), "enable_keep_alive", "no",
-      "request_timeout_ms", "5000",          nullptr};
-  mg_context* context = mg_start(&callbacks, state.get(), const_cast<const char**>(settings.data()));
-  if (context == nullptr) {
-    const std::string why = state->start_error.empty() ? "no reason given" : BindError(state->start_error);
-    return FailedPrecondition("ADDRESS_UNUSABLE", "HTTP cannot listen on " + address + ": " + why +
-                                                      "; stop what uses it or choose another --http-address")
-        .With("address", address);
+  auto listener = Listener::Open(options.address, {.setting = "--http-address"});
+  if (!listener.ok()) return listener.status();
+  try {
+    state->connections.emplace(state->options.connections_max, options.lifetime_max);
+    state->queue.emplace(PageQueue::Options{.waiting_max = state->options.pages_waiting_max,
+                                            .answer_bytes_max = options.answer_bytes_max,
+                                            .on_crowded = [of = state.get()] { of->connections->CutOldest(); }});
+    state->http = StartLibrary(state.get());
+  } catch (const std::system_error&) {
+    // As when the library has no thread.
   }
-  mg_server_port port{};
-  if (mg_get_server_ports(context, 1, &port) == 1) state->options.address.port = static_cast<uint16_t>(port.port);
-  state->context = context;
-  state->started.store(true, std::memory_order_release);
+  if (state->http == nullptr) {
+    return Unavailable("NO_THREAD",
+                       std::string("HTTP cannot be served: the system refuses a thread or a descriptor (") +
+                           strerror(errno) + "); raise the limits of this user or of the service");
+  }
+  state->listener = *std::move(listener);
+  state->options.address = state->listener->address();
+  MR_RETURN_IF_ERROR(state->listener->Start([of = state.get()](int fd) { Take(*of, fd); }));
   return std::unique_ptr<Server>(new Server(std::move(state)));
 }
 

@@ -1,15 +1,27 @@
 // The HTTP face: a few read-only pages on one port. It knows paths and handlers, not what the pages say.
 //
-//   Requests   GET and HEAD; others are answered 405, paths without a page 404. Paths match exactly; a query is ignored.
-//   Handlers   Called on a few threads of the server (plain threads, not fibers), several at once. One that throws answers 500.
-//   Limits     Bodies are not read, connections are not kept alive (one scrape every few seconds does not need it), and a client
-//              that stalls is dropped after five seconds.
+//   Requests   GET and HEAD; others are answered 405, paths without a page 404. Paths match exactly, byte for byte; a query is
+//              ignored. Bodies are not read, and a connection ends with its answer: one scrape every few seconds does not need more.
+//   Pages      One that answers at once is asked on the thread that serves all connections; the others on a thread of their own, one
+//              after the other, so that a page that takes long holds back no health check. Whoever asks for such a page while it
+//              waits for its turn gets the same answer. A handler that throws answers 500.
+//   gzip       Of pages that take long, where the client accepts it and there is enough to compress.
+//   Limits     A connection costs a descriptor and some KiB, not a thread, and is cut
+//                - after idle_timeout without a byte in either direction,
+//                - at lifetime_max, however slowly it sends its request or reads its answer,
+//                - as the oldest one, when there are more than connections_max: so a new client finds room.
+//              A request line with its headers has room in kRequestBytesMax; pages_waiting_max and answer_bytes_max bound what waits
+//              for its page or to be read: beyond them a page that takes long is answered 503.
+//   Threads    Start and the end: one plain thread. Handlers are called on two threads of the server, not on fibers.
 #pragma once
 
+#include <chrono>
+#include <concepts>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/address.h"
 #include "base/status.h"
@@ -24,18 +36,37 @@ struct Response {
 
 using Handler = std::function<Response()>;
 
+enum class Cost : uint8_t {
+  kSlow,    // May compute and wait for locks.
+  kAtOnce,  // Some microseconds, no lock that anybody holds for longer: all other clients wait for it.
+};
+
+struct Page {
+  template <std::invocable F>
+  Page(F handler, Cost cost_of_it = Cost::kSlow) : render(std::move(handler)), cost(cost_of_it) {}
+  Handler render;
+  Cost cost;
+};
+
+using Pages = std::map<std::string, Page>;  // By path: "/metrics".
+
+inline constexpr size_t kRequestBytesMax = size_t{16} << 10;
+
 struct ServerOptions {
-  Address address{"127.0.0.1", 7071};  // IPv4 or a name: the distribution's CivetWeb is built without IPv6.
-  int threads = 4;                     // Requests answered at the same time; more wait.
+  Address address{"127.0.0.1", 7071};
+  std::chrono::seconds idle_timeout{5};
+  std::chrono::milliseconds lifetime_max{30'000};
+  size_t connections_max = 256;  // And no more than an eighth of the descriptors that the process may have.
+  size_t pages_waiting_max = 64;
+  size_t answer_bytes_max = size_t{64} << 20;  // One answer is let through alone, however large.
 };
 
 class Server {
  public:
-  // Listens and serves from then on. `pages`: path ("/metrics") to handler.
-  // FAILED_PRECONDITION ADDRESS_UNUSABLE: the port is taken or the address is not this machine's.
-  static Result<std::unique_ptr<Server>> Start(const ServerOptions& options, std::map<std::string, Handler> pages);
+  // Listens and serves from then on. What base/listener.h says when it cannot listen; UNAVAILABLE NO_THREAD.
+  static Result<std::unique_ptr<Server>> Start(const ServerOptions& options, Pages pages);
 
-  ~Server();  // Stops listening and waits for handlers that run.
+  ~Server();  // Stops listening, waits for handlers that run, and closes every connection.
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
