@@ -1,23 +1,17 @@
 #include "io/operation.h"
 
+#include "sync/race_until.h"
+
 namespace millrace::io::internal {
 
 using Outcome = sync::internal::WakeRace::Outcome;
 
 bool Operation::Wait(const Until& until, rt::WaitReason reason) {
-  sync::internal::RaceTimer timer(race_);
-  if (until.deadline != MonoTime::max()) timer.Start(until.deadline);
-  {
-    // Its destructor waits for a callback that is still running, so the callback may look at the race after it has readied us.
-    sync::CancelCallback on_cancel(until.cancel, [this](const Status&) {
-      Outcome outcome = race_.Claim();
-      if (outcome == Outcome::kLost) return;
-      cancelled_ = true;
-      if (outcome == Outcome::kParked) rt::Ready(race_.fiber());
-    });
-    race_.Park(reason);
-  }
-  return !timer.Stop() && !cancelled_;
+  sync::internal::RaceUntil limit(race_, until);
+  race_.Park(reason);
+  bool over = limit.Stop();
+  cancelled_ = limit.cancelled();
+  return !over;
 }
 
 void Operation::Complete() {

@@ -195,7 +195,7 @@ void CancelNode::Unregister() {
 
 bool CancelToken::cancelled() const { return state_ != nullptr && state_->cancelled(); }
 
-const Status& CancelToken::reason() const {
+const Status& CancelToken::reason() const& {
   static const Status ok;
   return cancelled() ? state_->reason() : ok;
 }
@@ -204,8 +204,9 @@ void CancelToken::Wait() const { ChannelRef<Nothing>(done()).Receive(); }
 
 bool CancelToken::SleepFor(AnyDuration duration) const {
   // As Select(Cancelled(*this), After(duration)), but the time counts as sleep.
-  ReceiveCase<Nothing, internal::DoNothing> done_case(done(), {});
-  done_case.Bind();
+  internal::ChannelCase<Nothing> done_case(done());
+  std::optional<Nothing> nothing;
+  done_case.BindReceive(nothing);
   internal::SelectCase* cases[] = {&done_case};
   internal::ChannelCore* locks[1];
   return internal::SelectChannels(
@@ -213,7 +214,7 @@ bool CancelToken::SleepFor(AnyDuration duration) const {
          0;
 }
 
-Channel<Nothing>* CancelToken::done() const { return state_ == nullptr ? nullptr : &state_->done(); }
+Channel<Nothing>* CancelToken::done() const& { return state_ == nullptr ? nullptr : &state_->done(); }
 
 CancelSource::CancelSource() : state_(std::make_shared<internal::CancelState>()) {}
 

@@ -10,7 +10,7 @@
 //   Reacting   CancelCallback runs a function at the moment of cancellation, on the fiber or thread that cancels.
 //   Once       The first reason stays; later calls of Cancel change nothing. There is no way back.
 //   Lifetime   Tokens are values and outlive their source; when a source dies uncancelled they simply never fire.
-//   Threads    Cancel, tokens and callbacks: any fiber, any plain thread. CancelAt and the waits: fibers only.
+//   Threads    Any fiber, any plain thread, which blocks where a fiber parks. CancelAt: fibers only.
 #pragma once
 
 #include <memory>
@@ -58,7 +58,8 @@ class CancelToken {
 
   bool cancelled() const;
   // OK until cancelled, then the reason for as long as the token lives.
-  const Status& reason() const;
+  const Status& reason() const&;
+  Status reason() const&& { return static_cast<const CancelToken&>(*this).reason(); }
 
   // Parks until cancelled; for ever when this token never is.
   void Wait() const;
@@ -66,7 +67,8 @@ class CancelToken {
   bool SleepFor(AnyDuration duration) const;
 
   // Closed at the moment of cancellation; nullptr when this token never is. Lives as long as the token.
-  Channel<Nothing>* done() const;
+  Channel<Nothing>* done() const&;
+  Channel<Nothing>* done() const&& = delete;  // It would end with the token; Cancelled(token) in a Select holds it.
 
  private:
   friend class CancelSource;
@@ -86,6 +88,9 @@ class CancelCallback : private internal::CancelNode {
  public:
   CancelCallback(const CancelToken& token, F fn) : CancelNode(&Run), fn_(std::move(fn)) { Register(token.state_); }
   ~CancelCallback() { Unregister(); }
+
+  // What the destructor does, earlier.
+  void Stop() { Unregister(); }
 
  private:
   static void Run(CancelNode* node, const Status& reason) { static_cast<CancelCallback*>(node)->fn_(reason); }

@@ -10,10 +10,13 @@
 //   Closing    Buffered values still arrive, then Receive gives nullopt. Fatal, as in Go: Send on a closed channel, also for a
 //              sender that waits when it is closed; a second Close. SendUnlessClosed gives false instead and leaves the value.
 //   Fairness   Waiters are served oldest first; a new sender does not overtake a parked one. Values of one sender stay in order.
-//   Callers    Any fiber. A plain thread, such as a gRPC callback, may call all that does not wait: TrySend, TryReceive, Close. A
-//              Send or Receive there is fatal as soon as it has to wait, in sanitizer builds at once.
+//   Patience   The Try forms do not wait; with an Until (until.h) they wait that long. What can be done at once is done whatever
+//              the Until says.
+//   Callers    Any fiber, any plain thread. A thread that waits blocks; where it must not, as in a gRPC callback, it calls what does
+//              not wait: TrySend, TryReceive, Close.
 //   Moves      T's move constructor never runs under a runtime lock: it may log, lock or wait (channel_cells.h).
-//   Lifetime   The channel outlives all who use it. Values still inside are destroyed with it.
+//   Lifetime   The channel outlives all who use it; shared_channel.h is one that they own together. Values still inside are
+//              destroyed with it.
 //
 // Everything is as in Go's runtime/chan.go: one lock; a value goes straight into a waiting receiver's frame; operations that do
 // not wait look before they lock.
@@ -27,6 +30,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "sync/channel_case.h"
 #include "sync/channel_cells.h"
 #include "sync/channel_core.h"
 
@@ -35,7 +39,7 @@ namespace millrace::sync {
 // The value of a channel that only signals.
 struct Nothing {};
 
-// Of an operation that does not wait.
+// Of an operation that does not wait, or not for ever. kFull: still so at the end.
 enum class TrySendResult { kSent, kFull, kClosed };
 
 template <typename T>
@@ -48,9 +52,9 @@ struct TryReceived {
 };
 
 template <typename T>
-class ChannelIterator;
-template <typename T>
 class ChannelRef;
+template <typename T, typename Handle = ChannelRef<T>>
+class ChannelIterator;
 
 template <typename T>
 class Channel {
@@ -74,7 +78,6 @@ class Channel {
 
   // False: closed; the value is still the caller's.
   [[nodiscard]] bool SendUnlessClosed(T&& value) {
-    internal::ExpectFiber("Channel::Send");
     internal::Deal deal;
     core_.lock.lock();
     internal::Verdict verdict = BeginSend(deal, value);
@@ -101,8 +104,20 @@ class Channel {
   }
   [[nodiscard]] TrySendResult TrySend(const T& value) requires std::copy_constructible<T> { return TrySend(T(value)); }
 
+  [[nodiscard]] TrySendResult TrySend(T&& value, const Until& until) {
+    TrySendResult at_once = TrySend(static_cast<T&&>(value));  // It is moved from only when it was sent.
+    if (at_once != TrySendResult::kFull) return at_once;
+    internal::ChannelCase<T> send(this);
+    send.BindSend(value);
+    send.close_is_told = true;
+    if (!internal::DoUntil(send, until)) return TrySendResult::kFull;
+    return send.closed ? TrySendResult::kClosed : TrySendResult::kSent;
+  }
+  [[nodiscard]] TrySendResult TrySend(const T& value, const Until& until) requires std::copy_constructible<T> {
+    return TrySend(T(value), until);
+  }
+
   std::optional<T> Receive() {
-    internal::ExpectFiber("Channel::Receive");
     std::optional<T> value;
     internal::Deal deal;
     core_.lock.lock();
@@ -128,6 +143,15 @@ class Channel {
     return received;
   }
 
+  [[nodiscard]] TryReceived<T> TryReceive(const Until& until) {
+    TryReceived<T> received = TryReceive();
+    if (received || received.closed) return received;
+    internal::ChannelCase<T> receive(this);
+    receive.BindReceive(received.value);
+    received.closed = internal::DoUntil(receive, until) && !received.value.has_value();
+    return received;
+  }
+
   void Close() { core_.Close(); }
 
   // A moment's view.
@@ -140,7 +164,7 @@ class Channel {
 
  private:
   template <typename U>
-  friend struct ChannelCase;
+  friend struct internal::ChannelCase;
   using Cell = internal::ChannelCell<T>;
   using Waiters = internal::WaitList<internal::ChannelWaiter>;
 
@@ -173,7 +197,7 @@ class Channel {
     if (deal.partner != nullptr) {
       WantedBy(deal.partner).emplace(std::move(value));
       deal.partner->passed = true;
-      rt::Ready(deal.partner->fiber);
+      rt::Ready(deal.partner->who);
     } else if constexpr (!internal::kQuiet<T>) {
       static_cast<Cell*>(deal.cell)->Put(deal.turn, value);
     }
@@ -218,7 +242,7 @@ class Channel {
     if (deal.partner == nullptr) return;
     if (!value.has_value()) value.emplace(std::move(SentBy(deal.partner)));  // A meeting without a buffer.
     deal.partner->passed = true;
-    rt::Ready(deal.partner->fiber);
+    rt::Ready(deal.partner->who);
   }
 
   internal::ChannelCore core_;
@@ -250,7 +274,20 @@ class ChannelRef {
   [[nodiscard]] TrySendResult TrySend(T&& value) const {
     return nil() ? TrySendResult::kFull : channel_->TrySend(std::move(value));
   }
+  [[nodiscard]] TrySendResult TrySend(T&& value, const Until& until) const {
+    if (!nil()) return channel_->TrySend(std::move(value), until);
+    internal::WaitOut(until);
+    return TrySendResult::kFull;
+  }
+  [[nodiscard]] TrySendResult TrySend(const T& value, const Until& until) const requires std::copy_constructible<T> {
+    return TrySend(T(value), until);
+  }
   [[nodiscard]] TryReceived<T> TryReceive() const { return nil() ? TryReceived<T>{} : channel_->TryReceive(); }
+  [[nodiscard]] TryReceived<T> TryReceive(const Until& until) const {
+    if (!nil()) return channel_->TryReceive(until);
+    internal::WaitOut(until);
+    return {};
+  }
   void Close() const {
     if (nil()) internal::FatalCloseOfNil();
     channel_->Close();
@@ -266,10 +303,10 @@ class ChannelRef {
 };
 
 // For range-for: `for (auto&& value : channel)` until it is closed and empty. A value may be moved out.
-template <typename T>
+template <typename T, typename Handle>
 class ChannelIterator {
  public:
-  explicit ChannelIterator(ChannelRef<T> channel) : channel_(channel), value_(channel_.Receive()) {}
+  explicit ChannelIterator(Handle channel) : channel_(std::move(channel)), value_(channel_.Receive()) {}
 
   T&& operator*() { return std::move(*value_); }
   ChannelIterator& operator++() {
@@ -281,7 +318,7 @@ class ChannelIterator {
   bool operator==(std::default_sentinel_t) const { return !value_.has_value(); }
 
  private:
-  ChannelRef<T> channel_;
+  Handle channel_;
   std::optional<T> value_;
 };
 

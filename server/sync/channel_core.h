@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "runtime/park.h"
+#include "runtime/sleeper.h"
 #include "runtime/spin_lock.h"
 #include "sync/wait_list.h"
 #include "sync/wake_race.h"
@@ -20,9 +20,9 @@ struct SelectRace : WakeRace {
   ChannelWaiter* winner = nullptr;  // Written by the one that won it; nullptr when that was a timer.
 };
 
-// A fiber, or one case of a fiber's select, in a channel's queue; on that fiber's stack. (Go: sudog.)
+// Somebody who waits, or one case of its select, in a channel's queue; on its stack. (Go: sudog.)
 struct ChannelWaiter : WaitLink<ChannelWaiter> {
-  rt::Fiber* fiber = nullptr;
+  rt::SleeperHandle who;
   void* value = nullptr;  // A sender's T*, a receiver's std::optional<T>*.
   SelectRace* race = nullptr;
   bool passed = false;  // A value went over. Else the channel was closed.
@@ -97,17 +97,6 @@ struct alignas(64) ChannelCore {
 };
 
 static_assert(sizeof(ChannelCore) == 64);
-
-// The calling fiber. Fatal on a plain thread, naming what was called.
-rt::Fiber* RequireFiber(const char* operation);
-
-// At the door of an operation that may wait: which fiber runs is a sixth of an uncontended operation, so only the sanitizer
-// builds ask when it need not wait.
-inline void ExpectFiber([[maybe_unused]] const char* operation) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  RequireFiber(operation);
-#endif
-}
 
 [[noreturn]] void FatalSendOnClosed();
 [[noreturn]] void FatalCloseOfNil();

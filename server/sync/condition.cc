@@ -1,26 +1,24 @@
 #include "sync/condition.h"
 
-#include "base/check.h"
+#include "sync/race_until.h"
 
 namespace millrace::sync {
 
 using internal::WakeRace;
 
 Condition::Waiter::Waiter(Condition& condition) : race(rt::CurrentFiber()), condition_(condition) {
-  MR_CHECK(race.fiber() != nullptr, "Condition::Wait on a plain thread: only a fiber can wait");
   rt::LockGuard guard(condition_.lock_);
   condition_.waiters_.PushBack(this);
 }
 
-bool Condition::Waiter::Sleep(std::optional<MonoTime> deadline) {
-  if (!deadline.has_value()) {
+bool Condition::Waiter::Sleep(const Until* until) {
+  if (until == nullptr) {
     race.Park(rt::WaitReason::kCondition);
     return true;
   }
-  internal::RaceTimer timer(race);
-  timer.Start(*deadline);
+  internal::RaceUntil limit(race, *until);
   race.Park(rt::WaitReason::kCondition);
-  if (!timer.Stop()) return true;
+  if (!limit.Stop()) return true;
   // A notifier may hold us in hand and be losing the race right now, under the lock.
   rt::LockGuard guard(condition_.lock_);
   if (linked()) condition_.waiters_.Remove(this);
@@ -30,18 +28,19 @@ bool Condition::Waiter::Sleep(std::optional<MonoTime> deadline) {
 void Condition::NotifyOne() {
   // Who waits for what we have done queued before it gave up the mutex under which we did it.
   if (waiters_.LooksEmpty()) return;
-  rt::Fiber* ready = nullptr;
+  rt::SleeperHandle ready;
+  bool parked = false;
   {
     rt::LockGuard guard(lock_);
     while (Waiter* waiter = waiters_.PopFront()) {
-      rt::Fiber* fiber = waiter->race.fiber();
+      ready = waiter->race.handle();
       WakeRace::Outcome outcome = waiter->race.Claim();
       if (outcome == WakeRace::Outcome::kLost) continue;
-      if (outcome == WakeRace::Outcome::kParked) ready = fiber;
+      parked = outcome == WakeRace::Outcome::kParked;
       break;
     }
   }
-  if (ready != nullptr) rt::Ready(ready);
+  if (parked) rt::Ready(ready);
 }
 
 void Condition::NotifyAll() {
@@ -53,7 +52,7 @@ void Condition::NotifyAll() {
       if (waiter->race.Claim() == WakeRace::Outcome::kParked) parked.PushBack(waiter);
     }
   }
-  while (Waiter* waiter = parked.PopFront()) rt::Ready(waiter->race.fiber());
+  while (Waiter* waiter = parked.PopFront()) rt::Ready(waiter->race.handle());
 }
 
 }  // namespace millrace::sync

@@ -6,16 +6,14 @@
 //   Waiting    Wait gives the mutex up and takes it again before it returns, also after a time-out. There are no spurious
 //              wake-ups, but the state may have changed again by then: hence the predicate.
 //   Fairness   NotifyOne wakes the one that has waited longest; nobody who starts to wait later can take its notification.
-//   Callers    Waits: fibers only. Notify: anyone, with or without the mutex; remembers nothing when nobody waits.
+//   Callers    Anyone; a plain thread that waits blocks. Notify: with or without the mutex; remembers nothing when nobody waits.
 //   Lock       A std::unique_lock, a Mutex itself, anything with lock() and unlock().
 #pragma once
-
-#include <chrono>
-#include <optional>
 
 #include "base/clock.h"
 #include "runtime/lock.h"
 #include "runtime/runtime.h"
+#include "sync/until.h"
 #include "sync/wait_list.h"
 #include "sync/wake_race.h"
 
@@ -31,7 +29,7 @@ class Condition {
   void Wait(L& lock) {
     Waiter waiter(*this);
     lock.unlock();
-    waiter.Sleep(std::nullopt);
+    waiter.Sleep(nullptr);
     lock.lock();
   }
   template <typename L, typename Predicate>
@@ -39,26 +37,30 @@ class Condition {
     while (!predicate()) Wait(lock);
   }
 
-  // False: the deadline passed without a notification.
+  // False: `until` was over without a notification.
   template <typename L>
-  bool WaitUntil(L& lock, MonoTime deadline) {
+  bool WaitUntil(L& lock, const Until& until) {
     Waiter waiter(*this);
     lock.unlock();
-    bool notified = waiter.Sleep(deadline);
+    bool notified = waiter.Sleep(&until);
     lock.lock();
     return notified;
   }
   // What the predicate says at the end.
   template <typename L, typename Predicate>
-  bool WaitUntil(L& lock, MonoTime deadline, Predicate predicate) {
+  bool WaitUntil(L& lock, const Until& until, Predicate predicate) {
     while (!predicate()) {
-      if (!WaitUntil(lock, deadline)) return predicate();
+      if (!WaitUntil(lock, until)) return predicate();
     }
     return true;
   }
   template <typename L, typename... Predicate>
+  bool WaitUntil(L& lock, MonoTime deadline, Predicate... predicate) {
+    return WaitUntil(lock, Until{.deadline = deadline, .cancel = {}}, predicate...);
+  }
+  template <typename L, typename... Predicate>
   bool WaitFor(L& lock, AnyDuration duration, Predicate... predicate) {
-    return WaitUntil(lock, Later(rt::Now(), duration), predicate...);
+    return WaitUntil(lock, Within(duration), predicate...);
   }
 
   void NotifyOne();
@@ -69,8 +71,8 @@ class Condition {
   class Waiter : public internal::WaitLink<Waiter> {
    public:
     explicit Waiter(Condition& condition);
-    // True: notified.
-    bool Sleep(std::optional<MonoTime> deadline);
+    // True: notified. nullptr: for ever.
+    bool Sleep(const Until* until);
 
     internal::WakeRace race;
 

@@ -6,11 +6,12 @@
 #include "base/clock.h"
 #include "runtime/backoff.h"
 #include "runtime/runtime.h"
+#include "runtime/sleeper.h"
 
 namespace millrace::sync {
 
 struct Mutex::Waiter : internal::WaitLink<Mutex::Waiter> {
-  rt::Fiber* fiber = nullptr;
+  rt::SleeperHandle who;
   MonoTime since{};
   bool handed = false;  // The mutex is ours: unlock passed it on.
 };
@@ -37,9 +38,9 @@ bool Mutex::TryAcquire(uint32_t& state, uint32_t clear) {
 }
 
 void Mutex::LockSlow(rt::Fiber* fiber) {
-  MR_CHECK(fiber != nullptr, "Mutex::lock on a plain thread: only a fiber can wait; use try_lock");
+  rt::Sleeper self(fiber);
   Waiter waiter;
-  waiter.fiber = fiber;
+  waiter.who = self.handle();
   bool has_waited = false;
   uint32_t mine = 0;  // kWoken while that mark is ours.
   for (;;) {
@@ -72,9 +73,10 @@ void Mutex::LockSlow(rt::Fiber* fiber) {
       waiters_.PushBack(&waiter);
       has_waited = true;
     }
-    fiber->waits_for_owner_at.store(&owner_, std::memory_order_relaxed);  // Whoever reads it expects anything.
-    rt::ParkAndUnlock(reason_, queue_lock_);
-    fiber->waits_for_owner_at.store(nullptr, std::memory_order_relaxed);
+    if (fiber != nullptr)
+      fiber->waits_for_owner_at.store(&owner_, std::memory_order_relaxed);  // Its reader expects anything.
+    self.ParkAndUnlock(reason_, queue_lock_);
+    if (fiber != nullptr) fiber->waits_for_owner_at.store(nullptr, std::memory_order_relaxed);
     if (waiter.handed) return;
     mine = kWoken;
   }
@@ -105,9 +107,9 @@ void Mutex::UnlockSlow() {
       state_.fetch_and(~kStarving, std::memory_order_relaxed);
     }
     next->handed = true;
-    rt::Fiber* fiber = next->fiber;
+    rt::SleeperHandle who = next->who;
     queue_lock_.unlock();
-    rt::Ready(fiber);
+    rt::Ready(who);
     return;
   }
 
@@ -120,9 +122,10 @@ void Mutex::UnlockSlow() {
     if (wake) left |= kWoken;
     if (wake && waiters_.single()) left &= ~kWaiting;
   } while (!state_.compare_exchange_weak(state, left, std::memory_order_release, std::memory_order_relaxed));
-  rt::Fiber* next = wake ? waiters_.PopFront()->fiber : nullptr;
+  rt::SleeperHandle next;
+  if (wake) next = waiters_.PopFront()->who;
   queue_lock_.unlock();
-  if (next != nullptr) rt::Ready(next);
+  if (wake) rt::Ready(next);
 }
 
 }  // namespace millrace::sync

@@ -8,8 +8,8 @@
 //   Starvation mode  Begins when a waiter has waited for more than 1 ms: Unlock hands the mutex to the oldest waiter, newcomers
 //                    queue. Ends when the one served waited less, or was the last.
 //   Misuse           Unlock of an unlocked mutex is fatal. As in Go, another fiber than the one that locked it may unlock it.
-//   Callers          lock: fibers only, fatal on a plain thread also when it is free, so that the mistake shows the first time.
-//                    try_lock and unlock: anyone.
+//   Callers          Anyone; a plain thread that has to wait blocks. There is no lock with a time limit, as in Go: what is held for
+//                    long is a Semaphore of one permit.
 //   Owner            The fiber that holds it is kept for reports of deadlocks.
 #pragma once
 
@@ -32,8 +32,8 @@ class Mutex {
   void lock() {
     rt::Fiber* fiber = rt::CurrentFiber();
     uint32_t free = 0;
-    if (fiber == nullptr || !state_.compare_exchange_strong(free, kLocked, std::memory_order_acquire,
-                                                            std::memory_order_relaxed)) [[unlikely]] {
+    if (!state_.compare_exchange_strong(free, kLocked, std::memory_order_acquire, std::memory_order_relaxed))
+        [[unlikely]] {
       LockSlow(fiber);
     }
     owner_.store(fiber, std::memory_order_relaxed);

@@ -28,13 +28,12 @@ void RwMutex::unlock() {
 }
 
 void RwMutex::lock_shared() {
-  rt::Fiber* fiber = rt::CurrentFiber();
-  MR_CHECK(fiber != nullptr, "RwMutex::lock_shared on a plain thread: only a fiber can wait");
   if (readers_.fetch_add(1, std::memory_order_acq_rel) + 1 < 0) {
     // It waits for the writer, who holds writers_ until after it has opened the gate. For reports, as in Mutex::LockSlow.
-    fiber->waits_for_owner_at.store(writers_.owner_word(), std::memory_order_relaxed);
+    rt::Fiber* fiber = rt::CurrentFiber();
+    if (fiber != nullptr) fiber->waits_for_owner_at.store(writers_.owner_word(), std::memory_order_relaxed);
     reader_gate_.Acquire();
-    fiber->waits_for_owner_at.store(nullptr, std::memory_order_relaxed);
+    if (fiber != nullptr) fiber->waits_for_owner_at.store(nullptr, std::memory_order_relaxed);
   }
 }
 

@@ -5,7 +5,7 @@
 //   Fairness  A waiting writer keeps new readers out, so writers are not starved; when it is done, the readers that waited go
 //             before the next writer. Hence no reader may lock it again while it reads: a writer in between stops both.
 //   Misuse    Unlocking what is not locked is fatal.
-//   Callers   lock and lock_shared: fibers only. The try and unlock forms: anyone.
+//   Callers   Anyone; a plain thread that has to wait blocks.
 #pragma once
 
 #include <atomic>

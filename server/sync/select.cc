@@ -1,6 +1,8 @@
 #include "sync/select.h"
 
+#include <algorithm>
 #include <atomic>
+#include <functional>
 #include <mutex>
 
 #include "runtime/runtime.h"
@@ -36,12 +38,17 @@ bool WouldBlock(const SelectCase& one) {
   return one.sends ? one.core->SendWouldBlock() : one.core->ReceiveWouldBlock();
 }
 
+void ToldClosed(SelectCase& one) {
+  if (one.sends && !one.close_is_told) FatalSendOnClosed();
+  one.closed = true;
+}
+
 // Does what is left of an operation after its lock is released.
 size_t Complete(SelectCase& one, Verdict verdict, Deal& deal) {
   if (verdict == Verdict::kDone) {
     one.finish(one, deal);
-  } else if (one.sends) {
-    FatalSendOnClosed();
+  } else {
+    ToldClosed(one);
   }
   return one.index;
 }
@@ -50,7 +57,11 @@ size_t Complete(SelectCase& one, Verdict verdict, Deal& deal) {
 class LockSet {
  public:
   LockSet(SelectCase** cases, ChannelCore** locks, size_t count) : locks_(locks) {
-    for (size_t i = 0; i < count; ++i) Insert(cases[i]->core);
+    if (count > kInsertMax) {
+      Sort(cases, count);
+    } else {
+      for (size_t i = 0; i < count; ++i) Insert(cases[i]->core);
+    }
   }
 
   void LockAll() {
@@ -64,6 +75,14 @@ class LockSet {
   }
 
  private:
+  static constexpr size_t kInsertMax = 32;  // Beyond some dozens, inserting one by one costs more than sorting all.
+
+  void Sort(SelectCase** cases, size_t count) {
+    for (size_t i = 0; i < count; ++i) locks_[i] = cases[i]->core;
+    std::sort(locks_, locks_ + count, std::less<>());
+    count_ = static_cast<size_t>(std::unique(locks_, locks_ + count) - locks_);
+  }
+
   void Insert(ChannelCore* core) {
     size_t at = count_;
     while (at > 0 && locks_[at - 1] > core) --at;
@@ -79,12 +98,12 @@ class LockSet {
 struct Sleep {
   SelectRace* race;
   LockSet* locks;
-  bool has_deadline;
+  bool early;
 
   static bool Commit(rt::Fiber*, void* argument) {
     auto* self = static_cast<Sleep*>(argument);
     LockSet locks = *self->locks;
-    bool parked = !self->has_deadline || self->race->Commit();
+    bool parked = !self->early || self->race->Commit();
     locks.UnlockAll();
     return parked;
   }
@@ -109,8 +128,8 @@ MonoTime DeadlineOf(SelectWait wait) {
 
 size_t SelectChannels(SelectCase** cases, ChannelCore** locks, size_t all, SelectWait wait) {
   const bool waits = wait.kind != SelectWait::Kind::kNone;
-  const bool has_deadline = waits && wait.kind != SelectWait::Kind::kForEver;
-  rt::Fiber* fiber = waits ? RequireFiber("Select") : rt::CurrentFiber();
+  const bool has_deadline = waits && wait.kind != SelectWait::Kind::kForEver && wait.ns != Nanos::max().count();
+  rt::Fiber* fiber = rt::CurrentFiber();
 
   size_t count = 0;
   for (size_t i = 0; i < all; ++i) {
@@ -156,12 +175,13 @@ size_t SelectChannels(SelectCase** cases, ChannelCore** locks, size_t all, Selec
 
   for (size_t i = 0; i < count; ++i) {
     SelectCase& one = *cases[i];
-    one.waiter.fiber = fiber;
+    one.waiter.who = race.handle();
     one.waiter.race = &race;
+    one.waiter.passed = false;
     (one.sends ? one.core->senders : one.core->receivers).PushBack(&one.waiter);
   }
   Sleep sleep{&race, &lock_set, has_deadline};
-  rt::Park(wait.reason, &Sleep::Commit, &sleep);
+  race.Park(wait.reason, &Sleep::Commit, &sleep);
 
   if (has_deadline) timer.Stop();
   UnlinkLosers(cases, count, race.winner);
@@ -169,7 +189,7 @@ size_t SelectChannels(SelectCase** cases, ChannelCore** locks, size_t all, Selec
   for (size_t i = 0; i < count; ++i) {
     SelectCase& one = *cases[i];
     if (&one.waiter != race.winner) continue;
-    if (one.sends && !one.waiter.passed) FatalSendOnClosed();
+    if (!one.waiter.passed) ToldClosed(one);
     return one.index;
   }
   __builtin_unreachable();

@@ -8,12 +8,16 @@
 //
 //   Choice     Random among the cases that are ready. Default runs when none is, After when none has become ready in time. The
 //              chosen case's function runs after the operation, outside every lock. Returns its position, from 0.
-//   Send       A value given by std::move is moved from only if the case is chosen; any other is copied first. Fatal on a closed
-//              channel, as Channel::Send.
+//   Send       The case owns its value: a copy, or what was moved into it, which is gone when another case is chosen. Lend(value)
+//              leaves it where it is and moves from it only if the case is chosen. Fatal on a closed channel, as Channel::Send.
+//   Holding    A case holds all it was given, so a function may make and return one: a shared channel and a token are kept, values
+//              and functions too. What it refers to is what cannot be a temporary: a Channel, a ChannelRef's, and what was lent.
 //   Nil        A case whose channel is nil (an empty ChannelRef, a null pointer) is never ready; with no other case, and neither
-//              Default nor After, the fiber parks for ever.
+//              Default nor After, whoever selects waits for ever.
 //   Twice      The same channel may appear in several cases, to send and to receive too; a select never meets itself.
-//   Callers    Any fiber; a plain thread when there is a Default. Allocates nothing: all state is in the caller's frame.
+//   Number     One known where it is written; for others, case_list.h.
+//   Callers    Any fiber; a plain thread too, which blocks unless there is a Default. Allocates nothing: all state is in the caller's
+//              frame.
 //
 // The method is that of Go's runtime/select.go: look at the cases in random order, then lock all channels in the order of their
 // addresses, look again, queue on each, sleep; one compare-and-swap settles who wakes it (wake_race.h).
@@ -30,30 +34,23 @@
 #include "base/clock.h"
 #include "sync/cancel.h"
 #include "sync/channel.h"
+#include "sync/channel_case.h"
+#include "sync/shared_channel.h"
 
 namespace millrace::sync {
 
+// A value that Send leaves with its owner unless its case is chosen. It outlives the select.
+template <typename T>
+struct Lent {
+  T* value;
+};
+template <typename T>
+Lent<T> Lend(T& value) {
+  static_assert(!std::is_const_v<T>, "a value that is moved from when it is chosen cannot be const");
+  return {&value};
+}
+
 namespace internal {
-
-// A case of a channel operation, as the non-template engine in select.cc sees it.
-struct SelectCase {
-  ChannelCore* core = nullptr;                               // nullptr: nil
-  Verdict (*begin)(SelectCase& self, Deal& deal) = nullptr;  // Under the channel's lock.
-  void (*finish)(SelectCase& self, Deal& deal) = nullptr;    // After it, when begin said kDone.
-  bool sends = false;
-  size_t index = 0;  // Among the channel cases of its select.
-  ChannelWaiter waiter;
-};
-
-// How long to wait: `ns` from now, until `ns` on the monotonic clock, for ever, or not at all.
-struct SelectWait {
-  enum class Kind : uint8_t { kForEver, kNone, kFor, kUntil } kind = Kind::kForEver;
-  int64_t ns = 0;
-  rt::WaitReason reason = rt::WaitReason::kSelect;
-};
-
-// Returns the index of the case that was done, `count` when the wait was over. Reorders `cases`; `locks` is room for `count`.
-size_t SelectChannels(SelectCase** cases, ChannelCore** locks, size_t count, SelectWait wait);
 
 enum class CaseKind : uint8_t { kChannel, kEnd };
 
@@ -61,66 +58,61 @@ struct DoNothing {
   void operator()() const {}
 };
 
+// How a case gets at its channel: `channel` for the operation, `kept` to hold it meanwhile.
+template <typename T, typename K>
+struct Operand {
+  using Value = T;
+  using Kept = K;
+  Channel<T>* channel;
+  [[no_unique_address]] K kept;
+};
 template <typename T>
-Channel<T>* AsPointer(Channel<T>& channel) {
-  return &channel;
+Operand<T, DoNothing> OperandOf(Channel<T>& channel) {
+  return {&channel, {}};
 }
 template <typename T>
-Channel<T>* AsPointer(Channel<T>* channel) {
-  return channel;
+void OperandOf(Channel<T>&& channel) = delete;  // It ends with the expression that makes the case.
+template <typename T>
+Operand<T, DoNothing> OperandOf(Channel<T>* channel) {
+  return {channel, {}};
 }
 template <typename T>
-Channel<T>* AsPointer(const ChannelRef<T>& channel) {
-  return channel.get();
+Operand<T, DoNothing> OperandOf(const ChannelRef<T>& channel) {
+  return {channel.get(), {}};
 }
 template <typename T>
-T ValueOf(Channel<T>*);
+Operand<T, SharedChannel<T>> OperandOf(SharedChannel<T> channel) {
+  Channel<T>* pointer = channel.get();
+  return {pointer, std::move(channel)};
+}
+template <typename C>
+using OperandFor = decltype(internal::OperandOf(std::declval<C>()));
 
 }  // namespace internal
 
-// The part of a case that knows the channel's type. The channel lends its Begin and Finish to it alone.
-template <typename T>
-struct ChannelCase : internal::SelectCase {
-  static constexpr internal::CaseKind kKind = internal::CaseKind::kChannel;
-
-  Channel<T>* channel;
-
-  explicit ChannelCase(Channel<T>* chosen) : channel(chosen) {
-    if (channel != nullptr) core = &channel->core_;
-  }
-
-  // The operand is the waiter's `value`, where a partner looks for it too.
-  void BindReceive(std::optional<T>& value) {
-    waiter.value = &value;
-    begin = [](SelectCase& self, internal::Deal& deal) {
-      return Of(self).BeginReceive(deal, *static_cast<std::optional<T>*>(self.waiter.value));
-    };
-    finish = [](SelectCase& self, internal::Deal& deal) {
-      Of(self).FinishReceive(deal, *static_cast<std::optional<T>*>(self.waiter.value));
-    };
-  }
-  void BindSend(T& value) {
-    waiter.value = &value;
-    sends = true;
-    begin = [](SelectCase& self, internal::Deal& deal) {
-      return Of(self).BeginSend(deal, *static_cast<T*>(self.waiter.value));
-    };
-    finish = [](SelectCase& self, internal::Deal& deal) {
-      Of(self).FinishSend(deal, *static_cast<T*>(self.waiter.value));
-    };
-  }
-
- private:
-  static Channel<T>& Of(SelectCase& self) { return *static_cast<ChannelCase&>(self).channel; }
+// What a case can be made of: a Channel that is no temporary, a pointer to one, a ChannelRef, a SharedChannel.
+template <typename C>
+concept ChannelOperand = requires {
+  typename internal::OperandFor<C>::Value;
 };
 
-template <typename T, typename F>
-struct [[nodiscard]] ReceiveCase : ChannelCase<T> {
+template <typename C>
+using ChannelValue = typename internal::OperandFor<C>::Value;
+
+template <typename T, typename K, typename F>
+struct [[nodiscard]] ReceiveCase : internal::ChannelCase<T> {
+  static constexpr internal::CaseKind kKind = internal::CaseKind::kChannel;
+
+  [[no_unique_address]] K kept;
   std::optional<T> received;
   F fn;
 
-  ReceiveCase(Channel<T>* from, F then) : ChannelCase<T>(from), fn(std::move(then)) {}
-  void Bind() { this->BindReceive(received); }
+  ReceiveCase(internal::Operand<T, K> from, F then)
+      : internal::ChannelCase<T>(from.channel), kept(std::move(from.kept)), fn(std::move(then)) {}
+  void Bind() {
+    received.reset();
+    this->BindReceive(received);
+  }
   void Run() {
     if constexpr (std::invocable<F&, std::optional<T>>) {
       fn(std::move(received));
@@ -130,14 +122,21 @@ struct [[nodiscard]] ReceiveCase : ChannelCase<T> {
   }
 };
 
-// V is T& for a value that stays with the caller until it is chosen, T for a copy.
-template <typename T, typename V, typename F>
-struct [[nodiscard]] SendCase : ChannelCase<T> {
+// V is T, or T& for a value that is lent.
+template <typename T, typename K, typename V, typename F>
+struct [[nodiscard]] SendCase : internal::ChannelCase<T> {
+  static constexpr internal::CaseKind kKind = internal::CaseKind::kChannel;
+
+  [[no_unique_address]] K kept;
   V value;
   F fn;
 
   template <typename U>
-  SendCase(Channel<T>* to, U&& from, F then) : ChannelCase<T>(to), value(std::forward<U>(from)), fn(std::move(then)) {}
+  SendCase(internal::Operand<T, K> to, U&& from, F then)
+      : internal::ChannelCase<T>(to.channel),
+        kept(std::move(to.kept)),
+        value(std::forward<U>(from)),
+        fn(std::move(then)) {}
   void Bind() { this->BindSend(value); }
   void Run() { fn(); }
 };
@@ -153,26 +152,33 @@ struct [[nodiscard]] EndCase {
   void Run() { fn(); }
 };
 
-template <typename C, typename F = internal::DoNothing>
+template <ChannelOperand C, typename F = internal::DoNothing>
 auto Receive(C&& channel, F fn = {}) {
-  auto* from = internal::AsPointer(channel);
-  return ReceiveCase<decltype(internal::ValueOf(from)), F>(from, std::move(fn));
+  auto from = internal::OperandOf(std::forward<C>(channel));
+  using O = decltype(from);
+  return ReceiveCase<typename O::Value, typename O::Kept, F>(std::move(from), std::move(fn));
 }
 
-template <typename C, typename V, typename F = internal::DoNothing>
-auto Send(C&& channel, V&& value, F fn = {}) {
-  auto* to = internal::AsPointer(channel);
-  using T = decltype(internal::ValueOf(to));
-  if constexpr (std::is_same_v<V, T>) {  // V deduced without a reference: an rvalue.
-    return SendCase<T, T&, F>(to, value, std::move(fn));
-  } else {
-    return SendCase<T, T, F>(to, std::forward<V>(value), std::move(fn));
-  }
+template <ChannelOperand C, typename V, typename F = internal::DoNothing>
+requires(std::constructible_from<ChannelValue<C>, V> &&
+         !std::same_as<std::remove_cvref_t<V>, Lent<ChannelValue<C>>>) auto Send(C&& channel, V&& value, F fn = {}) {
+  auto to = internal::OperandOf(std::forward<C>(channel));
+  using O = decltype(to);
+  using T = typename O::Value;
+  return SendCase<T, typename O::Kept, T, F>(std::move(to), std::forward<V>(value), std::move(fn));
+}
+template <ChannelOperand C, typename F = internal::DoNothing>
+auto Send(C&& channel, Lent<ChannelValue<C>> lent, F fn = {}) {
+  auto to = internal::OperandOf(std::forward<C>(channel));
+  using O = decltype(to);
+  using T = typename O::Value;
+  return SendCase<T, typename O::Kept, T&, F>(std::move(to), *lent.value, std::move(fn));
 }
 
 template <typename F = internal::DoNothing>
-auto Cancelled(const CancelToken& token, F fn = {}) {
-  return Receive(token.done(), std::move(fn));
+auto Cancelled(CancelToken token, F fn = {}) {
+  Channel<Nothing>* done = token.done();
+  return ReceiveCase<Nothing, CancelToken, F>({done, std::move(token)}, std::move(fn));
 }
 
 template <typename F = internal::DoNothing>
@@ -191,7 +197,7 @@ EndCase<F> Default(F fn = {}) {
 template <typename... Cases>
 size_t Select(Cases&&... cases) {
   static_assert((std::is_rvalue_reference_v<Cases&&> && ...),
-                "write the cases inside the call: they refer to their arguments");
+                "a case serves one select: write it in the call, or move it in");
   constexpr size_t kEnds = (size_t{Cases::kKind == internal::CaseKind::kEnd} + ... + 0);
   constexpr size_t kChannels = sizeof...(Cases) - kEnds;
   static_assert(kEnds <= 1, "one Default, After or At");

@@ -1,13 +1,14 @@
 // Semaphore: a number of permits; whoever finds too few parks. Strictly first come, first served: a large request at the head
 // holds up small ones behind it, so that it is not starved by them.
 //
-//   Callers   Acquire: fibers only. TryAcquire and Release: anyone; permits belong to nobody.
+//   Callers   Anyone; a plain thread that waits blocks. Permits belong to nobody.
 #pragma once
 
 #include <cstdint>
 
 #include "runtime/lock.h"
 #include "runtime/park.h"
+#include "sync/until.h"
 #include "sync/wait_list.h"
 
 namespace millrace::sync {
@@ -24,6 +25,8 @@ class Semaphore {
   void Acquire(int64_t n = 1);
   // False also while others wait, whatever is left.
   [[nodiscard]] bool TryAcquire(int64_t n = 1);
+  // False: not before `until` was over.
+  [[nodiscard]] bool TryAcquire(int64_t n, const Until& until);
   void Release(int64_t n = 1);
 
   // A moment's view.
@@ -31,10 +34,15 @@ class Semaphore {
 
  private:
   struct Waiter;
+  using Waiters = internal::WaitList<Waiter>;
+
+  bool TakeAtOnce(int64_t n);
+  void Serve(Waiters& served);
+  static void Wake(Waiters& served);
 
   mutable rt::Lock lock_;
   int64_t permits_;
-  internal::WaitList<Waiter> waiters_;
+  Waiters waiters_;
   const rt::WaitReason reason_;
 };
 

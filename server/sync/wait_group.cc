@@ -27,14 +27,37 @@ void WaitGroup::ReleaseWaiters(uint64_t state) {
   gate_.Release(WaitersOf(state));
 }
 
-void WaitGroup::Wait() {
-  MR_CHECK(rt::CurrentFiber() != nullptr, "WaitGroup::Wait on a plain thread: only a fiber can wait");
+// False: there is nothing to wait for.
+bool WaitGroup::BeginWait() {
   uint64_t state = state_.load(std::memory_order_acquire);
   do {
-    if (CountOf(state) == 0) return;
+    if (CountOf(state) == 0) return false;
   } while (!state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel, std::memory_order_acquire));
-  gate_.Acquire();
+  return true;
+}
+
+void WaitGroup::EndWait() {
   MR_CHECK(state_.load(std::memory_order_acquire) == 0, "sync: WaitGroup is reused before previous Wait has returned");
+}
+
+void WaitGroup::Wait() {
+  if (!BeginWait()) return;
+  gate_.Acquire();
+  EndWait();
+}
+
+bool WaitGroup::TryWait(const Until& until) {
+  if (!BeginWait()) return true;
+  if (!gate_.TryAcquire(1, until)) {
+    uint64_t state = state_.load(std::memory_order_relaxed);
+    while (CountOf(state) != 0 && WaitersOf(state) != 0) {
+      if (state_.compare_exchange_weak(state, state - 1, std::memory_order_relaxed)) return false;
+    }
+    // The last Done has come. It counts on us: it has opened the gate for us or is about to, and is through with the group after that.
+    gate_.Acquire();
+  }
+  EndWait();
+  return true;
 }
 
 }  // namespace millrace::sync

@@ -8,7 +8,7 @@
 //             be used again once every Wait of the last round has returned.
 //   Misuse    Fatal, with Go's words: a negative count, Add at the same time as the first Wait, reuse before Wait has returned.
 //   Lifetime  The last Done touches nothing of the group after it has let Wait return, so a group may live in Wait's frame.
-//   Callers   Add and Done: anyone. Wait and Go: fibers.
+//   Callers   Anyone, except Go: fibers. A plain thread that waits blocks.
 #pragma once
 
 #include <atomic>
@@ -29,8 +29,10 @@ class WaitGroup {
   void Add(int32_t delta);
   void Done() { Add(-1); }
   void Wait();
+  // False: `until` was over first. Then the group must go on living until all are done.
+  [[nodiscard]] bool TryWait(const Until& until);
 
-  // Add(1), and Done when `fn` has returned on a fiber of its own.
+  // Add(1), and Done when `fn` has returned on a fiber of its own and what it has captured is gone.
   template <typename F>
   void Go(F&& fn) {
     Go(rt::FiberOptions{}, std::forward<F>(fn));
@@ -39,7 +41,10 @@ class WaitGroup {
   void Go(rt::FiberOptions options, F&& fn) {
     Add(1);
     rt::Go(options, [this, fn = std::forward<F>(fn)]() mutable {
-      fn();
+      {
+        auto task = std::move(fn);
+        task();
+      }
       Done();
     });
   }
@@ -48,6 +53,8 @@ class WaitGroup {
   int32_t count() const { return static_cast<int32_t>(state_.load(std::memory_order_relaxed) >> 32); }
 
  private:
+  bool BeginWait();
+  void EndWait();
   void ReleaseWaiters(uint64_t state);
 
   std::atomic<uint64_t> state_{0};  // The count in the upper half, the number of waiting fibers in the lower.

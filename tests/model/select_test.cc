@@ -139,8 +139,59 @@ Result Deadline(const std::vector<Mutation>& mutations) {
   });
 }
 
-const std::vector<Program> kPrograms = {&Deadline,    &OneMeeting, &TriesAndClose, &SendAgainstClose,
-                                        &BufferOfOne, &Crosswise,  &TwoSenders};
+// Plain threads that wait: each sleeps in a futex (runtime/sleeper.h).
+Result ThreadsMeet(const std::vector<Mutation>& mutations) {
+  return Explore(For("channel of threads: send, close | receive, receive", -1, mutations), [](Scene& scene) {
+    Channel<int> channel;
+    int got = 0;
+    bool closed = false;
+    scene.Thread("sender", [&] {
+      channel.Send(7);
+      channel.Close();
+    });
+    scene.Thread("receiver", [&] {
+      got = channel.Receive().value_or(-1);
+      closed = !channel.Receive().has_value();
+    });
+    scene.Run();
+    Check(got == 7 && closed, "the value or the end is lost");
+  });
+}
+
+Result ThreadSelects(const std::vector<Mutation>& mutations) {
+  return Explore(For("select of a thread: receive a or b | send a | close b", 2, mutations), [](Scene& scene) {
+    Channel<int> a(1), b;
+    std::optional<int> from_a;
+    size_t chosen = 9;
+    scene.Thread("select", [&] {
+      chosen = sync::Select(sync::Receive(a, [&](std::optional<int> value) { from_a = value; }), sync::Receive(b));
+    });
+    scene.Fiber("sender", [&] { a.Send(1); });
+    scene.Fiber("closer", [&] { b.Close(); });
+    scene.Run();
+    Check(chosen == 0 ? from_a == 1 : a.Len() == 1, "the value is lost");
+  });
+}
+
+// The model's clock stands far before the one that a thread looks at, so this deadline has passed when the thread looks.
+Result ThreadGivesUp(const std::vector<Mutation>& mutations) {
+  return Explore(For("select of a thread: receive a or a deadline | try to send a", 3, mutations), [](Scene& scene) {
+    Channel<int> a;
+    size_t chosen = 9;
+    int got = 0;
+    bool sent = false;
+    scene.Thread("select", [&] {
+      chosen = sync::Select(sync::Receive(a, [&](std::optional<int> value) { got = value.value_or(-1); }),
+                            sync::After(std::chrono::milliseconds(1)));
+    });
+    scene.Fiber("sender", [&] { sent = a.TrySend(5) == sync::TrySendResult::kSent; });
+    scene.Run();
+    Check(sent ? chosen == 0 && got == 5 : chosen == 1 && got == 0, "sent to nobody, or received from nobody");
+  });
+}
+
+const std::vector<Program> kPrograms = {&Deadline,  &OneMeeting, &TriesAndClose, &SendAgainstClose, &BufferOfOne,
+                                        &Crosswise, &TwoSenders, &ThreadsMeet,   &ThreadSelects,    &ThreadGivesUp};
 
 TEST(SelectModel, DoesExactlyOneCaseInEveryOrder) {
   for (const Program& program : kPrograms) {
@@ -158,6 +209,12 @@ TEST(SelectModel, ADeadlineThatDoesNotTakePartInTheRaceIsSeen) {
   for (const char* function : {"WakeRace::Claim", "WakeRace::Commit"}) {
     OpKind kind = function == std::string("WakeRace::Claim") ? OpKind::kExchange : OpKind::kCas;
     EXPECT_FALSE(Deadline({{.function = function, .kind = kind, .fault = Fault::kSplit}}).held) << function;
+  }
+}
+
+TEST(SelectModel, AForgottenWakeUpOfAThreadIsSeen) {
+  for (OpKind kind : {OpKind::kStore, OpKind::kFutexWake}) {
+    EXPECT_FALSE(ThreadsMeet({{.function = "SleeperHandle::WakeThread", .kind = kind, .fault = Fault::kSkipped}}).held);
   }
 }
 

@@ -359,12 +359,6 @@ TEST_F(ChannelDeathTest, CloseOfNilIsFatal) {
   EXPECT_DEATH(ChannelRef<int>().Close(), "fatal error: close of nil channel");
 }
 
-TEST_F(ChannelDeathTest, APlainThreadMayNotWait) {
-  Channel<int> channel;
-  EXPECT_DEATH(channel.Send(1), "Channel::Send on a plain thread");
-  EXPECT_DEATH(channel.Receive(), "Channel::Receive on a plain thread");
-}
-
 TEST_F(ChannelDeathTest, AnAbsurdCapacityIsRefused) {
   EXPECT_DEATH(Channel<int>(SIZE_MAX), "channel capacity out of range");
 }

@@ -196,14 +196,5 @@ TEST_P(ConditionTest, APlainThreadMayNotify) {
   });
 }
 
-TEST(ConditionDeathTest, APlainThreadMayNotWait) {
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
-  Mutex mutex;
-  Condition condition;
-  ASSERT_TRUE(mutex.try_lock());
-  std::unique_lock lock(mutex, std::adopt_lock);
-  EXPECT_DEATH(condition.Wait(lock), "Condition::Wait on a plain thread");
-}
-
 }  // namespace
 }  // namespace millrace::sync

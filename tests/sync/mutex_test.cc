@@ -225,10 +225,5 @@ TEST_F(MutexDeathTest, UnlockOfAnUnlockedMutexIsFatal) {
                "fatal error: sync: unlock of unlocked mutex");
 }
 
-TEST_F(MutexDeathTest, APlainThreadMayNotLockEvenWhenItIsFree) {
-  Mutex mutex;
-  EXPECT_DEATH(mutex.lock(), "Mutex::lock on a plain thread");
-}
-
 }  // namespace
 }  // namespace millrace::sync

@@ -162,10 +162,5 @@ TEST_F(RwMutexDeathTest, UnlockingWhatIsNotLockedIsFatal) {
                "fatal error: sync: RUnlock of unlocked RWMutex");
 }
 
-TEST_F(RwMutexDeathTest, APlainThreadMayNotWait) {
-  EXPECT_DEATH(RwMutex().lock(), "on a plain thread");
-  EXPECT_DEATH(RwMutex().lock_shared(), "RwMutex::lock_shared on a plain thread");
-}
-
 }  // namespace
 }  // namespace millrace::sync

@@ -107,15 +107,15 @@ TEST_P(SelectTest, TheChosenFunctionGetsTheValue) {
   });
 }
 
-TEST_P(SelectTest, AValueThatWasNotChosenStaysWithItsOwner) {
+TEST_P(SelectTest, AValueThatWasLentAndNotChosenStaysWithItsOwner) {
   Run([] {
     Channel<std::unique_ptr<int>> full(0), room(1);
     auto value = std::make_unique<int>(1);
-    EXPECT_EQ(Select(Send(full, std::move(value)), Default()), 1u);
+    EXPECT_EQ(Select(Send(full, Lend(value)), Default()), 1u);
     ASSERT_NE(value, nullptr);
-    EXPECT_EQ(Select(Send(full, std::move(value)), After(1us)), 1u);
+    EXPECT_EQ(Select(Send(full, Lend(value)), After(1us)), 1u);
     ASSERT_NE(value, nullptr);
-    EXPECT_EQ(Select(Send(full, std::move(value)), Send(room, std::move(value))), 1u);
+    EXPECT_EQ(Select(Send(full, Lend(value)), Send(room, Lend(value))), 1u);
     EXPECT_EQ(value, nullptr);
     EXPECT_EQ(**room.Receive(), 1);
   });
@@ -347,11 +347,6 @@ TEST_F(SelectDeathTest, WithNothingToWaitForEverywhereTheProgramEnds) {
                         }),
                 ExitedWithCode(2), std::string(kFatal) + "\nruntime: fiber dump: 2 f");
   }
-}
-
-TEST_F(SelectDeathTest, APlainThreadMayNotWait) {
-  Channel<int> channel(1);
-  EXPECT_DEATH(Select(Receive(channel)), "Select on a plain thread");
 }
 
 }  // namespace

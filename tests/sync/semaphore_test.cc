@@ -88,7 +88,7 @@ TEST_P(SemaphoreTest, AReleaseIsHandedToTheOneThatWaits) {
 
 TEST(SemaphoreDeathTest, MisuseIsFatal) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
-  EXPECT_DEATH(Semaphore(1).Acquire(), "Semaphore::Acquire on a plain thread");
+  EXPECT_DEATH(Semaphore(1).Acquire(-1), "Semaphore::Acquire of -1 permits");
   EXPECT_DEATH(Semaphore(1).Release(-1), "Semaphore::Release of -1 permits");
 }
 
