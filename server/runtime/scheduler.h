@@ -96,7 +96,7 @@ class Scheduler {
   void ReportBlockedLonger(Nanos limit) { housekeeper_.ReportBlockedLonger(limit); }
 
   // ---- On a fiber, or in a ParkCommit.
-  void StartTimer(Timer* timer, int64_t deadline_ns, Timer::Fire fire);
+  void StartTimer(Timer* timer, int64_t deadline_ns, Timer::Fire fire, int64_t period_ns);
 
   // ---- On a fiber: around a call that blocks the thread.
   // `at`: where the fiber stands during the call, for dumps.

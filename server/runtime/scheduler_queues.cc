@@ -144,7 +144,7 @@ int64_t Scheduler::EarliestTimer() const {
   return earliest;
 }
 
-MR_NO_TSAN void Scheduler::StartTimer(Timer* timer, int64_t deadline_ns, Timer::Fire fire) {
+MR_NO_TSAN void Scheduler::StartTimer(Timer* timer, int64_t deadline_ns, Timer::Fire fire, int64_t period_ns) {
   Machine* machine = CurrentMachine();
   MR_CHECK(machine != nullptr, "a timer was started outside a fiber");
   Pin();
@@ -152,7 +152,7 @@ MR_NO_TSAN void Scheduler::StartTimer(Timer* timer, int64_t deadline_ns, Timer::
   Unpin();
   // Any heap will do for a fiber that has lost its processor. The insertion itself may allocate and is not pinned.
   TimerHeap& heap = processor != nullptr ? processor->timers : processors_[0]->timers;
-  if (!heap.Insert(timer, deadline_ns, fire)) return;
+  if (!heap.Insert(timer, deadline_ns, fire, period_ns)) return;
   if (processor == nullptr) {
     // All processors may be idle with nobody asleep for timers, of which there were none (rule 4).
     PinScope pin;

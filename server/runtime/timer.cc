@@ -7,8 +7,8 @@
 
 namespace millrace::rt {
 
-void Timer::Start(MonoTime deadline, Fire fire) {
-  CurrentScheduler().StartTimer(this, deadline.time_since_epoch().count(), fire);
+void Timer::Start(MonoTime deadline, Fire fire, Nanos period) {
+  CurrentScheduler().StartTimer(this, deadline.time_since_epoch().count(), fire, period.count());
 }
 
 bool Timer::Cancel() { return heap_ != nullptr && heap_->Remove(this); }

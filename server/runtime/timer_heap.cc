@@ -61,7 +61,7 @@ void TimerHeap::PublishEarliest() {
   earliest_ns_.store(earliest, std::memory_order_seq_cst);
 }
 
-bool TimerHeap::Insert(Timer* timer, int64_t deadline_ns, Timer::Fire fire) {
+bool TimerHeap::Insert(Timer* timer, int64_t deadline_ns, Timer::Fire fire, int64_t period_ns) {
   if (deadline_ns == kUnknown) deadline_ns = kNever;
   // Allocated without the lock, and after the loop freed without it: a larger buffer to swap in, then the heap's old one.
   std::unique_ptr<Entry[]> spare;
@@ -77,6 +77,7 @@ bool TimerHeap::Insert(Timer* timer, int64_t deadline_ns, Timer::Fire fire) {
       if (size_ < capacity_) {
         MR_CHECK(timer->index_ < 0, "a timer was started that is armed already; cancel it first");
         timer->deadline_ns_ = deadline_ns;
+        timer->period_ns_ = period_ns;
         timer->fire_ = fire;
         timer->heap_ = this;
         entries_[size_] = {deadline_ns, timer};
@@ -104,9 +105,16 @@ int TimerHeap::FireDue(int64_t now_ns) {
   while (size_ > 0 && entries_[0].deadline_ns <= now_ns) {
     Timer* timer = entries_[0].timer;
     Timer::Fire fire = timer->fire_;
-    RemoveAt(0);
+    if (timer->period_ns_ > 0) {
+      const int64_t late = (now_ns - entries_[0].deadline_ns) % timer->period_ns_;
+      entries_[0].deadline_ns =
+          Later(MonoTime(Nanos(now_ns - late)), Nanos(timer->period_ns_)).time_since_epoch().count();
+      SiftDown(0);
+    } else {
+      RemoveAt(0);
+    }
     ++fired;
-    // The last thing that touches the timer: its owner may go on now and will find index_ -1 under the lock.
+    // The last thing that touches the timer: its owner may go on now and, once it has the lock, finds it armed again or not.
     fire(timer);
   }
   // Also when none fired: ticks may have run a little ahead of the nanosecond clock.

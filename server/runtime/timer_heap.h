@@ -21,7 +21,7 @@ class TimerHeap {
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
   // True: it is the earliest now. A deadline of kNever never comes: for everybody outside there is no such timer.
-  bool Insert(Timer* timer, int64_t deadline_ns, Timer::Fire fire);
+  bool Insert(Timer* timer, int64_t deadline_ns, Timer::Fire fire, int64_t period_ns = 0);
   bool Remove(Timer* timer);
 
   // Fires what is due at `now_ns`; returns how many.

@@ -55,6 +55,30 @@ TEST(TimerHeap, FiresWhatIsDueInOrderOfTime) {
   for (int i = 0; i < 1000; ++i) ASSERT_EQ(fired[i], i);
 }
 
+TEST(TimerHeap, OneWithAPeriodFiresAtItsMultiplesAndSkipsWhatWasMissed) {
+  TimerHeap heap;
+  std::vector<int> fired;
+  Recorder periodic, once;
+  periodic.fired = once.fired = &fired;
+  periodic.name = 1, once.name = 2;
+  heap.Insert(&periodic, 100, Recorder::Fire, 10);
+  heap.Insert(&once, 105, Recorder::Fire);
+  EXPECT_EQ(heap.FireDue(100), 1);
+  EXPECT_EQ(heap.earliest_ns(), 105);
+  EXPECT_EQ(heap.FireDue(109), 1);
+  EXPECT_EQ(heap.earliest_ns(), 110);
+  EXPECT_EQ(heap.FireDue(147), 1);  // Once for all that was missed.
+  EXPECT_EQ(heap.earliest_ns(), 150);
+  EXPECT_EQ(heap.FireDue(150), 1);
+  EXPECT_TRUE(heap.Remove(&periodic));
+  EXPECT_EQ(heap.FireDue(1000), 0);
+  EXPECT_EQ(fired, (std::vector{1, 2, 1, 1}));
+  heap.Insert(&periodic, 100, Recorder::Fire, TimerHeap::kNever);
+  EXPECT_EQ(heap.FireDue(100), 1);
+  EXPECT_EQ(heap.earliest_ns(), TimerHeap::kNever);
+  EXPECT_TRUE(heap.Remove(&periodic));
+}
+
 // The scheduler asks for the time between two fibers as long as the earliest timer's ticks have passed.
 TEST(TimerHeap, WhatIsDueInHundredsOfYearsIsNotLookedForBefore) {
   const uint64_t in_an_hour = NowTicks() + NsToTicks(3'600'000'000'000);

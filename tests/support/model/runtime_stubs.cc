@@ -75,7 +75,7 @@ void Scheduler::MakeReady(Fiber* fiber) { model::Execution::Current().Resume(fib
 MonoTime Now() { return MonoTime(std::chrono::seconds(model::Execution::Current().TellTime())); }
 
 // A timer is a thread that fires it at any time, under a lock that Cancel takes as well, like that of a TimerHeap.
-void Timer::Start(MonoTime, Fire fire) {
+void Timer::Start(MonoTime, Fire fire, Nanos) {
   auto armed = std::make_shared<ArmedTimer>();
   armed->timer = this;
   fire_ = fire;
