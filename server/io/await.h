@@ -24,20 +24,33 @@
 
 namespace millrace::io {
 
-class Await {
+// With a limit, which it holds: it may be kept and used again.
+class AwaitUntil {
  public:
-  constexpr Await() = default;
-  // `until` and `error` must live until the operation has ended; a temporary in the call does.
-  constexpr Await operator()(const Until& until) const { return Await(&until, error_); }
-  constexpr Await operator[](std::error_code& error) const { return Await(until_, &error); }
+  explicit AwaitUntil(Until until, std::error_code* error = nullptr) : until_(std::move(until)), error_(error) {}
+  AwaitUntil operator[](std::error_code& error) const { return AwaitUntil(until_, &error); }
 
-  const Until* until() const { return until_; }
+  const Until* until() const { return &until_; }
   std::error_code* error() const { return error_; }
 
  private:
-  constexpr Await(const Until* until, std::error_code* error) : until_(until), error_(error) {}
+  Until until_;
+  std::error_code* error_;
+};
 
-  const Until* until_ = nullptr;
+class Await {
+ public:
+  constexpr Await() = default;
+  AwaitUntil operator()(Until until) const { return AwaitUntil(std::move(until), error_); }
+  // `error` must live until the operation has ended.
+  constexpr Await operator[](std::error_code& error) const { return Await(&error); }
+
+  static constexpr const Until* until() { return nullptr; }
+  std::error_code* error() const { return error_; }
+
+ private:
+  constexpr explicit Await(std::error_code* error) : error_(error) {}
+
   std::error_code* error_ = nullptr;
 };
 
@@ -89,8 +102,8 @@ class AwaitResult {
  public:
   using return_type = typename AwaitValues<Values...>::Type;
 
-  template <typename Initiation, typename... Arguments>
-  static return_type initiate(Initiation&& initiation, Await token, Arguments&&... arguments) {
+  template <typename Initiation, typename Token, typename... Arguments>
+  static return_type initiate(Initiation&& initiation, const Token& token, Arguments&&... arguments) {
     static const Until for_ever;
     const Until& until = token.until() != nullptr ? *token.until() : for_ever;
     AwaitFrame<Values...> frame(AsioNetpoller::Current());
@@ -124,4 +137,7 @@ class AwaitResult<std::error_code, Values...> : public AwaitResult<Values...> {}
 
 template <typename Return, typename... Arguments>
 class asio::async_result<millrace::io::Await, Return(Arguments...)>
+    : public millrace::io::internal::AwaitResult<std::decay_t<Arguments>...> {};
+template <typename Return, typename... Arguments>
+class asio::async_result<millrace::io::AwaitUntil, Return(Arguments...)>
     : public millrace::io::internal::AwaitResult<std::decay_t<Arguments>...> {};

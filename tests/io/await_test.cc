@@ -1,5 +1,6 @@
 #include "io/await.h"
 
+#include <cstring>
 #include <string>
 #include <tuple>
 
@@ -40,6 +41,21 @@ TEST_P(AwaitTest, ValuesAreReturned) {
     char text[5];
     size_t read = asio::async_read(pair.b, asio::buffer(text), await);
     EXPECT_EQ(std::string(text, read), "hello");
+  });
+}
+
+TEST_P(AwaitTest, ATokenHoldsItsLimitAndMayBeKept) {
+  Run([] {
+    const auto briefly = [] { return await(Within(2ms)); }();
+    char overwrites_the_stack[2048];
+    asio::steady_timer timer(Context(), 1h);
+    for (int i = 0; i < 2; ++i) {
+      memset(overwrites_the_stack, 'x', sizeof overwrites_the_stack);
+      asm volatile("" ::"r"(overwrites_the_stack) : "memory");
+      std::error_code error;
+      timer.async_wait(briefly[error]);
+      EXPECT_EQ(error, std::errc::timed_out);
+    }
   });
 }
 
