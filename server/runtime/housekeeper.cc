@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/stderr.h"
 #include "runtime/cpu_limit.h"
 #include "runtime/cycles.h"
 #include "runtime/deadlock.h"
@@ -171,7 +172,7 @@ bool Housekeeper::LookForDeadlocks() {
     if (nobody_else && before.complete && after.complete && before.taken == after.taken) {
       fflush(stdout);  // What the program has said so far comes before.
       std::string text = "fatal error: all fibers are asleep - deadlock!\n\n" + FiberDump();
-      (void)!write(STDERR_FILENO, text.data(), text.size());
+      WriteStderr(text);
       _exit(2);
     }
     // Sysmon asks once when everything has come to rest. The last thread that could have woken somebody may end without a word,

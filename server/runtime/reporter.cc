@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/stderr.h"
 #include "runtime/cycles.h"
 #include "runtime/dump.h"
 #include "runtime/futex.h"
@@ -53,7 +54,7 @@ void ServeLastWords() {
   std::string text = last_words_compose(last_words_argument);
   uint32_t asked = kAsked;
   if (!last_words.compare_exchange_strong(asked, kWriting)) return;
-  (void)!write(STDERR_FILENO, text.data(), text.size());
+  WriteStderr(text);
   last_words.store(kWritten, std::memory_order_release);
   FutexWake(last_words, 1);
 }

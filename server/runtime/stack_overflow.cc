@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <mutex>
 
+#include "base/stderr.h"
 #include "runtime/backtrace.h"
 #include "runtime/fiber.h"
 #include "runtime/reporter.h"
@@ -82,7 +83,8 @@ std::string ComposeFrames(const void* argument) {
 
 void WriteBareFrames(const Overflow& of) {
   char line[64];
-  auto say = [&line](int length) { (void)!write(STDERR_FILENO, line, static_cast<size_t>(length)); };
+  bool heard = true;  // Where nobody reads, the patience is spent once and not for each frame.
+  auto say = [&](int length) { heard = heard && WriteStderr({line, static_cast<size_t>(length)}); };
   of.ForEach(
       [&](size_t i, uintptr_t pc) {
         say(snprintf(line, sizeof line, "  #%zu 0x%016lx\n", i, static_cast<unsigned long>(pc)));
@@ -90,7 +92,7 @@ void WriteBareFrames(const Overflow& of) {
       [](void*, size_t count) {
         char skipped[64];
         int length = snprintf(skipped, sizeof skipped, "  ... %zu more ...\n", count);
-        (void)!write(STDERR_FILENO, skipped, static_cast<size_t>(length));
+        WriteStderr({skipped, static_cast<size_t>(length)});
       },
       nullptr);
 }
@@ -119,7 +121,7 @@ MR_NO_SANITIZE void ReportOverflow(const Fiber& fiber, SavedFrame at) {
                "fatal error: stack overflow in fiber %lu '%.64s' (stack of %zu KiB; raise FiberOptions::stack_bytes or "
                "RuntimeOptions::stack_bytes)\n",
                static_cast<unsigned long>(fiber.id), fiber.name, fiber.pool->stack_bytes() >> 10);
-  (void)!write(STDERR_FILENO, text, static_cast<size_t>(length));
+  WriteStderr({text, static_cast<size_t>(length)});
   FrameWalk walk(at, fiber.stack_low, &fiber);
   while (uintptr_t pc = walk.Next()) {
     if (overflow.depth < kInnermost) overflow.innermost[overflow.depth] = pc;
