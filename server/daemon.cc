@@ -12,6 +12,7 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <thread>
 
 #include "base/clock.h"
@@ -348,7 +349,9 @@ class Daemon {
 
 }  // namespace
 
-int RunDaemon(const config::Config& config, Signals& signals) {
+namespace {
+
+int OpenAndRun(const config::Config& config, Signals& signals) {
   Result<Store> store = OpenStore(config);
   if (!store.ok()) {
     LogError("cannot start: %s", store.status().message().c_str());
@@ -361,6 +364,19 @@ int RunDaemon(const config::Config& config, Signals& signals) {
   }
   if (mark->kept()) EndLeftovers(mark->text());
   return Daemon(config, *std::move(store), *std::move(mark), signals).Run();
+}
+
+}  // namespace
+
+int RunDaemon(const config::Config& config, Signals& signals) {
+  try {
+    return OpenAndRun(config, signals);
+  } catch (const std::system_error& error) {
+    // A thread that could not be had for one of the parts; nothing starts one later on the way of this thread.
+    LogError("cannot start: %s; see the limits of this user, its service or container (nproc, pids, memory)",
+             error.what());
+    return kExitNotStarted;
+  }
 }
 
 }  // namespace millrace

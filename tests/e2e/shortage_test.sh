@@ -22,6 +22,13 @@ if ((EUID == 0)); then
   "${as_nobody[@]}" test -x "$bin/millraced" -a -r "$config" 2>/dev/null || skip "nobody cannot run $bin/millraced"
   millraced() { exec "${as_nobody[@]}" "$bin/millraced" "$@"; }
 fi
+if ((EUID == 0)); then
+  echo "---- no thread at the start"
+  refuses 2 'cannot start: .*limits of this user' "${as_nobody[@]}" prlimit --nproc=1: "$bin/millraced" \
+    --grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0
+fi
+
+echo "---- no process later"
 start_daemon
 check "a program runs" millrace submit hello --wait
 check "a native job runs" millrace submit sha256 --payload x --wait
