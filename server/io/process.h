@@ -4,7 +4,7 @@
 //
 //   Waiting    The caller parks (WaitReason::kProcess); a plain thread blocks. Everything in the ProcessSpec, views included, must
 //              live until Run returns, and it does: the caller is standing there.
-//   Child      Starts in a session and process group of its own with a working directory, umask, limits and exactly the
+//   Child      Starts in a process group of its own with a working directory, umask, limits and exactly the
 //              environment given; default signal dispositions, nothing blocked, nothing open but stdin, stdout and stderr (pipes),
 //              no new privileges. It is killed when this process dies, however that dies.
 //   Ending     The leader's end is the end. What is left in its group is killed then. Everything the leader wrote is delivered.
@@ -12,7 +12,7 @@
 //              after a moment.
 //   Adopting   With ProcessHostOptions::adopt the whole tree of the child (io/process_tree.h) hears the TERM, and what is left of it
 //              at the leader's end is killed, and gone when Run returns: no process of it lives on. Out of reach is only what has
-//              left the session, has no parent in the tree any more, and cleared the mark from its environment.
+//              left the group, has no parent in the tree any more, and cleared the mark from its environment.
 //   Stopping   Cancelled: TERM, and KILL after `grace`. A child that writes more than `output_bytes_max` is stopped the same way
 //              and its surplus is read and dropped, so it never costs more memory than that.
 //   Nothing    is left when Run returns: no zombie, no descriptor, no callback that still runs.

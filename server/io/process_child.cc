@@ -168,7 +168,7 @@ void Child::SweepTree(Nanos pause) {
     return Bury();
   }
   if (std::chrono::steady_clock::now() > tree_until_) {
-    LogWarning("'%s' ended and left %zu processes of session %d, which do not end when they are killed",
+    LogWarning("'%s' ended and left %zu processes of group %d, which do not end when they are killed",
                spec_.program.c_str(), left, static_cast<int>(pid_));
     return Bury();
   }

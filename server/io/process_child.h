@@ -75,7 +75,7 @@ class Child : public std::enable_shared_from_this<Child> {
   void Drain(Stream& stream);
 
   void OnEnd();
-  // The leader has ended and is not reaped yet: its number, which is also the name of its group and session, must not pass to
+  // The leader has ended and is not reaped yet: its number, which is also the name of its group, must not pass to
   // somebody else before the rest of the tree is gone.
   void SweepTree(Nanos pause);
   void Bury();

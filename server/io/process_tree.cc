@@ -99,19 +99,17 @@ std::vector<ProcessEntry> FindTree(const std::vector<ProcessEntry>& all, const T
   std::vector<ProcessEntry> members, rest;
   for (const ProcessEntry& each : all) {
     if (each.pid == self) continue;
-    const bool by_leader =
-        tree.leader > 0 && (each.pid == tree.leader || each.session == tree.leader || each.group == tree.leader);
+    const bool by_leader = tree.leader > 0 && (each.pid == tree.leader || each.group == tree.leader);
     const bool may_have_mark = !tree.mark.empty() && !each.zombie && each.pid > 1 &&
                                (tree.orphan_parent == 0 || each.parent == tree.orphan_parent);
     (by_leader || (may_have_mark && HasMark(each.pid, tree.mark)) ? members : rest).push_back(each);
   }
-  // Children of members, and whoever shares the session of one that leads it. A member's own session is never a stranger's: the
-  // leader began with a new one, and a process can leave a session only for one that it makes.
-  const pid_t own_session = getsid(0);
+  // Children of members, and whoever is in a group or session that one leads. Not whoever merely shares one with a member: it may be
+  // that of the daemon, or of whoever started it.
   for (size_t next = 0; next < members.size(); ++next) {
-    const ProcessEntry member = members[next];
-    auto related = std::stable_partition(rest.begin(), rest.end(), [&member, own_session](const ProcessEntry& each) {
-      return each.parent != member.pid && (each.session != member.session || member.session == own_session);
+    const pid_t member = members[next].pid;
+    auto related = std::stable_partition(rest.begin(), rest.end(), [member](const ProcessEntry& each) {
+      return each.parent != member && each.group != member && each.session != member;
     });
     members.insert(members.end(), related, rest.end());
     rest.erase(related, rest.end());

@@ -1,8 +1,7 @@
 // ProcessTree: everything that a started program has started in turn, found through /proc and ended.
 //
-//   Member     A process belongs to the tree of a leader by its session or group, which it can leave (setsid, a daemon of its own);
-//              by its parent, which may have ended; or by a mark in its environment, which is inherited and seldom cleared. It must
-//              have given up all three to escape.
+//   Member     A process belongs to the tree of a leader by its group, which it can leave; by its parent, which may have ended; or by a
+//              mark in its environment, which is inherited and seldom cleared. It must have given up all three to escape.
 //   Numbers    A process is named by its pid and the time of its start, so a signal never meets one that got the number later.
 //   Cost       A look at every process of the machine, some 10 us for each; a system call for each of a tree. OrphansOf is one read.
 //   Threads    Any; nothing here waits but EndMarked.

@@ -16,7 +16,7 @@
 namespace millrace::io {
 
 struct Spawned {
-  // Also its process group and its session. The caller must reap it, and only once the group needs no more signals.
+  // Also its process group. The caller must reap it, and only once the group needs no more signals.
   pid_t pid = -1;
   UniqueFd pidfd;                  // Readable when it has ended.
   UniqueFd input, output, errors;  // Our ends of its stdin, stdout and stderr; they do not block.

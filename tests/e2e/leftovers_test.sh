@@ -50,7 +50,7 @@ id=$(millrace submit tree)
 await "it to run" begun 2
 left=$(descendant)
 kill_daemon
-check "its descendant goes on: it has left the session" alive "$left"
+check "its descendant goes on: it has a session of its own" alive "$left"
 start_daemon
 await "the next attempt" begun 3
 check "the descendant of the earlier one is gone" gone "$left"

@@ -40,9 +40,9 @@ class Tree : public Process {
   static std::string MarkOfThisTest() { return "test" + std::to_string(getpid()); }
 
   // A host that adopts, on the main fiber of a runtime.
-  static ProcessExit RunAdopting(const ProcessSpec& spec, const sync::CancelToken& cancel = {}, bool marked = true) {
+  static ProcessExit RunAdopting(const ProcessSpec& spec, const sync::CancelToken& cancel = {}) {
     ProcessExit result;
-    ProcessHost host({.adopt = true, .mark = marked ? MarkOfThisTest() : ""});
+    ProcessHost host({.adopt = true, .mark = MarkOfThisTest()});
     test::OnProcs(2, [&] {
       Result<ProcessExit> exit = host.Run(spec, cancel);
       EXPECT_TRUE(exit.ok()) << exit.status().ToString();
@@ -69,8 +69,9 @@ TEST_F(Tree, ADescendantWhoseParentHasEndedIsGoneWhenRunReturns) {
   EXPECT_TRUE(Gone(std::stoi(exit.output)));
 }
 
-TEST_F(Tree, ADescendantThatLeftTheGroupIsFoundByItsSession) {
-  ProcessExit exit = RunAdopting(Shell("set -m; env -i sleep 1000 >/dev/null 2>&1 </dev/null & echo $!"), {}, false);
+TEST_F(Tree, WhatADescendantWithASessionOfItsOwnStartsIsFoundThoughItClearsTheMark) {
+  ProcessExit exit = RunAdopting(Shell(
+      "echo $( (setsid sh -c 'env -i sh -c \"echo \\$\\$; exec sleep 1000 >/dev/null 2>&1\" & wait' 2>/dev/null &) )"));
   EXPECT_TRUE(exit.success());
   EXPECT_TRUE(Gone(std::stoi(exit.output)));
 }
@@ -183,6 +184,17 @@ TEST_F(Tree, WhatAKilledDaemonLeftIsEndedByItsMark) {
   EXPECT_EQ(Subreaper::SignalThatEnded(descendant), SIGKILL);
   while (waitpid(-1, nullptr, 0) > 0) {  // The sleep.
   }
+}
+
+TEST_F(Tree, WithoutAMarkTheGroupAndItsChildrenAreFound) {
+  ProcessHost host({.adopt = true});
+  // In a session of its own, but with a parent in the tree that hears the TERM and waits for it.
+  sync::CancelSource source;
+  ProcessSpec spec = Shell(
+      "setsid sh -c 'trap \"exit 0\" TERM; echo ready >&2; while :; do sleep 0.01; done' & trap : TERM; wait; wait");
+  spec.grace = 1h;
+  spec.on_error_output = [&](std::string_view) { source.Cancel(Cancelled("TEST", "enough")); };
+  EXPECT_TRUE(host.Run(spec, source.token())->success());
 }
 
 TEST_F(Tree, ASignalDoesNotMeetALaterProcessOfTheSameNumber) {
