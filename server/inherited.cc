@@ -1,11 +1,6 @@
 #include "inherited.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <initializer_list>
 
 namespace millrace {
 namespace {
@@ -26,17 +21,6 @@ bool MayStayIgnored(int signal) {
       return false;
   }
 }
-
-void OpenStandardDescriptors(int, char**, char**) {
-  for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    // open takes the lowest free number, which is this one: those below are open by now.
-    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
-      (void)!open("/dev/null", O_RDWR);  // NOLINT: it is for children as well
-  }
-}
-
-// Before the constructors of the libraries: gRPC's opens a descriptor.
-__attribute__((section(".preinit_array"), used)) void (*const at_start)(int, char**, char**) = OpenStandardDescriptors;
 
 }  // namespace
 

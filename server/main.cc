@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/open_files.h"
+#include "base/standard_streams.h"
 #include "config/command_line.h"
 #include "config/config.h"
 #include "daemon.h"
@@ -72,5 +73,7 @@ int Main(const std::vector<std::string>& arguments) {
 
 }  // namespace
 }  // namespace millrace
+
+MR_HOLD_STANDARD_STREAMS();
 
 int main(int argc, char** argv) { return millrace::Main(std::vector<std::string>(argv + 1, argv + argc)); }
