@@ -15,6 +15,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -104,6 +105,9 @@ class VerbCall {
   BulkResult bulk;  // Out, of the bulk verbs, when status is ok.
 
   virtual void Done() = 0;
+  // Nobody wants the answer any more: a bulk verb looks at no further job then and is done, CANCELLED; what it has changed stays
+  // changed. Asked on the fiber that the verb is on, between jobs.
+  virtual bool Gone() const { return false; }
 
  private:
   friend class Dispatcher;
@@ -152,6 +156,8 @@ struct ListQuery {
   bool newest_first = false;
   bool full = false;  // With payload, result, log and history; then a page ends early when these exceed `bytes_max`.
   size_t bytes_max = size_t{16} << 20;
+  std::function<bool()> gone =
+      {};  // Nobody wants the page any more: it ends, CANCELLED. Asked between steps. May be empty.
 };
 
 struct JobPage {

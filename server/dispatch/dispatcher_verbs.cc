@@ -50,9 +50,9 @@ Status DeleteNow(Core& core, const JobId& id) {
       [&](const std::shared_ptr<const JobRecord>& record, Turn& turn) { return core.Delete(*record, turn); });
 }
 
-Result<std::vector<JobId>> FindAll(Core& core, const Filter& filter) {
+Result<std::vector<JobId>> FindAll(Core& core, const Filter& filter, const VerbCall& call) {
   std::vector<JobId> matching;
-  const ListQuery query{.filter = filter};
+  const ListQuery query{.filter = filter, .gone = [&call] { return call.Gone(); }};
   Listing listing(core, query);
   for (;;) {
     Result<std::vector<Listing::Found>> found = listing.Next(kBulkStep);
@@ -119,11 +119,12 @@ void Dispatcher::Delete(const JobId& id, VerbCall* call) { Settle(call, DeleteNo
 template <typename Verb>
 void Dispatcher::DoAll(const Filter& filter, bool count_only, VerbCall* call, Verb verb) {
   // First who, then what: the verb changes states, and with them who matches.
-  const Result<std::vector<JobId>> matching = FindAll(*core_, filter);
+  const Result<std::vector<JobId>> matching = FindAll(*core_, filter, *call);
   call->status = matching.status();
   if (matching.ok()) call->bulk = {.matched = static_cast<int64_t>(matching->size())};
   if (!matching.ok() || count_only) return call->Done();
   for (const JobId& id : *matching) {
+    if (call->Gone()) return Settle(call, GoneStatus());
     Status status = verb(id);
     if (status.ok()) ++call->bulk.changed;
     if (status.code() == StatusCode::kInternal) return Settle(call, std::move(status));

@@ -36,6 +36,8 @@ bool AnyState(const Filter& filter, bool terminal) {
 
 }  // namespace
 
+Status GoneStatus() { return Cancelled("CALL_CANCELLED", "the client cancelled the call or went away"); }
+
 Listing::Listing(Core& core, const ListQuery& query)
     : core_(core),
       query_(query),
@@ -78,6 +80,7 @@ void Listing::CheckEnded(std::vector<std::shared_ptr<const JobRecord>>* ended, s
 Result<std::vector<Listing::Found>> Listing::Next(size_t limit) {
   std::vector<Found> found;
   while (found.empty() && !over_) {
+    if (query_.gone && query_.gone()) return GoneStatus();
     JobId last;
     std::vector<std::shared_ptr<const JobRecord>> ended;
     for (int i = 0; i < kTries; ++i) {

@@ -16,6 +16,9 @@ namespace millrace::dispatch {
 
 class Core;
 
+// CANCELLED CALL_CANCELLED: nobody wants to know any more.
+Status GoneStatus();
+
 class Listing {
  public:
   // `query.limit` and `query.bytes_max` are the caller's business.
