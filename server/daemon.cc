@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/open_files.h"
 #include "base/version.h"
 #include "config/units.h"
 #include "dispatch/dispatcher.h"
@@ -70,6 +71,13 @@ Status PrepareDataDir(const std::string& folder) {
   close(fd);
   unlink(probe.c_str());
   return OkStatus();
+}
+
+// Half of the descriptors that are left when all else has its own; the other half is for what comes later: files of the store,
+// programs that jobs start, /metrics.
+int ConnectionsMax(const config::Config& config) {
+  if (config.connections_max > 0) return config.connections_max;
+  return static_cast<int>(std::clamp<int64_t>(OpenFilesLeft() / 2, 4, 10'000));
 }
 
 std::string Fixed(double value) {
@@ -132,7 +140,8 @@ class Daemon {
         dispatcher_({runtime_, clock_, store_.journal(), {&native_, &exec_}}, config.jobs),
         collector_({.dispatch = [this] { return dispatcher_.Stats(); },
                     .runtime = [this] { return runtime_.Stats(); },
-                    .calls = &calls_}) {}
+                    .calls = &calls_,
+                    .server = [this] { return rpc_->Stats(); }}) {}
 
   ~Daemon() {
     if (fibers_.joinable()) fibers_.join();
@@ -166,10 +175,14 @@ class Daemon {
     MR_RETURN_IF_ERROR(started.get_future().get());
     dispatching_ = true;
 
+    const int connections_max = ConnectionsMax(config_);
     auto rpc = rpc::Server::Start(runtime_, dispatcher_, calls_,
                                   {.address = config_.grpc_address.ToString(),
                                    .message_bytes_max = std::max(rpc::ServerOptions().message_bytes_max,
                                                                  config_.jobs.payload_bytes_max + (1 << 20)),
+                                   .connections_max = connections_max,
+                                   .connections_per_address_max = connections_max / 2,
+                                   .call_bytes_max = config_.call_bytes_max,
                                    .backups = store_.rocks ? &backups_ : nullptr});
     MR_RETURN_IF_ERROR(rpc.status());
     rpc_ = std::move(rpc).value();
@@ -192,6 +205,8 @@ class Daemon {
   web::Response Readiness() {
     if (draining_.load()) return {.status = 503, .body = "draining\n"};
     if (Status health = store_.Health(); !health.ok()) return {.status = 503, .body = health.message() + "\n"};
+    if (Status reachable = rpc_->Reachable(); !reachable.ok())
+      return {.status = 503, .body = reachable.message() + "\n"};
     return {.body = "ready\n"};
   }
 
@@ -297,7 +312,9 @@ class Daemon {
 
   const char* StateWord() const {
     if (draining_.load()) return "draining";
-    return store_.Health().ok() ? "ready" : "no new jobs, since the store fails";
+    if (!store_.Health().ok()) return "no new jobs, since the store fails";
+    return rpc_->Reachable().ok() ? "ready"
+                                  : "no new connections: the limit of open files or of connections is reached";
   }
 
   web::Response StatusPage() {

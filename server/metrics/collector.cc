@@ -235,6 +235,15 @@ void AddCalls(Page* page, const rpc::CallStats& calls) {
   }
 }
 
+void AddServer(Page* page, const rpc::ServerStats& stats) {
+  page->Single(kGrpcConnections, stats.connections.open);
+  page->Single(kGrpcConnectionsAccepted, stats.connections.accepted);
+  page->Single(kGrpcConnectionsRefused, stats.connections.refused);
+  page->Single(kGrpcAcceptShortages, stats.connections.shortages);
+  page->Single(kGrpcCallBytes, stats.call_bytes);
+  page->Single(kGrpcCallBytesMax, stats.call_bytes_max);
+}
+
 void AddProcess(Page* page, const ProcessStats& process) {
   page->Begin(kBuildInfo);
   page->Add({Version(), "gcc " __VERSION__}, 1);
@@ -255,6 +264,7 @@ std::string Collector::Text() {
   AddJobs(&page, dispatch);
   AddScheduler(&page, sources_.runtime());
   AddCalls(&page, *sources_.calls);
+  AddServer(&page, sources_.server ? sources_.server() : rpc::ServerStats());
   AddProcess(&page, process_.Read());
   return page.Text();
 }

@@ -17,7 +17,8 @@ namespace millrace::metrics {
 struct Sources {
   std::function<dispatch::DispatchStats()> dispatch;
   std::function<rt::RuntimeStats()> runtime;
-  const rpc::CallStats* calls = nullptr;  // Outlives the collector.
+  const rpc::CallStats* calls = nullptr;          // Outlives the collector.
+  std::function<rpc::ServerStats()> server = {};  // May be empty: no server.
 };
 
 class Collector {

@@ -134,6 +134,19 @@ inline constexpr Metric kGrpcRequests{"millrace_grpc_requests_total", kCounter, 
 inline constexpr Metric kGrpcSeconds{"millrace_grpc_request_seconds", kHistogram, "method",
                                      "From a call's arrival to its answer; for streams, how long they were open."};
 
+inline constexpr Metric kGrpcConnections{"millrace_grpc_connections", kGauge, "", "Connections that are open."};
+inline constexpr Metric kGrpcConnectionsAccepted{"millrace_grpc_connections_accepted_total", kCounter, "",
+                                                 "Connections accepted."};
+inline constexpr Metric kGrpcConnectionsRefused{"millrace_grpc_connections_refused_total", kCounter, "",
+                                                "Connections closed at once, for the limit of connections."};
+inline constexpr Metric kGrpcAcceptShortages{
+    "millrace_grpc_accept_shortages_total", kCounter, "",
+    "Times that connections had to wait since the process or the system had no descriptors or memory for them."};
+inline constexpr Metric kGrpcCallBytes{"millrace_grpc_call_bytes", kGauge, "",
+                                       "What requests in hand and answers that no client has taken yet hold."};
+inline constexpr Metric kGrpcCallBytesMax{"millrace_grpc_call_bytes_max", kGauge, "",
+                                          "What they may hold; calls beyond it are refused."};
+
 // ---- The process, under the names that every Prometheus client uses
 inline constexpr Metric kBuildInfo{"millrace_build_info", kGauge, "version,compiler", "1; which build this is."};
 inline constexpr Metric kProcessCpu{"process_cpu_seconds_total", kCounter, "", "User and system CPU time spent."};

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "rpc/convert.h"
+#include "rpc/waiting_call.h"
 
 namespace millrace::rpc {
 namespace {
@@ -11,24 +12,25 @@ namespace {
 // A backup is not taken back: it goes on without a call that ended early, and whoever sets `answered` first answers.
 class BackupCall final : public WaitingCall {
  public:
-  BackupCall(const Backend& backend, grpc::CallbackServerContext* context, v1::BackupResponse* response)
-      : WaitingCall(backend, Method::kBackup, context), response_(response) {}
+  BackupCall(const Backend& backend, const Arrival& arrival) : WaitingCall(backend, Method::kBackup, arrival) {}
 
-  void Start(dispatch::Backups* backups, const std::string& folder) {
+  void Start(dispatch::Backups* backups) {
+    v1::BackupRequest request;
+    if (Status why = Receive(&request); !why.ok()) return Answer(why);
     if (backups == nullptr) {
       return Answer(FailedPrecondition("STORE_IS_MEMORY",
                                        "the daemon keeps its jobs in memory, so there is nothing to back up; start it "
                                        "with --store rocksdb --data-dir DIR"));
     }
-    backups->Start(folder, [this, answered = answered_](Result<dispatch::BackupReport> report) {
+    backups->Start(request.folder(), [this, answered = answered_](Result<dispatch::BackupReport> report) {
       if (answered->exchange(true)) return;
-      if (report.ok()) {
-        response_->set_folder(Utf8(report->folder));
-        response_->set_files(report->files);
-        response_->set_bytes(report->bytes);
-        Fill(report->took, response_->mutable_duration());
-      }
-      Answer(report.status());
+      if (!report.ok()) return Answer(report.status());
+      v1::BackupResponse response;
+      response.set_folder(Utf8(report->folder));
+      response.set_files(report->files);
+      response.set_bytes(report->bytes);
+      Fill(report->took, response.mutable_duration());
+      Answer(Pack(response));
     });
     backend_.open_calls.Add(this);
   }
@@ -36,17 +38,16 @@ class BackupCall final : public WaitingCall {
  private:
   bool Withdraw() override { return !answered_->exchange(true); }
 
-  v1::BackupResponse* const response_;
   // Outlives the call for the backup's sake.
   const std::shared_ptr<std::atomic<bool>> answered_ = std::make_shared<std::atomic<bool>>(false);
 };
 
 }  // namespace
 
-grpc::ServerUnaryReactor* AdminService::Backup(grpc::CallbackServerContext* context, const v1::BackupRequest* request,
-                                               v1::BackupResponse* response) {
-  auto* call = new BackupCall(backend_, context, response);
-  call->Start(backups_, request->folder());
+grpc::ServerUnaryReactor* AdminService::Backup(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                               grpc::ByteBuffer* response) {
+  auto* call = new BackupCall(backend_, {context, request, response});
+  call->Start(backups_);
   return call;
 }
 

@@ -7,14 +7,13 @@
 
 namespace millrace::rpc {
 
-class AdminService final : public v1::AdminService::CallbackService {
+class AdminService final : public v1::AdminService::WithRawCallbackMethod_Backup<v1::AdminService::Service> {
  public:
   // No `backups`: the store is memory.
   AdminService(const Backend& backend, dispatch::Backups* backups) : backend_(backend), backups_(backups) {}
 
  private:
-  grpc::ServerUnaryReactor* Backup(grpc::CallbackServerContext*, const v1::BackupRequest*,
-                                   v1::BackupResponse*) override;
+  grpc::ServerUnaryReactor* Backup(grpc::CallbackServerContext*, const grpc::ByteBuffer*, grpc::ByteBuffer*) override;
 
   const Backend& backend_;
   dispatch::Backups* const backups_;

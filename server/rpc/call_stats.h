@@ -12,6 +12,7 @@
 #include <deque>
 
 #include "base/histogram.h"
+#include "base/listener.h"
 #include "base/status.h"
 
 namespace millrace::rpc {
@@ -40,6 +41,13 @@ enum class Method : uint8_t {
 };
 inline constexpr int kMethods = 20;
 inline constexpr int kStatusCodes = static_cast<int>(StatusCode::kInternal) + 1;
+
+// What the server holds; metrics/ shows it as millrace_grpc_connections and so on.
+struct ServerStats {
+  ListenerStats connections;
+  int64_t call_bytes = 0;
+  int64_t call_bytes_max = 0;
+};
 
 const char* Label(Method method);  // "JobService/SubmitJob"
 

@@ -1,15 +1,15 @@
 #include "rpc/job_service.h"
 
 #include <algorithm>
+#include <functional>
+#include <utility>
 
 #include "rpc/answer_size.h"
 #include "rpc/convert.h"
 #include "rpc/submit_call.h"
-#include "rpc/submit_stream.h"
 #include "rpc/token.h"
 #include "rpc/verb_call.h"
 #include "rpc/wait_call.h"
-#include "rpc/watch.h"
 
 namespace millrace::rpc {
 namespace {
@@ -19,7 +19,7 @@ constexpr int kPageJobsMax = 1000;
 // A page ends early rather than outgrow the 4 MiB that a gRPC client takes by default.
 constexpr size_t kPageBytes = size_t{3} << 20;
 
-Status List(const dispatch::Dispatcher& dispatcher, const v1::ListJobsRequest& request,
+Status List(const dispatch::Dispatcher& dispatcher, const v1::ListJobsRequest& request, std::function<bool()> gone,
             v1::ListJobsResponse* response) {
   if (request.page_size() < 0) {
     return InvalidArgument("BAD_PAGE_SIZE", "page_size is " + std::to_string(request.page_size()) +
@@ -44,6 +44,7 @@ Status List(const dispatch::Dispatcher& dispatcher, const v1::ListJobsRequest& r
   const int wanted = request.page_size() == 0 ? kPageJobs : std::min(request.page_size(), kPageJobsMax);
   query.limit = static_cast<size_t>(wanted) + 1;  // One more tells whether there is a next page.
   query.bytes_max = kPageBytes;
+  query.gone = std::move(gone);
 
   const Result<dispatch::JobPage> found = dispatcher.List(query);
   if (!found.ok()) return found.status();
@@ -76,111 +77,116 @@ Result<dispatch::Filter> ParseBulk(const std::string& text) {
 
 }  // namespace
 
+using Unary = grpc::ServerUnaryReactor;
+
 // ---- Submit and watch ----------------------------------------------------------------------------------------------------------
 
-grpc::ServerUnaryReactor* JobService::SubmitJob(Context* context, const v1::SubmitJobRequest* request,
-                                                v1::SubmitJobResponse* response) {
-  return StartSubmit(backend_, context, request, response);
+Unary* JobService::SubmitJob(Context* context, const Bytes* request, Bytes* response) {
+  return StartSubmit(backend_, {context, request, response});
 }
 
-grpc::ServerUnaryReactor* JobService::BatchSubmitJobs(Context* context, const v1::BatchSubmitJobsRequest* request,
-                                                      v1::BatchSubmitJobsResponse* response) {
-  return StartBatchSubmit(backend_, context, request, response);
+Unary* JobService::BatchSubmitJobs(Context* context, const Bytes* request, Bytes* response) {
+  return StartBatchSubmit(backend_, {context, request, response});
 }
 
-grpc::ServerBidiReactor<v1::StreamSubmitRequest, v1::StreamSubmitResponse>* JobService::StreamSubmit(Context* context) {
-  return StartSubmitStream(backend_, context);
+StreamSubmitReactor* JobService::StreamSubmit(Context* context) { return StartSubmitStream(backend_, context); }
+
+WatchReactor* JobService::WatchJobs(Context* context, const Bytes* request) {
+  return StartWatch(backend_, context, request);
 }
 
-grpc::ServerWriteReactor<v1::JobEvent>* JobService::WatchJobs(Context* context, const v1::WatchJobsRequest* request) {
-  return StartWatch(backend_, context, *request);
-}
-
-grpc::ServerUnaryReactor* JobService::WaitJob(Context* context, const v1::WaitJobRequest* request, v1::Job* response) {
-  return StartWait(backend_, context, *request, response);
+Unary* JobService::WaitJob(Context* context, const Bytes* request, Bytes* response) {
+  return StartWait(backend_, {context, request, response});
 }
 
 // ---- Look ------------------------------------------------------------------------------------------------------------------
 
-grpc::ServerUnaryReactor* JobService::GetJob(Context* context, const v1::GetJobRequest* request, v1::Job* response) {
-  const int64_t bytes_max = AnswerBytesMax(*context);
-  return AnswerOnFiber(backend_, Method::kGetJob, context, [this, request, response, bytes_max] {
-    auto view = ViewOf(request->view(), View::kFull);
-    if (!view.ok()) return view.status();
-    auto id = ParseJobId(request->id(), "id");
-    if (!id.ok()) return id.status();
-    auto job = backend_.dispatcher.Get(*id, *view != View::kBasic);
-    if (!job.ok()) return job.status();
-    Fill(*job, *view, response);
-    return CheckAnswer(*response, bytes_max);
-  });
+Unary* JobService::GetJob(Context* context, const Bytes* request, Bytes* response) {
+  return AnswerOnFiber<v1::GetJobRequest, v1::Job>(
+      backend_, Method::kGetJob, {context, request, response},
+      [this, bytes_max = AnswerBytesMax(*context)](const v1::GetJobRequest& get, v1::Job* answer) {
+        auto view = ViewOf(get.view(), View::kFull);
+        if (!view.ok()) return view.status();
+        auto id = ParseJobId(get.id(), "id");
+        if (!id.ok()) return id.status();
+        auto job = backend_.dispatcher.Get(*id, *view != View::kBasic);
+        if (!job.ok()) return job.status();
+        Fill(*job, *view, answer);
+        return CheckAnswer(*answer, bytes_max);
+      });
 }
 
-grpc::ServerUnaryReactor* JobService::ListJobs(Context* context, const v1::ListJobsRequest* request,
-                                               v1::ListJobsResponse* response) {
-  const int64_t bytes_max = AnswerBytesMax(*context);
-  return AnswerOnFiber(backend_, Method::kListJobs, context, [this, request, response, bytes_max] {
-    MR_RETURN_IF_ERROR(List(backend_.dispatcher, *request, response));
-    return CheckAnswer(*response, bytes_max);
-  });
+Unary* JobService::ListJobs(Context* context, const Bytes* request, Bytes* response) {
+  return AnswerOnFiber<v1::ListJobsRequest, v1::ListJobsResponse>(
+      backend_, Method::kListJobs, {context, request, response},
+      [this, context, bytes_max = AnswerBytesMax(*context)](const v1::ListJobsRequest& list,
+                                                            v1::ListJobsResponse* answer) {
+        MR_RETURN_IF_ERROR(List(
+            backend_.dispatcher, list, [context] { return context->IsCancelled(); }, answer));
+        return CheckAnswer(*answer, bytes_max);
+      });
 }
 
 // ---- Change ----------------------------------------------------------------------------------------------------------------
 
-grpc::ServerUnaryReactor* JobService::CancelJob(Context* context, const v1::CancelJobRequest* request,
-                                                v1::Job* response) {
-  return StartVerb(backend_, Method::kCancelJob, context, response, [this, request](dispatch::VerbCall* call) {
-    MR_RETURN_IF_ERROR(CheckReason(request->reason()));
-    auto id = ParseJobId(request->id(), "id");
-    if (id.ok()) backend_.dispatcher.Cancel(*id, request->reason(), call);
-    return id.status();
-  });
+Unary* JobService::CancelJob(Context* context, const Bytes* request, Bytes* response) {
+  return StartVerb<v1::CancelJobRequest, v1::Job>(backend_, Method::kCancelJob, {context, request, response},
+                                                  [this](const v1::CancelJobRequest& cancel, dispatch::VerbCall* call) {
+                                                    MR_RETURN_IF_ERROR(CheckReason(cancel.reason()));
+                                                    auto id = ParseJobId(cancel.id(), "id");
+                                                    if (id.ok()) backend_.dispatcher.Cancel(*id, cancel.reason(), call);
+                                                    return id.status();
+                                                  });
 }
 
-grpc::ServerUnaryReactor* JobService::RetryJob(Context* context, const v1::RetryJobRequest* request,
-                                               v1::Job* response) {
-  return StartVerb(backend_, Method::kRetryJob, context, response, [this, request](dispatch::VerbCall* call) {
-    auto id = ParseJobId(request->id(), "id");
-    if (id.ok()) backend_.dispatcher.Retry(*id, call);
-    return id.status();
-  });
+Unary* JobService::RetryJob(Context* context, const Bytes* request, Bytes* response) {
+  return StartVerb<v1::RetryJobRequest, v1::Job>(backend_, Method::kRetryJob, {context, request, response},
+                                                 [this](const v1::RetryJobRequest& retry, dispatch::VerbCall* call) {
+                                                   auto id = ParseJobId(retry.id(), "id");
+                                                   if (id.ok()) backend_.dispatcher.Retry(*id, call);
+                                                   return id.status();
+                                                 });
 }
 
-grpc::ServerUnaryReactor* JobService::DeleteJob(Context* context, const v1::DeleteJobRequest* request,
-                                                v1::DeleteJobResponse* response) {
-  return StartVerb(backend_, Method::kDeleteJob, context, response, [this, request](dispatch::VerbCall* call) {
-    auto id = ParseJobId(request->id(), "id");
-    if (id.ok()) backend_.dispatcher.Delete(*id, call);
-    return id.status();
-  });
+Unary* JobService::DeleteJob(Context* context, const Bytes* request, Bytes* response) {
+  return StartVerb<v1::DeleteJobRequest, v1::DeleteJobResponse>(
+      backend_, Method::kDeleteJob, {context, request, response},
+      [this](const v1::DeleteJobRequest& erase, dispatch::VerbCall* call) {
+        auto id = ParseJobId(erase.id(), "id");
+        if (id.ok()) backend_.dispatcher.Delete(*id, call);
+        return id.status();
+      });
 }
 
-grpc::ServerUnaryReactor* JobService::CancelJobs(Context* context, const v1::CancelJobsRequest* request,
-                                                 v1::CancelJobsResponse* response) {
-  return StartVerb(backend_, Method::kCancelJobs, context, response, [this, request](dispatch::VerbCall* call) {
-    MR_RETURN_IF_ERROR(CheckReason(request->reason()));
-    auto filter = ParseBulk(request->filter());
-    if (filter.ok()) backend_.dispatcher.CancelAll(*filter, request->reason(), request->validate_only(), call);
-    return filter.status();
-  });
+Unary* JobService::CancelJobs(Context* context, const Bytes* request, Bytes* response) {
+  return StartVerb<v1::CancelJobsRequest, v1::CancelJobsResponse>(
+      backend_, Method::kCancelJobs, {context, request, response},
+      [this](const v1::CancelJobsRequest& cancel, dispatch::VerbCall* call) {
+        MR_RETURN_IF_ERROR(CheckReason(cancel.reason()));
+        auto filter = ParseBulk(cancel.filter());
+        if (filter.ok()) backend_.dispatcher.CancelAll(*filter, cancel.reason(), cancel.validate_only(), call);
+        return filter.status();
+      });
 }
 
-grpc::ServerUnaryReactor* JobService::RetryJobs(Context* context, const v1::RetryJobsRequest* request,
-                                                v1::RetryJobsResponse* response) {
-  return StartVerb(backend_, Method::kRetryJobs, context, response, [this, request](dispatch::VerbCall* call) {
-    auto filter = ParseBulk(request->filter());
-    if (filter.ok()) backend_.dispatcher.RetryAll(*filter, request->validate_only(), call);
-    return filter.status();
-  });
+Unary* JobService::RetryJobs(Context* context, const Bytes* request, Bytes* response) {
+  return StartVerb<v1::RetryJobsRequest, v1::RetryJobsResponse>(
+      backend_, Method::kRetryJobs, {context, request, response},
+      [this](const v1::RetryJobsRequest& retry, dispatch::VerbCall* call) {
+        auto filter = ParseBulk(retry.filter());
+        if (filter.ok()) backend_.dispatcher.RetryAll(*filter, retry.validate_only(), call);
+        return filter.status();
+      });
 }
 
-grpc::ServerUnaryReactor* JobService::DeleteJobs(Context* context, const v1::DeleteJobsRequest* request,
-                                                 v1::DeleteJobsResponse* response) {
-  return StartVerb(backend_, Method::kDeleteJobs, context, response, [this, request](dispatch::VerbCall* call) {
-    auto filter = ParseBulk(request->filter());
-    if (filter.ok()) backend_.dispatcher.DeleteAll(*filter, request->validate_only(), call);
-    return filter.status();
-  });
+Unary* JobService::DeleteJobs(Context* context, const Bytes* request, Bytes* response) {
+  return StartVerb<v1::DeleteJobsRequest, v1::DeleteJobsResponse>(
+      backend_, Method::kDeleteJobs, {context, request, response},
+      [this](const v1::DeleteJobsRequest& erase, dispatch::VerbCall* call) {
+        auto filter = ParseBulk(erase.filter());
+        if (filter.ok()) backend_.dispatcher.DeleteAll(*filter, erase.validate_only(), call);
+        return filter.status();
+      });
 }
 
 }  // namespace millrace::rpc

@@ -5,31 +5,44 @@
 #pragma once
 
 #include "millrace/v1/job_service.grpc.pb.h"
+#include "rpc/submit_stream.h"
 #include "rpc/unary_call.h"
+#include "rpc/watch.h"
 
 namespace millrace::rpc {
 
-class JobService final : public v1::JobService::CallbackService {
+// Every method gets and gives bytes; wire.h says why.
+using RawJobService = v1::JobService::WithRawCallbackMethod_SubmitJob<
+    v1::JobService::WithRawCallbackMethod_BatchSubmitJobs<v1::JobService::WithRawCallbackMethod_StreamSubmit<
+        v1::JobService::WithRawCallbackMethod_GetJob<v1::JobService::WithRawCallbackMethod_ListJobs<
+            v1::JobService::WithRawCallbackMethod_WaitJob<v1::JobService::WithRawCallbackMethod_WatchJobs<
+                v1::JobService::WithRawCallbackMethod_CancelJob<v1::JobService::WithRawCallbackMethod_RetryJob<
+                    v1::JobService::WithRawCallbackMethod_DeleteJob<v1::JobService::WithRawCallbackMethod_CancelJobs<
+                        v1::JobService::WithRawCallbackMethod_RetryJobs<
+                            v1::JobService::WithRawCallbackMethod_DeleteJobs<v1::JobService::Service>>>>>>>>>>>>>;
+
+class JobService final : public RawJobService {
  public:
   explicit JobService(const Backend& backend) : backend_(backend) {}
 
  private:
   using Context = grpc::CallbackServerContext;
   using Unary = grpc::ServerUnaryReactor;
+  using Bytes = grpc::ByteBuffer;
 
-  Unary* SubmitJob(Context*, const v1::SubmitJobRequest*, v1::SubmitJobResponse*) override;
-  Unary* BatchSubmitJobs(Context*, const v1::BatchSubmitJobsRequest*, v1::BatchSubmitJobsResponse*) override;
-  grpc::ServerBidiReactor<v1::StreamSubmitRequest, v1::StreamSubmitResponse>* StreamSubmit(Context*) override;
-  Unary* GetJob(Context*, const v1::GetJobRequest*, v1::Job*) override;
-  Unary* ListJobs(Context*, const v1::ListJobsRequest*, v1::ListJobsResponse*) override;
-  Unary* WaitJob(Context*, const v1::WaitJobRequest*, v1::Job*) override;
-  grpc::ServerWriteReactor<v1::JobEvent>* WatchJobs(Context*, const v1::WatchJobsRequest*) override;
-  Unary* CancelJob(Context*, const v1::CancelJobRequest*, v1::Job*) override;
-  Unary* RetryJob(Context*, const v1::RetryJobRequest*, v1::Job*) override;
-  Unary* DeleteJob(Context*, const v1::DeleteJobRequest*, v1::DeleteJobResponse*) override;
-  Unary* CancelJobs(Context*, const v1::CancelJobsRequest*, v1::CancelJobsResponse*) override;
-  Unary* RetryJobs(Context*, const v1::RetryJobsRequest*, v1::RetryJobsResponse*) override;
-  Unary* DeleteJobs(Context*, const v1::DeleteJobsRequest*, v1::DeleteJobsResponse*) override;
+  Unary* SubmitJob(Context*, const Bytes*, Bytes*) override;
+  Unary* BatchSubmitJobs(Context*, const Bytes*, Bytes*) override;
+  StreamSubmitReactor* StreamSubmit(Context*) override;
+  Unary* GetJob(Context*, const Bytes*, Bytes*) override;
+  Unary* ListJobs(Context*, const Bytes*, Bytes*) override;
+  Unary* WaitJob(Context*, const Bytes*, Bytes*) override;
+  WatchReactor* WatchJobs(Context*, const Bytes*) override;
+  Unary* CancelJob(Context*, const Bytes*, Bytes*) override;
+  Unary* RetryJob(Context*, const Bytes*, Bytes*) override;
+  Unary* DeleteJob(Context*, const Bytes*, Bytes*) override;
+  Unary* CancelJobs(Context*, const Bytes*, Bytes*) override;
+  Unary* RetryJobs(Context*, const Bytes*, Bytes*) override;
+  Unary* DeleteJobs(Context*, const Bytes*, Bytes*) override;
 
   const Backend& backend_;
 };

@@ -1,87 +1,103 @@
 #include "rpc/pool_service.h"
 
 #include <optional>
+#include <string>
 
 #include "rpc/convert.h"
+#include "rpc/waiting_call.h"
 
 namespace millrace::rpc {
 namespace {
 
-Status Answer(const Result<dispatch::PoolStatus>& pool, v1::Pool* response) {
-  if (pool.ok()) Fill(*pool, response);
+using Unary = grpc::ServerUnaryReactor;
+
+Status Answer(const Result<dispatch::PoolStatus>& pool, v1::Pool* answer) {
+  if (pool.ok()) Fill(*pool, answer);
   return pool.status();
 }
 
 class DrainCall final : public WaitingCall, public dispatch::Dispatcher::DrainWaiter {
  public:
-  DrainCall(const Backend& backend, grpc::CallbackServerContext* context, const v1::DrainPoolRequest& request,
-            v1::Pool* response)
-      : WaitingCall(backend, Method::kDrainPool, context), name_(request.name()), response_(response) {}
+  DrainCall(const Backend& backend, const Arrival& arrival) : WaitingCall(backend, Method::kDrainPool, arrival) {}
 
   void Start() {
-    if (Status status = backend_.dispatcher.Drain(name_, this); !status.ok()) return WaitingCall::Answer(status);
+    if (Status why = Begin(); !why.ok()) return WaitingCall::Answer(why);
     backend_.open_calls.Add(this);
   }
 
  private:
+  Status Begin() {
+    v1::DrainPoolRequest request;
+    MR_RETURN_IF_ERROR(Receive(&request));
+    name_ = request.name();
+    return backend_.dispatcher.Drain(name_, this);
+  }
+
   bool Withdraw() override { return backend_.dispatcher.AbandonDrain(name_, this); }
 
   void OnDrained(dispatch::PoolStatus pool) override {
-    Fill(pool, response_);
-    WaitingCall::Answer(OkStatus());
+    v1::Pool answer;
+    Fill(pool, &answer);
+    WaitingCall::Answer(Pack(answer));
   }
 
-  const std::string name_;
-  v1::Pool* const response_;
+  std::string name_;
 };
+
+Status Resize(dispatch::Dispatcher& dispatcher, const v1::ResizePoolRequest& request, v1::Pool* answer) {
+  std::optional<int> workers;
+  std::optional<int64_t> jobs, bytes;
+  if (request.has_workers()) workers = request.workers();
+  if (request.has_capacity_jobs()) jobs = request.capacity_jobs();
+  if (request.has_capacity_bytes()) bytes = request.capacity_bytes();
+  if (!workers && !jobs && !bytes) {
+    return InvalidArgument("NOTHING_TO_CHANGE", "give at least one of workers, capacity_jobs and capacity_bytes")
+        .Field("workers");
+  }
+  return Answer(dispatcher.Resize(request.name(), workers, jobs, bytes), answer);
+}
 
 }  // namespace
 
-grpc::ServerUnaryReactor* PoolService::ListPools(Context* context, const v1::ListPoolsRequest*,
-                                                 v1::ListPoolsResponse* response) {
-  return AnswerNow(backend_, Method::kListPools, context, [&] {
-    for (const dispatch::PoolStatus& pool : backend_.dispatcher.Pools()) Fill(pool, response->add_pools());
-    return OkStatus();
-  });
+Unary* PoolService::ListPools(Context* context, const Bytes* request, Bytes* response) {
+  return AnswerNow<v1::ListPoolsRequest, v1::ListPoolsResponse>(
+      backend_, Method::kListPools, {context, request, response},
+      [this](const v1::ListPoolsRequest&, v1::ListPoolsResponse* answer) {
+        for (const dispatch::PoolStatus& pool : backend_.dispatcher.Pools()) Fill(pool, answer->add_pools());
+        return OkStatus();
+      });
 }
 
-grpc::ServerUnaryReactor* PoolService::GetPool(Context* context, const v1::GetPoolRequest* request,
-                                               v1::Pool* response) {
-  return AnswerNow(backend_, Method::kGetPool, context,
-                   [&] { return Answer(backend_.dispatcher.GetPool(request->name()), response); });
+Unary* PoolService::GetPool(Context* context, const Bytes* request, Bytes* response) {
+  return AnswerNow<v1::GetPoolRequest, v1::Pool>(backend_, Method::kGetPool, {context, request, response},
+                                                 [this](const v1::GetPoolRequest& get, v1::Pool* answer) {
+                                                   return Answer(backend_.dispatcher.GetPool(get.name()), answer);
+                                                 });
 }
 
-grpc::ServerUnaryReactor* PoolService::ResizePool(Context* context, const v1::ResizePoolRequest* request,
-                                                  v1::Pool* response) {
-  return AnswerNow(backend_, Method::kResizePool, context, [&]() -> Status {
-    std::optional<int> workers;
-    std::optional<int64_t> jobs, bytes;
-    if (request->has_workers()) workers = request->workers();
-    if (request->has_capacity_jobs()) jobs = request->capacity_jobs();
-    if (request->has_capacity_bytes()) bytes = request->capacity_bytes();
-    if (!workers && !jobs && !bytes) {
-      return InvalidArgument("NOTHING_TO_CHANGE", "give at least one of workers, capacity_jobs and capacity_bytes")
-          .Field("workers");
-    }
-    return Answer(backend_.dispatcher.Resize(request->name(), workers, jobs, bytes), response);
-  });
+Unary* PoolService::ResizePool(Context* context, const Bytes* request, Bytes* response) {
+  return AnswerNow<v1::ResizePoolRequest, v1::Pool>(backend_, Method::kResizePool, {context, request, response},
+                                                    [this](const v1::ResizePoolRequest& resize, v1::Pool* answer) {
+                                                      return Resize(backend_.dispatcher, resize, answer);
+                                                    });
 }
 
-grpc::ServerUnaryReactor* PoolService::PausePool(Context* context, const v1::PausePoolRequest* request,
-                                                 v1::Pool* response) {
-  return AnswerNow(backend_, Method::kPausePool, context,
-                   [&] { return Answer(backend_.dispatcher.Pause(request->name()), response); });
+Unary* PoolService::PausePool(Context* context, const Bytes* request, Bytes* response) {
+  return AnswerNow<v1::PausePoolRequest, v1::Pool>(backend_, Method::kPausePool, {context, request, response},
+                                                   [this](const v1::PausePoolRequest& pause, v1::Pool* answer) {
+                                                     return Answer(backend_.dispatcher.Pause(pause.name()), answer);
+                                                   });
 }
 
-grpc::ServerUnaryReactor* PoolService::ResumePool(Context* context, const v1::ResumePoolRequest* request,
-                                                  v1::Pool* response) {
-  return AnswerNow(backend_, Method::kResumePool, context,
-                   [&] { return Answer(backend_.dispatcher.Resume(request->name()), response); });
+Unary* PoolService::ResumePool(Context* context, const Bytes* request, Bytes* response) {
+  return AnswerNow<v1::ResumePoolRequest, v1::Pool>(backend_, Method::kResumePool, {context, request, response},
+                                                    [this](const v1::ResumePoolRequest& resume, v1::Pool* answer) {
+                                                      return Answer(backend_.dispatcher.Resume(resume.name()), answer);
+                                                    });
 }
 
-grpc::ServerUnaryReactor* PoolService::DrainPool(Context* context, const v1::DrainPoolRequest* request,
-                                                 v1::Pool* response) {
-  auto* call = new DrainCall(backend_, context, *request, response);
+Unary* PoolService::DrainPool(Context* context, const Bytes* request, Bytes* response) {
+  auto* call = new DrainCall(backend_, {context, request, response});
   call->Start();
   return call;
 }

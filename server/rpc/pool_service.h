@@ -1,5 +1,5 @@
 // PoolService: looks at the worker pools and changes them. The contract with clients is in proto/millrace/v1/pool_service.proto.
-//   Threads   gRPC's. Nothing here blocks: DrainPool is a WaitingCall (unary_call.h).
+//   Threads   gRPC's. Nothing here blocks: DrainPool is a WaitingCall (waiting_call.h).
 #pragma once
 
 #include "millrace/v1/pool_service.grpc.pb.h"
@@ -7,20 +7,27 @@
 
 namespace millrace::rpc {
 
-class PoolService final : public v1::PoolService::CallbackService {
+// Every method gets and gives bytes; wire.h says why.
+using RawPoolService = v1::PoolService::WithRawCallbackMethod_ListPools<
+    v1::PoolService::WithRawCallbackMethod_GetPool<v1::PoolService::WithRawCallbackMethod_ResizePool<
+        v1::PoolService::WithRawCallbackMethod_PausePool<v1::PoolService::WithRawCallbackMethod_ResumePool<
+            v1::PoolService::WithRawCallbackMethod_DrainPool<v1::PoolService::Service>>>>>>;
+
+class PoolService final : public RawPoolService {
  public:
   explicit PoolService(const Backend& backend) : backend_(backend) {}
 
  private:
   using Context = grpc::CallbackServerContext;
   using Unary = grpc::ServerUnaryReactor;
+  using Bytes = grpc::ByteBuffer;
 
-  Unary* ListPools(Context*, const v1::ListPoolsRequest*, v1::ListPoolsResponse*) override;
-  Unary* GetPool(Context*, const v1::GetPoolRequest*, v1::Pool*) override;
-  Unary* ResizePool(Context*, const v1::ResizePoolRequest*, v1::Pool*) override;
-  Unary* PausePool(Context*, const v1::PausePoolRequest*, v1::Pool*) override;
-  Unary* ResumePool(Context*, const v1::ResumePoolRequest*, v1::Pool*) override;
-  Unary* DrainPool(Context*, const v1::DrainPoolRequest*, v1::Pool*) override;
+  Unary* ListPools(Context*, const Bytes*, Bytes*) override;
+  Unary* GetPool(Context*, const Bytes*, Bytes*) override;
+  Unary* ResizePool(Context*, const Bytes*, Bytes*) override;
+  Unary* PausePool(Context*, const Bytes*, Bytes*) override;
+  Unary* ResumePool(Context*, const Bytes*, Bytes*) override;
+  Unary* DrainPool(Context*, const Bytes*, Bytes*) override;
 
   const Backend& backend_;
 };

@@ -1,33 +1,37 @@
 #include "rpc/server.h"
 
+#include <absl/synchronization/mutex.h>
 #include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
-#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
-#include <netdb.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <cinttypes>
 #include <climits>
-#include <cstring>
 #include <mutex>
 
 #include "base/address.h"
 #include "base/log.h"
+#include "base/log_limit.h"
 #include "rpc/admin_service.h"
 #include "rpc/convert.h"
+#include "rpc/health_service.h"
 #include "rpc/job_service.h"
 #include "rpc/pool_service.h"
 
 namespace millrace::rpc {
 namespace {
 
+// Strangers can make gRPC complain as often as they like.
 void LogFromGrpc(gpr_log_func_args* line) {
-  if (line->severity == GPR_LOG_SEVERITY_ERROR) LogWarning("grpc: %s", line->message);
+  if (line->severity != GPR_LOG_SEVERITY_ERROR) return;
+  static LogLimit limit(10, std::chrono::minutes(1));
+  uint64_t left_out = 0;
+  if (!limit.Admit(std::chrono::steady_clock::now(), &left_out)) return;
+  if (left_out > 0) LogWarning("grpc: %" PRIu64 " more lines in the time before were left out", left_out);
+  LogWarning("grpc: %.1000s", line->message);
 }
 
 // A client that sends garbage gets an error; one that sends much of it should not fill the log.
@@ -40,40 +44,18 @@ void LogFromProtobuf(google::protobuf::LogLevel level, const char*, int, const s
 void PrepareLibrary() {
   static std::once_flag once;
   std::call_once(once, [] {
+    // Abseil's Debian build watches the order of gRPC's locks, ends the process where it takes one for a deadlock to come, and is
+    // wrong at times: it knows locks by their address, and memory is used again.
+    absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
     gpr_set_log_function(LogFromGrpc);
     google::protobuf::SetLogHandler(LogFromProtobuf);
-    grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   });
 }
 
-Status CannotListen(const std::string& address, const std::string& why) {
-  return Unavailable("CANNOT_LISTEN", "cannot listen on " + address + ": " + why +
-                                          "; stop what uses it or choose another --grpc-address")
-      .With("address", address);
-}
-
-// gRPC says that a port could not be bound, but not why; so we bind it once ourselves, as gRPC will.
-Status TryBind(const Address& address) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE;
-  addrinfo* found = nullptr;
-  if (const int error = getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
-      error != 0) {
-    return CannotListen(address.ToString(), gai_strerror(error));
-  }
-  int error = 0;
-  const int socket_fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const int on = 1;
-  if (socket_fd < 0 || setsockopt(socket_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
-      bind(socket_fd, found->ai_addr, found->ai_addrlen) != 0 || listen(socket_fd, 1) != 0) {
-    error = errno;
-  }
-  if (socket_fd >= 0) close(socket_fd);
-  freeaddrinfo(found);
-  return error == 0 ? OkStatus() : CannotListen(address.ToString(), std::strerror(error));
-}
+// gRPC's own limit of metadata: beyond it in one frame of HTTP/2 it ends the connection and all calls on it, so it is as far from ours,
+// which ends the call alone, as no client gets by mistake.
+constexpr size_t kHardMetadataLimit = 64;
 
 int Milliseconds(std::chrono::milliseconds duration) {
   return static_cast<int>(std::clamp<int64_t>(duration.count(), 1, INT_MAX));
@@ -83,22 +65,56 @@ int Milliseconds(std::chrono::milliseconds duration) {
 
 struct Server::State {
   State(rt::Runtime& runtime, dispatch::Dispatcher& dispatcher, CallStats& stats, Durability durability,
-        dispatch::Backups* backups)
-      : backend{runtime, dispatcher, stats, open_calls, durability, WordFor(durability)},
+        const ServerOptions& options)
+      : unsent(options.answer_time_max),
+        budget(options.call_bytes_max),
+        backend{.runtime = runtime,
+                .dispatcher = dispatcher,
+                .stats = stats,
+                .open_calls = open_calls,
+                .unsent = unsent,
+                .budget = budget,
+                .reads = reads,
+                .changes = changes,
+                .metadata_bytes_max = options.metadata_bytes_max,
+                .durability = durability,
+                .durability_word = WordFor(durability)},
         jobs(backend),
         pools(backend),
-        admin(backend, backups) {}
+        admin(backend, options.backups),
+        health(backend) {}
+
+  // With health_lock.
+  void TellHealth() {
+    const bool pools_served = serving && reachable;
+    const bool jobs_served = pools_served && accepting;
+    health.Set({{"", jobs_served},
+                {v1::JobService::service_full_name(), jobs_served},
+                {v1::PoolService::service_full_name(), pools_served},
+                {v1::AdminService::service_full_name(), pools_served}});
+  }
+
+  void Set(bool State::*what, bool value) {
+    std::lock_guard guard(health_lock);
+    this->*what = value;
+    TellHealth();
+  }
 
   OpenCalls open_calls;
+  Unsent unsent;
+  Budget budget;
+  sync::Semaphore reads{kReadsAtOnce}, changes{kChangesAtOnce};
   Backend backend;
   JobService jobs;
   PoolService pools;
   AdminService admin;
+  HealthService health;
   std::string address;
-  int port = 0;
-  std::mutex health_lock;  // Of the two, and of the order in which gRPC hears of them.
-  bool serving = false, accepting = true;
-  std::unique_ptr<grpc::Server> server;  // Last: dies before what it calls.
+  std::mutex health_lock;  // Of the three, and of the order in which health hears of them.
+  bool serving = false, accepting = true, reachable = true;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor;
+  std::unique_ptr<grpc::Server> server;  // Dies before what it calls.
+  std::unique_ptr<Listener> listener;    // Last: hands its connections to the server.
 };
 
 Result<std::unique_ptr<Server>> Server::Start(rt::Runtime& runtime, dispatch::Dispatcher& dispatcher, CallStats& stats,
@@ -106,30 +122,56 @@ Result<std::unique_ptr<Server>> Server::Start(rt::Runtime& runtime, dispatch::Di
   Result<Address> address = ParseAddress(options.address);
   if (!address.ok()) return address.status();
   PrepareLibrary();
-  if (address->port != 0) MR_RETURN_IF_ERROR(TryBind(*address));
 
-  auto state = std::make_unique<State>(runtime, dispatcher, stats, dispatcher.Stats().durability, options.backups);
+  auto state = std::make_unique<State>(runtime, dispatcher, stats, dispatcher.Stats().durability, options);
+  auto listener = Listener::Open(
+      *address, {.setting = "--grpc-address",
+                 .connections_max = options.connections_max,
+                 .connections_per_address_max = options.connections_per_address_max,
+                 .send_timeout = options.keepalive_timeout,
+                 .on_health = [state = state.get()](const Status& now) { state->Set(&State::reachable, now.ok()); }});
+  if (!listener.ok()) return listener.status();
+
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(), &state->port);
+  // Connections that come this way need a completion queue that is polled, which the service of reflection, the one that is not of
+  // the callback kind, brings along.
+  state->acceptor = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
   builder.RegisterService(&state->jobs);
   builder.RegisterService(&state->pools);
   builder.RegisterService(&state->admin);
-  // Otherwise a second daemon on the same port would start happily and take half of the connections.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.RegisterService(&state->health);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.streams_per_connection_max);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE,
+                             static_cast<int>(kHardMetadataLimit * options.metadata_bytes_max));
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Milliseconds(options.handshake_timeout));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(options.keepalive_time));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(options.keepalive_timeout));
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              Milliseconds(options.client_ping_interval_min));
   // A client with an open but idle connection may ping, too.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder.SetMaxReceiveMessageSize(static_cast<int>(std::min<size_t>(options.message_bytes_max, INT_MAX)));
+  const size_t message_bytes_max = std::min(options.message_bytes_max, options.call_bytes_max / 2);
+  builder.SetMaxReceiveMessageSize(static_cast<int>(std::min<size_t>(message_bytes_max, INT_MAX)));
+  // A megabyte of zeros in gzip is a gigabyte in memory before any limit is looked at.
+  for (const grpc_compression_algorithm each : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
+    builder.SetCompressionAlgorithmSupportStatus(each, false);
+  }
   state->server = builder.BuildAndStart();
-  if (state->server == nullptr || state->port == 0) return CannotListen(options.address, "gRPC could not bind it");
+  if (state->server == nullptr) {
+    return Internal("GRPC_DID_NOT_START", "gRPC could not start; the lines of the log before this one say why");
+  }
 
-  state->address = Address{address->host, static_cast<uint16_t>(state->port)}.ToString();
+  MR_RETURN_IF_ERROR(state->unsent.Start());
+  state->address = (*listener)->address().ToString();
+  state->listener = *std::move(listener);
   std::unique_ptr<Server> server(new Server(std::move(state)));
   server->SetServing(true);
+  MR_RETURN_IF_ERROR(server->state_->listener->Start([acceptor = server->state_->acceptor.get()](int fd) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+    connection.fd = fd;
+    acceptor->HandleNewConnection(&connection);
+  }));
   return server;
 }
 
@@ -137,37 +179,26 @@ Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Server::~Server() { Stop(std::chrono::milliseconds(0)); }
 
-int Server::port() const { return state_->port; }
+int Server::port() const { return state_->listener->address().port; }
 
 const std::string& Server::address() const { return state_->address; }
 
-void Server::SetServing(bool serving) {
-  std::lock_guard guard(state_->health_lock);
-  state_->serving = serving;
-  TellHealth();
-}
+void Server::SetServing(bool serving) { state_->Set(&State::serving, serving); }
 
-void Server::SetAccepting(bool accepting) {
-  std::lock_guard guard(state_->health_lock);
-  state_->accepting = accepting;
-  TellHealth();
-}
+void Server::SetAccepting(bool accepting) { state_->Set(&State::accepting, accepting); }
 
-void Server::TellHealth() {
-  grpc::HealthCheckServiceInterface* health = state_->server->GetHealthCheckService();
-  const bool jobs = state_->serving && state_->accepting;
-  health->SetServingStatus("", jobs);
-  health->SetServingStatus(v1::JobService::service_full_name(), jobs);
-  health->SetServingStatus(v1::PoolService::service_full_name(), state_->serving);
-  health->SetServingStatus(v1::AdminService::service_full_name(), state_->serving);
-}
+Status Server::Reachable() const { return state_->listener->Health(); }
+
+ServerStats Server::Stats() const { return {state_->listener->Stats(), state_->budget.used(), state_->budget.limit()}; }
 
 void Server::Stop(std::chrono::milliseconds grace) {
   if (state_->server == nullptr) return;
+  state_->listener->Stop();
   state_->open_calls.Close();
   state_->server->Shutdown(Later(WallTime(std::chrono::system_clock::now()), AnyDuration(grace)));
   state_->server->Wait();
   state_->server.reset();
+  state_->unsent.Stop();
 }
 
 }  // namespace millrace::rpc

@@ -4,9 +4,10 @@
 //             dispatcher's Stop, which answers whatever waits; then Stop, and only then destroy the dispatcher.
 //   Threads   gRPC's own serve the calls, and fibers those that may wait for the disk. Start, SetServing and Stop: any plain
 //             thread, one at a time. SetAccepting: any plain thread at any time before Stop. Stop blocks the thread.
+//   Accepting One loop of our own (base/listener.h), as gRPC 1.51 gives up a port for good when descriptors run out once.
 //   Health    grpc.health.v1 for "", "millrace.v1.JobService", "millrace.v1.PoolService" and "millrace.v1.AdminService". All say
-//             NOT_SERVING while not serving; the first two also while no jobs are accepted, since pools can be looked after
-//             nevertheless.
+//             NOT_SERVING while not serving and while new connections cannot be accepted; the first two also while no jobs are
+//             accepted, since pools can be looked after nevertheless.
 #pragma once
 
 #include <chrono>
@@ -14,6 +15,7 @@
 #include <memory>
 #include <string>
 
+#include "base/listener.h"
 #include "base/status.h"
 #include "dispatch/backup.h"
 #include "dispatch/dispatcher.h"
@@ -24,9 +26,21 @@ namespace millrace::rpc {
 
 struct ServerOptions {
   std::string address = "127.0.0.1:7070";  // Port 0: the system chooses; see Server::port.
-  // A request larger than this is refused by gRPC itself. Room for a batch of a thousand jobs of 64 KiB.
+  // A request larger than this, or than half of call_bytes_max, is refused by gRPC itself. Room for a batch of a thousand jobs of
+  // 64 KiB.
   size_t message_bytes_max = size_t{64} << 20;
   int streams_per_connection_max = 1000;
+  // As in base/listener.h. 0: no limit.
+  int connections_max = 0;
+  int connections_per_address_max = 0;
+  // A call with more metadata is refused, and the others of its connection live. Tokens of identity providers have some KiB each.
+  size_t metadata_bytes_max = 16 << 10;
+  // What requests in hand and answers that no client has taken yet may hold together. A call beyond it is refused: SERVER_BUSY.
+  size_t call_bytes_max = size_t{256} << 20;
+  // A client that has not taken an answer by then is cut.
+  std::chrono::milliseconds answer_time_max = std::chrono::minutes(2);
+  // A client has to speak HTTP/2 by then.
+  std::chrono::milliseconds handshake_timeout = std::chrono::seconds(20);
   // A client that vanished without closing its connection is noticed after these two.
   std::chrono::milliseconds keepalive_time = std::chrono::seconds(60);
   std::chrono::milliseconds keepalive_timeout = std::chrono::seconds(20);
@@ -38,7 +52,8 @@ struct ServerOptions {
 
 class Server {
  public:
-  // INVALID_ARGUMENT BAD_ADDRESS; UNAVAILABLE CANNOT_LISTEN with the system's reason, such as a port in use. Nothing listens then.
+  // INVALID_ARGUMENT BAD_ADDRESS; UNAVAILABLE CANNOT_LISTEN with the system's reason, such as a port in use; UNAVAILABLE NO_THREAD.
+  // Nothing listens then.
   // `dispatcher` and `stats` outlive the server; `runtime` runs until Stop has returned.
   static Result<std::unique_ptr<Server>> Start(rt::Runtime& runtime, dispatch::Dispatcher& dispatcher, CallStats& stats,
                                                const ServerOptions& options);
@@ -54,6 +69,10 @@ class Server {
   // Whether new jobs can be accepted, as /readyz says. True from Start on.
   void SetAccepting(bool accepting);
 
+  // Not OK while new connections cannot be accepted: the listener's Health. Any thread until Stop.
+  Status Reachable() const;
+  ServerStats Stats() const;
+
   // No new connections and calls; waits, watches and streams end with UNAVAILABLE; what is left after `grace` is cut. Returns
   // when no call is left: one that waits for the disk is cut off from its client then, and lasts until the disk has answered.
   void Stop(std::chrono::milliseconds grace);
@@ -61,7 +80,6 @@ class Server {
  private:
   struct State;
   explicit Server(std::unique_ptr<State> state);
-  void TellHealth();
   std::unique_ptr<State> state_;
 };
 

@@ -7,25 +7,20 @@
 namespace millrace::rpc {
 namespace {
 
-// The request belongs to the call until OnDone and nobody else looks at it; only the generated signature says const. Moving a
-// payload of a megabyte out of it beats copying it.
-template <typename Request>
-Request& Own(const Request* request) {
-  return *const_cast<Request*>(request);
-}
-
 // Answers of one job and of many differ only in where the acknowledgements go.
-template <typename Response>
+template <typename Request, typename Response>
 class SubmitCall final : public WaitingCall, public dispatch::Submission {
  public:
-  SubmitCall(const Backend& backend, Method method, grpc::CallbackServerContext* context, Response* response)
-      : WaitingCall(backend, method, context), response_(response) {}
+  using WaitingCall::WaitingCall;
 
-  void Start(const Status& translated) {
-    if (!translated.ok()) return Answer(translated);
+  void Start() {
+    Request request;
+    if (Status why = Receive(&request); !why.ok()) return Answer(why);
+    if (Status why = Take(std::move(request)); !why.ok()) return Answer(why);
     backend_.dispatcher.Submit(this);
   }
 
+ private:
   Status Take(v1::SubmitJobRequest&& request) {
     auto policy = FromProto(request.on_full());
     if (!policy.ok()) return policy.status();
@@ -49,41 +44,36 @@ class SubmitCall final : public WaitingCall, public dispatch::Submission {
     return OkStatus();
   }
 
- private:
   bool Withdraw() override { return backend_.dispatcher.Abandon(this); }
 
   void Done() override {
-    if (status.ok()) FillResponse(response_);
-    Answer(status);
+    if (!status.ok()) return Answer(status);
+    Response response;
+    FillResponse(&response);
+    Answer(Pack(response));
   }
 
   void FillResponse(v1::SubmitJobResponse* out) { Fill(acks[0], backend_.durability, out); }
   void FillResponse(v1::BatchSubmitJobsResponse* out) {
     for (const dispatch::SubmitAck& ack : acks) Fill(ack, backend_.durability, out->add_responses());
   }
-
-  Response* const response_;
 };
 
 template <typename Request, typename Response>
-grpc::ServerUnaryReactor* Start(const Backend& backend, Method method, grpc::CallbackServerContext* context,
-                                const Request* request, Response* response) {
-  auto* call = new SubmitCall<Response>(backend, method, context, response);
-  call->Start(call->Take(std::move(Own(request))));
+grpc::ServerUnaryReactor* Start(const Backend& backend, Method method, const Arrival& arrival) {
+  auto* call = new SubmitCall<Request, Response>(backend, method, arrival);
+  call->Start();
   return call;
 }
 
 }  // namespace
 
-grpc::ServerUnaryReactor* StartSubmit(const Backend& backend, grpc::CallbackServerContext* context,
-                                      const v1::SubmitJobRequest* request, v1::SubmitJobResponse* response) {
-  return Start(backend, Method::kSubmitJob, context, request, response);
+grpc::ServerUnaryReactor* StartSubmit(const Backend& backend, const Arrival& arrival) {
+  return Start<v1::SubmitJobRequest, v1::SubmitJobResponse>(backend, Method::kSubmitJob, arrival);
 }
 
-grpc::ServerUnaryReactor* StartBatchSubmit(const Backend& backend, grpc::CallbackServerContext* context,
-                                           const v1::BatchSubmitJobsRequest* request,
-                                           v1::BatchSubmitJobsResponse* response) {
-  return Start(backend, Method::kBatchSubmitJobs, context, request, response);
+grpc::ServerUnaryReactor* StartBatchSubmit(const Backend& backend, const Arrival& arrival) {
+  return Start<v1::BatchSubmitJobsRequest, v1::BatchSubmitJobsResponse>(backend, Method::kBatchSubmitJobs, arrival);
 }
 
 }  // namespace millrace::rpc

@@ -5,22 +5,32 @@
 #include <vector>
 
 #include "rpc/convert.h"
+#include "rpc/wire.h"
 #include "runtime/lock.h"
 
 namespace millrace::rpc {
 namespace {
 
+// What a stream may hold beside its items: room for kWindowItems of them.
+constexpr size_t kStreamBytes = size_t{128} << 10;
+
 // Every event (a read, a write, an answer, a cancel) changes the state under lock_, plans there what to start next, and starts
 // it after the lock is released. Finish is planned once no item is in use and no write is on its way; the stream dies in OnDone
 // some time after. So who has planned something knows that the stream is still there, and who has not touches nothing more.
-class SubmitStream final : public grpc::ServerBidiReactor<v1::StreamSubmitRequest, v1::StreamSubmitResponse>,
-                           public OpenCalls::Call {
+class SubmitStream final : public StreamSubmitReactor, public OpenCalls::Call, public Unsent::Entry {
  public:
   SubmitStream(const Backend& backend, grpc::CallbackServerContext* context)
-      : backend_(backend), ending_(backend, Method::kStreamSubmit, context) {}
+      : backend_(backend),
+        context_(context),
+        ending_(backend, Method::kStreamSubmit, context),
+        share_(backend.budget) {}
 
   void Start() {
-    StartRead(&request_);
+    if (Status why = Admit(); !why.ok()) {
+      finished_ = true;
+      return End(why);
+    }
+    StartRead(&request_bytes_);
     backend_.open_calls.Add(this);
   }
 
@@ -45,6 +55,7 @@ class SubmitStream final : public grpc::ServerBidiReactor<v1::StreamSubmitReques
     SubmitStream* const stream;
     int64_t sequence = 0;
     size_t payload_bytes = 0;
+    size_t counted_bytes = 0;  // Against the budget of all calls.
     Stage stage = Stage::kFree;
     Item* next = nullptr;  // Among the free ones or the answers.
   };
@@ -59,13 +70,20 @@ class SubmitStream final : public grpc::ServerBidiReactor<v1::StreamSubmitReques
 
   // ---- gRPC's reactions
   void OnReadDone(bool ok) override {
+    const size_t bytes = request_bytes_.Length();
+    Status parsed = ok ? Parse(&request_bytes_, &request_) : OkStatus();
+    const bool malformed = !parsed.ok();
+    // Behind such an item the client and we do not agree on what was said. What came before it is still answered.
+    Status bad = malformed ? std::move(parsed).With("item", items_read_) : OkStatus();
+    ++items_read_;
     Item* item = nullptr;
     Next next;
     {
       rt::LockGuard guard(lock_);
-      if (ok && !Stopping()) {
+      if (ok && !malformed && !Stopping()) {
         item = TakeFree(request_.request().spec().payload().size());
       } else {
+        if (malformed && !Stopping()) bad_input_ = std::move(bad);
         input_ended_ = input_ended_ || !ok;
         reader_busy_ = false;
         next = Plan();
@@ -73,7 +91,7 @@ class SubmitStream final : public grpc::ServerBidiReactor<v1::StreamSubmitReques
     }
     if (item == nullptr) return Run(next);
 
-    Submit(item);
+    Submit(item, bytes);
     bool withdraw = false;
     {
       rt::LockGuard guard(lock_);
@@ -90,6 +108,7 @@ class SubmitStream final : public grpc::ServerBidiReactor<v1::StreamSubmitReques
   }
 
   void OnWriteDone(bool ok) override {
+    backend_.unsent.Remove(this);
     if (!ok) Cancel();
     Item* const written = std::exchange(written_, nullptr);
     written->items[0].spec.payload.reset();  // Of a refused job; freed outside the lock.
@@ -107,13 +126,26 @@ class SubmitStream final : public grpc::ServerBidiReactor<v1::StreamSubmitReques
 
   void OnDone() override {
     backend_.open_calls.Remove(this);
+    backend_.unsent.Remove(this);
     delete this;
   }
 
+  void Cut() override { context_->TryCancel(); }
+
+  Status Admit() {
+    if (!share_.TryTake(kStreamBytes)) return BusyStatus(backend_.budget);
+    return CheckMetadata(*context_, backend_.metadata_bytes_max);
+  }
+
   // ---- One item
-  void Submit(Item* item) {
+  void Submit(Item* item, size_t bytes) {
     item->sequence = request_.sequence();
-    item->status = Translate(item);
+    if (backend_.budget.TryTake(bytes)) {
+      item->counted_bytes = bytes;
+      item->status = Translate(item);
+    } else {
+      item->status = BusyStatus(backend_.budget);
+    }
     if (item->status.ok()) {
       backend_.dispatcher.Submit(item);
     } else {
@@ -182,7 +214,7 @@ class SubmitStream final : public grpc::ServerBidiReactor<v1::StreamSubmitReques
   }
 
   // ---- Under lock_
-  bool Stopping() const { return cancelled_ || closing_; }
+  bool Stopping() const { return cancelled_ || closing_ || !bad_input_.ok(); }
 
   bool HasRoom() const { return (free_ != nullptr || items_.size() < kWindowItems) && payload_bytes_ < kWindowBytes; }
 
@@ -200,6 +232,7 @@ class SubmitStream final : public grpc::ServerBidiReactor<v1::StreamSubmitReques
   }
 
   void PutFree(Item* item) {
+    backend_.budget.Give(std::exchange(item->counted_bytes, 0));
     payload_bytes_ -= item->payload_bytes;
     --in_use_;
     item->stage = Stage::kFree;
@@ -219,6 +252,8 @@ class SubmitStream final : public grpc::ServerBidiReactor<v1::StreamSubmitReques
       next.finish = finished_ = true;
       if (cancelled_) {
         next.status = Cancelled("CALL_CANCELLED", "the client cancelled the stream or went away");
+      } else if (!bad_input_.ok()) {
+        next.status = bad_input_;
       } else if (!input_ended_) {
         next.status = ClosingStatus();
       }
@@ -228,7 +263,7 @@ class SubmitStream final : public grpc::ServerBidiReactor<v1::StreamSubmitReques
 
   // The write comes last: until it is done, the stream cannot finish.
   void Run(const Next& next) {
-    if (next.read) StartRead(&request_);
+    if (next.read) StartRead(&request_bytes_);
     if (next.write != nullptr) Write(next.write, next.more_answers);
     if (next.finish) End(next.status);
   }
@@ -244,15 +279,22 @@ class SubmitStream final : public grpc::ServerBidiReactor<v1::StreamSubmitReques
     }
     grpc::WriteOptions options;
     if (more_answers) options.set_buffer_hint();
-    StartWrite(&response_, options);
+    Serialize(response_, &response_bytes_);
+    backend_.unsent.Add(this, std::chrono::steady_clock::now());
+    StartWrite(&response_bytes_, options);
   }
 
   void End(const Status& status) { Finish(ending_.With(status)); }
 
   const Backend& backend_;
+  grpc::CallbackServerContext* const context_;
   CallEnding ending_;
-  v1::StreamSubmitRequest request_;    // The reader's.
-  v1::StreamSubmitResponse response_;  // The writer's, as is written_.
+  BudgetShare share_;               // For the stream itself; items count for themselves.
+  grpc::ByteBuffer request_bytes_;  // The reader's, as are the next two.
+  v1::StreamSubmitRequest request_;
+  int64_t items_read_ = 0;
+  grpc::ByteBuffer response_bytes_;  // The writer's, as are the next two.
+  v1::StreamSubmitResponse response_;
   Item* written_ = nullptr;
 
   rt::Lock lock_;
@@ -268,12 +310,12 @@ class SubmitStream final : public grpc::ServerBidiReactor<v1::StreamSubmitReques
   bool cancelled_ = false;
   bool closing_ = false;
   bool finished_ = false;
+  Status bad_input_;  // Not OK: an item could not be parsed, and the stream ends with this.
 };
 
 }  // namespace
 
-grpc::ServerBidiReactor<v1::StreamSubmitRequest, v1::StreamSubmitResponse>* StartSubmitStream(
-    const Backend& backend, grpc::CallbackServerContext* context) {
+StreamSubmitReactor* StartSubmitStream(const Backend& backend, grpc::CallbackServerContext* context) {
   auto* stream = new SubmitStream(backend, context);
   stream->Start();
   return stream;

@@ -4,6 +4,8 @@
 //             Beyond that the stream stops reading, HTTP/2 flow control fills up, and the client's writes wait. So a full pool
 //             (on_full = WAIT) or a client that does not read slows its own stream and memory stays flat.
 //   Order     Items are handed to dispatch in the order of the stream. Answers go out as they come.
+//   Garbage   An item that cannot be parsed ends the stream with INVALID_ARGUMENT, once what came before it is answered. The metadata
+//             "item" says which it was, counted from 0.
 //   Failure   An item that is refused is an answer like any other. A client that goes away takes its waiting items along:
 //             they are abandoned; those accepted stay accepted.
 //   Speed     One message to read into, one to write from, and items that are reused; answers that wait behind another are
@@ -20,7 +22,8 @@ namespace millrace::rpc {
 inline constexpr size_t kWindowItems = 256;
 inline constexpr size_t kWindowBytes = size_t{8} << 20;
 
-grpc::ServerBidiReactor<v1::StreamSubmitRequest, v1::StreamSubmitResponse>* StartSubmitStream(
-    const Backend& backend, grpc::CallbackServerContext* context);
+using StreamSubmitReactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
+
+StreamSubmitReactor* StartSubmitStream(const Backend& backend, grpc::CallbackServerContext* context);
 
 }  // namespace millrace::rpc

@@ -1,24 +1,39 @@
-// The three ways to answer a unary call: at once, on a fiber, or when dispatch has the answer.
+// Unary calls: what all have in common, and the two ways to answer one without waiting for dispatch: at once, and on a fiber. Those
+// that wait are in waiting_call.h.
 //
 //   gRPC's threads are few, and Submit and Health need them: what may wait for the disk is done on a fiber of the runtime, and
 //   the thread goes back. So reads that hang cost memory and a machine of the runtime each, and hold up no other call.
+//
+//   Limits    What a call holds, its request and the answer that its client has not read, counts against one budget of all calls.
+//             A call beyond it is refused before anything is done for it. Jobs are read for a number of calls at a time.
+//   Clients   A call whose client has gone before its fiber's turn came is not worked for.
 #pragma once
 
+#include <google/protobuf/message_lite.h>
 #include <grpcpp/server_context.h>
+#include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
-#include <atomic>
 #include <chrono>
 #include <string>
 #include <utility>
 
+#include "base/budget.h"
 #include "dispatch/dispatcher.h"
 #include "rpc/call_stats.h"
 #include "rpc/error_details.h"
 #include "rpc/open_calls.h"
+#include "rpc/unsent.h"
 #include "runtime/runtime.h"
+#include "sync/semaphore.h"
 
 namespace millrace::rpc {
+
+// Jobs that are read from the disk, or changed there, for so many calls at a time; a job that is read is in memory up to four times.
+inline constexpr int kReadsAtOnce = 32;
+inline constexpr int kChangesAtOnce = 32;
+// What gRPC and we need for a call, whatever it says.
+inline constexpr size_t kCallBytes = 8 << 10;
 
 // What every service works with; all of it outlives the server, and `runtime` runs until the server has stopped.
 struct Backend {
@@ -26,12 +41,24 @@ struct Backend {
   dispatch::Dispatcher& dispatcher;
   CallStats& stats;
   OpenCalls& open_calls;
+  Unsent& unsent;
+  Budget& budget;
+  sync::Semaphore& reads;    // kReadsAtOnce
+  sync::Semaphore& changes;  // kChangesAtOnce
+  size_t metadata_bytes_max;
   Durability durability;        // The journal's; named in every acknowledgement,
   std::string durability_word;  // and in the trailers of every answer.
 };
 
 // The trailer that says what an answer is worth; see job.proto.
 inline constexpr const char kDurabilityTrailer[] = "millrace-durability";
+
+// A call as gRPC hands it over; all of it is gRPC's, and stays until OnDone.
+struct Arrival {
+  grpc::CallbackServerContext* context;
+  const grpc::ByteBuffer* request;
+  grpc::ByteBuffer* response;
+};
 
 // One call, from its arrival to its end. Every call ends through this, whoever answers it.
 class CallEnding {
@@ -40,12 +67,15 @@ class CallEnding {
       : backend_(backend), method_(method), context_(context), start_(std::chrono::steady_clock::now()) {}
 
   // What to Finish with, which comes next: counts the call and sets its trailers. Once.
-  grpc::Status With(const Status& status) {
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start_;
+  grpc::Status With(const Status& status, std::chrono::steady_clock::time_point now) {
+    const std::chrono::duration<double> took = now - start_;
     backend_.stats.Answered(method_, status.code(), took.count());
     if (!OfPools(method_)) context_->AddTrailingMetadata(kDurabilityTrailer, backend_.durability_word);
     return ToGrpc(status, context_);
   }
+  grpc::Status With(const Status& status) { return With(status, std::chrono::steady_clock::now()); }
+
+  Method method() const { return method_; }
 
  private:
   // The journal does not keep what was done to a pool, so there is nothing to promise.
@@ -57,15 +87,8 @@ class CallEnding {
   const std::chrono::steady_clock::time_point start_;
 };
 
-// `translate` fills the response or says why not; it does not wait, and does not read the disk.
-template <typename Translate>
-grpc::ServerUnaryReactor* AnswerNow(const Backend& backend, Method method, grpc::CallbackServerContext* context,
-                                    Translate&& translate) {
-  CallEnding ending(backend, method, context);
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(ending.With(translate()));
-  return reactor;
-}
+// RESOURCE_EXHAUSTED METADATA_TOO_LARGE. Beyond some multiple of the limit gRPC ends the whole connection before we see the call.
+Status CheckMetadata(const grpc::CallbackServerContext& context, size_t bytes_max);
 
 // `work` may wait for the disk. It is done with the backend when it finishes its call: the server waits for calls, not for fibers.
 template <typename Work>
@@ -74,105 +97,89 @@ void OnFiber(const Backend& backend, Work&& work) {
   backend.runtime.Go({.name = "call", .urgent = true}, std::forward<Work>(work));
 }
 
-// As AnswerNow, with a `translate` that may wait for the disk. It keeps by value what it needs; request, response and context
-// are gRPC's, and stay until the answer. A client that goes away meanwhile has its answer already, from its own gRPC; here the
-// call ends when `translate` returns.
-template <typename Translate>
-grpc::ServerUnaryReactor* AnswerOnFiber(const Backend& backend, Method method, grpc::CallbackServerContext* context,
-                                        Translate translate) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  OnFiber(backend, [reactor, ending = CallEnding(backend, method, context),
-                    translate = std::move(translate)]() mutable { reactor->Finish(ending.With(translate())); });
-  return reactor;
-}
-
-// A call that dispatch answers later, on any thread, unless the client goes away or the server closes first.
-//
-//   Who answers  Dispatch, through the derived class, which calls Answer; or, once Withdraw has taken the call back from
-//                dispatch, we. Withdraw is true for one caller at most, so Answer is called once.
-//   Fiber        While Work is under way the call does not end: an answer is kept, and that the client went away or the server
-//                closes is noted, until the fiber leaves. Only then is it known whether there is something to withdraw. So the
-//                fiber may touch the call, and dispatch for it, to its end, and a server that stops waits for it as for any call.
-//   Life         Deletes itself in OnDone, which gRPC calls after the answer and after every other reaction has returned.
-//                Nothing but Work touches the call after Answer.
-class WaitingCall : public grpc::ServerUnaryReactor, public OpenCalls::Call {
+// Deletes itself in OnDone, which gRPC calls after the answer and after every other reaction has returned.
+class UnaryCall : public grpc::ServerUnaryReactor, public Unsent::Entry {
  public:
-  WaitingCall(const Backend& backend, Method method, grpc::CallbackServerContext* context)
-      : backend_(backend), context_(context), ending_(backend, method, context) {}
-
-  void OnClosing() final { Interrupt(kClosing); }
+  UnaryCall(const Backend& backend, Method method, const Arrival& arrival)
+      : backend_(backend), arrival_(arrival), ending_(backend, method, arrival.context), share_(backend.budget) {}
 
  protected:
-  // True: dispatch will not answer any more.
-  virtual bool Withdraw() = 0;
+  // The request, or why the call is refused. First of all, and once.
+  Status Receive(google::protobuf::MessageLite* request);
+  // Makes `answer` the answer of an OK status. Not OK: there is no room for what it was to tell, which only calls that changed
+  // nothing are refused for. Before Send, and once.
+  Status Pack(const google::protobuf::MessageLite& answer);
+  // Once; nothing touches the call afterwards.
+  void Send(const Status& status);
 
-  // Does on a fiber what may wait for the disk; `work` may Answer, or leave that to dispatch. From the start of the call, or by
-  // whom Withdraw has told that nobody else answers.
-  template <typename F>
-  void Work(F work) {
-    state_.fetch_add(kAtWork, std::memory_order_relaxed);
-    OnFiber(backend_, [this, work = std::move(work)]() mutable {
-      work();
-      Leave();
+  bool ClientIsGone() const { return arrival_.context->IsCancelled(); }
+  // What a call is answered that nobody hears: its deadline has passed, or its client went away.
+  Status GoneStatus() const;
+
+  // Gives back what the call holds; the server may be gone when a call that did so is deleted.
+  void Forget();
+  void OnDone() override;
+
+  const Backend& backend_;
+  const Arrival arrival_;
+
+ private:
+  void Cut() final { arrival_.context->TryCancel(); }
+
+  CallEnding ending_;
+  BudgetShare share_;
+};
+
+// A call that is answered by one function: Status translate(const Request&, Response*).
+template <typename Request, typename Response, typename Translate>
+class PlainCall final : public UnaryCall {
+ public:
+  PlainCall(const Backend& backend, Method method, const Arrival& arrival, Translate translate)
+      : UnaryCall(backend, method, arrival), translate_(std::move(translate)) {}
+
+  void AnswerNow() {
+    Status status = Receive(&request_);
+    Send(status.ok() ? Translated() : status);
+  }
+
+  void AnswerOnFiber() {
+    if (Status status = Receive(&request_); !status.ok()) return Send(status);
+    OnFiber(backend_, [this] {
+      sync::Semaphore& reads = backend_.reads;  // Outlives the call.
+      reads.Acquire();
+      const Status status = ClientIsGone() ? GoneStatus() : Translated();
+      reads.Release();
+      Send(status);
     });
   }
 
-  void Answer(const Status& status) {
-    // Nobody begins to work on a call that somebody else answers, so the count only falls.
-    if (state_.load(std::memory_order_acquire) >= kAtWork) {
-      answer_ = status;
-      if (state_.fetch_or(kAnswered, std::memory_order_acq_rel) >= kAtWork) return;  // Whoever leaves last sends it.
-    }
-    Send(status);
-  }
-
-  void OnDone() override {
-    backend_.open_calls.Remove(this);
-    delete this;
-  }
-
-  const Backend& backend_;
-
  private:
-  // What state_ holds: these, and how many fibers are at work times kAtWork.
-  static constexpr uint32_t kAnswered = 1, kClientGone = 2, kClosing = 4, kAtWork = 8;
-
-  void OnCancel() final { Interrupt(kClientGone); }
-
-  // Inside a reaction of gRPC or of OpenCalls, so the call outlives it.
-  void Interrupt(uint32_t why) {
-    if (state_.fetch_or(why, std::memory_order_acq_rel) >= kAtWork) return;  // Leave sees it.
-    if (Withdraw()) Answer(Interruption(why));
+  Status Translated() {
+    Response response;
+    MR_RETURN_IF_ERROR(translate_(request_, &response));
+    return Pack(response);
   }
 
-  // On the fiber.
-  void Leave() {
-    uint32_t state = state_.load(std::memory_order_acquire);
-    do {
-      const bool unheard = (state & (kClientGone | kClosing)) != 0 && (state & kAnswered) == 0;
-      if (unheard && Withdraw()) {
-        Answer(Interruption(state));
-        state |= kAnswered;
-      }
-    } while (
-        !state_.compare_exchange_weak(state, state - kAtWork, std::memory_order_acq_rel, std::memory_order_acquire));
-    const bool last = state < 2 * kAtWork;
-    if (last && (state & kAnswered) != 0) Send(answer_);
-  }
-
-  Status Interruption(uint32_t why) const {
-    if ((why & kClosing) != 0) return ClosingStatus();
-    const bool late = context_->deadline() <= std::chrono::system_clock::now();
-    return late ? DeadlineExceeded("DEADLINE_EXCEEDED", "the call's deadline passed while it waited")
-                : Cancelled("CALL_CANCELLED", "the client cancelled the call or went away");
-  }
-
-  void Send(const Status& status) { Finish(ending_.With(status)); }
-
-  grpc::CallbackServerContext* const context_;
-  CallEnding ending_;
-  std::atomic<uint32_t> state_{0};
-  Status answer_;  // With kAnswered.
+  Request request_;
+  Translate translate_;
 };
+
+// `translate` fills the response or says why not; it does not wait, and does not read the disk.
+template <typename Request, typename Response, typename Translate>
+grpc::ServerUnaryReactor* AnswerNow(const Backend& backend, Method method, const Arrival& arrival,
+                                    Translate translate) {
+  auto* call = new PlainCall<Request, Response, Translate>(backend, method, arrival, std::move(translate));
+  call->AnswerNow();
+  return call;
+}
+
+// As AnswerNow, with a `translate` that may wait for the disk. It keeps by value what it needs.
+template <typename Request, typename Response, typename Translate>
+grpc::ServerUnaryReactor* AnswerOnFiber(const Backend& backend, Method method, const Arrival& arrival,
+                                        Translate translate) {
+  auto* call = new PlainCall<Request, Response, Translate>(backend, method, arrival, std::move(translate));
+  call->AnswerOnFiber();
+  return call;
+}
 
 }  // namespace millrace::rpc

@@ -1,12 +1,12 @@
 // A verb on jobs: done on a fiber, as it may read the disk, and answered when dispatch says that it is committed. A client that
-// goes away or whose deadline passes before does not undo it.
+// goes away or whose deadline passes meanwhile does not undo it; what had not begun by then is not begun.
 #pragma once
 
 #include <utility>
 
 #include "millrace/v1/job_service.pb.h"
 #include "rpc/convert.h"
-#include "rpc/unary_call.h"
+#include "rpc/waiting_call.h"
 
 namespace millrace::rpc {
 
@@ -20,37 +20,41 @@ void Fill(const dispatch::VerbCall& call, Counts* counts) {
   counts->set_changed(call.bulk.changed);
 }
 
-template <typename Response>
+template <typename Request, typename Response, typename Begin>
 class VerbCall final : public WaitingCall, public dispatch::VerbCall {
  public:
-  VerbCall(const Backend& backend, Method method, grpc::CallbackServerContext* context, Response* response)
-      : WaitingCall(backend, method, context), response_(response) {}
+  VerbCall(const Backend& backend, Method method, const Arrival& arrival, Begin begin)
+      : WaitingCall(backend, method, arrival), begin_(std::move(begin)) {}
 
-  template <typename Begin>
-  void Start(Begin begin) {
-    Work([this, begin = std::move(begin)] {
-      if (const Status why = begin(this); !why.ok()) Answer(why);
+  void Start() {
+    if (Status why = Receive(&request_); !why.ok()) return Answer(why);
+    Work(backend_.changes, [this] {
+      if (const Status why = begin_(request_, this); !why.ok()) Answer(why);
     });
   }
 
  private:
+  bool Gone() const override { return Interrupted(); }
+
   bool Withdraw() override { return backend_.dispatcher.Abandon(this); }
 
   void Done() override {
-    if (status.ok()) Fill(*this, response_);
-    Answer(status);
+    if (status.code() == StatusCode::kCancelled) return Answer(WhyInterrupted());
+    if (!status.ok()) return Answer(status);
+    Response response;
+    Fill(*this, &response);
+    Answer(Pack(response));
   }
 
-  Response* const response_;
+  Request request_;
+  const Begin begin_;
 };
 
-// `begin(call)` hands the call to the dispatcher, or says why not. On a fiber: it keeps by value what it needs; the request is
-// gRPC's, and stays until the answer.
-template <typename Response, typename Begin>
-grpc::ServerUnaryReactor* StartVerb(const Backend& backend, Method method, grpc::CallbackServerContext* context,
-                                    Response* response, Begin begin) {
-  auto* call = new VerbCall<Response>(backend, method, context, response);
-  call->Start(std::move(begin));
+// `begin(request, call)` hands the call to the dispatcher, or says why not. On a fiber: it keeps by value what it needs.
+template <typename Request, typename Response, typename Begin>
+grpc::ServerUnaryReactor* StartVerb(const Backend& backend, Method method, const Arrival& arrival, Begin begin) {
+  auto* call = new VerbCall<Request, Response, Begin>(backend, method, arrival, std::move(begin));
+  call->Start();
   return call;
 }
 

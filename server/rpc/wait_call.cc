@@ -13,15 +13,17 @@ namespace {
 
 class WaitCall final : public WaitingCall, public dispatch::JobWaiter {
  public:
-  WaitCall(const Backend& backend, grpc::CallbackServerContext* context, v1::Job* response)
-      : WaitingCall(backend, Method::kWaitJob, context), response_(response), bytes_max_(AnswerBytesMax(*context)) {}
+  WaitCall(const Backend& backend, const Arrival& arrival)
+      : WaitingCall(backend, Method::kWaitJob, arrival), bytes_max_(AnswerBytesMax(*arrival.context)) {}
 
-  void Start(const v1::WaitJobRequest& request) {
+  void Start() {
+    v1::WaitJobRequest request;
+    if (Status status = Receive(&request); !status.ok()) return Answer(status);
     if (Status status = Take(request); !status.ok()) return Answer(status);
     if (timeout_ && timeout_->count() == 0) {
-      Work([this] { AnswerWithPresent(); });
+      Work(backend_.reads, [this] { AnswerWithPresent(); });
     } else {
-      Work([this] { Wait(); });
+      Work(backend_.reads, [this] { Wait(); });
     }
     backend_.open_calls.Add(this);
   }
@@ -48,7 +50,7 @@ class WaitCall final : public WaitingCall, public dispatch::JobWaiter {
     references_.fetch_add(1, std::memory_order_relaxed);
     const gpr_timespec span = gpr_time_from_nanos(timeout_->count(), GPR_TIMESPAN);
     alarm_.Set(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), span), [this](bool expired) {
-      if (expired && Withdraw()) Work([this] { AnswerWithPresent(); });
+      if (expired && Withdraw()) Work(backend_.reads, [this] { AnswerWithPresent(); });
       Release();
     });
   }
@@ -59,8 +61,10 @@ class WaitCall final : public WaitingCall, public dispatch::JobWaiter {
   }
 
   void AnswerWith(const JobSnapshot& job) {
-    Fill(job, view_, response_);
-    Answer(CheckAnswer(*response_, bytes_max_));
+    v1::Job response;
+    Fill(job, view_, &response);
+    Status fits = CheckAnswer(response, bytes_max_);
+    Answer(fits.ok() ? Pack(response) : fits);
   }
 
   bool Withdraw() override { return backend_.dispatcher.AbandonWait(id_, this); }
@@ -70,6 +74,7 @@ class WaitCall final : public WaitingCall, public dispatch::JobWaiter {
   // The alarm's function holds a reference: it may still have to run, as cancelled, when gRPC is done with the call.
   void OnDone() override {
     backend_.open_calls.Remove(this);
+    Forget();
     alarm_.Cancel();
     Release();
   }
@@ -77,7 +82,6 @@ class WaitCall final : public WaitingCall, public dispatch::JobWaiter {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
 
-  v1::Job* const response_;
   JobId id_;
   View view_ = View::kResult;
   const int64_t bytes_max_;
@@ -88,10 +92,9 @@ class WaitCall final : public WaitingCall, public dispatch::JobWaiter {
 
 }  // namespace
 
-grpc::ServerUnaryReactor* StartWait(const Backend& backend, grpc::CallbackServerContext* context,
-                                    const v1::WaitJobRequest& request, v1::Job* response) {
-  auto* call = new WaitCall(backend, context, response);
-  call->Start(request);
+grpc::ServerUnaryReactor* StartWait(const Backend& backend, const Arrival& arrival) {
+  auto* call = new WaitCall(backend, arrival);
+  call->Start();
   return call;
 }
 

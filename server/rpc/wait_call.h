@@ -1,12 +1,10 @@
 // WaitJob: answers when the job is terminal, or with the job as it is once `timeout` has passed.
 #pragma once
 
-#include "millrace/v1/job_service.pb.h"
-#include "rpc/unary_call.h"
+#include "rpc/waiting_call.h"
 
 namespace millrace::rpc {
 
-grpc::ServerUnaryReactor* StartWait(const Backend& backend, grpc::CallbackServerContext* context,
-                                    const v1::WaitJobRequest& request, v1::Job* response);
+grpc::ServerUnaryReactor* StartWait(const Backend& backend, const Arrival& arrival);
 
 }  // namespace millrace::rpc

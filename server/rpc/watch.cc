@@ -11,12 +11,15 @@
 
 #include "rpc/convert.h"
 #include "rpc/token.h"
+#include "rpc/wire.h"
 
 namespace millrace::rpc {
 namespace {
 
 constexpr size_t kBatchEvents = 256;
 constexpr int kBatchesAtOnce = 4;
+// What a watch whose client does not read may hold: a batch, with the lines of a log.
+constexpr size_t kWatchBytes = size_t{64} << 10;
 // How often a watch of one job looks for a moment in which nothing happens to it, before it takes the risk of telling one event
 // twice.
 constexpr int kSnapshotTries = 64;
@@ -25,17 +28,22 @@ constexpr int kSnapshotTries = 64;
 // ownership, which OnWriteDone takes over. A look at the job itself may wait for the disk: a fiber owns the watch meanwhile, and
 // as only the owner ends a watch, the server waits for it. Everybody else (news, a cancel, the closing server) only leaves a note
 // and rings.
-class Watch final : public grpc::ServerWriteReactor<v1::JobEvent>,
+class Watch final : public WatchReactor,
                     public dispatch::EventListener,
                     public OpenCalls::Call,
                     public std::enable_shared_from_this<Watch> {
  public:
   Watch(const Backend& backend, grpc::CallbackServerContext* context)
-      : backend_(backend), ending_(backend, Method::kWatchJobs, context) {}
+      : backend_(backend), ending_(backend, Method::kWatchJobs, context), share_(backend.budget) {}
 
-  void Start(const v1::WatchJobsRequest& request) {
+  void Start(grpc::CallbackServerContext* context, grpc::ByteBuffer* bytes) {
     self_ = shared_from_this();
-    if (Status status = Take(request); !status.ok()) return End(status);
+    v1::WatchJobsRequest request;
+    Status status = share_.TryTake(kWatchBytes + bytes->Length()) ? OkStatus() : BusyStatus(backend_.budget);
+    if (status.ok()) status = CheckMetadata(*context, backend_.metadata_bytes_max);
+    if (status.ok()) status = Parse(bytes, &request);
+    if (status.ok()) status = Take(request);
+    if (!status.ok()) return End(status);
     if (job_) {
       OnFiber(backend_, [self = self_] { self->BeginWithJob(); });
     } else {
@@ -89,7 +97,13 @@ class Watch final : public grpc::ServerWriteReactor<v1::JobEvent>,
 
   // On a fiber.
   void BeginWithJob() {
+    backend_.reads.Acquire();
+    if (stop_.load(std::memory_order_acquire) != StatusCode::kOk) {  // Nobody is there to be told.
+      backend_.reads.Release();
+      return Begin();
+    }
     const Status status = check_present_ ? backend_.dispatcher.Get(*job_, false).status() : TakePresent();
+    backend_.reads.Release();
     if (!status.ok()) return End(status);
     Begin();
   }
@@ -222,7 +236,9 @@ class Watch final : public grpc::ServerWriteReactor<v1::JobEvent>,
 
   // On a fiber. A watch of one job that was resumed, or that has missed events, may have missed the last one.
   void CheckPresent() {
+    backend_.reads.Acquire();
     auto job = backend_.dispatcher.Get(*job_, false);
+    backend_.reads.Release();
     if (job.status().code() == StatusCode::kNotFound) {
       last_batch_ = true;  // Finished and forgotten.
     } else if (!job.ok()) {
@@ -260,7 +276,8 @@ class Watch final : public grpc::ServerWriteReactor<v1::JobEvent>,
     }
     grpc::WriteOptions options;
     if (next_ < batch_.size()) options.set_buffer_hint();
-    StartWrite(&response_, options);
+    Serialize(response_, &response_bytes_);
+    StartWrite(&response_bytes_, options);
   }
 
   void OnWriteDone(bool ok) override {
@@ -277,11 +294,13 @@ class Watch final : public grpc::ServerWriteReactor<v1::JobEvent>,
   void OnDone() override {
     backend_.open_calls.Remove(this);
     backend_.dispatcher.events().Unsubscribe(this);
+    share_.Release();  // The event log may keep the rest of the watch for a moment, and longer than the server.
     self_.reset();
   }
 
   const Backend& backend_;
   CallEnding ending_;
+  BudgetShare share_;
   std::shared_ptr<Watch> self_;  // Until OnDone.
 
   std::atomic<PumpState> pump_{kBusy};  // Start's, at first.
@@ -299,14 +318,16 @@ class Watch final : public grpc::ServerWriteReactor<v1::JobEvent>,
   bool ended_ = false;
   grpc::Alarm alarm_;
   v1::JobEvent response_;
+  grpc::ByteBuffer response_bytes_;
 };
 
 }  // namespace
 
-grpc::ServerWriteReactor<v1::JobEvent>* StartWatch(const Backend& backend, grpc::CallbackServerContext* context,
-                                                   const v1::WatchJobsRequest& request) {
+WatchReactor* StartWatch(const Backend& backend, grpc::CallbackServerContext* context,
+                         const grpc::ByteBuffer* request) {
   auto watch = std::make_shared<Watch>(backend, context);
-  watch->Start(request);
+  // Nobody else looks at the bytes; only the generated signature says const.
+  watch->Start(context, const_cast<grpc::ByteBuffer*>(request));
   return watch.get();
 }
 

@@ -11,7 +11,8 @@
 
 namespace millrace::rpc {
 
-grpc::ServerWriteReactor<v1::JobEvent>* StartWatch(const Backend& backend, grpc::CallbackServerContext* context,
-                                                   const v1::WatchJobsRequest& request);
+using WatchReactor = grpc::ServerWriteReactor<grpc::ByteBuffer>;
+
+WatchReactor* StartWatch(const Backend& backend, grpc::CallbackServerContext* context, const grpc::ByteBuffer* request);
 
 }  // namespace millrace::rpc

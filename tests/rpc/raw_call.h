@@ -37,6 +37,64 @@ inline grpc::Status RawCall(Daemon& d, const std::string& method, const std::str
   return RawCall(d, method, request, response, &context);
 }
 
+// A call of any kind whose client writes what bytes it likes, and reads only when it is told to. One step at a time.
+class RawStream {
+ public:
+  RawStream(const std::shared_ptr<grpc::Channel>& channel, const std::string& method) : stub_(channel) {
+    call_ = stub_.PrepareCall(&context, method, &queue_);
+    call_->StartCall(nullptr);
+    Step();
+  }
+  ~RawStream() {
+    context.TryCancel();
+    queue_.Shutdown();
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_.Next(&tag, &ok)) {
+    }
+  }
+  bool Write(const std::string& message) {
+    const grpc::Slice slice(message);
+    call_->Write(grpc::ByteBuffer(&slice, 1), nullptr);
+    return Step();
+  }
+  bool WritesDone() {
+    call_->WritesDone(nullptr);
+    return Step();
+  }
+  bool Read(std::string* message) {
+    grpc::ByteBuffer bytes;
+    call_->Read(&bytes, nullptr);
+    if (!Step()) return false;
+    std::vector<grpc::Slice> slices;
+    if (!bytes.Dump(&slices).ok()) return false;
+    message->clear();
+    for (const grpc::Slice& part : slices) message->append(reinterpret_cast<const char*>(part.begin()), part.size());
+    return true;
+  }
+  // When everything was read, or the call has failed.
+  grpc::Status Finish() {
+    grpc::Status status;
+    call_->Finish(&status, nullptr);
+    Step();
+    return status;
+  }
+
+  grpc::ClientContext context;
+
+ private:
+  bool Step() {
+    void* tag = nullptr;
+    bool ok = false;
+    EXPECT_TRUE(queue_.Next(&tag, &ok));
+    return ok;
+  }
+
+  grpc::GenericStub stub_;
+  grpc::CompletionQueue queue_;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
+};
+
 // grpc.health.v1: field 1 of the request is the service, field 1 of the response the status.
 inline std::string Health(Daemon& d, const std::string& service) {
   std::string request, response;

@@ -1,8 +1,10 @@
 #include "rpc/server.h"
 
 #include <gmock/gmock.h>
+#include <google/protobuf/descriptor.h>
 #include <gtest/gtest.h>
 
+#include "grpc/health/v1/health.grpc.pb.h"
 #include "tests/rpc/daemon.h"
 #include "tests/rpc/raw_call.h"
 
@@ -57,13 +59,78 @@ TEST(Server, AnUnknownMethodIsUnimplemented) {
   EXPECT_EQ(RawCall(d, "/millrace.v1.JobService/Nothing", "", &response).error_code(), grpc::StatusCode::UNIMPLEMENTED);
 }
 
-TEST(Server, GarbageInsteadOfARequestIsAnError) {
+TEST(Server, GarbageInsteadOfARequestIsAnErrorOfTheRequestForEveryMethod) {
   Daemon d;
+  const std::string garbage("\x0a\xff\xff\xff", 4);
+  for (const char* name : {"millrace.v1.JobService", "millrace.v1.PoolService", "millrace.v1.AdminService"}) {
+    const auto* service = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(name);
+    ASSERT_NE(service, nullptr) << name;
+    for (int i = 0; i < service->method_count(); ++i) {
+      test::RawStream call(d.channel, "/" + service->full_name() + "/" + service->method(i)->name());
+      call.Write(garbage);
+      call.WritesDone();
+      std::string answer;
+      EXPECT_FALSE(call.Read(&answer));
+      EXPECT_EQ(Brief(call.Finish()), "INVALID_ARGUMENT MALFORMED_REQUEST") << service->method(i)->full_name();
+    }
+  }
   std::string response;
-  EXPECT_FALSE(RawCall(d, "/millrace.v1.JobService/SubmitJob", "\x0a\xff\xff\xff", &response).ok());
-  EXPECT_FALSE(RawCall(d, "/millrace.v1.JobService/GetJob", "\x0a\x02\xff\xfe", &response).ok())
+  EXPECT_EQ(Brief(RawCall(d, "/millrace.v1.JobService/GetJob", "\x0a\x02\xff\xfe", &response)),
+            "INVALID_ARGUMENT MALFORMED_REQUEST")
       << "an id that is not UTF-8";
+  EXPECT_EQ(RawCall(d, "/grpc.health.v1.Health/Check", garbage, &response).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(d.Wait(d.Submit("echo")).state(), v1::JOB_STATE_SUCCEEDED);
+}
+
+TEST(Server, ReflectionDescribesEachServiceThatItLists) {
+  Daemon d;
+  for (const std::string name : {"millrace.v1.JobService", "millrace.v1.PoolService", "millrace.v1.AdminService",
+                                 "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}) {
+    test::RawStream call(d.channel, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo");
+    call.Write("\x22" + std::string(1, static_cast<char>(name.size())) + name);  // Field 4: the file with this symbol.
+    std::string answer;
+    ASSERT_TRUE(call.Read(&answer));
+    EXPECT_THAT(answer, testing::HasSubstr(".proto")) << name;
+  }
+}
+
+TEST(Server, AWatchOfHealthTellsEachChangeAndKnowsNoServiceThatIsNotThere) {
+  Daemon d;
+  auto health = grpc::health::v1::Health::NewStub(d.channel);
+  grpc::health::v1::HealthCheckRequest request;
+  grpc::health::v1::HealthCheckResponse answer;
+  grpc::ClientContext context, unknown_context;
+  request.set_service("millrace.v1.Nothing");
+  auto unknown = health->Watch(&unknown_context, request);
+  ASSERT_TRUE(unknown->Read(&answer));
+  EXPECT_EQ(answer.status(), grpc::health::v1::HealthCheckResponse::SERVICE_UNKNOWN);
+  request.set_service("millrace.v1.JobService");
+  auto watch = health->Watch(&context, request);
+  ASSERT_TRUE(watch->Read(&answer));
+  EXPECT_EQ(answer.status(), grpc::health::v1::HealthCheckResponse::SERVING);
+  d.server->SetAccepting(false);
+  ASSERT_TRUE(watch->Read(&answer));
+  EXPECT_EQ(answer.status(), grpc::health::v1::HealthCheckResponse::NOT_SERVING);
+  d.Drain();
+  d.server->Stop(std::chrono::hours(1));
+  EXPECT_FALSE(watch->Read(&answer));
+  EXPECT_EQ(Brief(watch->Finish()), "UNAVAILABLE DRAINING");
+  EXPECT_FALSE(unknown->Read(&answer));
+  EXPECT_EQ(Brief(unknown->Finish()), "UNAVAILABLE DRAINING");
+}
+
+TEST(Server, HealthSaysSoWhenNoMoreConnectionsAreTaken) {
+  Daemon d({.server = {.connections_max = 1}});
+  EXPECT_EQ(Health(d, ""), "SERVING");
+  grpc::ChannelArguments own;
+  own.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  auto second = grpc::CreateCustomChannel(d.server->address(), grpc::InsecureChannelCredentials(), own);
+  second->GetState(true);
+  test::Eventually([&] { return Health(d, "millrace.v1.PoolService") == "NOT_SERVING"; });
+  EXPECT_EQ(d.server->Reachable().reason(), "TOO_MANY_CONNECTIONS");
+  EXPECT_GE(d.server->Stats().connections.refused, 1u);
+  EXPECT_EQ(d.Wait(d.Submit("echo")).state(), v1::JOB_STATE_SUCCEEDED) << "who is connected is served";
 }
 
 TEST(Server, APortInUseIsAClearError) {

@@ -160,7 +160,9 @@ class SlowDiskTest : public testing::Test {
 TEST_F(SlowDiskTest, ManyReadsThatHangHoldUpNoOtherCall) {
   d.Pause();
   reads.Hang(true);
-  constexpr int kCalls = 64;  // Several times as many as gRPC has threads for calls.
+  constexpr int kCalls =
+      24;  // Several times as many as gRPC has threads for calls, and fewer than are read for at a time.
+  static_assert(kCalls < rpc::kReadsAtOnce);
   constexpr SentGet::Start kStart = &Async::GetJob;
   std::deque<SentGet> calls;
   for (int i = 0; i < kCalls; ++i) calls.emplace_back(d, kStart, get);
@@ -171,6 +173,27 @@ TEST_F(SlowDiskTest, ManyReadsThatHangHoldUpNoOtherCall) {
     EXPECT_TRUE(call.Answer().ok());
     EXPECT_EQ(call.response.result(), "payload");
   }
+}
+
+TEST_F(SlowDiskTest, NoMoreThanANumberOfCallsReadAtATimeAndWhoseClientHasGoneIsNotReadFor) {
+  reads.Hang(true);
+  constexpr SentGet::Start kStart = &Async::GetJob;
+  std::deque<SentGet> calls;
+  for (int i = 0; i < rpc::kReadsAtOnce; ++i) calls.emplace_back(d, kStart, get);
+  reads.Await(rpc::kReadsAtOnce);
+  const int made = reads.made();
+  for (int i = 0; i < 8; ++i) calls.emplace_back(d, kStart, get);
+  // All of them have arrived when each holds what is counted for a call.
+  const auto each = static_cast<int64_t>(rpc::kCallBytes);
+  Eventually([&] { return d.server->Stats().call_bytes >= each * (rpc::kReadsAtOnce + 8); });
+  EXPECT_EQ(reads.made(), made);
+  for (int i = 0; i < 8; ++i) calls[static_cast<size_t>(rpc::kReadsAtOnce + i)].context.TryCancel();
+  for (int i = 0; i < 8; ++i) EXPECT_FALSE(calls[static_cast<size_t>(rpc::kReadsAtOnce + i)].Answer().ok());
+  reads.Hang(false);
+  for (int i = 0; i < rpc::kReadsAtOnce; ++i) EXPECT_TRUE(calls[static_cast<size_t>(i)].Answer().ok());
+  // The client knows of its cancel before the server may.
+  Eventually([&] { return d.server->Stats().call_bytes == 0; });
+  EXPECT_LE(reads.made(), made + 8);
 }
 
 TEST_F(SlowDiskTest, EveryMethodReadsTheDiskOnAFiber) {

@@ -1,0 +1,215 @@
+// What a client can make the server hold, and for how long.
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "tests/rpc/daemon.h"
+#include "tests/rpc/raw_call.h"
+
+namespace millrace::test {
+namespace {
+
+using rpc::Method;
+
+v1::SubmitJobRequest EchoOf(const std::string& payload) {
+  v1::SubmitJobRequest request;
+  request.mutable_spec()->set_kind("echo");
+  request.mutable_spec()->set_payload(payload);
+  return request;
+}
+
+v1::StreamSubmitRequest Item(int64_t sequence, const std::string& payload = "") {
+  v1::StreamSubmitRequest item;
+  item.set_sequence(sequence);
+  *item.mutable_request() = EchoOf(payload);
+  return item;
+}
+
+TEST(Limits, ACompressedRequestIsRefusedInsteadOfInflated) {
+  Daemon d;
+  for (const auto algorithm : {GRPC_COMPRESS_GZIP, GRPC_COMPRESS_DEFLATE}) {
+    grpc::ClientContext context;
+    context.set_compression_algorithm(algorithm);
+    v1::SubmitJobResponse response;
+    EXPECT_EQ(d.jobs->SubmitJob(&context, EchoOf(std::string(1 << 20, '\0')), &response).error_code(),
+              grpc::StatusCode::UNIMPLEMENTED);
+  }
+  EXPECT_EQ(d.Wait(d.Submit("echo")).state(), v1::JOB_STATE_SUCCEEDED);
+}
+
+TEST(Limits, ACallWithTooMuchMetadataIsRefusedAndTheOthersOfItsConnectionGoOn) {
+  Daemon d;
+  grpc::ClientContext watching;
+  auto watch = d.jobs->WatchJobs(&watching, {});
+  watch->WaitForInitialMetadata();
+  const auto add = [](grpc::ClientContext& context, size_t bytes) {
+    for (size_t i = 0; i < bytes / 1024; ++i) context.AddMetadata("x-" + std::to_string(i), std::string(1024, 'x'));
+  };
+  const auto submit = [&](size_t bytes) {
+    grpc::ClientContext context;
+    add(context, bytes);
+    v1::SubmitJobResponse response;
+    return Brief(d.jobs->SubmitJob(&context, EchoOf(""), &response));
+  };
+  EXPECT_EQ(submit(12 << 10), "OK") << "more than gRPC's own limit of 8 KiB";
+  EXPECT_EQ(submit(24 << 10), "RESOURCE_EXHAUSTED METADATA_TOO_LARGE");
+  EXPECT_EQ(submit(100 << 10), "RESOURCE_EXHAUSTED METADATA_TOO_LARGE");
+  {
+    grpc::ClientContext context;
+    add(context, 24 << 10);
+    auto stream = d.jobs->StreamSubmit(&context);
+    v1::StreamSubmitResponse answer;
+    EXPECT_FALSE(stream->Read(&answer));
+    EXPECT_EQ(Brief(stream->Finish()), "RESOURCE_EXHAUSTED METADATA_TOO_LARGE");
+  }
+  {
+    grpc::ClientContext context;
+    add(context, 24 << 10);
+    auto stream = d.jobs->WatchJobs(&context, {});
+    v1::JobEvent event;
+    EXPECT_FALSE(stream->Read(&event));
+    EXPECT_EQ(Brief(stream->Finish()), "RESOURCE_EXHAUSTED METADATA_TOO_LARGE");
+  }
+  const std::string id = d.Submit("echo");
+  v1::JobEvent event;
+  do {
+    ASSERT_TRUE(watch->Read(&event));
+  } while (event.job_id() != id);
+}
+
+TEST(Limits, AMalformedItemEndsItsStreamWithAnErrorOnceThoseBeforeItAreAnswered) {
+  Daemon d;
+  RawStream stream(d.channel, "/millrace.v1.JobService/StreamSubmit");
+  for (int64_t i = 0; i < 3; ++i) ASSERT_TRUE(stream.Write(Item(i).SerializeAsString()));
+  ASSERT_TRUE(stream.Write("\x12\xff\xff"));
+  stream.Write(Item(4).SerializeAsString());
+  int answers = 0;
+  for (std::string answer; stream.Read(&answer); ++answers) {
+  }
+  EXPECT_EQ(answers, 3);
+  const ErrorSeen seen = Decode(stream.Finish());
+  EXPECT_EQ(Brief(seen), "INVALID_ARGUMENT MALFORMED_REQUEST");
+  EXPECT_EQ(seen.metadata.at("item"), "3");
+  EXPECT_EQ(d.stats.Requests(Method::kSubmitJob, StatusCode::kOk), 0u);
+}
+
+// A connection of its own whose client takes 64 KiB of an answer that nobody asks it for, and never more.
+std::shared_ptr<grpc::Channel> NarrowChannel(Daemon& d) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 64 << 10);
+  return grpc::CreateCustomChannel(d.server->address(), grpc::InsecureChannelCredentials(), arguments);
+}
+
+// A daemon with a finished job whose result takes half a megabyte.
+class UnreadTest : public testing::Test {
+ protected:
+  static constexpr size_t kBudget = size_t{8} << 20;
+
+  explicit UnreadTest(std::chrono::milliseconds patience = std::chrono::hours(1))
+      : d({.server = {.call_bytes_max = kBudget, .answer_time_max = patience}}) {
+    const std::string id = d.Submit("echo", std::string(512 << 10, 'x'));
+    d.Wait(id);
+    v1::GetJobRequest get;
+    get.set_id(id);
+    request = get.SerializeAsString();
+    Eventually([&] { return d.server->Stats().call_bytes == 0; });
+  }
+
+  // Asks for the job and takes no byte of it beyond what its gRPC reads ahead.
+  void AskAndDoNotRead() {
+    calls.emplace_back(narrow, "/millrace.v1.JobService/GetJob");
+    calls.back().Write(request);
+    calls.back().WritesDone();
+  }
+  uint64_t Ended() {
+    return d.stats.Requests(Method::kGetJob, StatusCode::kOk) +
+           d.stats.Requests(Method::kGetJob, StatusCode::kResourceExhausted);
+  }
+
+  Daemon d;
+  std::shared_ptr<grpc::Channel> narrow = NarrowChannel(d);
+  std::string request;
+  std::deque<RawStream> calls;
+};
+
+TEST_F(UnreadTest, AnswersThatNobodyReadsStayWithinTheBudgetAndAreGivenBack) {
+  constexpr int kCalls = 40;  // Of half a megabyte each for the result and the payload: five times the budget.
+  for (int i = 0; i < kCalls; ++i) AskAndDoNotRead();
+  Eventually([&] { return Ended() == kCalls; });
+  EXPECT_LE(d.server->Stats().call_bytes, static_cast<int64_t>(kBudget));
+  EXPECT_GT(d.stats.Requests(Method::kGetJob, StatusCode::kOk), 3u);
+  EXPECT_GT(d.stats.Requests(Method::kGetJob, StatusCode::kResourceExhausted), 20u);
+
+  // One that was refused says so, and when to come again.
+  bool told = false;
+  for (RawStream& call : calls) {
+    std::string answer;
+    if (call.Read(&answer)) continue;
+    const ErrorSeen seen = Decode(call.Finish());
+    EXPECT_EQ(Brief(seen), "RESOURCE_EXHAUSTED SERVER_BUSY");
+    EXPECT_TRUE(seen.retry);
+    told = true;
+    break;
+  }
+  EXPECT_TRUE(told);
+  calls.clear();
+  Eventually([&] { return d.server->Stats().call_bytes == 0; });
+  EXPECT_EQ(d.Wait(d.Submit("echo")).state(), v1::JOB_STATE_SUCCEEDED);
+}
+
+TEST_F(UnreadTest, AnItemOfAStreamForWhichThereIsNoRoomIsRefusedAloneAndTheStreamGoesOn) {
+  while (d.stats.Requests(Method::kGetJob, StatusCode::kResourceExhausted) == 0) {
+    const uint64_t before = Ended();
+    AskAndDoNotRead();
+    Eventually([&] { return Ended() > before; });
+  }
+  grpc::ClientContext context;
+  auto stream = d.jobs->StreamSubmit(&context);
+  ASSERT_TRUE(stream->Write(Item(1, std::string(900 << 10, 'x'))));
+  v1::StreamSubmitResponse answer;
+  ASSERT_TRUE(stream->Read(&answer));
+  EXPECT_EQ(Brief(Decode(answer.error())), "RESOURCE_EXHAUSTED SERVER_BUSY");
+  calls.clear();
+  do {
+    ASSERT_TRUE(stream->Write(Item(2, std::string(900 << 10, 'x'))));
+    ASSERT_TRUE(stream->Read(&answer));
+  } while (answer.has_error());
+  stream->WritesDone();
+  EXPECT_FALSE(stream->Read(&answer));
+  EXPECT_EQ(Brief(stream->Finish()), "OK");
+}
+
+class ImpatientTest : public UnreadTest {
+ protected:
+  ImpatientTest() : UnreadTest(std::chrono::milliseconds(300)) {}
+};
+
+TEST_F(ImpatientTest, AClientThatTakesNoAnswerIsCut) {
+  AskAndDoNotRead();
+  Eventually([&] { return Ended() == 1; });
+  Eventually([&] { return d.server->Stats().call_bytes == 0; });
+  std::string answer;
+  EXPECT_FALSE(calls.back().Read(&answer));
+  EXPECT_FALSE(calls.back().Finish().ok());
+}
+
+TEST_F(ImpatientTest, AClientOfAStreamThatTakesNoAnswerIsCut) {
+  grpc::ClientContext context;
+  auto jobs = v1::JobService::NewStub(narrow);
+  auto stream = jobs->StreamSubmit(&context);
+  // Answers of refused items quote what was wrong: enough of them fill whatever the client's gRPC reads ahead.
+  v1::StreamSubmitRequest item = Item(1);
+  item.mutable_request()->mutable_spec()->set_kind(std::string(200, 'k'));
+  int written = 0;
+  while (written < 100'000 && stream->Write(item)) ++written;
+  EXPECT_LT(written, 100'000) << "it went on and on";
+  EXPECT_FALSE(stream->Finish().ok());
+  Eventually([&] { return d.server->Stats().call_bytes == 0; });
+}
+
+}  // namespace
+}  // namespace millrace::test
