@@ -26,6 +26,14 @@ TEST(Retention, HasNothingToDoUntilTheOldestIsTooOld) {
   EXPECT_EQ(retention.PopTrimmed(kNow + 11s)->job.id, (JobId{1, 2}));
 }
 
+TEST(Retention, TheGreatestAgeIsNoLimit) {
+  Retention retention({Nanos::max(), 10, 1 << 20}, {Nanos::max(), 10, 1 << 20});
+  retention.Add(Ended(1, JobState::kSucceeded), kNow);
+  retention.Add(Ended(2, JobState::kFailed), kNow);
+  EXPECT_EQ(retention.Next(), MonoTime::max());
+  EXPECT_FALSE(retention.PopTrimmed(kNow + 24h * 365 * 100));
+}
+
 TEST(Retention, IsWantedAtOnceWhileThereAreTooManyBytesOrJobs) {
   Retention retention({1h, 10, 5 * kJobOverheadBytes}, {1h, 2, 1 << 20});
   for (uint64_t n = 0; n < 3; ++n) retention.Add(Ended(n, JobState::kSucceeded), kNow);

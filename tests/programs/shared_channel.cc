@@ -13,7 +13,7 @@ struct Request {
 SharedChannel<Request> StartSquaring(WaitGroup& running) {
   auto requests = MakeChannel<Request>();
   running.Go([requests] {
-    for (Request request : requests) request.answer.Send(request.number * request.number);
+    for (const Request& request : requests) request.answer.Send(request.number * request.number);
   });
   return requests;
 }

@@ -17,7 +17,6 @@ namespace millrace::sync {
 namespace {
 
 using namespace std::chrono_literals;
-using test::WatchedFiber;
 
 class AfterFuncTest : public test::OnAnyProcs {};
 INSTANTIATE_TEST_SUITE_P(Procs, AfterFuncTest, test::kAnyProcs);

@@ -59,7 +59,7 @@ TEST_P(SharedChannelTest, GoesThroughOtherChannels) {
     auto requests = MakeChannel<Request>();
     WaitGroup server;
     server.Go([requests] {
-      for (Request request : requests) request.answer.Send(request.number * request.number);
+      for (const Request& request : requests) request.answer.Send(request.number * request.number);
     });
     for (int i = 0; i < 10; ++i) {
       auto answer = MakeChannel<int>(1);
