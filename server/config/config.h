@@ -56,8 +56,10 @@ struct Config {
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
 
-  // Its clients may always come, so nothing is a deadlock; that handlers wait for each other for so long is worth a word.
-  rt::RuntimeOptions runtime{.report_deadlock = false, .report_blocked_longer = std::chrono::minutes(1)};
+  // Its clients may always come, so nothing is a deadlock; that handlers wait for each other for so long is worth a word. Its fibers
+  // are thousands, not millions, and run libraries that were written for the stacks of threads.
+  rt::RuntimeOptions runtime{
+      .stack_bytes = size_t{1} << 20, .report_deadlock = false, .report_blocked_longer = std::chrono::minutes(1)};
   dispatch::DispatcherOptions jobs;
   size_t store_buffer_bytes =
       size_t{32} << 20;  // What rocksdb gathers before it writes a table. No key: it follows the memory.

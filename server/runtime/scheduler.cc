@@ -27,8 +27,9 @@ constexpr uint32_t kSwitchSample = 64;
 // A fiber that yields after more than a slice by this much has computed rather than waited for something in its own way. Long against a
 // switch, which the lists then cost, and short against what others would notice.
 constexpr uint64_t kShortBursts = 20;
-// Of a machine's own stack: the search for work is shallow, an I/O poller's handlers are what needs room.
-constexpr size_t kMachineStackBytes = size_t{512} << 10;
+// Of a machine's own stack: the search for work is shallow, an I/O poller's handlers are what needs room. glibc takes the guard out of
+// it, which is as large as a fiber's (stack.h).
+constexpr size_t kMachineStackBytes = (size_t{512} << 10) + StackPool::kGuardBytes;
 
 // 0: nobody has said; the CPU limit decides, and is followed.
 int ProcsAskedFor(const RuntimeOptions& options) {
@@ -91,6 +92,7 @@ bool Scheduler::MakeMachine() {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, kMachineStackBytes);
+  pthread_attr_setguardsize(&attributes, StackPool::kGuardBytes);
   int error = pthread_create(&owned->thread, &attributes, MachineThread, owned.get());
   pthread_attr_destroy(&attributes);
   if (error != 0) return false;

@@ -36,8 +36,9 @@ size_t Checked(size_t bytes, const char* options) {
 
 StackPool::StackPool(size_t stack_bytes, size_t warm_bytes)
     : page_bytes_(static_cast<size_t>(sysconf(_SC_PAGESIZE))),
+      guard_bytes_(RoundUp(kGuardBytes, page_bytes_) + page_bytes_),
       stack_bytes_(RoundUp(stack_bytes, page_bytes_)),
-      stride_(stack_bytes_ + page_bytes_),
+      stride_(guard_bytes_ + stack_bytes_),
       warm_max_(warm_bytes / stack_bytes_) {}
 
 StackPool::~StackPool() {
@@ -87,10 +88,10 @@ void StackPool::AddSlab() {
 void StackPool::InstallGuard(char* low) {
   if (!guards_) return;
   if (guard_install_) {
-    if (madvise(low, page_bytes_, MADV_GUARD_INSTALL) == 0) return;
+    if (madvise(low, guard_bytes_, MADV_GUARD_INSTALL) == 0) return;
     guard_install_ = false;
   }
-  if (mprotect(low, page_bytes_, PROT_NONE) != 0) guards_ = false;
+  if (mprotect(low, guard_bytes_, PROT_NONE) != 0) guards_ = false;
 }
 
 Fiber* StackPool::NewFiber() {
@@ -101,7 +102,7 @@ Fiber* StackPool::NewFiber() {
   InstallGuard(low);
   Fiber* fiber = new (slab.At(index)) Fiber;
   fiber->pool = this;
-  fiber->stack_low = low + page_bytes_;
+  fiber->stack_low = low + guard_bytes_;
   fiber->tsan_fiber = sanitizers::CreateFiber();
   fiber->valgrind_stack = valgrind::AnnounceStack(fiber->stack_low, fiber);
   // release: pairs with FiberWalk::Next.
