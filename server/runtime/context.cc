@@ -4,6 +4,7 @@
 
 #include <boost/context/detail/fcontext.hpp>
 #include <cerrno>
+#include <exception>
 
 #include "base/check.h"
 #include "runtime/preempt.h"
@@ -66,14 +67,25 @@ MR_NO_TSAN inline void Arrive(Machine& machine, Fiber* fiber, transfer_t from, v
   Unpin();
 }
 
-// The outermost frame of every fiber. noexcept: an exception that leaves the closure ends in std::terminate, with the exception's
-// name and message, instead of unwinding into nothing.
-MR_NO_TSAN void FiberEntry(transfer_t from) noexcept {
+// The outermost frame of every fiber, and said to be that for whoever unwinds: an exception that leaves the closure ends
+// in std::terminate, which is called where it was thrown, with all frames in place for the backtrace. (noexcept would
+// unwind them first.)
+MR_NO_TSAN void FiberEntry(transfer_t from) {
+#if defined(__x86_64__)
+  asm volatile(".cfi_undefined rip");
+#elif defined(__aarch64__)
+  asm volatile(".cfi_undefined x30");
+#endif
   Machine* machine = static_cast<Machine*>(from.data);
   Fiber* fiber = machine->current;
   Arrive(*machine, fiber, from, nullptr);
 
-  fiber->entry(fiber->closure);
+  try {
+    fiber->entry(fiber->closure);
+  } catch (abi::__forced_unwind&) {
+    // pthread_exit: there is no thread here that could end.
+    std::terminate();
+  }
 
   Pin();
   machine = CurrentMachine();

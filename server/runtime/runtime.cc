@@ -10,11 +10,12 @@
 #include "runtime/context.h"
 #include "runtime/cycles.h"
 #include "runtime/dump.h"
+#include "runtime/faults.h"
+#include "runtime/last_report.h"
 #include "runtime/park.h"
 #include "runtime/reporter.h"
 #include "runtime/sanitizers.h"
 #include "runtime/scheduler.h"
-#include "runtime/stack_overflow.h"
 #include "runtime/timer.h"
 #include "runtime/trace_running.h"
 
@@ -29,7 +30,8 @@ Runtime::~Runtime() {
 }
 
 void Runtime::RunMain(Fiber* main) {
-  ReportStackOverflows();
+  ReportFaults();
+  ReportFatalErrors();
   SetTraceRunning(TraceRunningFiber);
   if (dump_on_sigquit_) DumpOnSignal(SIGQUIT);
   if (scheduler_->RunMain(main)) return;
