@@ -45,6 +45,7 @@ struct Look {
   bool halted = false;  // It stands at preempted_at.
   bool asleep = false;  // It runs, as far as anybody has said, but its thread sleeps.
   bool moved = false;
+  bool keeps_thread = false;
 
   bool truncated = false;
   size_t depth = 0;
@@ -77,6 +78,7 @@ MR_NO_SANITIZE Look ReadState(const Fiber& fiber) {
   look.since = now.since;
   look.name = now.name;
   look.halted = now.preempted_at.pc != 0;
+  look.keeps_thread = now.thread_locks > 0;
   return look;
 }
 
@@ -159,7 +161,7 @@ class Dump {
     text += "\n";
     for (const auto& [id, look] : shown_) {
       text += "fiber " + std::to_string(id) + Quoted(look) + " [" + look.Label() + ", " + Duration(look.since, now_) +
-              "]:\n";
+              (look.keeps_thread ? ", keeps its thread" : "") + "]:\n";
       AddFrames(look, text);
     }
     AddGroups(text);

@@ -58,11 +58,13 @@ struct alignas(64) Fiber {
   int saved_errno = 0;
   ExceptionState exceptions;
   Fiber* next = nullptr;  // Link of whichever list owns it: a queue of the scheduler or a free list.
-  // A ready fiber that can only go on on this machine's thread: a signal stopped it there, or it comes out of a blocking call.
+  // A ready fiber that can only go on on this machine's thread: a signal stopped it there, or it comes out of a blocking call. Also
+  // while it is not ready, if it keeps its thread (lock_thread.h).
   Machine* bound = nullptr;
-  bool started = false;     // Has run.
-  bool urgent = false;      // FiberOptions::urgent
-  bool was_parked = false;  // A signal has stopped it before.
+  bool started = false;      // Has run.
+  bool urgent = false;       // FiberOptions::urgent
+  bool was_parked = false;   // A signal has stopped it before.
+  uint8_t thread_locks = 0;  // LockThread, nested.
 
   uint32_t select_random = 0;  // Generator of the order in which its selects look at their cases.
 

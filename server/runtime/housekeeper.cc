@@ -84,8 +84,8 @@ void Housekeeper::Run() {
   for (;;) {
     // Without this, whoever finds no machine to wake would ask, and this would try in vain, all the time.
     if (!MakeMachines()) WaitBeforeNextTry();
-    int64_t until = TimerHeap::kNever;
-    if (scheduler_.follow_cpu_limit_.load(std::memory_order_relaxed)) until = cpu_limit_at_ns;
+    int64_t until = scheduler_.ReapMachines() ? NowNs() + kNextTryNs : TimerHeap::kNever;
+    if (scheduler_.follow_cpu_limit_.load(std::memory_order_relaxed)) until = std::min(until, cpu_limit_at_ns);
     if (deadlocks) until = std::min(until, deadlocks_after_ns_);
     if (blocked_limit_ns_ > 0) until = std::min(until, blocked_at_ns_);
     if (until == TimerHeap::kNever) {
@@ -201,6 +201,7 @@ Housekeeper::Rest Housekeeper::LookForRest() const {
   // A machine without a processor may still be leaving a fiber, which Settle calls parked before it asks whether it may be. One
   // that looks for work, or is in a call, is not asleep either.
   int asleep = s.idle_machine_count_.load(std::memory_order_seq_cst) +
+               s.locked_asleep_.load(std::memory_order_seq_cst) +
                (s.poll_until_.load(std::memory_order_seq_cst) != Scheduler::kNobodyPolls ? 1 : 0);
   rest.complete = rest.complete && resting == created && asleep == s.machine_count_.load(std::memory_order_seq_cst);
   return rest;

@@ -30,6 +30,7 @@ struct Machine {
   Scheduler& scheduler;
   ProcessorSlot processor;
   Fiber* current = nullptr;           // Also while the fiber is stopped by a signal or in a blocking call.
+  Fiber* locked = nullptr;            // Keeps this thread (lock_thread.h): no other fiber runs here.
   bool spinning = false;              // Looks for work and is counted by the idle protocol.
   std::atomic<bool> blocking{false};  // In rt::Blocking, without a processor.
 
@@ -60,7 +61,7 @@ struct Machine {
   int64_t detached_cpu_ns = 0;
   int64_t detached_cpu_since_ns = 0;
   Machine* detached_next = nullptr;
-  bool watched = false;
+  std::atomic<bool> watched{false};  // Is in the list.
 
   // ---- Sleeping. `wake` goes 0 -> 1 after `assigned` and `assigned_spinning` are set.
   std::atomic<uint32_t> wake{0};

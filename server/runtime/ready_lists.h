@@ -2,7 +2,8 @@
 //
 //   urgent     FiberOptions::urgent: woken or new; those out of a blocking call in a list of their own
 //   timely     woken       by a plain thread, sysmon or the poller, or more than a ring holds; new ones among them
-//              returned    out of a blocking call, or urgent and stopped; they can go on on their own thread only (Fiber::bound)
+//              returned    out of a blocking call, or urgent and stopped, or keeps its thread; they can go on on their own thread
+//                          only (Fiber::bound)
 //              held back   have not begun, and wait until fewer threads are parked or one more is affordable
 //   hogs       stopped     by a signal at the end of a slice; bound as well
 //              gave way    by rt::Yield after they had computed for long
@@ -30,7 +31,7 @@ class ReadyLists {
 
   MR_NO_TSAN void Push(Kind kind, Fiber* fiber) {
     lists_[kind].PushBack(fiber);
-    if (fiber->bound != nullptr) parked_.fetch_add(1, std::memory_order_relaxed);
+    if (Parks(*fiber)) parked_.fetch_add(1, std::memory_order_relaxed);
     if (IsUrgent(kind)) urgent_.fetch_add(1, std::memory_order_relaxed);
     // seq_cst: rule 1 of scheduler.h is "push, then look who sleeps" against "go to sleep, then look at this".
     all_.fetch_add(1, std::memory_order_seq_cst);
@@ -75,6 +76,8 @@ class ReadyLists {
   int64_t parked() const { return parked_.load(std::memory_order_relaxed); }
 
  private:
+  // A thread that belongs to its fiber (lock_thread.h) is not one more.
+  static bool Parks(const Fiber& fiber) { return fiber.bound != nullptr && fiber.thread_locks == 0; }
   static bool IsUrgent(Kind kind) { return kind <= kUrgentReturned; }
 
   MR_NO_TSAN Kind Older(Kind one, Kind other) const {
@@ -85,7 +88,7 @@ class ReadyLists {
   MR_NO_TSAN Fiber* Pop(Kind kind) {
     Fiber* fiber = lists_[kind].PopFront();
     if (fiber == nullptr) return nullptr;
-    if (fiber->bound != nullptr) parked_.fetch_sub(1, std::memory_order_relaxed);
+    if (Parks(*fiber)) parked_.fetch_sub(1, std::memory_order_relaxed);
     if (IsUrgent(kind)) urgent_.fetch_sub(1, std::memory_order_relaxed);
     all_.fetch_sub(1, std::memory_order_seq_cst);
     return fiber;

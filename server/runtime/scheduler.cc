@@ -126,11 +126,13 @@ void* Scheduler::MachineThread(void* argument) {
 void Scheduler::Loop(Machine& machine) {
   BindThreadState(machine);
   bool inherits = false;
-  while (Fiber* fiber = FindRunnable(machine, &inherits)) {
-    if (fiber->bound != nullptr) {
+  for (;;) {
+    Fiber* fiber = machine.locked == nullptr ? FindRunnable(machine, &inherits) : AwaitLocked(machine);
+    if (fiber == nullptr) return;
+    if (fiber->bound != nullptr && fiber != machine.locked) {
       HandToBound(machine, *machine.processor, fiber);
     } else {
-      Execute(machine, fiber, inherits);
+      Execute(machine, fiber, inherits && machine.locked == nullptr);
     }
   }
 }
@@ -198,10 +200,11 @@ MR_NO_TSAN Fiber* Scheduler::PickNext(Machine& machine, Fiber* leaving) {
     processor->shares.BurstEnds(now, processor->tick.Get(), slice_ticks_);
   processor->counters.switches_voluntary.Add(1);
   if constexpr (!kSwitchesDirectly) return nullptr;
-  if (simulate_ || stopping_.load(std::memory_order_relaxed) || TooManyParked() || ready_.AnyUrgent() ||
-      processor->index >= procs() || (leaving == main_ && machine.after_switch == AfterSwitch::kFinish) ||
-      processor->timers.earliest_ticks() <= now || TicksBetween(processor->slice_start.Get(), now) > slice_ticks_ ||
-      SharedWorkIsDue(*processor, now)) {
+  // One that keeps its thread runs there alone.
+  if (leaving->bound != nullptr || simulate_ || stopping_.load(std::memory_order_relaxed) || TooManyParked() ||
+      ready_.AnyUrgent() || processor->index >= procs() ||
+      (leaving == main_ && machine.after_switch == AfterSwitch::kFinish) || processor->timers.earliest_ticks() <= now ||
+      TicksBetween(processor->slice_start.Get(), now) > slice_ticks_ || SharedWorkIsDue(*processor, now)) {
     return nullptr;
   }
   bool inherits;
@@ -214,7 +217,7 @@ MR_NO_TSAN Fiber* Scheduler::PickNext(Machine& machine, Fiber* leaving) {
 __attribute__((noinline)) MR_NO_TSAN void Scheduler::QueueAgain(Machine& machine, Fiber* left, bool soon) {
   Processor* processor = machine.processor.Get();
   left->state.store(FiberState::kReady, std::memory_order_relaxed);
-  if (processor == nullptr) return SubmitFromOutside(left);
+  if (processor == nullptr || left->bound != nullptr) return SubmitFromOutside(left);
   if (soon) {
     if (Fiber* displaced = processor->run_queue.PushNext(left)) PushLocal(*processor, displaced);
   } else if (machine.left_after_computing && !simulate_) {

@@ -15,8 +15,8 @@
 //   4. While a processor is idle and timers are armed, or while fibers wait for I/O, one machine holds the poller role and sleeps
 //      no longer than the earliest timer. It is dropped only for running with a processor (then rule 2 finds a successor, or
 //      sysmon does), or when no processor is idle and no I/O is awaited, and then it looks again (PollUntilWork).
-//   5. A fiber that a signal has stopped goes on on the thread that it was stopped on. Who finds it in the queue hands the
-//      processor to that thread (HandToBound).
+//   5. A fiber that a signal has stopped goes on on the thread that it was stopped on, and one that keeps its thread on that. Who
+//      finds it in the queue hands the processor to that thread (HandToBound).
 //
 // Memory and locks: nothing here allocates or takes a lock that user code can hold, once a machine runs. A fiber may have been
 // stopped inside malloc; whoever waited for it there with the only processor would wait for ever. Threads are made by the
@@ -97,6 +97,10 @@ class Scheduler {
 
   // ---- On a fiber, or in a ParkCommit.
   void StartTimer(Timer* timer, int64_t deadline_ns, Timer::Fire fire, int64_t period_ns);
+
+  // ---- On a fiber that keeps its thread, or gives it back (lock_thread.h)
+  static void LockThread(Machine& machine);
+  static void UnlockThread(Machine& machine);
 
   // ---- On a fiber: around a call that blocks the thread.
   // `at`: where the fiber stands during the call, for dumps.
@@ -217,6 +221,10 @@ class Scheduler {
   void Disown(Processor& processor);
   void CloseDetachedAccount(Machine& machine, Fiber* fiber, uint64_t now);
 
+  // ---- Fibers that keep their thread (scheduler_locked.cc)
+  Fiber* AwaitLocked(Machine& machine);
+  bool ReapMachines();
+
   // ---- The number of processors (scheduler_resize.cc)
   enum class ResizedBy : uint8_t { kProgram, kCpuLimit };
   int Resize(int procs, ResizedBy by);
@@ -271,6 +279,8 @@ class Scheduler {
   std::atomic<int> idle_machine_count_{0};
   std::atomic<int> machine_count_{0};
   std::atomic<int> starting_count_{0};  // Made, but their threads have not begun.
+  std::atomic<int> locked_asleep_{0};   // Whose fiber keeps the thread and waits.
+  std::atomic<int> ended_machines_{0};  // In machines_ still, for ReapMachines.
 
   // UnstoppableGuard, for both. Never taken by a machine's own stack.
   std::mutex resize_mutex_;    // One SetProcs at a time.

@@ -52,6 +52,7 @@ MR_NO_TSAN Fiber* Scheduler::Allocate(FiberOptions options) {
   fiber->started = false;
   fiber->urgent = options.urgent;
   fiber->was_parked = false;
+  fiber->thread_locks = 0;
   fiber->saved_errno = 0;
   fiber->exceptions = {};
   // Else every fiber's first select would look at its cases in the same order.

@@ -108,7 +108,7 @@ MR_NO_TSAN void Scheduler::GoOn(Machine& machine, Processor& processor) {
   Fiber* fiber = machine.current;
   uint64_t now = NowTicks();
   uint64_t waited = TicksBetween(fiber->since, now);
-  fiber->bound = nullptr;
+  if (fiber->thread_locks == 0) fiber->bound = nullptr;
   fiber->runnable += waited;
   fiber->since = now;
   fiber->state.store(FiberState::kRunning, std::memory_order_relaxed);

@@ -19,7 +19,7 @@ void Scheduler::PushLocal(Processor& processor, Fiber* fiber) {
 // Hands a ready fiber over; `machine` is the calling thread's, or nullptr.
 MR_NO_TSAN void Scheduler::Submit(Machine* machine, Fiber* fiber) {
   sanitizers::Release(fiber);
-  if (machine != nullptr && &machine->scheduler == this && !fiber->urgent) {
+  if (machine != nullptr && &machine->scheduler == this && fiber->bound == nullptr && !fiber->urgent) {
     Pin();
     if (Processor* processor = machine->processor.Get()) [[likely]] {
       if (Fiber* displaced = processor->run_queue.PushNext(fiber)) PushLocal(*processor, displaced);
@@ -44,11 +44,23 @@ void Scheduler::SubmitFromOutside(Fiber* fiber) {
   // the right to wake others, and everybody might sleep for ever.
   PinScope pin;
   outside_calls_.fetch_add(1, std::memory_order_relaxed);
+  Processor* processor = nullptr;
   {
     LockGuard guard(lock_);
-    ready_.Push(fiber->urgent ? ReadyLists::kUrgent : ReadyLists::kWoken, fiber);
+    // Straight to its thread, if it keeps one: any other would have to be woken first, to find it.
+    if (fiber->bound != nullptr && !stopping_.load(std::memory_order_relaxed)) processor = PopIdleProcessor();
+    if (processor == nullptr) {
+      ready_.Push(fiber->bound != nullptr ? (fiber->urgent ? ReadyLists::kUrgentReturned : ReadyLists::kReturned)
+                                          : (fiber->urgent ? ReadyLists::kUrgent : ReadyLists::kWoken),
+                  fiber);
+    }
   }
-  WakeIfIdle();
+  if (processor != nullptr) {
+    Assign(*fiber->bound, processor, false);
+    RouseSysmon();
+  } else {
+    WakeIfIdle();
+  }
   // release: pairs with ~Scheduler. Nothing of the scheduler is touched after this.
   outside_calls_.fetch_sub(1, std::memory_order_release);
 }

@@ -154,8 +154,8 @@ ThreadDoes Sysmon::GuessFromClock(Processor& processor, pid_t tid, uint64_t tick
 void Sysmon::Watch(Machine& machine, int64_t cpu_ns) {
   machine.detached_cpu_ns = cpu_ns;
   machine.detached_cpu_since_ns = NowNs();
-  if (machine.watched) return;
-  machine.watched = true;
+  if (machine.watched.load(std::memory_order_relaxed)) return;
+  machine.watched.store(true, std::memory_order_relaxed);
   machine.detached_next = detached_;
   detached_ = &machine;
 }
@@ -168,7 +168,8 @@ void Sysmon::LookAtDetached() {
     // acquire: pairs with the release where a machine gets a processor again, or leaves its fiber.
     if (machine.detached_at.load(std::memory_order_acquire) == 0) {
       *cursor_ = machine.detached_next;
-      machine.watched = false;
+      // release: pairs with ReapMachines, after which the machine is gone.
+      machine.watched.store(false, std::memory_order_release);
       continue;
     }
     if (Computes(machine) && kPreemptionWorks) SendPreemptSignal(machine);

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "runtime/lock_thread.h"
 #include "runtime/runtime.h"
 #include "sync/after_func.h"
 #include "sync/cancel.h"
@@ -45,8 +46,11 @@ int Run(F&& main) {
 }
 
 using rt::Go;
+using rt::LockThread;
 using rt::SleepFor;
 using rt::SleepUntil;
+using rt::ThreadLock;
+using rt::UnlockThread;
 using rt::Yield;
 
 using sync::AfterFunc;
