@@ -75,8 +75,10 @@ struct Machine {
 
   // ---- The end
   enum class Life : uint32_t { kRuns, kEnded, kAbandoned };
-  std::atomic<bool> stop_anywhere{false};  // At the end of the run, not only in the program's own code (AwaitMachines).
-  std::atomic<Life> life{Life::kRuns};     // Abandoned: asleep for ever in the middle of a fiber.
+  // At the end of the run it is stopped for good: where (AwaitMachines).
+  enum class Stop : uint8_t { kInOwnCode, kInLibraries, kAnywhere };
+  std::atomic<Stop> stop{Stop::kInOwnCode};
+  std::atomic<Life> life{Life::kRuns};  // Abandoned: asleep for ever in the middle of a fiber.
 
   uint64_t random_state = 0;
   pthread_t thread{};

@@ -12,6 +12,7 @@
 #include "runtime/dump.h"
 #include "runtime/faults.h"
 #include "runtime/last_report.h"
+#include "runtime/library_code.h"
 #include "runtime/park.h"
 #include "runtime/reporter.h"
 #include "runtime/sanitizers.h"
@@ -30,6 +31,7 @@ Runtime::~Runtime() {
 }
 
 void Runtime::RunMain(Fiber* main) {
+  LearnLibraries();
   ReportFaults();
   ReportFatalErrors();
   SetTraceRunning(TraceRunningFiber);

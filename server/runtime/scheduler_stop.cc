@@ -7,6 +7,7 @@
 #include "runtime/backtrace.h"
 #include "runtime/cycles.h"
 #include "runtime/futex.h"
+#include "runtime/library_code.h"
 #include "runtime/preempt.h"
 #include "runtime/sanitizers.h"
 #include "runtime/scheduler.h"
@@ -19,8 +20,10 @@ namespace millrace::rt {
 namespace {
 
 // A fiber that runs when main returns gets this long to reach its next switch before its thread is stopped in the program's own code, or
-// where it waits for the outside; this long one that sleeps for a lock, whose holder may still come free of it; and this long any.
+// where it waits for the outside; this long one that computes in a library, whose own locks it may hold; this long one that sleeps for a
+// lock, whose holder may still come free of it; and this long any, in the middle of malloc as well.
 constexpr int64_t kPatienceNs = 20'000'000;
+constexpr int64_t kLibraryPatienceNs = 100'000'000;
 constexpr int64_t kLockPatienceNs = 200'000'000;
 constexpr int64_t kEndOfPatienceNs = 10'000'000'000;
 
@@ -108,7 +111,10 @@ void Scheduler::HurryToItsEnd(Machine& machine, int64_t waited_ns) {
   SleepsFor what = WhatThreadSleepsFor(tid);
   bool anywhere = waited_ns > kEndOfPatienceNs || machine.blocking.load(std::memory_order_relaxed) ||
                   what == SleepsFor::kOutside || (what == SleepsFor::kLock && waited_ns > kLockPatienceNs);
-  machine.stop_anywhere.store(anywhere, std::memory_order_relaxed);  // Not for ever: it may go on, into malloc.
+  Machine::Stop stop = anywhere                         ? Machine::Stop::kAnywhere
+                       : waited_ns > kLibraryPatienceNs ? Machine::Stop::kInLibraries
+                                                        : Machine::Stop::kInOwnCode;
+  machine.stop.store(stop, std::memory_order_relaxed);  // Not for ever: it may go on, into malloc.
   SendPreemptSignal(machine);
 }
 
@@ -128,7 +134,10 @@ bool Scheduler::OtherThreads() const {
 // the C library with it (malloc's, stdio's)? The fiber's caller might, but a program's own code is not called back from inside
 // those.
 MR_NO_TSAN void Scheduler::StopInHandler(Machine& machine, const SavedFrame& interrupted) {
-  if (InOwnCode(interrupted.pc) || machine.stop_anywhere.load(std::memory_order_relaxed)) Abandon(machine);
+  Machine::Stop stop = machine.stop.load(std::memory_order_relaxed);
+  if (InOwnCode(interrupted.pc) || stop == Machine::Stop::kAnywhere ||
+      (stop == Machine::Stop::kInLibraries && !MayHoldProcessLocks(interrupted.pc)))
+    Abandon(machine);
 }
 
 // Nothing of this thread is touched again. Its fiber may own anything, so nothing is released either.
