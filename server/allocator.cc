@@ -1,3 +1,9 @@
+#include "allocator.h"
+
+#include <jemalloc/jemalloc.h>
+
+#include <cstdio>
+
 // The daemon's allocator is jemalloc (libjemalloc2): glibc's keeps what a mixed load has freed in pieces, several times as much as is
 // in use. This string, which jemalloc looks for by its name, is its configuration; the variable MALLOC_CONF comes on top.
 //
@@ -9,3 +15,21 @@ extern "C" {
 __attribute__((used, visibility("default"))) const char* malloc_conf =
     "narenas:4,dirty_decay_ms:1000,muzzy_decay_ms:0,background_thread:true";
 }
+
+namespace millrace {
+
+void GiveMemoryBackAtOnce() {
+  ssize_t now = 0;
+  unsigned arenas = 0;
+  size_t size = sizeof arenas;
+  // Of those to come, and of those that are there.
+  (void)mallctl("arenas.dirty_decay_ms", nullptr, nullptr, &now, sizeof now);
+  (void)mallctl("arenas.narenas", &arenas, &size, nullptr, 0);
+  for (unsigned i = 0; i < arenas; ++i) {
+    char of_one[40];
+    snprintf(of_one, sizeof of_one, "arena.%u.dirty_decay_ms", i);
+    (void)mallctl(of_one, nullptr, nullptr, &now, sizeof now);  // Fails for one that nobody has used yet.
+  }
+}
+
+}  // namespace millrace

@@ -4,6 +4,8 @@
 #include <variant>
 #include <vector>
 
+#include "allocator.h"
+#include "base/cgroup.h"
 #include "base/log.h"
 #include "base/open_files.h"
 #include "base/standard_streams.h"
@@ -19,6 +21,8 @@ namespace {
 
 constexpr std::chrono::seconds kHealthPatience{4};  // A container's check is given five by the image.
 constexpr int kExitUnhealthy = 1;
+
+constexpr int64_t kLittleMemory = int64_t{512} << 20;
 
 // For the log: whole lines, up to a limit.
 std::string ShortConfig(const config::Config& config) {
@@ -62,6 +66,7 @@ int Main(const std::vector<std::string>& arguments) {
     return health.ok() ? 0 : kExitUnhealthy;
   }
 
+  if (const int64_t memory = MemoryLimit(); memory > 0 && memory < kLittleMemory) GiveMemoryBackAtOnce();
   ConfigureLog(loaded.config.log_level, loaded.config.log_format);
   StartLogWriter();
   for (const auto& warning : line.warnings) LogWarning("%s", warning.c_str());

@@ -91,6 +91,7 @@ check "its budget follows the limit" docker exec "$container" sh -c 'millraced -
 check "many large jobs" docker exec "$container" sh -c '
   millrace pools pause default && head -c 1000000 /dev/urandom >/tmp/large
   millrace submit echo --file /tmp/large --count 300 --on-full reject >/dev/null; millrace pools list'
+check "are worked off" docker exec "$container" sh -c 'millrace pools resume default && millrace --timeout 60s pools drain default'
 check "it was not killed" test "$(docker inspect -f '{{.State.OOMKilled}} {{.State.Running}}' "$container")" = "false true"
 
 echo "---- with programs of one's own"
