@@ -25,9 +25,11 @@ workers = 1
 pool = "programs"
 exec = ["/bin/sh", "-c", "echo started > $scratch/started; read line < $scratch/gate; echo \$line"]
 TOML
+# A name without spaces, at which LD_PRELOAD ends a path.
+ln -s "$bin/libfailing_disk.so" "$scratch/failing_disk.so"
 start() { start_daemon --store rocksdb; }
 start_to_fail() {
-  export MILLRACE_FAILING_DISK=$scratch/data/store MILLRACE_FAULTS=$faults LD_PRELOAD=$bin/libfailing_disk.so
+  export MILLRACE_FAILING_DISK=$scratch/data/store MILLRACE_FAULTS=$faults LD_PRELOAD=$scratch/failing_disk.so
   start
   unset LD_PRELOAD MILLRACE_FAILING_DISK MILLRACE_FAULTS
 }
