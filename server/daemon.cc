@@ -133,7 +133,7 @@ class Daemon {
         signals_(signals),
         store_(std::move(store)),
         mark_(std::move(mark)),
-        backups_([this](const std::string& copy) { return store_.rocks->Checkpoint(copy); }),
+        backups_(config.data_dir, [this](const std::string& copy) { return store_.rocks->Checkpoint(copy); }),
         runtime_(config.runtime),
         process_host_({.adopt = true, .mark = mark_.text()}),
         exec_(process_host_),

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "store/taken_place.h"
 
 namespace millrace::store {
 
@@ -36,26 +37,29 @@ Status FromSystem(const std::string& what, int error) {
   return Unavailable("BACKUP_FAILED", "the backup failed: " + said);
 }
 
-// The folder as it will be named: absolute, without a slash at its end.
-Result<std::string> CheckFolder(const std::string& given) {
-  if (!given.starts_with('/')) {
-    return InvalidArgument("BAD_FOLDER", "folder '" + given +
-                                             "' is not an absolute path on the daemon's machine; say for instance "
-                                             "/var/backups/millrace-monday")
-        .Field("folder");
+struct Place {
+  std::string folder;     // As the system will reach it.
+  bool is_there = false;  // An empty folder, which is replaced.
+};
+
+Result<Place> CheckFolder(const std::string& given, const std::string& data_dir) {
+  Result<std::string> resolved = ResolvePlace(given);
+  if (!resolved.ok()) return resolved.status();
+  const std::string folder = *std::move(resolved);
+  if (!data_dir.empty()) {
+    MR_RETURN_IF_ERROR(CheckOutside(folder, data_dir));
+    MR_RETURN_IF_ERROR(CheckOutside(folder, data_dir + "/store"));  // It may be mounted elsewhere as well.
   }
-  fs::path path = fs::path(given).lexically_normal();
-  if (!path.has_filename()) path = path.parent_path();
-  const std::string folder = path.string();
   struct stat parent {
   }, found{};
-  if (stat(path.parent_path().c_str(), &parent) != 0) {
-    return Unusable(folder, path.parent_path().string() + ": " + strerror(errno));
-  }
+  const std::string parent_path = fs::path(folder).parent_path().string();
+  if (stat(parent_path.c_str(), &parent) != 0) return Unusable(folder, parent_path + ": " + strerror(errno));
   if (lstat(folder.c_str(), &found) != 0) {
-    return errno == ENOENT ? Result<std::string>(folder) : Unusable(folder, strerror(errno));
+    return errno == ENOENT ? Result<Place>(Place{folder}) : Unusable(folder, strerror(errno));
   }
+  // A link as well: what it leads to may be anything by the time that the backup is whole.
   if (!S_ISDIR(found.st_mode)) return Unusable(folder, "it is there, and no folder");
+  if (found.st_uid != geteuid()) return Unusable(folder, "it belongs to another user than millraced runs as");
   // What is made beside it could not be renamed to it.
   if (found.st_dev != parent.st_dev) return Unusable(folder, "a file system is mounted there; name a folder inside it");
   std::error_code error;
@@ -66,7 +70,15 @@ Result<std::string> CheckFolder(const std::string& given) {
                               "the folder " + folder + " is not empty; choose one that is not there yet")
         .Field("folder");
   }
-  return folder;
+  return Place{folder, true};
+}
+
+// Takes the place of an empty folder that was looked at before, and of nothing else that may have come meanwhile.
+int Rename(const std::string& from, const Place& to) {
+  const unsigned flags = to.is_there ? 0 : RENAME_NOREPLACE;
+  if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.folder.c_str(), flags) == 0) return 0;
+  // EINVAL: a file system that does not know the flag.
+  return errno == EINVAL && flags != 0 ? rename(from.c_str(), to.folder.c_str()) : -1;
 }
 
 Status SyncPath(const std::string& path, int flags) {
@@ -96,7 +108,8 @@ Status Finish(const std::string& store, BackupReport* report) {
   return error ? FromSystem(store, error.value()) : SyncFolder(store);
 }
 
-Status Make(const std::string& folder, const Checkpoint& checkpoint, BackupReport* report) {
+Status Make(const Place& place, const Checkpoint& checkpoint, BackupReport* report) {
+  const std::string& folder = place.folder;
   std::string partial = folder + ".partial-XXXXXX";
   if (mkdtemp(partial.data()) == nullptr) return Unusable(folder, strerror(errno));
   auto fill = [&]() -> Status {
@@ -104,8 +117,7 @@ Status Make(const std::string& folder, const Checkpoint& checkpoint, BackupRepor
     MR_RETURN_IF_ERROR(checkpoint(store));
     MR_RETURN_IF_ERROR(Finish(store, report));
     MR_RETURN_IF_ERROR(SyncFolder(partial));
-    // Takes the place of an empty folder as well, and of nothing else.
-    if (rename(partial.c_str(), folder.c_str()) != 0) return Unusable(folder, strerror(errno));
+    if (Rename(partial, place) != 0) return Unusable(folder, strerror(errno));
     return OkStatus();
   };
   Status status = fill();
@@ -118,12 +130,12 @@ Status Make(const std::string& folder, const Checkpoint& checkpoint, BackupRepor
 
 }  // namespace
 
-Result<BackupReport> MakeBackup(const std::string& folder, const Checkpoint& checkpoint) {
+Result<BackupReport> MakeBackup(const std::string& folder, const std::string& data_dir, const Checkpoint& checkpoint) {
   const auto start = std::chrono::steady_clock::now();
-  Result<std::string> checked = CheckFolder(folder);
-  if (!checked.ok()) return checked.status();
-  BackupReport report{.folder = *std::move(checked)};
-  MR_RETURN_IF_ERROR(Make(report.folder, checkpoint, &report));
+  const Result<Place> place = CheckFolder(folder, data_dir);
+  if (!place.ok()) return place.status();
+  BackupReport report{.folder = place->folder};
+  MR_RETURN_IF_ERROR(Make(*place, checkpoint, &report));
   report.took = std::chrono::duration_cast<Nanos>(std::chrono::steady_clock::now() - start);
   return report;
 }
@@ -139,7 +151,7 @@ void Backups::Start(const std::string& folder, Done done) {
   if (thread_.joinable()) thread_.join();  // Its last lines are running, at most.
   running_ = true;
   thread_ = std::thread([this, folder, done = std::move(done)] {
-    Result<BackupReport> report = MakeBackup(folder, checkpoint_);
+    Result<BackupReport> report = MakeBackup(folder, data_dir_, checkpoint_);
     if (report.ok()) {
       LogInfo("backup: %lld files with %lld bytes in %s, after %.3f s", static_cast<long long>(report->files),
               static_cast<long long>(report->bytes), report->folder.c_str(),

@@ -30,6 +30,7 @@
 #include "store/rocks_common.h"
 #include "store/rocks_events.h"
 #include "store/table_check.h"
+#include "store/taken_place.h"
 
 namespace millrace::store {
 
@@ -128,11 +129,13 @@ class RocksDisk final : public Disk {
   // The first time it may make the store.
   Status Open(bool may_make) {
     if (may_make) {
+      MR_RETURN_IF_ERROR(CheckNotInStore(folder_));
       MR_RETURN_IF_ERROR(MakeDurableFolder(folder_));
       MR_RETURN_IF_ERROR(lock_.Take(folder_));
     }
     looked_over_ = false;
     MR_RETURN_IF_ERROR(lock_.CheckSame(folder_));
+    MR_RETURN_IF_ERROR(CheckUnobstructed(folder_));
     const Status tables = CheckTables(folder_, kTableFormat);
     // Before anything in it is written. Later on nobody but us can have changed it.
     if (may_make) MR_RETURN_IF_ERROR(RefuseLater(tables));

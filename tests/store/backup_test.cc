@@ -52,7 +52,7 @@ class BackupTest : public testing::TestWithParam<Durability> {
     journal = *std::move(opened);
   }
   Result<BackupReport> Backup(const std::string& to) {
-    return MakeBackup(to, [this](const std::string& copy) { return journal->Checkpoint(copy); });
+    return MakeBackup(to, data_dir, [this](const std::string& copy) { return journal->Checkpoint(copy); });
   }
   void AcceptSome(int count) {
     for (int i = 0; i < count; ++i) {
@@ -72,6 +72,7 @@ class BackupTest : public testing::TestWithParam<Durability> {
   }
 
   TempFolder folder;
+  std::string data_dir = folder / "data";  // Not there, unless a test makes it.
   RandomRecords random{3};
   std::map<JobId, std::string> written;
   std::unique_ptr<RocksJournal> journal;
@@ -179,7 +180,7 @@ TEST_P(BackupFolder, MayBeThereWhenItIsEmpty) {
 TEST_P(BackupFolder, ThatCannotBeIsRefusedWithTheReason) {
   EXPECT_EQ(Backup("relative").status().reason(), "BAD_FOLDER");
   EXPECT_EQ(Backup("").status().reason(), "BAD_FOLDER");
-  EXPECT_EQ(Backup("/").status().reason(), "FOLDER_NOT_EMPTY");
+  EXPECT_EQ(Backup("/").status().reason(), "BAD_FOLDER");
   EXPECT_EQ(Backup(folder / "no/such").status().reason(), "FOLDER_UNUSABLE");
   test::WriteFile(folder / "file", "");
   EXPECT_EQ(Backup(folder / "file").status().reason(), "FOLDER_UNUSABLE");
@@ -191,8 +192,68 @@ TEST_P(BackupFolder, ThatCannotBeIsRefusedWithTheReason) {
   EXPECT_EQ(NamesIn(folder.path()), (std::set<std::string>{"file", "store"}));
 }
 
+TEST_P(BackupFolder, IsNeverTheDataFolderNorInItNorAroundItWhateverItsName) {
+  // As a daemon has it.
+  journal.reset();
+  fs::create_directory(data_dir);
+  fs::rename(folder / "store", data_dir + "/store");
+  auto opened = RocksJournal::Open(data_dir + "/store", {.durability = GetParam()});
+  ASSERT_TRUE(opened.ok());
+  journal = *std::move(opened);
+  fs::create_directory(folder / "other");
+  fs::create_directory_symlink(data_dir, folder / "link");
+  fs::create_directory_symlink(data_dir + "/store", folder / "other/deep");
+  const auto before = NamesIn(data_dir + "/store");
+  for (const std::string& place :
+       {data_dir, data_dir + "/copy", data_dir + "/store", data_dir + "/store/000020.log", folder / "link/copy",
+        folder / "other/../data/copy", folder / "other/deep/000020.log", folder / "other/deep/../copy",
+        folder / "link/store//000020.log/", folder.path(), folder / "link"}) {
+    EXPECT_EQ(Backup(place).status().reason(), "FOLDER_UNUSABLE") << place;
+  }
+  for (const std::string& place : {folder / "other/..", folder / "other/.", std::string("/")}) {
+    EXPECT_EQ(Backup(place).status().reason(), "BAD_FOLDER") << place;
+  }
+  EXPECT_EQ(NamesIn(data_dir), std::set<std::string>{"store"});
+  EXPECT_EQ(NamesIn(data_dir + "/store"), before);
+  EXPECT_TRUE(Backup(folder / "other/../copy").ok()) << "a detour that leads elsewhere is none of ours";
+  EXPECT_TRUE(fs::exists(folder / "copy/store"));
+}
+
+TEST_P(BackupFolder, OfSomebodyElseIsNotReplaced) {
+  fs::create_directory(folder / "theirs");
+  if (chown((folder / "theirs").c_str(), 12345, static_cast<gid_t>(-1)) != 0) GTEST_SKIP() << "only root gives away";
+  const Status status = Backup(folder / "theirs").status();
+  EXPECT_EQ(status.reason(), "FOLDER_UNUSABLE");
+  EXPECT_NE(status.message().find("belongs to another user"), std::string::npos) << status.ToString();
+}
+
+// What had such a name was once accepted as a place for a backup.
+TEST_P(BackupFolder, ThatStandsInTheWayOfTheStoreIsNamedAtTheStart) {
+  AcceptSome(3);
+  journal.reset();
+  fs::create_directory(folder / "store/000099.log");
+  auto opened = RocksJournal::Open(folder / "store", {});
+  EXPECT_EQ(opened.status().reason(), "STORE_FAILED");
+  EXPECT_NE(opened.status().message().find("store/000099.log is no file"), std::string::npos)
+      << opened.status().ToString();
+  fs::remove(folder / "store/000099.log");
+  SetUp();
+  EXPECT_EQ(Remembered(*journal), written);
+  // Folders of other names are nobody's business.
+  journal.reset();
+  fs::create_directory(folder / "store/lost+found");
+  SetUp();
+}
+
+TEST_P(BackupFolder, OfAStoreIsNotTakenForADataFolder) {
+  AcceptSome(3);
+  journal.reset();
+  EXPECT_EQ(RocksJournal::Open(folder / "store/store", {}).status().reason(), "DATA_DIR_UNUSABLE");
+  EXPECT_FALSE(fs::exists(folder / "store/store"));
+}
+
 TEST_P(BackupFolder, OfABackupThatFailedIsNotThere) {
-  const Result<BackupReport> report = MakeBackup(folder / "copy", [](const std::string& store) {
+  const Result<BackupReport> report = MakeBackup(folder / "copy", "", [](const std::string& store) {
     fs::create_directories(store + ".tmp");
     test::WriteFile(store + ".tmp/000012.sst", "half a table");
     return Unavailable("DISK_FULL", "no room");
@@ -263,7 +324,7 @@ TEST(Backups, AreMadeOneAtATimeAndAnsweredWhenTheyAreWhole) {
   Held held;
   std::promise<Result<BackupReport>> first, second, third;
   int calls = 0;
-  Backups backups([&](const std::string& store) { return ++calls == 1 ? held(store) : OkStatus(); });
+  Backups backups("", [&](const std::string& store) { return ++calls == 1 ? held(store) : OkStatus(); });
   backups.Start(folder / "first", [&](Result<BackupReport> report) { first.set_value(std::move(report)); });
   held.AwaitBegin();
   backups.Start(folder / "second", [&](Result<BackupReport> report) { second.set_value(std::move(report)); });
@@ -282,7 +343,7 @@ TEST(Backups, StopWaitsForTheOneUnderWayAndRefusesLaterOnes) {
   TempFolder folder;
   Held held;
   std::promise<Result<BackupReport>> first;
-  Backups backups([&](const std::string& store) { return held(store); });
+  Backups backups("", [&](const std::string& store) { return held(store); });
   backups.Start(folder / "first", [&](Result<BackupReport> report) { first.set_value(std::move(report)); });
   held.AwaitBegin();
   std::thread stopper([&] { backups.Stop(); });
