@@ -58,6 +58,7 @@ ConfigBinding::ConfigBinding(Config* config) {
   jobs.Duration("finished_age_max", &options.finished_age_max, Nanos(0), kYear);
   jobs.Integer("finished_jobs_max", &options.finished_jobs_max, 0, kJobsMax);
   jobs.Budget("finished_bytes_max", &options.finished_bytes_max, 0, kTebibyte);
+  jobs.Duration("finished_age_min", &options.finished_age_min, Nanos(0), kYear);
   jobs.Duration("dead_letter_age_max", &options.dead_letter_age_max, Nanos(0), 10 * kYear);
   jobs.Integer("dead_letter_jobs_max", &options.dead_letter_jobs_max, 0, kJobsMax);
   jobs.Budget("dead_letter_bytes_max", &options.dead_letter_bytes_max, 0, kTebibyte);

@@ -144,6 +144,10 @@ struct DispatcherOptions {
   Nanos dead_letter_age_max = std::chrono::hours(24 * 30);
   int64_t dead_letter_jobs_max = 100'000;
   int64_t dead_letter_bytes_max = int64_t{512} << 20;
+  // Whatever these limits say, a job that ended less than this ago is still there for whoever waited for it (retention.h).
+  Nanos finished_age_min = std::chrono::seconds(10);
+  // Of request ids whose jobs were forgotten: beyond this the oldest are forgotten before their day is over.
+  int64_t request_ids_bytes_max = int64_t{256} << 20;
   int losses_max = 3;           // The loss that quarantines a job.
   size_t events_kept = 65'536;  // History for watchers.
   uint64_t seed = 0;            // Of backoff jitter. 0: from the clock.

@@ -53,10 +53,15 @@ std::optional<Retention::Kept> Retention::Remove(const JobRecord& record) {
   return found != shelf.items.end() ? std::optional(shelf.Take(found)) : std::nullopt;
 }
 
+MonoTime Retention::Shelf::leaves(const Grace& grace) const {
+  if (far_over(grace)) return MonoTime::min();
+  return Later(items.front().since, over() ? grace.age : std::max(limit.age_max, grace.age));
+}
+
 std::optional<Retention::Kept> Retention::PopTrimmed(MonoTime now) {
   for (Shelf* shelf : {&finished_, &dead_}) {
     if (shelf->items.empty()) continue;
-    if (!shelf->over() && now - shelf->items.front().since < shelf->limit.age_max) continue;
+    if (now < shelf->leaves(grace_)) continue;
     ++shelf->trimmed;
     return shelf->Take(shelf->items.begin());
   }
@@ -66,8 +71,7 @@ std::optional<Retention::Kept> Retention::PopTrimmed(MonoTime now) {
 MonoTime Retention::Next() const {
   MonoTime next = MonoTime::max();
   for (const Shelf* shelf : {&finished_, &dead_}) {
-    if (shelf->over()) return MonoTime::min();
-    if (!shelf->items.empty()) next = std::min(next, Later(shelf->items.front().since, shelf->limit.age_max));
+    if (!shelf->items.empty()) next = std::min(next, shelf->leaves(grace_));
   }
   return next;
 }

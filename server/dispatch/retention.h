@@ -3,6 +3,8 @@
 //   Memory    48 bytes a job; the job itself is the journal's. What is not here was forgotten, whatever the journal still holds.
 //   Bytes     Payload, result, log and kJobOverheadBytes: about what the job takes on the disk, or in memory with the memory
 //             journal. Without this bound a steady load of large jobs would grow until the number is reached.
+//   Grace     Whoever followed a job to its end is about to ask for its result. So one that ended just now is kept whatever the limits
+//             say, within limits of its own for jobs that end in great number.
 //   Age       By the monotonic clock; at start, what the wall clock says has passed since the job ended.
 //   Threads   Guarded by the dispatcher's lock.
 #pragma once
@@ -24,7 +26,14 @@ class Retention {
     int64_t jobs_max;
     int64_t bytes_max;
   };
-  Retention(Limit finished, Limit dead_letters) : finished_{{}, finished}, dead_{{}, dead_letters} {}
+  // Of each kind, beyond its limit: so many, so young.
+  struct Grace {
+    Nanos age;
+    int64_t jobs_max = 10'000;
+    int64_t bytes_max = int64_t{16} << 20;
+  };
+  Retention(Limit finished, Limit dead_letters, Grace grace)
+      : grace_(grace), finished_{{}, finished}, dead_{{}, dead_letters} {}
 
   static bool IsDeadLetter(JobState state) {
     return state == JobState::kFailed || state == JobState::kExpired || state == JobState::kQuarantined;
@@ -43,7 +52,7 @@ class Retention {
 
   // Takes out and returns a job to be forgotten now; nullopt: none.
   std::optional<Kept> PopTrimmed(MonoTime now);
-  // When the next one is to be forgotten; MonoTime::min(): at once. MonoTime::max(): none is.
+  // When the next one is to be forgotten; a time that has passed: at once. MonoTime::max(): none is.
   MonoTime Next() const;
 
   int64_t dead_letters() const { return dead_.jobs; }
@@ -70,11 +79,16 @@ class Retention {
     bool by_finished = true;  // Their finish times have that order too: no, where the wall clock was set back.
 
     bool over() const { return jobs > limit.jobs_max || bytes > limit.bytes_max; }
+    bool far_over(const Grace& grace) const {
+      return jobs - grace.jobs_max > limit.jobs_max || bytes - grace.bytes_max > limit.bytes_max;
+    }
+    MonoTime leaves(const Grace& grace) const;  // The front one.
     std::deque<Item>::iterator Find(const JobRecord& record);
     Kept Take(std::deque<Item>::iterator item);
   };
   Shelf& ShelfOf(JobState state) { return IsDeadLetter(state) ? dead_ : finished_; }
 
+  const Grace grace_;
   Shelf finished_, dead_;
 };
 

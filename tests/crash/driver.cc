@@ -50,7 +50,7 @@ class Round {
                             << "ms\"\n"
                                "[pool.default]\nworkers = 8\ncapacity = 1000000\n"
                                "[pool.programs]\nrunner = \"exec\"\nworkers = 4\ncapacity = 1000000\n"
-                               "[jobs]\nfinished_bytes_max = \"64GiB\"\ndead_letter_bytes_max = \"64GiB\"\n"
+                               "[jobs]\nfinished_age_min = \"0s\"\nfinished_bytes_max = \"64GiB\"\ndead_letter_bytes_max = \"64GiB\"\n"
                                "finished_jobs_max = "
                             << FinishedMax() << "\ndead_letter_jobs_max = " << DeadLettersMax()
                             << "\n[kind.record]\npool = \"programs\"\nexec = [\""

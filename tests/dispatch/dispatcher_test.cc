@@ -377,5 +377,22 @@ TEST(Dispatcher, APoolIsCheckedBeforeItIsAdded) {
   });
 }
 
+TEST(Dispatcher, AJobThatEndedJustNowIsAnsweredWhateverRetentionSays) {
+  DispatchSetup setup;
+  setup.options.finished_age_min = 10s;
+  setup.options.finished_jobs_max = 0;
+  setup.options.finished_bytes_max = 0;
+  setup.options.finished_age_max = 0s;
+  WithDispatcher(setup, [](DispatchFixture& d) {
+    const JobId id = d.Submit("echo", "hello");
+    EXPECT_EQ(*d.Await(id).result, "hello");
+    d.Advance(9s);
+    EXPECT_EQ(*d.Get(id).result, "hello");
+    EXPECT_EQ(*d.Await(id).result, "hello") << "also for who begins to wait late";
+    d.Advance(1s);
+    EXPECT_EQ(d.dispatcher.Get(id).status().reason(), "JOB_NOT_FOUND");
+  });
+}
+
 }  // namespace
 }  // namespace millrace::test

@@ -92,7 +92,8 @@ class DrainCall final : public dispatch::Dispatcher::DrainWaiter {
 
 struct DispatchSetup {
   std::vector<dispatch::PoolOptions> pools = {{.name = "default", .workers = 1}};
-  dispatch::DispatcherOptions options = {.seed = 1};
+  // Limits act at once.
+  dispatch::DispatcherOptions options = {.finished_age_min = Nanos(0), .seed = 1};
   dispatch::Journal* journal = nullptr;  // nullptr: the fixture's own, in memory.
   Nanos clock_ahead{0};                  // Both clocks begin so much later than usual.
   std::function<void(FakeRunner&)> prepare;
