@@ -27,9 +27,11 @@ Status KindNotFound(const JobSpec& spec, const Runner& runner) {
       .With("pool", spec.pool);
 }
 
-// A job that waits for its time takes no place in its pool's channel yet.
-bool NeedsPlace(const JobSpec& spec, WallTime now) {
-  return !(spec.delay && *spec.delay > Nanos(0)) && !(spec.run_at && *spec.run_at > now);
+Status PassedWhileWaiting() {
+  return DeadlineExceeded("DEADLINE_PASSED",
+                          "spec.deadline passed while the submit waited, so the job could never run; nothing was "
+                          "accepted, give a later one")
+      .Field("spec.deadline");
 }
 
 }  // namespace
@@ -85,6 +87,11 @@ Status Admission::PrepareItem(Submission::Item& item, std::shared_ptr<JobEntry>*
   if (item.spec.deadline && *item.spec.deadline <= core_.clock.Wall()) {
     return InvalidArgument("DEADLINE_PASSED",
                            "spec.deadline is in the past, so the job could never run; give a later one")
+        .Field("spec.deadline");
+  }
+  if (item.spec.deadline && item.spec.delay && *item.spec.deadline <= core_.clock.Wall() + *item.spec.delay) {
+    return InvalidArgument("DEADLINE_BEFORE_RUN_AT",
+                           "spec.deadline is not after the end of spec.delay, so the job could never run")
         .Field("spec.deadline");
   }
   auto entry = std::make_shared<JobEntry>();
@@ -171,9 +178,14 @@ Admission::Decision Admission::Decide(Submission& submission, bool arriving, Tur
   if (Status status = FindRepeats(submission, &open); !status.ok()) return {.refusal = std::move(status)};
   if (Status status = FindHolders(submission, &open); !status.ok()) return {.refusal = std::move(status)};
   if (open) return {.gate = &commit_gate_};
-  for (const auto& job : submission.jobs_) {
+  for (size_t i = 0; i < submission.jobs_.size(); ++i) {
+    const auto& job = submission.jobs_[i];
     if (!job) continue;
     if (Status status = job->pool->CheckAccepting(); !status.ok()) return {.refusal = std::move(status)};
+    if (Core::TooLate(*job, turn)) {
+      Status status = PassedWhileWaiting();
+      return {.refusal = submission.jobs_.size() == 1 ? std::move(status) : OfItem(status, i)};
+    }
   }
   return ReserveRoom(submission, arriving, turn);
 }

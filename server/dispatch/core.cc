@@ -177,8 +177,11 @@ void Core::Enqueue(JobEntry& job, Turn& turn) {
   job.queued_wall = turn.wall();
   Announce(job, {}, turn);
   if (Worker* worker = job.pool->PopIdle()) {
-    Hand(job, *worker, turn);
-    turn.Wake(worker);
+    // A job that is too late is gone now.
+    Pool& pool = *job.pool;
+    if (Hand(job, *worker, turn)) return turn.Wake(worker);
+    pool.PushIdle(worker);
+    turn.RoomAt(pool.gate);
   } else {
     job.pool->channel.Push(&job);
     Rest(job, turn);
@@ -193,10 +196,32 @@ void Core::MakeDue(JobEntry& job, Turn& turn) {
   Enqueue(job, turn);
 }
 
-void Core::Hand(JobEntry& job, Worker& worker, Turn& turn) {
-  if (job.hot) return StartAttempt(job, worker, turn);
-  job.pool->channel.SetAside(&job);
-  worker.cold = {job.id, job.coldness};
+bool Core::Hand(JobEntry& job, Worker& worker, Turn& turn) {
+  if (!job.hot) {
+    job.pool->channel.SetAside(&job);
+    worker.cold = {job.id, job.coldness};
+    return true;
+  }
+  if (TooLate(job, turn)) {
+    KeepView(job);
+    End(job, JobState::kExpired, job.life.claim, kTooLate, turn);
+    return false;
+  }
+  StartAttempt(job, worker, turn);
+  return true;
+}
+
+bool Core::HandNext(Pool& pool, Worker& worker, Turn& turn) {
+  while (JobEntry* job = pool.channel.Pop()) {
+    turn.RoomAt(pool.gate);
+    if (Hand(*job, worker, turn)) return true;
+  }
+  return false;
+}
+
+bool Core::TooLate(const JobEntry& job, Turn& turn) {
+  const JobRecord& record = job.record();
+  return record.spec->deadline && !record.deadline_waived && *record.spec->deadline <= turn.wall();
 }
 
 void Core::StartAttempt(JobEntry& job, Worker& worker, Turn& turn) {

@@ -92,17 +92,26 @@ class Core {
 
   // QUEUED already: to an idle worker, else into the channel.
   void Enqueue(JobEntry& job, Turn& turn);
-  // A worker takes it, to start it, or to read it first.
-  void Hand(JobEntry& job, Worker& worker, Turn& turn);
+  // A worker takes it, to start it, or to read it first. False: its deadline has passed, and it has ended instead, so no attempt of a
+  // job begins after its deadline, however late the timekeeper is.
+  bool Hand(JobEntry& job, Worker& worker, Turn& turn);
+  // The first one in line that can be handed. False: nobody was in line.
+  bool HandNext(Pool& pool, Worker& worker, Turn& turn);
   void StartAttempt(JobEntry& job, Worker& worker, Turn& turn);
   // The runner has returned. `output`: of a success.
   void FinishAttempt(Worker& worker, AttemptOutcome outcome, Bytes output, const AttemptTimings& timings, Turn& turn);
+  // Of a job that is hot: has its deadline passed?
+  static bool TooLate(const JobEntry& job, Turn& turn);
+  // Its start is committed: if it is too late by now, its handler is not called.
+  void StopIfLate(JobEntry& job, Turn& turn);
   // Its start is committed: the time that it may take begins.
   void ArmRunTimeout(JobEntry& job, Turn& turn);
   // Asks a running attempt to stop.
   void StopAttempt(JobEntry& job, StopCause cause, Status reason, Turn& turn);
   // Before anything changes of a job that ends: clients see it as it was until its end is committed.
   void KeepView(JobEntry& job) const;
+  // The error of a job that EXPIRED without an attempt that ran.
+  static constexpr const char* kTooLate = "the job's deadline passed before it ran";
   // Into a terminal state.
   void End(JobEntry& job, JobState state, const Claim& by, std::string error, Turn& turn);
   // SCHEDULED and due: ready.

@@ -120,7 +120,7 @@ bool Core::StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read,
   }
   pool.channel.Remove(job);
   turn.RoomAt(pool.gate);
-  StartAttempt(*job, worker, turn);
+  Hand(*job, worker, turn);
   return true;
 }
 

@@ -179,7 +179,11 @@ void Core::PassDeadline(JobEntry& job, Turn& turn) {
   }
   TakeOffQueue(job, turn);
   KeepView(job);
-  End(job, JobState::kExpired, job.life.claim, "the job's deadline passed before it ran", turn);
+  End(job, JobState::kExpired, job.life.claim, kTooLate, turn);
+}
+
+void Core::StopIfLate(JobEntry& job, Turn& turn) {
+  if (TooLate(job, turn)) PassDeadline(job, turn);
 }
 
 MonoTime Core::PlanWake(Turn& turn) {
@@ -192,7 +196,10 @@ void Core::ServeIdleWorkers(Pool& pool, Turn& turn) {
   while (pool.channel.anyone_in_line()) {
     Worker* worker = pool.PopIdle();
     if (worker == nullptr) break;
-    Hand(*pool.channel.Pop(), *worker, turn);
+    if (!HandNext(pool, *worker, turn)) {
+      pool.PushIdle(worker);
+      break;
+    }
     turn.Wake(worker);
   }
   turn.RoomAt(pool.gate);

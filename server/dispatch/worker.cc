@@ -123,6 +123,7 @@ void StartCommit::OnCommitted(const Status& status) {
   Turn turn(core_);
   if (worker_ == nullptr) return;
   worker_->awaits_start = false;
+  core_.StopIfLate(*worker_->job, turn);
   core_.ArmRunTimeout(*worker_->job, turn);
   turn.Wake(worker_);
 }
@@ -177,9 +178,8 @@ bool Worker::TakeJob() {
         if (pool.surplus()) {
           --pool.workers_alive;
           quit = true;
-        } else if (JobEntry* found = pool.may_take() && !rest ? pool.channel.Pop() : nullptr) {
-          turn.RoomAt(pool.gate);
-          core.Hand(*found, *this, turn);
+        } else if (pool.may_take() && !rest && core.HandNext(pool, *this, turn)) {
+          // It has a job now, or one to read.
         } else {
           pool.PushIdle(this);
           turn.RoomAt(pool.gate);  // A rendezvous has room while a worker is idle.

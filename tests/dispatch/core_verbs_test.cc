@@ -100,11 +100,13 @@ TEST(Verbs, ADeadlineExpiresAJobWhereverItIs) {
   WithDispatcher([](DispatchFixture& d) {
     JobSpec spec = d.Spec("hold");
     spec.deadline = d.clock.Wall() + 10s;
+    spec.retry = {.max_attempts = 2, .initial_backoff = 1h};
+    JobId scheduled = d.Submit(spec);
+    d.runner.Next().Fail();
+    d.AwaitState(scheduled, JobState::kScheduled);
     JobId running = d.Submit(spec);
     FakeRunner::Held attempt = d.runner.Next();
     JobId queued = d.Submit(spec);
-    spec.delay = 20s;
-    JobId scheduled = d.Submit(spec);
     d.Advance(10s);
     EXPECT_EQ(d.State(queued), JobState::kExpired);
     EXPECT_EQ(d.State(scheduled), JobState::kExpired);

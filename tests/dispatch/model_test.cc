@@ -98,7 +98,9 @@ class Model {
     spec.band = static_cast<Band>(random_() % kBands);
     spec.retry = {.max_attempts = 3, .initial_backoff = 1s};
     if (random_() % 4 == 0) spec.delay = std::chrono::milliseconds(random_() % 3000);
-    if (random_() % 6 == 0) spec.deadline = d_.clock.Wall() + std::chrono::milliseconds(1 + random_() % 5000);
+    if (random_() % 6 == 0) {
+      spec.deadline = d_.clock.Wall() + spec.delay.value_or(Nanos(0)) + std::chrono::milliseconds(1 + random_() % 5000);
+    }
     if (random_() % 6 == 0) spec.run_timeout = std::chrono::milliseconds(1 + random_() % 1000);
     std::optional<JobId> holder;
     if (random_() % 3 == 0) {
