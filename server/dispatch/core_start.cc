@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "dispatch/core.h"
+#include "dispatch/weight.h"
 
 namespace millrace::dispatch {
 
@@ -15,6 +16,14 @@ std::optional<WallTime> QueuedSince(const JobRecord& record) {
   if (record.life.claim.attempt > 0) return std::nullopt;
   const JobSpec& spec = *record.spec;
   return std::max(Later(record.created, spec.delay.value_or(Nanos(0))), spec.run_at.value_or(record.created));
+}
+
+// Of a SCHEDULED job that is to wait for a time, not until one: how long it was to wait when that began. Both ends are times of the same
+// wall clock, so the difference holds whatever was done to the clock since.
+Nanos WaitAtFirst(const JobRecord& record, WallTime due) {
+  if (record.life.claim.attempt == 0) return record.spec->delay.value_or(Nanos(0));
+  const bool ended = !record.history.empty() && record.history.back().end;
+  return std::max(due - (ended ? *record.history.back().end : record.created), Nanos(0));
 }
 
 }  // namespace
@@ -87,7 +96,8 @@ Status Core::Recover(JobRecord record, std::vector<JobEntry*>* ready, Turn& turn
   if (record.spec->run_at && record.life.claim.attempt == 0) {
     Arm(&job.due, Alarm::Purpose::kDue, due, turn);
   } else {
-    Arm(&job.due, Alarm::Purpose::kDue, Later(turn.mono(), due - turn.wall()), turn);
+    const Nanos left = std::min(due - turn.wall(), WaitAtFirst(record, due));
+    Arm(&job.due, Alarm::Purpose::kDue, Later(turn.mono(), left), turn);
   }
   return OkStatus();
 }
@@ -121,8 +131,14 @@ void Core::RecoverEnded(const std::vector<EndedJob>& ended, std::vector<SpentReq
   for (const SpentRequest& request : requests) {
     const RequestIds::Entry entry{
         .job = request.job, .fingerprint = request.fingerprint, .final_state = request.final_state};
-    if (request.until) {
-      request_ids.AddForgotten(request.request_id, entry, turn.mono() + (*request.until - turn.wall()));
+    if (request.until && leaving > options.request_ids_bytes_max) {
+      leaving -= RequestIdWeight(request.request_id);
+      request_ids.CountDropped();
+      journal.DropRequest(request.request_id);
+    } else if (request.until) {
+      // As for the ages below: the clock may have been set back since.
+      const Nanos left = std::min(*request.until - turn.wall(), RequestIds::kKeptAfter);
+      request_ids.AddForgotten(request.request_id, entry, turn.mono() + left);
     } else if (table.Find(request.job) == nullptr) {  // Else it lives again.
       of_job[request.job] = request_ids.Add(request.request_id, entry);
     }
@@ -132,7 +148,7 @@ void Core::RecoverEnded(const std::vector<EndedJob>& ended, std::vector<SpentReq
     ++jobs[static_cast<size_t>(job.state)];
     auto request = of_job.find(job.id);
     retention.Add({job, request != of_job.end() ? request->second : nullptr},
-                  turn.mono() - (turn.wall() - job.finished));
+                  turn.mono() - std::max(turn.wall() - job.finished, Nanos(0)));
   }
 }
 

@@ -95,7 +95,9 @@ struct DispatchSetup {
   // Limits act at once.
   dispatch::DispatcherOptions options = {.finished_age_min = Nanos(0), .seed = 1};
   dispatch::Journal* journal = nullptr;  // nullptr: the fixture's own, in memory.
-  Nanos clock_ahead{0};                  // Both clocks begin so much later than usual.
+  dispatch::PoolMemory* pool_memory = nullptr;
+  Nanos clock_ahead{0};  // Both clocks begin so much later than usual.
+  Nanos wall_ahead{0};   // The wall clock alone, as when somebody set it.
   std::function<void(FakeRunner&)> prepare;
 };
 
@@ -104,6 +106,7 @@ class DispatchFixture {
   DispatchFixture(rt::Runtime& runtime, const DispatchSetup& setup)
       : dispatcher({runtime, clock, setup.journal ? *setup.journal : journal, {&runner}}, setup.options) {
     clock.Advance(setup.clock_ahead);
+    clock.StepWall(setup.wall_ahead);
     if (setup.prepare) setup.prepare(runner);
     for (const dispatch::PoolOptions& pool : setup.pools) Require(dispatcher.AddPool(pool));
     Require(dispatcher.Start(/*run_timekeeper=*/false));
