@@ -33,6 +33,7 @@
 #include "runtime/runtime.h"
 #include "store/backup.h"
 #include "store/memory_journal.h"
+#include "store/pool_file.h"
 #include "store/rocks_journal.h"
 #include "web/pages.h"
 #include "web/server.h"
@@ -137,7 +138,8 @@ class Daemon {
         runtime_(config.runtime),
         process_host_({.adopt = true, .mark = mark_.text()}),
         exec_(process_host_),
-        dispatcher_({runtime_, clock_, store_.journal(), {&native_, &exec_}}, config.jobs),
+        pool_file_(store_.rocks ? std::make_unique<store::PoolFile>(config.data_dir + "/pools") : nullptr),
+        dispatcher_({runtime_, clock_, store_.journal(), {&native_, &exec_}, pool_file_.get()}, config.jobs),
         collector_({.dispatch = [this] { return dispatcher_.Stats(); },
                     .runtime = [this] { return runtime_.Stats(); },
                     .calls = &calls_,
@@ -349,6 +351,7 @@ class Daemon {
   io::ProcessHost process_host_;
   runners::NativeRunner native_;
   runners::ExecRunner exec_;
+  std::unique_ptr<store::PoolFile> pool_file_;
   dispatch::Dispatcher dispatcher_;
   rpc::CallStats calls_;
   std::unique_ptr<rpc::Server> rpc_;

@@ -159,14 +159,16 @@ void AddPools(CLI::App& app, Parsed& p) {
     return [&p, verb](Session& s) { return ChangePool(s, verb, p.pool); };
   };
   named("get", "All about a pool", [&p](Session& s) { return GetPool(s, p.pool); });
-  named("pause", "Accept jobs up to the capacity, start none", change(client::PoolVerb::kPause));
+  named("pause", "Accept jobs up to the capacity, start none; outlives a restart of a daemon with a data folder",
+        change(client::PoolVerb::kPause));
   named("resume", "Undo pause and drain", change(client::PoolVerb::kResume));
-  named("drain", "Refuse new jobs and wait until the others are done, an hour at most",
+  named("drain", "Refuse new jobs, also after a restart, and wait until the others are done, an hour at most",
         change(client::PoolVerb::kDrain));
-  CLI::App* resize = named("resize", "Change the number of workers and the capacity", [&p](Session& s) {
-    p.resize.name = p.pool;
-    return ResizePool(s, p.resize);
-  });
+  CLI::App* resize =
+      named("resize", "Change the number of workers and the capacity, until the daemon is restarted", [&p](Session& s) {
+        p.resize.name = p.pool;
+        return ResizePool(s, p.resize);
+      });
   resize->add_option("--workers", p.resize.workers, "1 to 10,000");
   resize->add_option("--capacity-jobs", p.resize.capacity_jobs, "Queued jobs at most");
   resize->add_option("--capacity-bytes", p.resize.capacity_bytes, "Their payload at most, e.g. 256MiB");

@@ -39,6 +39,7 @@ Core::Core(Dispatcher::Dependencies dependencies, const DispatcherOptions& chose
     : runtime(dependencies.runtime),
       clock(dependencies.clock),
       journal(dependencies.journal),
+      pool_memory(dependencies.pool_memory),
       options(chosen),
       commits_at_once(dependencies.journal.CommitsAtOnce()),
       can_cool(dependencies.journal.KeepsUnfinished()),

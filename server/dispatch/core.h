@@ -48,6 +48,7 @@ class Core {
   rt::Runtime& runtime;
   Clock& clock;
   Journal& journal;
+  PoolMemory* const pool_memory;
   const DispatcherOptions options;
   const bool commits_at_once;
   const bool can_cool;  // The journal has the jobs that wait, so they may go cold.
@@ -70,6 +71,8 @@ class Core {
   std::array<int64_t, kJobStates> jobs{};  // By state.
   uint64_t revivals = 0;                   // Jobs that had ended and were retried.
   bool draining = false;
+  PoolWishes wishes;  // Of pools, as they were kept last or are being kept now.
+  uint64_t wishes_version = 0;
   int64_t ended_while_draining = 0, released = 0;  // Attempts, for the report of Stop.
   std::vector<std::unique_ptr<StartCommit>> abandoned_starts;
 

@@ -1,42 +1,24 @@
 #include "dispatch/dispatcher.h"
 
-#include <algorithm>
 #include <utility>
 
-#include "base/check.h"
-#include "base/log.h"
 #include "dispatch/core.h"
 #include "dispatch/listing.h"
 #include "dispatch/visit.h"
 #include "dispatch/worker.h"
-#include "job/validate.h"
 
 namespace millrace::dispatch {
 
 namespace {
 
-Status PoolNotFound(std::string_view name, const Core& core) {
-  return NotFound("POOL_NOT_FOUND", "there is no pool '" + std::string(name) + "'; the pools are " + core.PoolNames())
-      .Field("name")
-      .With("pool", std::string(name));
-}
-
-Status BadNumber(const std::string& what, int64_t value, int64_t least, int64_t most, std::string field) {
-  return InvalidArgument("OUT_OF_RANGE", what + " is " + std::to_string(value) + "; give " + std::to_string(least) +
-                                             " to " + std::to_string(most))
-      .Field(std::move(field));
-}
-
-Status CheckSize(int64_t workers, int64_t capacity_jobs, int64_t capacity_bytes) {
-  constexpr int64_t kBytesMax = int64_t{1} << 50;
-  if (workers < 1 || workers > kPoolWorkersMax) return BadNumber("workers", workers, 1, kPoolWorkersMax, "workers");
-  if (capacity_jobs < 0 || capacity_jobs > kPoolCapacityMax) {
-    return BadNumber("capacity_jobs", capacity_jobs, 0, kPoolCapacityMax, "capacity_jobs");
-  }
-  if (capacity_bytes < 0 || capacity_bytes > kBytesMax) {
-    return BadNumber("capacity_bytes", capacity_bytes, 0, kBytesMax, "capacity_bytes");
-  }
-  return OkStatus();
+// About what a job weighs in an answer.
+size_t BytesOf(const JobSnapshot& job, bool full) {
+  size_t bytes = job.error.size() + (job.progress ? job.progress->message.size() : 0);
+  for (const auto& [name, value] : job.spec->labels) bytes += name.size() + value.size();
+  if (!full) return bytes;
+  bytes += PayloadOf(*job.spec).size() + (job.result ? job.result->size() : 0) + job.log_tail.size();
+  for (const Attempt& attempt : job.history) bytes += attempt.error.size();
+  return bytes;
 }
 
 }  // namespace
@@ -45,26 +27,6 @@ Dispatcher::Dispatcher(Dependencies dependencies, DispatcherOptions options)
     : core_(std::make_unique<Core>(std::move(dependencies), options)) {}
 
 Dispatcher::~Dispatcher() = default;
-
-Status Dispatcher::AddPool(PoolOptions options) {
-  if (!IsPoolName(options.name)) {
-    return InvalidArgument("BAD_POOL", "pool name '" + options.name + "' must be 1 to 63 of [a-z0-9_-]").Field("name");
-  }
-  MR_RETURN_IF_ERROR(CheckSize(options.workers, options.capacity_jobs, options.capacity_bytes));
-  Runner* runner = core_->FindRunner(options.runner);
-  if (runner == nullptr) {
-    std::string known;
-    for (const Runner* each : core_->runners) known += (known.empty() ? "'" : ", '") + std::string(each->name()) + "'";
-    return InvalidArgument("BAD_RUNNER",
-                           "pool '" + options.name + "' asks for runner '" + options.runner + "'; there are " + known)
-        .Field("runner");
-  }
-  auto pool = std::make_unique<Pool>(options, *runner, core_->clock.Mono());
-  if (!core_->pools.try_emplace(options.name, std::move(pool)).second) {
-    return InvalidArgument("POOL_TWICE", "pool '" + options.name + "' is defined twice").Field("name");
-  }
-  return OkStatus();
-}
 
 Status Dispatcher::Start(bool run_timekeeper) {
   core_->ListKinds();
@@ -88,11 +50,13 @@ Status Dispatcher::Start(bool run_timekeeper) {
     Turn turn(*core_);
     core_->RecoverReady(*job, turn);
   }
+  RecallWishes();
   RunDue();  // What became due or too late meanwhile, before a worker takes it.
   for (auto& [name, pool] : core_->pools) {
     Turn turn(*core_);
     core_->SetWorkers(*pool, pool->workers_wanted, turn);
   }
+  LogMissingPools();
   if (run_timekeeper) core_->timekeeper.Start(core_->runtime, [this] { return RunDue(); });
   return OkStatus();
 }
@@ -135,8 +99,7 @@ Result<JobPage> Dispatcher::List(const ListQuery& query) const {
         each.job = *std::move(job);
       }
       const JobSnapshot& job = page.jobs.emplace_back(*std::move(each.job));
-      if (query.full)
-        bytes += PayloadOf(*job.spec).size() + (job.result ? job.result->size() : 0) + job.log_tail.size();
+      bytes += BytesOf(job, query.full);
       if (bytes > query.bytes_max) {
         page.more = true;
         return page;
@@ -179,102 +142,22 @@ bool Dispatcher::AbandonWait(const JobId& id, JobWaiter* waiter) {
 
 EventLog& Dispatcher::events() { return core_->events; }
 
-// ---- Pools -----------------------------------------------------------------------------------------------------------------
-
-template <typename Change>
-Result<PoolStatus> Dispatcher::OnPool(std::string_view name, Change change) const {
-  Pool* pool = core_->FindPool(name);
-  if (pool == nullptr) return PoolNotFound(name, *core_);
-  PoolStatus status;
-  {
-    Turn turn(*core_);
-    MR_RETURN_IF_ERROR(change(*pool, turn));
-    status = pool->Look(turn.mono());
-  }
-  status.kinds = pool->home_kinds;
-  return status;
-}
-
-std::vector<PoolStatus> Dispatcher::Pools() const {
-  std::vector<PoolStatus> pools;
-  for (const auto& [name, pool] : core_->pools) pools.push_back(*GetPool(name));
-  return pools;
-}
-
-Result<PoolStatus> Dispatcher::GetPool(std::string_view name) const {
-  return OnPool(name, [](Pool&, Turn&) { return OkStatus(); });
-}
-
-Result<PoolStatus> Dispatcher::Resize(std::string_view name, std::optional<int> workers,
-                                      std::optional<int64_t> capacity_jobs, std::optional<int64_t> capacity_bytes) {
-  return OnPool(name, [&](Pool& pool, Turn& turn) -> Status {
-    int64_t jobs = capacity_jobs.value_or(pool.channel.capacity_jobs());
-    int64_t bytes = capacity_bytes.value_or(pool.channel.capacity_bytes());
-    int wanted = workers.value_or(pool.workers_wanted);
-    MR_RETURN_IF_ERROR(CheckSize(wanted, jobs, bytes));
-    if ((jobs == 0) != pool.channel.rendezvous()) {
-      return InvalidArgument("RENDEZVOUS_FIXED",
-                             "pool '" + pool.name() + "' is " + (pool.channel.rendezvous() ? "" : "not ") +
-                                 "a rendezvous (capacity_jobs 0), and stays so until the configuration is changed")
-          .Field("capacity_jobs");
-    }
-    pool.channel.SetCapacity(jobs, bytes);
-    core_->SetWorkers(pool, wanted, turn);
-    turn.RoomAt(pool.gate);
-    return OkStatus();
-  });
-}
-
-Result<PoolStatus> Dispatcher::Pause(std::string_view name) {
-  return OnPool(name, [](Pool& pool, Turn&) {
-    pool.paused = true;
-    return OkStatus();
-  });
-}
-
-Result<PoolStatus> Dispatcher::Resume(std::string_view name) {
-  return OnPool(name, [&](Pool& pool, Turn& turn) {
-    pool.paused = pool.draining = false;
-    core_->ServeIdleWorkers(pool, turn);
-    return OkStatus();
-  });
-}
-
-Status Dispatcher::Drain(std::string_view name, DrainWaiter* done) {
-  return OnPool(name,
-                [&](Pool& pool, Turn& turn) {
-                  pool.draining = true;
-                  core_->admission.RefuseWaiting(pool.gate, pool.CheckAccepting(), turn);
-                  pool.drain_waiters.push_back(done);
-                  core_->CheckDrained(pool, turn);
-                  return OkStatus();
-                })
-      .status();
-}
-
-bool Dispatcher::AbandonDrain(std::string_view name, DrainWaiter* done) {
-  Pool* pool = core_->FindPool(name);
-  if (pool == nullptr) return false;
-  Turn turn(*core_);
-  return std::erase(pool->drain_waiters, done) > 0;
-}
-
 // ---- Time ------------------------------------------------------------------------------------------------------------------
 
 MonoTime Dispatcher::RunDue() {
   constexpr int kStep = 64;  // Alarms before others may have the lock.
   for (;;) {
-    std::vector<ColdJob> late;
+    std::vector<Core::LateJob> late;
     {
       Turn turn(*core_);
       int steps = 0;
       while (steps < kStep && core_->RunOneDue(&late, turn)) ++steps;
       if (steps < kStep && late.empty()) return core_->PlanWake(turn);
     }
-    for (const ColdJob& cold : late) {
-      Result<std::shared_ptr<HotJob>> read = core_->ReadHot(cold.id);
+    for (const Core::LateJob& job : late) {
+      Result<std::shared_ptr<HotJob>> read = core_->ReadHot(job.cold.id);
       Turn turn(*core_);
-      core_->ExpireCold(cold, &read, turn);
+      core_->RunLate(job, &read, turn);
     }
   }
 }
@@ -331,6 +214,9 @@ DispatchStats Dispatcher::Stats() const {
   {
     Turn turn(*core_);
     for (const auto& [name, pool] : core_->pools) stats.pools.push_back(pool->Stats(turn.mono()));
+    for (const auto& [name, pool] : core_->pools) {
+      if (pool->missing) stats.missing_pool_jobs += pool->channel.jobs() + pool->scheduled_jobs;
+    }
     stats.jobs = core_->jobs;
     stats.dead_letter_jobs = core_->retention.dead_letters();
     stats.process_bytes = core_->admission.process_bytes();
@@ -338,6 +224,8 @@ DispatchStats Dispatcher::Stats() const {
     stats.trimmed_finished = core_->retention.trimmed_finished();
     stats.trimmed_dead_letters = core_->retention.trimmed_dead_letters();
     stats.request_ids = static_cast<int64_t>(core_->request_ids.size());
+    stats.request_ids_dropped = core_->request_ids.dropped();
+    stats.waiting_bytes = core_->admission.waiting_bytes();
     stats.unknown_pool = core_->admission.unknown_pool();
     stats.draining = core_->draining;
   }

@@ -31,6 +31,7 @@
 #include "dispatch/event_log.h"
 #include "dispatch/filter.h"
 #include "dispatch/journal.h"
+#include "dispatch/pool_memory.h"
 #include "dispatch/pool_status.h"
 #include "dispatch/runner.h"
 #include "job/job.h"
@@ -125,14 +126,16 @@ class JobWaiter {
   JobWaiter* next_ = nullptr;  // Who waits for the same job.
 };
 
-// What an unfinished job takes in memory beside its payload; and what is left of it while it waits without its record.
+// What every unfinished job takes in memory, and what is left of that while it waits without its record (cold). What differs from job
+// to job, such as payload and labels, comes on top of it (weight.h).
 inline constexpr int64_t kJobOverheadBytes = 1024;
 inline constexpr int64_t kColdJobBytes = 288;
 
 struct DispatcherOptions {
   size_t payload_bytes_max = size_t{1} << 20;
-  // What the unfinished jobs of all pools hold in memory: payload bytes and kJobOverheadBytes each, kColdJobBytes where they are
-  // on the disk only. So it bounds the number of jobs that wait for their time as well, which take no place in a pool's channel.
+  // What the unfinished jobs of all pools hold in memory, every byte that comes from a client included (weight.h), kColdJobBytes, ids
+  // and keys where they are on the disk only. So it bounds the number of jobs that wait for their time as well, which take no
+  // place in a pool's channel.
   int64_t process_bytes_max = int64_t{1} << 30;
   // Of that, what jobs that wait may hold. Those beyond it are on the disk only, where the journal has one, until they run: a
   // short queue never reads the disk, a long one costs kColdJobBytes a job.
@@ -177,6 +180,7 @@ class Dispatcher {
     Clock& clock;
     Journal& journal;
     std::vector<Runner*> runners;
+    PoolMemory* pool_memory = nullptr;  // nullptr: each life begins with every pool active.
   };
 
   Dispatcher(Dependencies dependencies, DispatcherOptions options);
@@ -222,6 +226,8 @@ class Dispatcher {
   Result<PoolStatus> GetPool(std::string_view name) const;
   Result<PoolStatus> Resize(std::string_view name, std::optional<int> workers, std::optional<int64_t> capacity_jobs,
                             std::optional<int64_t> capacity_bytes);
+  // These three act at once, and what they said outlives the daemon where there is a pool_memory; an error of the disk tells that it
+  // does not. They wait for the disk.
   Result<PoolStatus> Pause(std::string_view name);
   Result<PoolStatus> Resume(std::string_view name);
   // Refuses new jobs; `done` is called once the pool holds no queued and no running job.
@@ -251,6 +257,9 @@ class Dispatcher {
   DispatchStats Stats() const;
 
  private:
+  void LogMissingPools() const;
+  void RecallWishes();
+  Status KeepWishes() const;
   void Settle(VerbCall* call, Status status);
   template <typename Verb>
   void DoAll(const Filter& filter, bool count_only, VerbCall* call, Verb verb);

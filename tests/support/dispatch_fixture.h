@@ -104,7 +104,8 @@ struct DispatchSetup {
 class DispatchFixture {
  public:
   DispatchFixture(rt::Runtime& runtime, const DispatchSetup& setup)
-      : dispatcher({runtime, clock, setup.journal ? *setup.journal : journal, {&runner}}, setup.options) {
+      : dispatcher({runtime, clock, setup.journal ? *setup.journal : journal, {&runner}, setup.pool_memory},
+                   setup.options) {
     clock.Advance(setup.clock_ahead);
     clock.StepWall(setup.wall_ahead);
     if (setup.prepare) setup.prepare(runner);
