@@ -153,7 +153,8 @@ Request OfAll(const BulkRequest& what) {
 template <typename Response>
 Result<BulkCounts> CountsOf(const Result<Response>& response) {
   if (!response.ok()) return response.status();
-  return BulkCounts{response->matched(), response->changed()};
+  return BulkCounts{response->matched(), response->changed(),
+                    response->has_first_error() ? FromRpcStatus(response->first_error()) : OkStatus()};
 }
 
 }  // namespace

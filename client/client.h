@@ -54,6 +54,7 @@ struct BulkRequest {
 struct BulkCounts {
   int64_t matched = 0;
   int64_t changed = 0;
+  Status first_error;  // Why the first one was not changed that was in a state for it; OK: there was none.
 };
 enum class PoolVerb { kPause, kResume, kDrain };
 

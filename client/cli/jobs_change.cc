@@ -89,6 +89,7 @@ ExitCode ChangeJobs(Session& session, client::Bulk verb, const ChangeArguments& 
   if (!changed.ok()) return session.Fail(changed.status());
   PrintLine(session.json() ? CountsJson(*changed)
                            : FormatCount(changed->changed) + " of " + FormatJobs(changed->matched) + " " + words.done);
+  if (!changed->first_error.ok()) return session.Fail(changed->first_error);
   return changed->matched > 0 ? ExitCode::kOk : session.CheckNames(*filter);
 }
 

@@ -72,7 +72,7 @@ Status Admission::ResolvePool(JobSpec& spec, JobEntry* job) const {
     }
   }
   job->pool = core_.FindPool(spec.pool);
-  if (job->pool == nullptr) {
+  if (job->pool == nullptr || job->pool->missing) {
     return NotFound("POOL_NOT_FOUND", "there is no pool '" + spec.pool + "'; the pools are " + core_.PoolNames())
         .Field("spec.pool")
         .With("pool", spec.pool);

@@ -70,7 +70,9 @@ Runner* Core::FindRunner(std::string_view name) const {
 
 std::string Core::PoolNames() const {
   std::string names;
-  for (const auto& [name, pool] : pools) names += (names.empty() ? "'" : ", '") + name + "'";
+  for (const auto& [name, pool] : pools) {
+    if (!pool->missing) names += (names.empty() ? "'" : ", '") + name + "'";
+  }
   return names.empty() ? "none" : names;
 }
 

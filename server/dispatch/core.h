@@ -25,6 +25,7 @@
 #include "dispatch/id_table.h"
 #include "dispatch/job_entry.h"
 #include "dispatch/journal.h"
+#include "dispatch/missing_pool.h"
 #include "dispatch/pool.h"
 #include "dispatch/request_ids.h"
 #include "dispatch/retention.h"
@@ -191,6 +192,7 @@ class Core {
   double Random();
 
   std::mt19937_64 random_;
+  MissingRunner missing_runner_;
   uint64_t last_token_;
   int64_t waiting_hot_ = 0;  // Bytes, of options.hot_bytes_max.
   uint16_t coldness_ = 0;

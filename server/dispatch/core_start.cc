@@ -44,10 +44,7 @@ Result<std::shared_ptr<JobEntry>> Core::MakeEntry(const JobRecord& record) {
   const JobSpec& spec = *record.spec;
   job->pool = FindPool(spec.pool);
   if (job->pool == nullptr) {
-    return FailedPrecondition("POOL_NOT_CONFIGURED", "the store holds job " + record.id.ToString() + " of pool '" +
-                                                         spec.pool + "', which is not configured; add [pool." +
-                                                         spec.pool + "] to the configuration")
-        .With("pool", spec.pool)
+    return PoolNotConfigured(spec.pool, "job " + record.id.ToString() + " cannot be put back")
         .With("job", record.id.ToString());
   }
   job->kind = job->pool->runner().FindKind(spec.kind);
@@ -67,6 +64,9 @@ Result<std::shared_ptr<JobEntry>> Core::MakeEntry(const JobRecord& record) {
 }
 
 Status Core::Recover(JobRecord record, std::vector<JobEntry*>* ready, Turn& turn) {
+  if (const std::string& pool = record.spec->pool; FindPool(pool) == nullptr) {
+    pools[pool] = std::make_unique<Pool>(MissingPoolOptions(pool), missing_runner_, turn.mono(), /*is_missing=*/true);
+  }
   Result<std::shared_ptr<JobEntry>> made = MakeEntry(record);
   if (!made.ok()) return made.status();
   JobEntry& job = **made;

@@ -95,6 +95,10 @@ Status Core::Retry(const JobRecord& ended, std::shared_ptr<HotJob>* hot, Turn& t
   Result<std::shared_ptr<JobEntry>> made = MakeEntry(ended);
   if (!made.ok()) return made.status();
   JobEntry& job = **made;
+  if (job.pool->missing) {
+    return PoolNotConfigured(job.pool->name(), "job " + job.id.ToString() + " cannot be put back")
+        .With("job", job.id.ToString());
+  }
   MR_RETURN_IF_ERROR(admission.CheckKeyToRetry(ended));
   MR_RETURN_IF_ERROR(admission.CheckRoomToRetry(job));
   std::optional<Retention::Kept> kept = retention.Remove(ended);

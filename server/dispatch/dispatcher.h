@@ -90,6 +90,8 @@ class Submission {
 struct BulkResult {
   int64_t matched = 0;
   int64_t changed = 0;
+  // Of a job that was not changed though the verb applies to its state: why, of the first one. OK: there was none.
+  Status first_error;
 };
 
 // One Cancel, Retry or Delete, of a job or of all that match. The caller keeps the object alive until Done (or a successful

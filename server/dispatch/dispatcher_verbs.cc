@@ -62,6 +62,11 @@ Result<std::vector<JobId>> FindAll(Core& core, const Filter& filter, const VerbC
   }
 }
 
+// The verb does not apply to the job, or found nothing to do.
+bool IsSkipped(const Status& status) {
+  return status.ok() || status.code() == StatusCode::kNotFound || status.reason() == "WRONG_STATE";
+}
+
 // Does it say something of a job that might not be so any more after a loss of power? Not where the job could not be read, or the
 // verb was refused for want of room.
 bool TellsOfAJob(const Status& status) {
@@ -121,13 +126,14 @@ void Dispatcher::DoAll(const Filter& filter, bool count_only, VerbCall* call, Ve
   // First who, then what: the verb changes states, and with them who matches.
   const Result<std::vector<JobId>> matching = FindAll(*core_, filter, *call);
   call->status = matching.status();
-  if (matching.ok()) call->bulk = {.matched = static_cast<int64_t>(matching->size())};
+  if (matching.ok()) call->bulk.matched = static_cast<int64_t>(matching->size());
   if (!matching.ok() || count_only) return call->Done();
   for (const JobId& id : *matching) {
     if (call->Gone()) return Settle(call, GoneStatus());
     Status status = verb(id);
     if (status.ok()) ++call->bulk.changed;
     if (status.code() == StatusCode::kInternal) return Settle(call, std::move(status));
+    if (call->bulk.first_error.ok() && !IsSkipped(status)) call->bulk.first_error = std::move(status);
   }
   Settle(call, OkStatus());
 }

@@ -17,6 +17,8 @@ const char* ToString(PoolState state) {
       return "DRAINING";
     case PoolState::kDrained:
       return "DRAINED";
+    case PoolState::kMissing:
+      return "MISSING";
   }
   return "UNKNOWN";
 }
@@ -39,8 +41,9 @@ const char* Label(SubmitResult result) {
   return "unknown";
 }
 
-Pool::Pool(const PoolOptions& options, Runner& runner, MonoTime now)
-    : channel(options.capacity_jobs, options.capacity_bytes),
+Pool::Pool(const PoolOptions& options, Runner& runner, MonoTime now, bool is_missing)
+    : missing(is_missing),
+      channel(options.capacity_jobs, options.capacity_bytes),
       workers_wanted(options.workers),
       kinds(options.name, runner),
       name_(options.name),
@@ -150,6 +153,7 @@ bool Pool::Empty() const {
 }
 
 PoolState Pool::state() const {
+  if (missing) return PoolState::kMissing;
   if (draining) return Empty() ? PoolState::kDrained : PoolState::kDraining;
   return paused ? PoolState::kPaused : PoolState::kActive;
 }

@@ -30,7 +30,8 @@ struct Worker;
 
 class Pool {
  public:
-  Pool(const PoolOptions& options, Runner& runner, MonoTime now);
+  // `is_missing`: see missing_pool.h.
+  Pool(const PoolOptions& options, Runner& runner, MonoTime now, bool is_missing = false);
 
   const std::string& name() const { return name_; }
   Runner& runner() const { return runner_; }
@@ -67,6 +68,7 @@ class Pool {
   // Those at home here, and those of its runner that have no home. Never changes after the start.
   std::vector<std::string> home_kinds;
 
+  const bool missing;
   BandedChannel channel;
   Gate gate;  // Submissions that wait for room here.
   std::vector<Dispatcher::DrainWaiter*> drain_waiters;

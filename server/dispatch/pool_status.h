@@ -26,7 +26,7 @@ struct PoolOptions {
 inline constexpr int kPoolWorkersMax = 10'000;
 inline constexpr int64_t kPoolCapacityMax = 10'000'000;
 
-enum class PoolState : uint8_t { kActive, kPaused, kDraining, kDrained };
+enum class PoolState : uint8_t { kActive, kPaused, kDraining, kDrained, kMissing };
 const char* ToString(PoolState state);  // "ACTIVE"
 
 struct PoolStatus {
@@ -76,6 +76,7 @@ struct DispatchStats {
   std::vector<PoolStats> pools;
   std::array<int64_t, kJobStates> jobs{};  // By state.
   int64_t dead_letter_jobs = 0;            // FAILED, EXPIRED and QUARANTINED ones that are kept.
+  int64_t missing_pool_jobs = 0;           // Unfinished ones of pools that are not configured any more.
   int64_t process_bytes = 0;               // Of process_bytes_max.
   int64_t process_bytes_max = 0;
   uint64_t trimmed_finished = 0;  // Forgotten by retention.

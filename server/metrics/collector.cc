@@ -118,7 +118,8 @@ void AddPoolGauges(Page* page, const std::vector<dispatch::PoolStats>& pools) {
   constexpr std::pair<dispatch::PoolState, const char*> kStates[] = {{dispatch::PoolState::kActive, "active"},
                                                                      {dispatch::PoolState::kPaused, "paused"},
                                                                      {dispatch::PoolState::kDraining, "draining"},
-                                                                     {dispatch::PoolState::kDrained, "drained"}};
+                                                                     {dispatch::PoolState::kDrained, "drained"},
+                                                                     {dispatch::PoolState::kMissing, "missing"}};
   for (const Pool& pool : pools) {
     for (const auto& [state, label] : kStates) page->Add({pool.status.name, label}, pool.status.state == state ? 1 : 0);
   }
@@ -168,6 +169,7 @@ void AddJobs(Page* page, const dispatch::DispatchStats& stats) {
   page->Begin(kJobsTrimmed);
   page->Add({"finished"}, stats.trimmed_finished);
   page->Add({"dead_letter"}, stats.trimmed_dead_letters);
+  page->Single(kMissingPoolJobs, stats.missing_pool_jobs);
   page->Single(kPayloadBytes, stats.process_bytes);
   page->Single(kPayloadCapacityBytes, stats.process_bytes_max);
   page->Single(kRequestIds, stats.request_ids);

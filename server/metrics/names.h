@@ -80,6 +80,9 @@ inline constexpr Metric kDeadLetterJobs{"millrace_dead_letter_jobs", kGauge, "",
                                         "Failed, expired and quarantined jobs that are kept."};
 inline constexpr Metric kJobsTrimmed{"millrace_jobs_trimmed_total", kCounter, "retention",
                                      "Ended jobs forgotten to keep within their limits of age, number and bytes."};
+inline constexpr Metric kMissingPoolJobs{
+    "millrace_missing_pool_jobs", kGauge, "",
+    "Unfinished jobs of pools that are not configured any more: nobody runs them."};
 inline constexpr Metric kPayloadBytes{
     "millrace_payload_bytes", kGauge, "",
     "What unfinished jobs of all pools hold in memory: payload and 1 KiB for each, or "
@@ -185,6 +188,9 @@ inline constexpr const Metric* kAll[] = {&kPoolQueueJobs,
                                          &kPayloadBytes,
                                          &kPayloadCapacityBytes,
                                          &kRequestIds,
+                                         &kRequestIdsDropped,
+                                         &kWaitingBytes,
+                                         &kMissingPoolJobs,
                                          &kDraining,
                                          &kStoreInfo,
                                          &kStoreCommit,

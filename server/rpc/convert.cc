@@ -25,7 +25,7 @@ static_assert(static_cast<int>(UniqueScope::kWhileQueued) + 1 == v1::UniqueKey::
 static_assert(static_cast<int>(OnTaken::kReturnExisting) + 1 == v1::UniqueKey::ON_TAKEN_RETURN_EXISTING &&
               static_cast<int>(OnTaken::kReject) + 1 == v1::UniqueKey::ON_TAKEN_REJECT);
 static_assert(static_cast<int>(dispatch::PoolState::kActive) + 1 == v1::Pool::STATE_ACTIVE &&
-              static_cast<int>(dispatch::PoolState::kDrained) + 1 == v1::Pool::STATE_DRAINED);
+              static_cast<int>(dispatch::PoolState::kMissing) + 1 == v1::Pool::STATE_MISSING);
 
 Result<Band> BandOf(v1::Band band) {
   if (band == v1::BAND_UNSPECIFIED) return Band::kNormal;

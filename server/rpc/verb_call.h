@@ -18,6 +18,7 @@ requires requires(Counts* counts) { counts->set_matched(0); }
 void Fill(const dispatch::VerbCall& call, Counts* counts) {
   counts->set_matched(call.bulk.matched);
   counts->set_changed(call.bulk.changed);
+  if (!call.bulk.first_error.ok()) Fill(call.bulk.first_error, counts->mutable_first_error());
 }
 
 template <typename Request, typename Response, typename Begin>

@@ -268,7 +268,9 @@ TEST_F(Recovery, AnAttemptThatDiedWithTheDaemonIsCounted) {
   });
   Life([&](DispatchFixture& d) {
     d.runner.Next();
-    EXPECT_EQ(d.PoolStats().attempts[static_cast<size_t>(AttemptResult::kLost)], 1u);
+    const auto stats = d.PoolStats();
+    ASSERT_EQ(stats.kinds.at(1).kind, "hold");
+    EXPECT_EQ(stats.kinds[1].attempts[static_cast<size_t>(AttemptResult::kLost)], 1u);
   });
 }
 
@@ -346,20 +348,66 @@ TEST(RecoveryFromAFailingDisk, AStartThatWasNeverWrittenIsHandedBackAndRunsInThe
   });
 }
 
-TEST_F(Recovery, AStoreWithJobsOfAPoolThatIsGoneIsRefusedWithItsName) {
+TEST_F(Recovery, JobsOfAPoolThatIsGoneAreKeptAsideUntilItIsBack) {
+  setup.pools = {{.name = "default", .workers = 1}, {.name = "a", .workers = 1}};
+  std::vector<JobId> ids;
+  JobId running, failed;
   Life([&](DispatchFixture& d) {
-    ASSERT_TRUE(d.dispatcher.Pause("default").ok());
-    d.Submit("noop");
+    JobSpec spec = d.Spec("hold", "payload");
+    spec.pool = "a";
+    spec.retry.max_attempts = 1;
+    failed = d.Submit(spec);
+    d.runner.Next().Fail();
+    d.Await(failed);
+    running = d.Submit(spec);
+    d.runner.Next();
+    for (int i = 0; i < 3; ++i) ids.push_back(d.Submit(spec));
+    spec.delay = 1h;
+    ids.push_back(d.Submit(spec));
+    Crash();
   });
-  auto journal = RocksJournal::Open(Store(), {});
-  ASSERT_TRUE(journal.ok());
-  rt::Runtime runtime({.procs = 2});
-  runtime.Run([&] {
-    ManualClock clock;
-    FakeRunner runner;
-    dispatch::Dispatcher dispatcher({runtime, clock, **journal, {&runner}}, {});
-    ASSERT_TRUE(dispatcher.AddPool({.name = "other", .workers = 1}).ok());
-    EXPECT_EQ(dispatcher.Start(false).reason(), "POOL_NOT_CONFIGURED");
+  setup.pools = {{.name = "default", .workers = 1}};
+  Life([&](DispatchFixture& d) {
+    const dispatch::PoolStatus pool = d.Pool("a");
+    EXPECT_EQ(pool.state, dispatch::PoolState::kMissing);
+    EXPECT_EQ(pool.queued_jobs, 4);
+    EXPECT_EQ(pool.scheduled_jobs, 1);
+    EXPECT_EQ(d.dispatcher.Stats().missing_pool_jobs, 5);
+    EXPECT_EQ(d.Get(running).losses, 1);
+    EXPECT_EQ(d.List({.filter = *dispatch::Filter::Parse("pool = a AND state = QUEUED")}).size(), 4u);
+    JobSpec spec = d.Spec("hold");
+    spec.pool = "a";
+    const Status refused = d.TrySubmit(spec);
+    EXPECT_EQ(refused.reason(), "POOL_NOT_FOUND");
+    EXPECT_NE(refused.message().find("the pools are 'default'"), std::string::npos) << refused.ToString();
+    for (const Status& status : {d.dispatcher.Pause("a").status(), d.dispatcher.Resume("a").status(),
+                                 d.dispatcher.Resize("a", 3, {}, {}).status(), d.dispatcher.Drain("a", nullptr)}) {
+      EXPECT_EQ(status.reason(), "POOL_NOT_CONFIGURED");
+    }
+    EXPECT_EQ(d.Retry(failed).status().reason(), "POOL_NOT_CONFIGURED");
+    const Result<dispatch::BulkResult> retried = d.RetryAll(*dispatch::Filter::Parse("state = FAILED"), false);
+    EXPECT_EQ(retried->changed, 0);
+    EXPECT_EQ(retried->first_error.reason(), "POOL_NOT_CONFIGURED");
+    EXPECT_TRUE(d.Cancel(ids[0]).ok());
+    EXPECT_TRUE(d.Delete(ids[0]).ok());
+    EXPECT_TRUE(d.Cancel(ids[3]).ok());
+    d.Advance(1h);
+    EXPECT_EQ(d.Pool("a").queued_jobs, 3);
+    d.Submit("noop");
+    Crash();
+  });
+  setup.pools = {{.name = "default", .workers = 1}, {.name = "a", .workers = 1}};
+  Life([&](DispatchFixture& d) {
+    EXPECT_EQ(d.Pool("a").state, dispatch::PoolState::kActive);
+    for (const JobId& id : {running, ids[1], ids[2]}) {
+      FakeRunner::Held attempt = d.runner.Next();
+      EXPECT_EQ(attempt.id(), id);
+      EXPECT_EQ(attempt.payload(), "payload");
+      attempt.Succeed();
+      EXPECT_EQ(d.Await(id).state, JobState::kSucceeded);
+    }
+    EXPECT_TRUE(d.Retry(failed).ok());
+    d.runner.Next().Succeed();
   });
 }
 
