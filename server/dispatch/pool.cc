@@ -59,14 +59,17 @@ bool Pool::CouldHold(int64_t jobs, int64_t bytes) const {
   return channel.CouldHold(jobs, bytes) && (!channel.rendezvous() || jobs <= workers_wanted);
 }
 
-// A guess for the retry delay: one of N workers ends a typical attempt after a share of its time.
-Nanos Pool::PlaceFreesIn() const {
-  constexpr Nanos kLeast = std::chrono::milliseconds(50), kMost = std::chrono::seconds(30);
-  return std::clamp(typical_run_ / std::max(workers_wanted, 1), kLeast, kMost);
+Nanos Pool::RetryDelay(MonoTime now, double random) {
+  // Before anything was measured: as good as any other.
+  constexpr Nanos kUnknown = std::chrono::milliseconds(50);
+  // Nothing frees a place before its operator does.
+  constexpr Nanos kPaused = std::chrono::seconds(5);
+  if (paused) return kPaused + Nanos(static_cast<int64_t>(random * static_cast<double>(kPaused.count())));
+  return retry_slots_.Next(now, typical_run_ > Nanos(0) ? PlaceFreesIn() : kUnknown, random);
 }
 
-Status Pool::FullStatus() const {
-  auto delay = std::chrono::duration_cast<std::chrono::milliseconds>(PlaceFreesIn());
+Status Pool::FullStatus(Nanos retry_after) const {
+  auto delay = std::chrono::ceil<std::chrono::milliseconds>(retry_after);
   std::string advice = "; retry after " + std::to_string(delay.count()) + " ms, or submit with on_full WAIT";
   std::string depth = channel.rendezvous()
                           ? "takes a job only when a worker is free (capacity 0); " + std::to_string(workers_busy) +
@@ -145,7 +148,7 @@ void Pool::CountAttempt(const KindOptions& kind, AttemptResult result, const Att
   work_ += work;
   window_.Add(start, end, work);
   kinds.ObserveRun(kind, std::chrono::duration<double>(timings.run).count());
-  typical_run_ += (timings.run - typical_run_) / 8;
+  typical_run_ = typical_run_ > Nanos(0) ? typical_run_ + (end - start - typical_run_) / 8 : end - start;
 }
 
 bool Pool::Empty() const {

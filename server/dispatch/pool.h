@@ -8,6 +8,7 @@
 //   Threads   Everything is guarded by the dispatcher's lock, save what never changes (name, runner) and the histograms.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -21,6 +22,7 @@
 #include "dispatch/gate.h"
 #include "dispatch/kind_counts.h"
 #include "dispatch/pool_status.h"
+#include "dispatch/retry_slots.h"
 #include "dispatch/runner.h"
 #include "sync/wait_group.h"
 
@@ -41,7 +43,11 @@ class Pool {
   // Even when it is empty and every worker idle?
   bool CouldHold(int64_t jobs, int64_t bytes) const;
   // QUEUE_FULL, with every number and the advice.
-  Status FullStatus() const;
+  Status FullStatus(Nanos retry_after) const;
+  // For the next one who is refused. `random` in [0, 1).
+  Nanos RetryDelay(MonoTime now, double random);
+  // One of N workers ends a typical attempt after a share of its time.
+  Nanos PlaceFreesIn() const { return typical_run_ / std::max(workers_wanted, 1); }
   // FAILED_PRECONDITION while it drains.
   Status CheckAccepting() const;
 
@@ -89,8 +95,6 @@ class Pool {
   Histogram wait_seconds{Histogram::SecondsBounds()};
 
  private:
-  Nanos PlaceFreesIn() const;
-
   const std::string name_;
   Runner& runner_;
   std::vector<bool> numbers_;  // Taken ones.
@@ -98,7 +102,8 @@ class Pool {
   EfficiencyWindow window_;
   WorkTimes work_;
   uint64_t starts_refused_ = 0;
-  Nanos typical_run_{0};  // Moving average.
+  Nanos typical_run_{0};  // Moving average, by the dispatcher's clock; 0: none has ended yet.
+  RetrySlots retry_slots_;
 };
 
 }  // namespace millrace::dispatch
