@@ -54,6 +54,8 @@ ConfigBinding::ConfigBinding(Config* config) {
   jobs.Size("payload_bytes_max", &options.payload_bytes_max, 1, 64 << 20);
   jobs.Budget("process_bytes_max", &options.process_bytes_max, 1 << 20, kTebibyte);
   jobs.Budget("hot_bytes_max", &options.hot_bytes_max, 0, kTebibyte);
+  jobs.Budget("waiting_bytes_max", &options.waiting_bytes_max, 0, kTebibyte);
+  jobs.Budget("request_ids_bytes_max", &options.request_ids_bytes_max, 0, kTebibyte);
   jobs.Integer("batch_jobs_max", &options.batch_jobs_max, 1, 100'000);
   jobs.Duration("finished_age_max", &options.finished_age_max, Nanos(0), kYear);
   jobs.Integer("finished_jobs_max", &options.finished_jobs_max, 0, kJobsMax);

@@ -123,6 +123,8 @@ class Loader {
     dispatch::DispatcherOptions& options = config_.jobs;
     fit("process_bytes_max", &options.process_bytes_max, 4);
     fit("hot_bytes_max", &options.hot_bytes_max, 16);
+    fit("waiting_bytes_max", &options.waiting_bytes_max, 16);
+    fit("request_ids_bytes_max", &options.request_ids_bytes_max, 16);
     config_.store_buffer_bytes = static_cast<size_t>(
         std::clamp(memory_bytes_ / 32, kBudgetLeast, static_cast<int64_t>(config_.store_buffer_bytes)));
     // With rocksdb ended jobs are on the disk, where memory is no measure.

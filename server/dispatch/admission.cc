@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "dispatch/core.h"
+#include "dispatch/weight.h"
 #include "job/fingerprint.h"
 #include "job/validate.h"
 
@@ -98,7 +99,7 @@ Status Admission::PrepareItem(Submission::Item& item, std::shared_ptr<JobEntry>*
   MR_RETURN_IF_ERROR(ResolvePool(item.spec, entry.get()));
   entry->bytes = static_cast<uint32_t>(PayloadOf(item.spec).size());
   entry->band = item.spec.band;
-  if (!item.spec.labels.empty()) entry->labels = std::make_shared<const Labels>(item.spec.labels);
+  entry->labelled = !item.spec.labels.empty();
   entry->hot = std::make_shared<HotJob>();
   JobRecord& record = entry->record();
   record.payload_bytes = entry->bytes;
@@ -113,6 +114,7 @@ Status Admission::PrepareItem(Submission::Item& item, std::shared_ptr<JobEntry>*
   }
   record.history.reserve(1);  // Here rather than under the lock.
   record.spec = std::make_shared<const JobSpec>(std::move(item.spec));
+  entry->held = HotWeight(record);
   *job = std::move(entry);
   return OkStatus();
 }
@@ -150,11 +152,13 @@ void Admission::Follow(Decision decision, Submission& submission, Turn& turn) {
     Refuse(submission, SubmitResult::kRefused, std::move(decision.refusal), turn);
   } else if (decision.gate == nullptr) {
     Accept(submission, turn);
-  } else if (submission.on_full == OnFull::kWait || decision.gate == &commit_gate_) {
-    decision.gate->Join(&submission);
   } else {
-    Refuse(submission, decision.pool != nullptr ? SubmitResult::kQueueFull : SubmitResult::kProcessFull,
-           FullStatus(decision), turn);
+    const SubmitResult full = decision.pool != nullptr ? SubmitResult::kQueueFull : SubmitResult::kProcessFull;
+    if (submission.on_full == OnFull::kWait || decision.gate == &commit_gate_) {
+      Join(*decision.gate, submission, full, turn);
+    } else {
+      Refuse(submission, full, FullStatus(decision, turn), turn);
+    }
   }
 }
 
@@ -162,7 +166,7 @@ bool Admission::Abandon(Submission* submission) {
   Turn turn(core_);
   Gate* gate = submission->gate_;
   if (gate == nullptr) return false;
-  gate->Leave(submission);
+  Leave(*submission);
   for (const auto& job : submission->jobs_) {
     if (job) ++job->pool->submitted[static_cast<size_t>(SubmitResult::kAbandoned)];
   }
@@ -256,99 +260,8 @@ void Admission::AckRepeats(Submission& submission) {
   }
 }
 
-Admission::Decision Admission::ReserveRoom(Submission& submission, bool arriving, Turn& turn) {
-  int64_t process_bytes = 0;
-  Decision decision;
-  for (const auto& job : submission.jobs_) {
-    if (!job) continue;
-    process_bytes += HotBytes(*job);
-    if (!NeedsPlace(*job->record().spec, turn.wall())) continue;
-    Pool& pool = *job->pool;
-    if ((arriving && !pool.gate.empty()) || !pool.HasRoom(1, job->bytes)) {
-      decision = {.gate = &pool.gate, .pool = &pool};
-      break;
-    }
-    pool.channel.Reserve(1, job->bytes);
-    job->reserved = true;
-  }
-  const bool from_process_gate = submission.gate_ == &process_gate_;
-  if (decision.gate == nullptr && process_bytes > 0 &&
-      ((!from_process_gate && !process_gate_.empty()) ||
-       process_bytes_ + process_bytes > core_.options.process_bytes_max)) {
-    decision = {.gate = &process_gate_, .bytes = process_bytes};
-  }
-  if (decision.gate == nullptr) {
-    process_bytes_ += process_bytes;
-    return decision;
-  }
-  GiveBackPlaces(submission);
-  // Later only where nothing else can help it any more: its pool may have become smaller.
-  if (arriving || (decision.pool != nullptr && decision.pool->Empty())) {
-    if (Status status = CheckCouldFit(submission, turn); !status.ok()) return {.refusal = std::move(status)};
-  }
-  return decision;
-}
-
-Status Admission::CheckCouldFit(const Submission& submission, Turn& turn) const {
-  struct Need {
-    int64_t jobs = 0, bytes = 0;
-  };
-  std::map<const Pool*, Need> needs;
-  int64_t process_bytes = 0;
-  for (const auto& job : submission.jobs_) {
-    if (!job) continue;
-    process_bytes += HotBytes(*job);
-    if (!NeedsPlace(*job->record().spec, turn.wall())) continue;
-    Need& need = needs[job->pool];
-    ++need.jobs;
-    need.bytes += job->bytes;
-  }
-  for (const auto& [pool, need] : needs) {
-    if (pool->CouldHold(need.jobs, need.bytes)) continue;
-    return InvalidArgument("LARGER_THAN_POOL", std::to_string(need.jobs) + " jobs with " + std::to_string(need.bytes) +
-                                                   " bytes never fit into pool '" + pool->name() +
-                                                   "' at once, even when it is empty; send fewer, or enlarge the pool")
-        .With("pool", pool->name())
-        .With("jobs", need.jobs)
-        .With("bytes", need.bytes)
-        .With("capacity_jobs", pool->channel.capacity_jobs())
-        .With("capacity_bytes", pool->channel.capacity_bytes());
-  }
-  if (process_bytes <= core_.options.process_bytes_max) return OkStatus();
-  return InvalidArgument("LARGER_THAN_PROCESS",
-                         std::to_string(process_bytes) + " bytes never fit into the process' budget of " +
-                             std::to_string(core_.options.process_bytes_max) + " bytes; send fewer jobs")
-      .With("bytes", process_bytes)
-      .With("capacity_bytes", core_.options.process_bytes_max);
-}
-
 Status Admission::ShuttingDown() {
   return Unavailable("DRAINING", "the daemon is shutting down and accepts no jobs; retry elsewhere or later");
-}
-
-Status Admission::FullStatus(const Decision& decision) const {
-  return decision.pool != nullptr ? decision.pool->FullStatus() : ProcessFull(decision.bytes);
-}
-
-Status Admission::ProcessFull(int64_t bytes) const {
-  constexpr auto kDelay = std::chrono::milliseconds(200);
-  return ResourceExhausted("PROCESS_FULL", "the daemon holds " + std::to_string(process_bytes_) + " of " +
-                                               std::to_string(core_.options.process_bytes_max) +
-                                               " bytes of unfinished jobs; " + std::to_string(bytes) +
-                                               " more do not fit; retry after " + std::to_string(kDelay.count()) +
-                                               " ms, or submit with on_full WAIT")
-      .With("depth_bytes", process_bytes_)
-      .With("capacity_bytes", core_.options.process_bytes_max)
-      .With("bytes", bytes)
-      .RetryAfter(kDelay);
-}
-
-void Admission::GiveBackPlaces(Submission& submission) {
-  for (const auto& job : submission.jobs_) {
-    if (!job || !job->reserved) continue;
-    job->pool->channel.Unreserve(1, job->bytes);
-    job->reserved = false;
-  }
 }
 
 // ---- Acceptance ------------------------------------------------------------------------------------------------------------
@@ -425,32 +338,16 @@ void Admission::Serve(Gate& gate, Turn& turn) {
     // One that waited for a commit has not stood in line for room.
     Decision decision = Decide(*submission, /*arriving=*/&gate == &commit_gate_, turn);
     if (decision.gate == &gate) return;
-    gate.Leave(submission);
+    Leave(*submission);
     Follow(std::move(decision), *submission, turn);
   }
 }
 
 void Admission::RefuseWaiting(Gate& gate, const Status& status, Turn& turn) {
   while (Submission* submission = gate.front()) {
-    gate.Leave(submission);
+    Leave(*submission);
     Refuse(*submission, SubmitResult::kRefused, status, turn);
   }
-}
-
-int64_t Admission::HotBytes(const JobEntry& job) { return job.bytes + kJobOverheadBytes; }
-
-void Admission::Release(int64_t bytes, Turn& turn) {
-  process_bytes_ -= bytes;
-  MR_CHECK(process_bytes_ >= 0, "more bytes were released than taken");
-  turn.RoomAt(process_gate_);
-}
-
-Status Admission::CheckRoomToRetry(const JobEntry& job) const {
-  if (core_.draining) return ShuttingDown();
-  MR_RETURN_IF_ERROR(job.pool->CheckAccepting());
-  if (!job.pool->gate.empty() || !job.pool->HasRoom(1, job.bytes)) return job.pool->FullStatus();
-  const int64_t bytes = HotBytes(job);
-  return process_bytes_ + bytes <= core_.options.process_bytes_max ? OkStatus() : ProcessFull(bytes);
 }
 
 }  // namespace millrace::dispatch

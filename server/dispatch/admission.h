@@ -4,6 +4,8 @@
 //             not acknowledged is not kept; what was acknowledged is not dropped.
 //   Unit      A submission is accepted as a whole or not at all. While one waits, it stands in line at the first place that was
 //             full; nobody who comes later overtakes it there, also not with fewer jobs or with on_full REJECT.
+//   Waiting   A submission that waits holds its payloads. So there is a limit of bytes for all that wait, each of which counts some
+//             kilobytes more for its call; one that would be above it is refused, whatever on_full says.
 //   Repeats   A request id that was seen before gives the first job, when the content is the same.
 //   Unique    So does, or is refused, a unique key that is held. A request id comes first: who repeats a submit that was accepted
 //             gets the job of that submit, not an answer about the key that this job holds.
@@ -18,6 +20,7 @@
 #include "base/status.h"
 #include "dispatch/dispatcher.h"
 #include "dispatch/gate.h"
+#include "dispatch/retry_slots.h"
 #include "dispatch/unique_keys.h"
 
 namespace millrace::dispatch {
@@ -38,16 +41,16 @@ class Admission {
   void Serve(Gate& gate, Turn& turn);
   // The answer for everybody at the gate.
   void RefuseWaiting(Gate& gate, const Status& status, Turn& turn);
-  // The process' budget: what a job holds while its record is in memory; onto the budget and off it.
-  static int64_t HotBytes(const JobEntry& job);
+  // The process' budget: onto it and off it.
   void Hold(int64_t bytes) { process_bytes_ += bytes; }
   void Release(int64_t bytes, Turn& turn);
   static Status ShuttingDown();
   // Of a job that has ended: is its unique key free, if it has one? Is there room for it?
   Status CheckKeyToRetry(const JobRecord& job) const;
-  Status CheckRoomToRetry(const JobEntry& job) const;
+  Status CheckRoomToRetry(const JobEntry& job, int64_t bytes, Turn& turn);
 
-  int64_t process_bytes() const { return process_bytes_; }
+  int64_t process_bytes() const;  // With what running jobs show.
+  int64_t waiting_bytes() const { return waiting_bytes_; }
   uint64_t unknown_pool() const { return unknown_pool_; }
   Gate& process_gate() { return process_gate_; }
   Gate& commit_gate() { return commit_gate_; }
@@ -72,6 +75,9 @@ class Admission {
   Status ResolvePool(JobSpec& spec, JobEntry* job) const;
 
   Decision Decide(Submission& submission, bool arriving, Turn& turn);
+  // Into the line at a gate, or refused where too much waits already; out of it.
+  void Join(Gate& gate, Submission& submission, SubmitResult refused_as, Turn& turn);
+  void Leave(Submission& submission);
   // At no gate: does what was decided.
   void Follow(Decision decision, Submission& submission, Turn& turn);
   // Items whose request id was seen before are not jobs of their own. `*open`: of one of them it is not known yet whether it was
@@ -89,13 +95,16 @@ class Admission {
   void Committed(Submission& submission, const Status& status, Turn& turn);
   void Refuse(Submission& submission, SubmitResult result, Status status, Turn& turn);
   // RESOURCE_EXHAUSTED, for those that do not wait. Not made for those that do: they may be looked at often.
-  Status FullStatus(const Decision& decision) const;
-  Status ProcessFull(int64_t bytes) const;
+  Status FullStatus(const Decision& decision, Turn& turn);
+  Status ProcessFull(int64_t bytes, Turn& turn);
+  Status WaitingFull(Turn& turn);
 
   Core& core_;
   int64_t process_bytes_ = 0;
-  Gate process_gate_;  // For those that wait for the process' budget.
-  Gate commit_gate_;   // For those with the request id or unique key of a job that the journal has yet to commit.
+  int64_t waiting_bytes_ = 0;  // Of the submissions at all gates.
+  Gate process_gate_;          // For those that wait for the process' budget.
+  Gate commit_gate_;        // For those with the request id or unique key of a job that the journal has yet to commit.
+  RetrySlots retry_slots_;  // Of those that the process has no room for.
   uint64_t unknown_pool_ = 0;
 };
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "dispatch/weight.h"
 #include "dispatch/worker.h"
 #include "job/fingerprint.h"
 
@@ -164,7 +165,7 @@ void Core::Admit(JobEntry& job, Turn& turn) {
 void Core::Unborn(JobEntry& job, Turn& turn) {
   --jobs[static_cast<size_t>(job.state())];
   if (job.state() == JobState::kScheduled) --job.pool->scheduled_jobs;
-  admission.Release(Admission::HotBytes(job), turn);
+  Charge(job, 0, turn);
   request_ids.Remove(job.record().request_id);
   unique_keys.Remove(job.id, *job.record().spec);
   ServeIdleWorkers(*job.pool, turn);
@@ -331,11 +332,11 @@ AttemptResult Core::Conclude(JobEntry& job, const Claim& by, AttemptFacts facts,
   if (verdict.next == JobState::kScheduled) {
     record.due = Later(turn.wall(), verdict.delay);
     Arm(&job.due, Alarm::Purpose::kDue, Later(turn.mono(), verdict.delay), turn);
-    AppendWaiting(job, nullptr);
+    AppendWaiting(job, nullptr, turn);
     Announce(job, record.error, turn);
     Rest(job, turn);
   } else {
-    AppendWaiting(job, nullptr);
+    AppendWaiting(job, nullptr, turn);
     Enqueue(job, turn);
   }
   return verdict.result;
@@ -366,6 +367,7 @@ void Core::End(JobEntry& job, JobState state, const Claim& by, std::string error
   record.finished = turn.wall();
   record.due.reset();
   RememberOutput(*job.hot);
+  Charge(job, HotWeight(record), turn);  // With result and log, until its end is committed.
   auto commit = commits_at_once ? nullptr : std::make_unique<EndCommit>(*this, job);
   job.hot->newest_commit = commit.get();
   if (!journal.End(job.shared_record(), commit.get())) {
@@ -382,7 +384,7 @@ void Core::CompleteEnd(JobEntry& job, Turn& turn) {
   job.hot->published.reset();
   job.hot->live.reset();
   pool.kinds.CountEnd(*job.kind, job.state());
-  admission.Release(Admission::HotBytes(job), turn);
+  Charge(job, 0, turn);
   unique_keys.Remove(job.id, *record.spec);
   Announce(job, record.error, turn);
   for (JobWaiter* waiter = std::exchange(job.waiters, nullptr); waiter != nullptr; waiter = waiter->next_) {
@@ -390,7 +392,10 @@ void Core::CompleteEnd(JobEntry& job, Turn& turn) {
   }
   const std::string* request_id =
       record.request_id.empty() ? nullptr : request_ids.JobEnded(record.request_id, job.state());
-  retention.Add({EndedOf(record), request_id}, turn.mono());
+  // With the memory journal all of it stays in memory.
+  EndedJob ended = EndedOf(record);
+  ended.bytes += LabelsWeight(record.spec->labels.shared().get());
+  retention.Add({ended, request_id}, turn.mono());
   turn.Free(table.Erase(job.id));
   // One comes and one goes. Where more must go, for a large one or since a limit was lowered, the timekeeper sees to them in steps.
   if (std::optional<Retention::Kept> old = retention.PopTrimmed(turn.mono())) Forget(*old, turn);
@@ -411,6 +416,8 @@ void Core::Forget(const Retention::Kept& kept, Turn& turn) {
                            .final_state = kept.job.state,
                            .until = turn.wall() + RequestIds::kKeptAfter};
   turn.Free(journal.Forget(kept.job, &spent));
+  // One comes and, where there is no room, one goes.
+  if (std::optional<std::string> gone = request_ids.PopExpired(turn.mono())) journal.DropRequest(*gone);
   WakeBy(request_ids.Next(), turn);
 }
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -54,11 +55,13 @@ class Core {
   const bool commits_at_once;
   const bool can_cool;  // The journal has the jobs that wait, so they may go cold.
   std::vector<Runner*> runners;
+  // What live output holds. Not under the lock; shared, as the journal may hold a job longer than we are there.
+  const std::shared_ptr<std::atomic<int64_t>> live_bytes = std::make_shared<std::atomic<int64_t>>(0);
   std::map<std::string, std::unique_ptr<Pool>, std::less<>> pools;
 
   Pool* FindPool(std::string_view name) const;
   Runner* FindRunner(std::string_view name) const;
-  std::string PoolNames() const;  // "'a', 'b'"
+  std::string PoolNames() const;  // "'a', 'b'": those that are configured.
   void ListKinds();               // Fills in each pool's, once.
 
   // ---- Guarded by the lock
@@ -126,13 +129,19 @@ class Core {
   Result<std::shared_ptr<HotJob>> ReadHot(const JobId& id);
   // False: it is not as cold as when `cold` was taken, so this may be out of date; `hot` is left to the caller then, to be freed without
   // the lock.
-  bool Warm(JobEntry& job, const ColdJob& cold, std::shared_ptr<HotJob>* hot);
+  bool Warm(JobEntry& job, const ColdJob& cold, std::shared_ptr<HotJob>* hot, Turn& turn);
   // The job waits, and everything about it is committed: it stays hot where the budget allows.
   void Rest(JobEntry& job, Turn& turn);
   // What a worker was handed cold was read. False: the disk cannot be read; the job is tried again later.
   bool StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read, Worker& worker, Turn& turn);
-  // A cold job whose deadline passed while it waited was read.
-  void ExpireCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read, Turn& turn);
+  // A cold job whose alarm rang was read, and that alarm is acted upon now.
+  struct LateJob {
+    ColdJob cold;
+    Alarm::Purpose purpose;
+  };
+  void RunLate(const LateJob& late, Result<std::shared_ptr<HotJob>>* read, Turn& turn);
+  // What the job weighs on the budgets from now on.
+  void Charge(JobEntry& job, int64_t bytes, Turn& turn);
 
   // ---- Verbs of clients, on a job that is hot, or has ended and is remembered. What they say may be told once all that was noted
   // until then is committed.
@@ -146,10 +155,12 @@ class Core {
   void AddWaiter(JobEntry& job, JobWaiter* waiter);
   bool RemoveWaiter(JobEntry& job, JobWaiter* waiter);
 
-  // One step of RunDue. False: nothing more is due. A cold job that is too late is left to ExpireCold.
-  bool RunOneDue(std::vector<ColdJob>* late, Turn& turn);
+  // One step of RunDue. False: nothing more is due. A cold job that must be read for it is left to RunLate.
+  bool RunOneDue(std::vector<LateJob>* late, Turn& turn);
   // When to call again. An alarm that is set for an earlier time from now on kicks the timekeeper.
   MonoTime PlanWake(Turn& turn);
+
+  double Random();  // In [0, 1).
 
   // ---- Pools
   void ServeIdleWorkers(Pool& pool, Turn& turn);  // After a resume or a resize: workers take what is queued.
@@ -165,10 +176,11 @@ class Core {
   void Move(JobEntry& job, JobState to, const Claim& by);
   std::optional<Status> Append(JobEntry& job, Journal::Waiter* waiter);
   // Of a job that waits again, perhaps having ended before; where it is too much, it goes cold once that is committed.
-  void AppendWaiting(JobEntry& job, const EndedJob* was);
+  void AppendWaiting(JobEntry& job, const EndedJob* was, Turn& turn);
   bool MustCool(const JobEntry& job) const;
   void Cool(JobEntry& job, Turn& turn);
   void Uncount(JobEntry& job);
+  void ExpireCold(JobEntry& job, const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read, Turn& turn);
   // Progress and log, into the record.
   static void RememberOutput(HotJob& hot);
   void Announce(const JobEntry& job, std::string_view error, Turn& turn);
@@ -189,7 +201,6 @@ class Core {
   // As it stands in the record, cold.
   Result<std::shared_ptr<JobEntry>> MakeEntry(const JobRecord& record);
   const KindOptions* KindFor(const JobRecord& record, Pool& pool);
-  double Random();
 
   std::mt19937_64 random_;
   MissingRunner missing_runner_;

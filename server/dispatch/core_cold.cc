@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "dispatch/core.h"
+#include "dispatch/weight.h"
 #include "dispatch/worker.h"
 
 namespace millrace::dispatch {
@@ -35,7 +36,8 @@ class CoolCommit final : public Journal::Waiter {
   const JobId id_;
 };
 
-void Core::AppendWaiting(JobEntry& job, const EndedJob* was) {
+void Core::AppendWaiting(JobEntry& job, const EndedJob* was, Turn& turn) {
+  Charge(job, HotWeight(job.record()), turn);
   CoolCommit* cool = nullptr;
   if (MustCool(job)) {
     RememberOutput(*job.hot);
@@ -49,27 +51,36 @@ void Core::AppendWaiting(JobEntry& job, const EndedJob* was) {
 }
 
 bool Core::MustCool(const JobEntry& job) const {
-  return can_cool && !job.counted && waiting_hot_ + Admission::HotBytes(job) > options.hot_bytes_max;
+  return can_cool && !job.counted && waiting_hot_ + job.held > options.hot_bytes_max;
 }
 
 void Core::Rest(JobEntry& job, Turn& turn) {
   if (!can_cool || !job.hot || !Waits(job.state()) || job.counted || job.hot->newest_commit != nullptr) return;
   if (MustCool(job)) return Cool(job, turn);
   job.counted = true;
-  waiting_hot_ += Admission::HotBytes(job);
+  waiting_hot_ += job.held;
 }
 
 void Core::Uncount(JobEntry& job) {
   if (!job.counted) return;
   job.counted = false;
-  waiting_hot_ -= Admission::HotBytes(job);
+  waiting_hot_ -= job.held;
+}
+
+void Core::Charge(JobEntry& job, int64_t bytes, Turn& turn) {
+  const int64_t more = bytes - job.held;
+  if (job.counted) waiting_hot_ += more;
+  job.held = bytes;
+  if (more >= 0) return admission.Hold(more);
+  admission.Release(-more, turn);
 }
 
 void Core::Cool(JobEntry& job, Turn& turn) {
   MR_CHECK(Waits(job.state()) && job.hot->attempt == nullptr, "job %s went cold while it was %s",
            job.id.ToString().c_str(), ToString(job.state()));
   Uncount(job);
-  admission.Release(Admission::HotBytes(job) - kColdJobBytes, turn);
+  Charge(job, ColdWeight(job.record()), turn);
+  job.hot->live.reset();  // Now, so that whoever waits for room finds what it held.
   turn.Free(std::exchange(job.hot, nullptr));
   job.coldness = ++coldness_;
 }
@@ -83,10 +94,10 @@ Result<std::shared_ptr<HotJob>> Core::ReadHot(const JobId& id) {
   return hot;
 }
 
-bool Core::Warm(JobEntry& job, const ColdJob& cold, std::shared_ptr<HotJob>* hot) {
+bool Core::Warm(JobEntry& job, const ColdJob& cold, std::shared_ptr<HotJob>* hot, Turn& turn) {
   if (job.hot || job.coldness != cold.coldness || !Waits((*hot)->record.life.state)) return false;
   job.hot = std::move(*hot);
-  admission.Hold(Admission::HotBytes(job) - kColdJobBytes);
+  Charge(job, HotWeight(job.record()), turn);
   JobRecord& record = job.record();
   // That it became due is not written down.
   record.life = job.life;
@@ -109,7 +120,7 @@ bool Core::StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read,
     schedule.Disarm(&job->due);
     ServeIdleWorkers(pool, turn);
   }
-  if (!job->hot && !Warm(*job, cold, &**read)) {
+  if (!job->hot && !Warm(*job, cold, &**read, turn)) {
     pool.channel.PutBack(job);
     return true;
   }
@@ -124,11 +135,20 @@ bool Core::StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read,
   return true;
 }
 
-void Core::ExpireCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read, Turn& turn) {
-  JobEntry* job = table.Find(cold.id);
-  if (job == nullptr || IsTerminal(job->state()) || job->deadline.armed()) return;
-  if (job->hot || (read->ok() && Warm(*job, cold, &**read))) return PassDeadline(*job, turn);
-  Arm(&job->deadline, Alarm::Purpose::kDeadline, turn.wall() + kReadAgain, turn);
+void Core::RunLate(const LateJob& late, Result<std::shared_ptr<HotJob>>* read, Turn& turn) {
+  JobEntry* job = table.Find(late.cold.id);
+  if (job == nullptr || IsTerminal(job->state())) return;
+  if (late.purpose == Alarm::Purpose::kDeadline) return ExpireCold(*job, late.cold, read, turn);
+  if (job->state() != JobState::kScheduled || job->due.armed()) return;  // Made due meanwhile.
+  // Where it cannot be read its event says less, and it is ready nevertheless.
+  if (!job->hot && read->ok()) Warm(*job, late.cold, &**read, turn);
+  MakeDue(*job, turn);
+}
+
+void Core::ExpireCold(JobEntry& job, const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read, Turn& turn) {
+  if (job.deadline.armed()) return;
+  if (job.hot || (read->ok() && Warm(job, cold, &**read, turn))) return PassDeadline(job, turn);
+  Arm(&job.deadline, Alarm::Purpose::kDeadline, turn.wall() + kReadAgain, turn);
 }
 
 }  // namespace millrace::dispatch

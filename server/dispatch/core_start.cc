@@ -52,7 +52,7 @@ Result<std::shared_ptr<JobEntry>> Core::MakeEntry(const JobRecord& record) {
     // It is not lost: its attempts fail with the runner's word until the kind is back or it is a dead letter.
     job->kind = &unknown_kinds_.try_emplace(spec.kind, KindOptions{.name = spec.kind}).first->second;
   }
-  if (!spec.labels.empty()) job->labels = std::make_shared<const Labels>(spec.labels);
+  job->labelled = !spec.labels.empty();
   job->id = record.id;
   job->life = record.life;
   job->created = record.created;
@@ -82,11 +82,11 @@ Status Core::Recover(JobRecord record, std::vector<JobEntry*>* ready, Turn& turn
   if (job.state() == JobState::kRunning) {
     job.hot = std::make_shared<HotJob>();
     job.record() = std::move(record);
-    admission.Hold(Admission::HotBytes(job));
+    Charge(job, HotWeight(job.record()), turn);
     ready->push_back(&job);
     return OkStatus();
   }
-  admission.Hold(kColdJobBytes);
+  Charge(job, ColdWeight(record), turn);
   if (job.state() == JobState::kQueued) {
     job.queued_wall = QueuedSince(record).value_or(turn.wall());
     ready->push_back(&job);
@@ -127,6 +127,9 @@ void Core::RecoverReady(JobEntry& job, Turn& turn) {
 void Core::RecoverEnded(const std::vector<EndedJob>& ended, std::vector<SpentRequest> requests, Turn& turn) {
   std::stable_sort(requests.begin(), requests.end(),
                    [](const SpentRequest& a, const SpentRequest& b) { return a.until < b.until; });
+  // More than there is room for may have come together under another setting: the oldest are not taken in at all.
+  int64_t leaving = 0;
+  for (const SpentRequest& request : requests) leaving += request.until ? RequestIdWeight(request.request_id) : 0;
   std::unordered_map<JobId, const std::string*> of_job;
   for (const SpentRequest& request : requests) {
     const RequestIds::Entry entry{

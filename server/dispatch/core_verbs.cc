@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "dispatch/core.h"
+#include "dispatch/weight.h"
 #include "dispatch/worker.h"
 
 namespace millrace::dispatch {
@@ -84,7 +85,7 @@ Status Core::Retry(JobEntry& job, std::shared_ptr<HotJob>* hot, Turn& turn) {
   schedule.Disarm(&job.due);
   job.record().due.reset();
   Move(job, JobState::kQueued, job.life.claim);
-  AppendWaiting(job, nullptr);
+  AppendWaiting(job, nullptr, turn);
   Enqueue(job, turn);
   return OkStatus();
 }
@@ -100,7 +101,7 @@ Status Core::Retry(const JobRecord& ended, std::shared_ptr<HotJob>* hot, Turn& t
         .With("job", job.id.ToString());
   }
   MR_RETURN_IF_ERROR(admission.CheckKeyToRetry(ended));
-  MR_RETURN_IF_ERROR(admission.CheckRoomToRetry(job));
+  MR_RETURN_IF_ERROR(admission.CheckRoomToRetry(job, HotWeight(ended), turn));
   std::optional<Retention::Kept> kept = retention.Remove(ended);
   if (!kept) return JobNotFound(ended.id);  // Trimmed just now.
   ++revivals;
@@ -113,9 +114,8 @@ Status Core::Retry(const JobRecord& ended, std::shared_ptr<HotJob>* hot, Turn& t
   record.error.clear();
   record.cancel_requested = false;
   record.deadline_waived = record.spec->deadline && *record.spec->deadline <= turn.wall();
-  admission.Hold(Admission::HotBytes(job));
   Move(job, JobState::kQueued, job.life.claim);
-  AppendWaiting(job, &kept->job);
+  AppendWaiting(job, &kept->job, turn);
   ArmDeadline(job, record, turn);
   Enqueue(job, turn);
   return OkStatus();
@@ -145,7 +145,7 @@ bool Core::RemoveWaiter(JobEntry& job, JobWaiter* waiter) {
 
 // ---- Time ------------------------------------------------------------------------------------------------------------------
 
-bool Core::RunOneDue(std::vector<ColdJob>* late, Turn& turn) {
+bool Core::RunOneDue(std::vector<LateJob>* late, Turn& turn) {
   Alarm* alarm = schedule.PopDue(turn.mono(), turn.wall());
   if (alarm == nullptr) {
     if (std::optional<std::string> expired = request_ids.PopExpired(turn.mono())) {
@@ -158,7 +158,12 @@ bool Core::RunOneDue(std::vector<ColdJob>* late, Turn& turn) {
   }
   JobEntry& job = *alarm->job;
   if (alarm->purpose == Alarm::Purpose::kDue) {
-    MakeDue(job, turn);
+    // Watchers may go by its labels, which are in the record.
+    if (!job.hot && job.labelled) {
+      late->push_back({{job.id, job.coldness}, Alarm::Purpose::kDue});
+    } else {
+      MakeDue(job, turn);
+    }
   } else if (alarm->purpose == Alarm::Purpose::kReadAgain) {
     if (job.aside) job.pool->channel.PutBack(&job);
     ServeIdleWorkers(*job.pool, turn);
@@ -170,7 +175,7 @@ bool Core::RunOneDue(std::vector<ColdJob>* late, Turn& turn) {
   } else if (job.hot) {
     PassDeadline(job, turn);
   } else {
-    late->push_back({job.id, job.coldness});
+    late->push_back({{job.id, job.coldness}, Alarm::Purpose::kDeadline});
   }
   return true;
 }

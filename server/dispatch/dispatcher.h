@@ -83,6 +83,7 @@ class Submission {
   std::span<std::shared_ptr<JobEntry>> jobs_;  // What becomes of the items; nullptr: it existed before.
   std::map<size_t, size_t> twins_;             // Items that get the job of an earlier one, which has their unique key.
   Gate* gate_ = nullptr;                       // Where it waits for room.
+  int64_t waiting_bytes_ = 0;                  // What it counts there.
   Submission* previous_ = nullptr;
   Submission* next_ = nullptr;
 };
@@ -132,6 +133,8 @@ class JobWaiter {
 // to job, such as payload and labels, comes on top of it (weight.h).
 inline constexpr int64_t kJobOverheadBytes = 1024;
 inline constexpr int64_t kColdJobBytes = 288;
+// What a submit that waits takes beside its jobs: mostly gRPC's part of the call.
+inline constexpr int64_t kWaitingCallBytes = int64_t{8} << 10;
 
 struct DispatcherOptions {
   size_t payload_bytes_max = size_t{1} << 20;
@@ -140,8 +143,10 @@ struct DispatcherOptions {
   // place in a pool's channel.
   int64_t process_bytes_max = int64_t{1} << 30;
   // Of that, what jobs that wait may hold. Those beyond it are on the disk only, where the journal has one, until they run: a
-  // short queue never reads the disk, a long one costs kColdJobBytes a job.
+  // short queue never reads the disk, a long one costs kColdJobBytes a job. A filter by labels reads those beyond it.
   int64_t hot_bytes_max = int64_t{64} << 20;
+  // What submits may hold that wait for room (on_full WAIT), kWaitingCallBytes each and their jobs; beyond it they are refused.
+  int64_t waiting_bytes_max = int64_t{256} << 20;
   size_t batch_jobs_max = 1000;
   Nanos finished_age_max = std::chrono::hours(24);  // Succeeded and cancelled jobs are forgotten after this,
   int64_t finished_jobs_max = 100'000;              // or when there are more of them, oldest first,
@@ -163,7 +168,8 @@ struct ListQuery {
   size_t limit = 50;
   std::optional<JobId> after;  // Exclusive; in the direction of the listing.
   bool newest_first = false;
-  bool full = false;  // With payload, result, log and history; then a page ends early when these exceed `bytes_max`.
+  bool full = false;  // With payload, result, log and history.
+  // A page ends early when payloads, results, logs, labels and errors of what it shows exceed this.
   size_t bytes_max = size_t{16} << 20;
   std::function<bool()> gone =
       {};  // Nobody wants the page any more: it ends, CANCELLED. Asked between steps. May be empty.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "dispatch/weight.h"
 
 namespace millrace::dispatch {
 
@@ -63,11 +64,12 @@ EventLog::Slot& EventLog::Claim(const Source& source, WallTime time, EventType t
 
 // After Claim: accounts for what the slot holds on to, and makes room for it.
 void EventLog::Keep(Slot& slot, std::string_view text) {
-  size_t bytes = text.size();
+  // A text is an object with a count beside its bytes. Labels are shared by the events of a job, and count for each of them: those of
+  // the others may be gone first.
+  constexpr size_t kTextBytes = 80;
+  size_t bytes = text.empty() ? 0 : text.size() + kTextBytes;
   if (!text.empty()) slot.text = MakeBytes(std::string(text));
-  if (slot.labels) {
-    for (const auto& [key, value] : *slot.labels) bytes += key.size() + value.size();
-  }
+  bytes += static_cast<size_t>(LabelsWeight(slot.labels.get()));
   slot.text_bytes = static_cast<uint32_t>(bytes);
   text_bytes_ += bytes;
   while (text_bytes_ > kTextBytesMax && end_ - begin_ > 1) DropOldest();
@@ -129,8 +131,10 @@ size_t EventLog::Read(uint64_t* cursor, size_t max, std::vector<JobEvent>* out, 
     *cursor = begin_;
     ++count;
   }
-  for (; *cursor < end_ && count < max; ++count) {
-    Fill(At(*cursor), *cursor, &out->emplace_back());
+  for (size_t bytes = 0; *cursor < end_ && count < max && bytes < kReadBytesMax; ++count) {
+    Slot& slot = At(*cursor);
+    bytes += slot.text_bytes;
+    Fill(slot, *cursor, &out->emplace_back());
     ++*cursor;
   }
   if (reader != nullptr && *cursor == end_) {

@@ -12,7 +12,6 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -25,7 +24,7 @@
 
 namespace millrace::dispatch {
 
-using Labels = std::map<std::string, std::string>;
+using Labels = LabelSet::Map;
 
 enum class EventType : uint8_t { kState, kProgress, kLog, kGap };
 
@@ -55,8 +54,11 @@ class EventListener {
 
 class EventLog {
  public:
-  // Bytes of log chunks, errors and labels in the history; beyond this the oldest events go.
+  // What log chunks, errors and labels take in the history; beyond this the oldest events go.
   static constexpr size_t kTextBytesMax = size_t{32} << 20;
+
+  // What the texts and labels of the events of one Read take, save its last one: a reader that is slow holds them.
+  static constexpr size_t kReadBytesMax = size_t{256} << 10;
 
   explicit EventLog(size_t events_kept, uint64_t first_sequence = 1);
   ~EventLog();
@@ -67,7 +69,7 @@ class EventLog {
   // The number the next event will get: where a reader starts that wants what happens from now on.
   uint64_t End() const;
 
-  // Moves up to `max` events from `*cursor` on to the back of `out`, and `*cursor` past them; returns how many, a gap included.
+  // Moves up to `max` events, fewer where they are large, from `*cursor` on to the back of `out`, and `*cursor` past them; returns how many, a gap included.
   // A cursor of 0 means the oldest event kept. A `reader` that is subscribed will hear of what comes after, if this was all.
   size_t Read(uint64_t* cursor, size_t max, std::vector<JobEvent>* out, const EventListener* reader = nullptr);
 

@@ -173,6 +173,16 @@ bool Filter::uses_create_time() const {
   return std::any_of(terms_.begin(), terms_.end(), [](const Term& term) { return term.field == Field::kCreateTime; });
 }
 
+bool Filter::uses_labels() const {
+  return std::any_of(terms_.begin(), terms_.end(), [](const Term& term) { return term.field == Field::kLabel; });
+}
+
+bool Filter::MatchesLabels(const Labels& labels) const {
+  const Subject subject{.labels = &labels};
+  return std::all_of(terms_.begin(), terms_.end(),
+                     [&](const Term& term) { return term.field != Field::kLabel || Holds(term, subject); });
+}
+
 bool Filter::Allows(JobState state) const {
   return std::all_of(terms_.begin(), terms_.end(), [&](const Term& term) {
     return term.field != Field::kState || (term.state == state) == (term.op == Op::kEqual);
@@ -195,6 +205,7 @@ bool Filter::Holds(const Term& term, const Subject& subject) {
       equal = subject.state == term.state;
       break;
     case Field::kLabel: {
+      if (subject.labels_unknown) return true;
       auto found = subject.labels ? subject.labels->find(term.label) : decltype(subject.labels->end()){};
       equal = subject.labels && found != subject.labels->end() ? found->second == term.text : term.text.empty();
       break;
@@ -219,7 +230,7 @@ bool Filter::Matches(const Subject& subject) const {
 }
 
 bool Filter::Matches(const JobSnapshot& job) const {
-  return Matches({job.spec->pool, job.spec->kind, job.spec->band, job.state, &job.spec->labels, job.created});
+  return Matches({job.spec->pool, job.spec->kind, job.spec->band, job.state, &job.spec->labels.map(), job.created});
 }
 
 bool Filter::Matches(const JobEvent& event) const {

@@ -28,6 +28,7 @@ class Filter {
 
   bool empty() const { return terms_.empty(); }
   bool uses_create_time() const;
+  bool uses_labels() const;
   bool Allows(JobState state) const;  // Could a job in this state match?
 
   // What a filter looks at.
@@ -38,8 +39,10 @@ class Filter {
     JobState state;
     const std::map<std::string, std::string>* labels;  // nullptr: none.
     WallTime created;
+    bool labels_unknown = false;  // Every term about labels holds then.
   };
   bool Matches(const Subject& subject) const;
+  bool MatchesLabels(const Labels& labels) const;  // The terms about labels only.
   bool Matches(const JobSnapshot& job) const;
   // By the event's own state; create_time terms hold for every event. A gap always matches.
   bool Matches(const JobEvent& event) const;

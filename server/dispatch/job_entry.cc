@@ -16,12 +16,13 @@ EndedJob EndedOf(const JobRecord& record) {
 }
 
 EventLog::Source JobEntry::source() const {
+  static const std::shared_ptr<const Labels> kNone;
   return {.job = id,
           .pool = &pool->name(),
           .kind = &kind->name,
           .band = band,
           .attempt = life.claim.attempt,
-          .labels = labels};
+          .labels = hot ? record().spec->labels.shared() : kNone};
 }
 
 void EntryList::PushBack(JobEntry* entry) {

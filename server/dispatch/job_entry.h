@@ -1,5 +1,5 @@
 // JobEntry: a job in the dispatcher's hands, until it has ended. In two parts, as a million of them may wait:
-//   JobEntry   What is needed to keep the job in its place: 200 bytes, always there.
+//   JobEntry   What is needed to keep the job in its place: 192 bytes, always there. No labels: they may be kilobytes.
 //   HotJob     What is needed to run it, to change what is remembered of it, or to show it: the record with payload, texts and
 //              history. A job that waits may be without (cold); whoever needs the record reads it from the journal, without the
 //              dispatcher's lock, and warms the job with it.
@@ -46,9 +46,8 @@ struct JobEntry {
   WallTime created{};
   Pool* pool = nullptr;
   const KindOptions* kind = nullptr;
-  std::shared_ptr<const Labels> labels;  // nullptr: none.
-  std::shared_ptr<HotJob> hot;           // nullptr: cold.
-  JobWaiter* waiters = nullptr;          // A chain, the newest first.
+  std::shared_ptr<HotJob> hot;   // nullptr: cold.
+  JobWaiter* waiters = nullptr;  // A chain, the newest first.
 
   // QUEUED: its place in a band.
   JobEntry* previous = nullptr;
@@ -60,18 +59,21 @@ struct JobEntry {
   Alarm due;       // SCHEDULED: becomes ready. QUEUED: is to be read again. RUNNING: run_timeout.
   Alarm deadline;  // Unfinished, with a deadline.
 
+  int64_t held = 0;    // What it weighs on the budgets (weight.h).
   uint32_t bytes = 0;  // Of the payload.
   Band band = Band::kNormal;
   bool hidden : 1 = false;    // Its acceptance is not committed: for clients it does not exist.
   bool reserved : 1 = false;  // Accepted, holding a place in the channel that it has not taken yet.
   bool aside : 1 = false;     // QUEUED, but not in line: a worker has it, to read it.
   bool counted : 1 = false;   // In the budget of jobs that wait hot.
+  bool labelled : 1 = false;  // Its record has labels; a cold job holds none of them.
   uint16_t coldness = 0;      // Another number each time it goes cold.
 
   JobState state() const { return life.state; }
   JobState visible_state() const { return hot && hot->published ? hot->published->life.state : life.state; }
   JobRecord& record() const { return hot->record; }
   std::shared_ptr<const JobRecord> shared_record() const { return {hot, &hot->record}; }
+  // Labels are told of a hot job only.
   EventLog::Source source() const;
 };
 

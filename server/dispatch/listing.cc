@@ -18,12 +18,18 @@ constexpr size_t kStep = 256;
 constexpr int kTries = 8;
 
 Filter::Subject SubjectOf(const JobEntry& job) {
-  return {job.pool->name(), job.kind->name, job.band, job.visible_state(), job.labels.get(), job.created};
+  return {.pool = job.pool->name(),
+          .kind = job.kind->name,
+          .band = job.band,
+          .state = job.visible_state(),
+          .labels = job.hot ? &job.record().spec->labels.map() : nullptr,
+          .created = job.created,
+          .labels_unknown = !job.hot && job.labelled};
 }
 
 Filter::Subject SubjectOf(const JobRecord& record) {
   const JobSpec& spec = *record.spec;
-  return {spec.pool, spec.kind, spec.band, record.life.state, &spec.labels, record.created};
+  return {spec.pool, spec.kind, spec.band, record.life.state, &spec.labels.map(), record.created};
 }
 
 bool AnyState(const Filter& filter, bool terminal) {
@@ -61,8 +67,22 @@ std::vector<Listing::Found> Listing::FindLiving(size_t limit, JobId* last) {
     if (job.hidden || !query_.filter.Matches(SubjectOf(job))) continue;
     Found& one = found.emplace_back(Found{.id = job.id});
     if (job.hot) one.job = SnapshotOf(*job.hot, query_.full);
+    one.check_labels = !job.hot && job.labelled && query_.filter.uses_labels();
   }
   return found;
+}
+
+Status Listing::CheckLabels(std::vector<Found>* found) {
+  Status status;
+  std::erase_if(*found, [&](const Found& each) {
+    if (!each.check_labels || !status.ok()) return false;
+    const Result<std::shared_ptr<const JobRecord>> read = core_.journal.Read(each.id, Journal::Part::kBasic);
+    if (read.ok()) return !query_.filter.MatchesLabels((*read)->spec->labels.map());
+    // Gone meanwhile: if it ended, it is found among the ended.
+    if (read.status().code() != StatusCode::kNotFound) status = read.status();
+    return true;
+  });
+  return status;
 }
 
 void Listing::CheckEnded(std::vector<std::shared_ptr<const JobRecord>>* ended, std::vector<Found>* revived,
@@ -71,7 +91,10 @@ void Listing::CheckEnded(std::vector<std::shared_ptr<const JobRecord>>* ended, s
   std::erase_if(*ended, [&](const std::shared_ptr<const JobRecord>& record) {
     if (core_.retention.Contains(*record)) return false;
     const JobEntry* job = core_.table.Find(record->id);
-    if (job != nullptr && query_.filter.Matches(SubjectOf(*job))) revived->push_back({.id = job->id});
+    if (job != nullptr && query_.filter.Matches(SubjectOf(*job)) &&
+        query_.filter.MatchesLabels(record->spec->labels.map())) {
+      revived->push_back({.id = job->id});
+    }
     return true;
   });
   *revivals = core_.revivals;
@@ -91,6 +114,7 @@ Result<std::vector<Listing::Found>> Listing::Next(size_t limit) {
       }
       // First those in the table: who ends after that is found among the ended.
       found = FindLiving(limit, &last);
+      MR_RETURN_IF_ERROR(CheckLabels(&found));
       ended.clear();
       if (wants_ended_) {
         auto read = core_.journal.ReadEnded({.after = at_, .last = last, .limit = kStep});

@@ -27,12 +27,15 @@ class Listing {
   struct Found {
     JobId id;
     std::optional<JobSnapshot> job;  // nullopt: it has to be read (Dispatcher::Get), and may be gone by then.
+    bool check_labels = false;       // While it is being found: they are on the disk.
   };
   // The next ones that match, `limit` at most, which is not 0. None: that was all.
   Result<std::vector<Found>> Next(size_t limit);
 
  private:
   std::vector<Found> FindLiving(size_t limit, JobId* last);
+  // Of jobs whose labels are on the disk: takes out those that do not match.
+  Status CheckLabels(std::vector<Found>* found);
   // Takes out who is remembered no more; adds who lives again.
   void CheckEnded(std::vector<std::shared_ptr<const JobRecord>>* ended, std::vector<Found>* revived,
                   uint64_t* revivals);

@@ -30,6 +30,11 @@ void LogTail::Append(std::string_view bytes) {
 
 std::string LogTail::Content() const { return ring_.substr(oldest_) + ring_.substr(0, oldest_); }
 
+void LiveOutput::Charge() {
+  const int64_t held = kFixedBytes + log.held_bytes();
+  budget->fetch_add(held - std::exchange(charged, held), std::memory_order_relaxed);
+}
+
 std::optional<Progress> LiveOutput::ReadProgress() {
   {
     rt::LockGuard guard(lock);

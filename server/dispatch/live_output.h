@@ -1,12 +1,14 @@
 // What a running attempt shows before it ends: progress and log.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "job/job.h"
 #include "runtime/lock.h"
@@ -21,6 +23,7 @@ class LogTail {
   void Append(std::string_view bytes);
   std::string Content() const;  // Oldest byte first.
   int64_t bytes_ever() const { return bytes_ever_; }
+  int64_t held_bytes() const { return static_cast<int64_t>(ring_.capacity()); }
 
  private:
   std::string ring_;
@@ -35,12 +38,24 @@ struct ProgressCell {
   bool unread = false;  // An event tells of it that no watcher has read: another one would say the same.
 };
 
-// Made when an attempt first shows something; most never do.
+// Made when an attempt first shows something; most never do. What it holds counts on `budget`.
 struct LiveOutput {
+  // The progress with its message, and this.
+  static constexpr int64_t kFixedBytes = 1536;
+
+  explicit LiveOutput(std::shared_ptr<std::atomic<int64_t>> on_budget) : budget(std::move(on_budget)) { Charge(); }
+  ~LiveOutput() { budget->fetch_sub(charged, std::memory_order_relaxed); }
+  LiveOutput(const LiveOutput&) = delete;
+  LiveOutput& operator=(const LiveOutput&) = delete;
+
+  void Charge();  // The log has grown. With the lock held.
+
   std::shared_ptr<ProgressCell> progress = std::make_shared<ProgressCell>();
   rt::Lock lock;  // Guards what follows.
   bool has_progress = false;
   LogTail log;
+  const std::shared_ptr<std::atomic<int64_t>> budget;
+  int64_t charged = 0;
 
   std::optional<Progress> ReadProgress();
 };

@@ -81,8 +81,10 @@ struct DispatchStats {
   int64_t process_bytes_max = 0;
   uint64_t trimmed_finished = 0;  // Forgotten by retention.
   uint64_t trimmed_dead_letters = 0;
-  uint64_t unknown_pool = 0;  // Jobs refused before a pool was found.
-  int64_t request_ids = 0;    // Remembered.
+  uint64_t unknown_pool = 0;         // Jobs refused before a pool was found.
+  int64_t request_ids = 0;           // Remembered.
+  uint64_t request_ids_dropped = 0;  // Before their time, for want of room.
+  int64_t waiting_bytes = 0;         // Of waiting_bytes_max.
   Durability durability = Durability::kNone;
   JournalStats journal;
   bool draining = false;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "dispatch/weight.h"
 
 namespace millrace::dispatch {
 
@@ -25,21 +26,34 @@ const std::string* RequestIds::JobEnded(const std::string& request_id, JobState 
 }
 
 void RequestIds::JobForgotten(const std::string& request_id, MonoTime now) {
-  leaving_.push_back({now + kKeptAfter, &entries_.find(request_id)->first});
+  Leave(now + kKeptAfter, &entries_.find(request_id)->first);
+}
+
+void RequestIds::Leave(MonoTime when, const std::string* request_id) {
+  leaving_.push_back({when, request_id});
+  leaving_bytes_ += RequestIdWeight(*request_id);
 }
 
 void RequestIds::AddForgotten(const std::string& request_id, const Entry& entry, MonoTime leaves) {
   auto [added, is_new] = entries_.try_emplace(request_id, entry);
-  if (is_new) leaving_.push_back({leaves, &added->first});
+  if (is_new) Leave(leaves, &added->first);
 }
 
 std::optional<std::string> RequestIds::PopExpired(MonoTime now) {
-  if (leaving_.empty() || leaving_.front().when > now) return std::nullopt;
+  if (leaving_.empty()) return std::nullopt;
+  if (leaving_.front().when > now) {
+    if (!over()) return std::nullopt;
+    ++dropped_;
+  }
+  leaving_bytes_ -= RequestIdWeight(*leaving_.front().request_id);
   auto expired = entries_.extract(*leaving_.front().request_id);
   leaving_.pop_front();
   return std::move(expired.key());
 }
 
-MonoTime RequestIds::Next() const { return leaving_.empty() ? MonoTime::max() : leaving_.front().when; }
+MonoTime RequestIds::Next() const {
+  if (leaving_.empty()) return MonoTime::max();
+  return over() ? MonoTime::min() : leaving_.front().when;
+}
 
 }  // namespace millrace::dispatch

@@ -1,6 +1,8 @@
 // RequestIds: which job a request id was accepted as, so that a client that repeats a submit gets the first job instead of a
 // second one. Kept as long as the job and kKeptAfter more.
-//   Memory    Some 150 bytes for an id of 32 characters, and nothing bounds how many come in a day: millrace_request_ids tells.
+//   Memory    Some 200 bytes for an id of 32 characters (weight.h). Those of jobs that are remembered are bounded with the jobs; those
+//             that stay after them have a bound of their own, beyond which the oldest go before their day is over, and are
+//             counted: a submit that was accepted a while ago and is repeated after that becomes a second job.
 //   Threads   Guarded by the dispatcher's lock.
 #pragma once
 
@@ -21,6 +23,8 @@ class RequestIds {
  public:
   static constexpr Nanos kKeptAfter = std::chrono::hours(24);
 
+  explicit RequestIds(int64_t leaving_bytes_max) : leaving_bytes_max_(leaving_bytes_max) {}
+
   struct Entry {
     JobId job;
     std::optional<uint64_t> fingerprint;  // Of the spec. nullopt: not known, so any content is taken for a repeat.
@@ -37,11 +41,13 @@ class RequestIds {
   void JobForgotten(const std::string& request_id, MonoTime now);
   // As Add and JobForgotten, of an earlier run of the daemon; in the order of `leaves`.
   void AddForgotten(const std::string& request_id, const Entry& entry, MonoTime leaves);
-  // Takes out and returns one whose time is over; nullopt: none is.
+  // Takes out and returns one whose time is over, or that must make room; nullopt: none.
   std::optional<std::string> PopExpired(MonoTime now);
   MonoTime Next() const;  // When PopExpired has something to do.
 
   size_t size() const { return entries_.size(); }
+  uint64_t dropped() const { return dropped_; }  // Before their time.
+  void CountDropped() { ++dropped_; }            // One that was never added.
 
  private:
   struct Leaving {
@@ -49,7 +55,13 @@ class RequestIds {
     const std::string* request_id;  // Of entries_.
   };
   std::unordered_map<std::string, Entry> entries_;
+  void Leave(MonoTime when, const std::string* request_id);
+  bool over() const { return leaving_bytes_ > leaving_bytes_max_; }
+
+  const int64_t leaving_bytes_max_;
   std::deque<Leaving> leaving_;  // In time order.
+  int64_t leaving_bytes_ = 0;
+  uint64_t dropped_ = 0;
 };
 
 }  // namespace millrace::dispatch

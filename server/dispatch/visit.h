@@ -28,7 +28,7 @@ Status Visit(Core& core, const JobId& id, Journal::Part part, Living living, End
       known = job != nullptr;
       if (known) {
         if (job->hidden) return JobNotFound(id);
-        if (job->hot || (hot && core.Warm(*job, *cold, &hot))) {
+        if (job->hot || (hot && core.Warm(*job, *cold, &hot, turn))) {
           Status status = living(*job, turn);
           // The verb may have ended it.
           if ((job = core.table.Find(id)) != nullptr) core.Rest(*job, turn);

@@ -13,6 +13,20 @@
 
 namespace millrace::dispatch {
 
+namespace {
+
+// Between characters of UTF-8.
+void Clip(std::string* text, size_t bytes_max) {
+  if (text->size() <= bytes_max) return;
+  size_t end = bytes_max;
+  while (end > 0 && (static_cast<unsigned char>((*text)[end]) & 0xC0) == 0x80) --end;
+  text->resize(end);
+  *text += "...";
+  text->shrink_to_fit();
+}
+
+}  // namespace
+
 // ---- RunningAttempt --------------------------------------------------------------------------------------------------------
 
 void RunningAttempt::Begin(JobEntry& job, MonoTime now) {
@@ -64,11 +78,14 @@ const sync::CancelToken& RunningAttempt::cancel() const {
 LiveOutput& RunningAttempt::Live() {
   // acquire: pairs with the release below, on whichever thread made it.
   if (LiveOutput* live = live_.load(std::memory_order_acquire)) return *live;
-  auto made = std::make_shared<LiveOutput>();
+  auto made = std::make_shared<LiveOutput>(core_.live_bytes);
   Turn turn(core_);
   HotJob& hot = *job_->hot;
   if (!hot.live) {
-    if (hot.record.log_tail) made->log.Restore(*hot.record.log_tail, hot.record.log_bytes);
+    if (hot.record.log_tail) {
+      made->log.Restore(*hot.record.log_tail, hot.record.log_bytes);
+      made->Charge();
+    }
     if (hot.record.progress) {
       made->progress->value = *hot.record.progress;
       made->has_progress = true;
@@ -80,6 +97,7 @@ LiveOutput& RunningAttempt::Live() {
 }
 
 void RunningAttempt::SetProgress(double fraction, std::string message) {
+  Clip(&message, kProgressMessageBytesMax);
   LiveOutput& live = Live();
   {
     rt::LockGuard guard(live.lock);
@@ -107,6 +125,7 @@ void RunningAttempt::Log(std::string_view bytes) {
   {
     rt::LockGuard guard(live.lock);
     live.log.Append(bytes);
+    live.Charge();
   }
   if (!core_.events.watched()) return;
   // As many chunks as it takes: an event is never larger than what the log keeps.
@@ -235,6 +254,7 @@ bool Worker::RunJob() {
                                      std::to_string(kResultBytesMax) + "; store it elsewhere and return a reference");
     outcome.do_not_retry = true;
   }
+  Clip(&outcome.error, kErrorBytesMax);
   Bytes output = outcome.output.empty() ? nullptr : MakeBytes(std::move(outcome.output));
   Turn turn(core);
   attempt.set_ended(turn.mono());

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "job/labels.h"
 
 namespace millrace {
 
@@ -85,7 +85,7 @@ struct JobSpec {
       deadline_after;  // Of a submit only: admission makes it `deadline`, and no job that is kept has it.
   RetryOverrides retry;
   bool no_retry_after_start = false;
-  std::map<std::string, std::string> labels;
+  LabelSet labels;
   std::optional<UniqueKey> unique_key;
 };
 
@@ -140,6 +140,8 @@ struct JobSnapshot {
 };
 
 inline constexpr int kAttemptsKept = 10;
+inline constexpr size_t kErrorBytesMax = size_t{4} << 10;            // Of an attempt; the rest is cut off.
+inline constexpr size_t kProgressMessageBytesMax = size_t{1} << 10;  // As well.
 inline constexpr size_t kLogTailBytes = size_t{64} << 10;
 inline constexpr size_t kResultBytesMax = size_t{1} << 20;
 

@@ -35,7 +35,7 @@ Status ValidateDuration(const std::optional<Nanos>& value, Nanos least, Nanos mo
   return DurationOutOfRange(Exactly(*value), least, most, field);
 }
 
-Status ValidateLabels(const std::map<std::string, std::string>& labels) {
+Status ValidateLabels(const LabelSet& labels) {
   if (labels.size() > kLabelsMax) {
     return Bad(
         "TOO_MANY_LABELS",

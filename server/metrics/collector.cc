@@ -173,6 +173,8 @@ void AddJobs(Page* page, const dispatch::DispatchStats& stats) {
   page->Single(kPayloadBytes, stats.process_bytes);
   page->Single(kPayloadCapacityBytes, stats.process_bytes_max);
   page->Single(kRequestIds, stats.request_ids);
+  page->Single(kRequestIdsDropped, stats.request_ids_dropped);
+  page->Single(kWaitingBytes, stats.waiting_bytes);
   page->Single(kDraining, stats.draining ? 1 : 0);
   page->Begin(kStoreInfo);
   page->Add({stats.durability == Durability::kFsync      ? "fsync"

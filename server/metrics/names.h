@@ -85,13 +85,18 @@ inline constexpr Metric kMissingPoolJobs{
     "Unfinished jobs of pools that are not configured any more: nobody runs them."};
 inline constexpr Metric kPayloadBytes{
     "millrace_payload_bytes", kGauge, "",
-    "What unfinished jobs of all pools hold in memory: payload and 1 KiB for each, or "
-    "288 bytes for one that waits on the disk."};
+    "What unfinished jobs of all pools hold in memory: 1 KiB for each with payload, labels, ids, texts and log on "
+    "top of it, or 288 bytes, id and key for one that waits on the disk."};
 inline constexpr Metric kPayloadCapacityBytes{"millrace_payload_capacity_bytes", kGauge, "",
                                               "What millrace_payload_bytes may grow to."};
 inline constexpr Metric kRequestIds{
     "millrace_request_ids", kGauge, "",
     "Request ids that are remembered: those of all jobs, and of forgotten ones for a day more."};
+inline constexpr Metric kRequestIdsDropped{
+    "millrace_request_ids_dropped_total", kCounter, "",
+    "Request ids of forgotten jobs that were forgotten before their day was over, for want of room."};
+inline constexpr Metric kWaitingBytes{"millrace_waiting_submit_bytes", kGauge, "",
+                                      "What submits hold that wait for room."};
 inline constexpr Metric kDraining{"millrace_draining", kGauge, "", "1 while the daemon ends and refuses new jobs."};
 inline constexpr Metric kStoreInfo{"millrace_store_info", kGauge, "durability",
                                    "1; what an acknowledgement is worth: none, interval or fsync."};

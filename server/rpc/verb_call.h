@@ -6,6 +6,7 @@
 
 #include "millrace/v1/job_service.pb.h"
 #include "rpc/convert.h"
+#include "rpc/error_details.h"
 #include "rpc/waiting_call.h"
 
 namespace millrace::rpc {

@@ -117,7 +117,7 @@ class Watch final : public WatchReactor,
       if (!job.ok()) return job.status();
       uint64_t after = cursor_;
       std::vector<dispatch::JobEvent> meanwhile;
-      while (events.Read(&after, kBatchEvents, &meanwhile) == kBatchEvents) {
+      while (events.Read(&after, kBatchEvents, &meanwhile) > 0) {
       }
       const bool quiet = std::none_of(meanwhile.begin(), meanwhile.end(), [this](const dispatch::JobEvent& event) {
         return event.type == dispatch::EventType::kGap || event.job == *job_;

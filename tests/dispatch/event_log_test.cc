@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace millrace::dispatch {
 namespace {
 
@@ -128,8 +130,12 @@ TEST_F(EventLogTest, TheHistoryIsBoundByBytesToo) {
   for (size_t i = 0; i < 3 * EventLog::kTextBytesMax / kLogTailBytes; ++i) log.RecordLog(source(), WallTime{}, chunk);
   uint64_t cursor = 0;
   std::vector<JobEvent> events;
-  log.Read(&cursor, 10'000, &events);
-  EXPECT_EQ(events.size(), EventLog::kTextBytesMax / kLogTailBytes);
+  // A reader holds little at a time.
+  size_t most = 0;
+  while (const size_t read = log.Read(&cursor, 10'000, &events)) most = std::max(most, read);
+  EXPECT_LE(most, EventLog::kReadBytesMax / kLogTailBytes);
+  EXPECT_LE(events.size(), EventLog::kTextBytesMax / kLogTailBytes);
+  EXPECT_GE(events.size(), EventLog::kTextBytesMax / kLogTailBytes * 9 / 10);
   EXPECT_EQ(*events[0].log, chunk);
 }
 

@@ -1,0 +1,59 @@
+#include "dispatch/weight.h"
+
+#include "dispatch/dispatcher.h"
+
+namespace millrace::dispatch {
+
+namespace {
+
+constexpr int64_t kAllocated = 16;  // The allocator's word before each piece, and its rounding.
+
+// A node of a hash table with a string and an Entry, its bucket, and its place among those that leave.
+constexpr int64_t kRequestIdBytes = 144;
+// A node with a digest and an id, and its bucket.
+constexpr int64_t kUniqueKeyBytes = 64;
+
+int64_t SizeOf(const Bytes& bytes) { return bytes ? static_cast<int64_t>(bytes->size()) + 64 : 0; }
+
+// What is found without the record.
+int64_t KeysWeight(const JobRecord& record) {
+  return (record.request_id.empty() ? 0 : RequestIdWeight(record.request_id)) +
+         (record.spec->unique_key ? kUniqueKeyBytes : 0);
+}
+
+}  // namespace
+
+int64_t TextWeight(const std::string& text) {
+  static const size_t kInPlace = std::string().capacity();
+  return text.capacity() <= kInPlace ? 0 : static_cast<int64_t>(text.capacity()) + 1 + kAllocated;
+}
+
+int64_t LabelsWeight(const Labels* labels) {
+  if (labels == nullptr) return 0;
+  constexpr int64_t kNode = sizeof(Labels::value_type) + 4 * sizeof(void*) + kAllocated;
+  int64_t bytes = sizeof(Labels) + 2 * kAllocated;
+  for (const auto& [name, value] : *labels) bytes += kNode + TextWeight(name) + TextWeight(value);
+  return bytes;
+}
+
+int64_t RequestIdWeight(const std::string& request_id) { return kRequestIdBytes + TextWeight(request_id); }
+
+int64_t HotWeight(const JobRecord& record) {
+  const JobSpec& spec = *record.spec;
+  int64_t bytes = kJobOverheadBytes + KeysWeight(record) + record.payload_bytes;
+  bytes += LabelsWeight(spec.labels.shared().get());
+  bytes += TextWeight(spec.pool) + TextWeight(spec.kind) + TextWeight(record.request_id) + TextWeight(record.error);
+  if (spec.unique_key) bytes += TextWeight(spec.unique_key->key);
+  for (size_t i = 0; i < record.history.size(); ++i) {
+    const Attempt& attempt = record.history[i];
+    // Room for the first one is part of the overhead.
+    bytes +=
+        (i > 0 ? static_cast<int64_t>(sizeof(Attempt)) : 0) + TextWeight(attempt.worker) + TextWeight(attempt.error);
+  }
+  if (record.progress) bytes += TextWeight(record.progress->message);
+  return bytes + SizeOf(record.result) + SizeOf(record.log_tail);
+}
+
+int64_t ColdWeight(const JobRecord& record) { return kColdJobBytes + KeysWeight(record); }
+
+}  // namespace millrace::dispatch
