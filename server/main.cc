@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::chrono::seconds kHealthPatience{4};  // A container's check is given five by the image.
 constexpr int kExitUnhealthy = 1;
+constexpr int kExitUnprinted = 1;
 
 constexpr int64_t kLittleMemory = int64_t{512} << 20;
 
@@ -33,6 +34,13 @@ std::string ShortConfig(const config::Config& config) {
   return text + "... and more; millraced --print-config shows all";
 }
 
+// The exit code of whoever has printed what was asked for: a full disk must not leave half a configuration behind, and no word.
+int Printed() {
+  if (fflush(stdout) == 0 && ferror(stdout) == 0) return 0;
+  perror("millraced: stdout");
+  return kExitUnprinted;
+}
+
 int Main(const std::vector<std::string>& arguments) {
   ResetInherited();
   Signals signals;  // Before any thread.
@@ -41,7 +49,7 @@ int Main(const std::vector<std::string>& arguments) {
   auto parsed = config::ParseCommandLine(arguments, config::ReadEnvironment());
   if (const auto* exit = std::get_if<config::EarlyExit>(&parsed)) {
     fputs(exit->text.c_str(), exit->code == 0 ? stdout : stderr);
-    return exit->code;
+    return exit->code == 0 ? Printed() : exit->code;
   }
   const auto& line = std::get<config::CommandLine>(parsed);
 
@@ -53,11 +61,11 @@ int Main(const std::vector<std::string>& arguments) {
   const std::string file = line.config_file.empty() ? "no file, defaults" : line.config_file;
   if (line.action == config::CommandLine::Action::kCheckConfig) {
     printf("%s: good; %zu pools, %zu kinds\n", file.c_str(), loaded.config.pools.size(), loaded.config.kinds.size());
-    return 0;
+    return Printed();
   }
   if (line.action == config::CommandLine::Action::kPrintConfig) {
     fputs(config::ToToml(loaded.config, config::Secrets::kShown).c_str(), stdout);
-    return 0;
+    return Printed();
   }
 
   if (line.action == config::CommandLine::Action::kCheckHealth) {

@@ -16,6 +16,7 @@
 #include <cstring>
 
 #include "base/open_files.h"
+#include "io/interpreter.h"
 
 namespace millrace::io {
 namespace {
@@ -163,6 +164,11 @@ Status Explain(const ProcessSpec& spec, const Refusal& refusal) {
       return StartFailed(spec, "its process could not be set up: ", refusal.error);
     case Refusal::kExec:
       break;
+  }
+  if (refusal.error == ENOENT) {
+    if (const std::string problem = InterpreterProblem(spec.program); !problem.empty()) {
+      return StartFailed(spec, problem + ": ", refusal.error);
+    }
   }
   // A limit of memory that is too small for the program is no shortage of ours: it would be there at every attempt.
   const bool too_small = refusal.error == ENOMEM && spec.limits.address_space_bytes;

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "io/interpreter.h"
 #include "runners/text.h"
 
 namespace millrace::runners {
@@ -45,12 +46,18 @@ int NotAProgram(const std::string& path) {
   return access(path.c_str(), X_OK) == 0 ? 0 : errno;
 }
 
+Result<std::string> Runnable(const std::string& kind, const std::string& program) {
+  const std::string problem = io::InterpreterProblem(program);
+  return problem.empty() ? Result<std::string>(program)
+                         : Bad(kind, "program '" + program + "' cannot be run: " + problem);
+}
+
 Result<std::string> FindProgram(const std::string& kind, const std::string& program, std::string_view path) {
   if (program.starts_with('/')) {
     if (int error = NotAProgram(program)) {
       return Bad(kind, "program '" + program + "' cannot be run: " + std::string(strerrordesc_np(error)));
     }
-    return program;
+    return Runnable(kind, program);
   }
   if (program.find('/') != std::string::npos) {
     return Bad(
@@ -60,7 +67,7 @@ Result<std::string> FindProgram(const std::string& kind, const std::string& prog
     std::string_view folder = left.substr(0, left.find(':'));
     left.remove_prefix(std::min(folder.size() + 1, left.size()));
     std::string candidate = std::string(folder) + "/" + program;
-    if (folder.starts_with('/') && NotAProgram(candidate) == 0) return candidate;
+    if (folder.starts_with('/') && NotAProgram(candidate) == 0) return Runnable(kind, candidate);
   }
   return Bad(kind, "program '" + program + "' is not in PATH (" + std::string(path) + ")");
 }

@@ -121,6 +121,8 @@ refuse_start 'bogus' "${fresh[@]}" --bogus
 refuse_start "$MILLRACE_ADDRESS" millraced --grpc-address "$MILLRACE_ADDRESS" --http-address 127.0.0.1:0 --data-dir "$scratch/fresh"
 refuse_start "$http" millraced --grpc-address 127.0.0.1:0 --http-address "$http" --data-dir "$scratch/fresh"
 refuse_start "$big" millraced --grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0 --data-dir "$big/folder"
+ln -s "$scratch/nowhere" "$scratch/dangling"
+refuse_start 'dangling is a link to .*/nowhere, which is not there' millraced --grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0 --data-dir "$scratch/dangling"
 refuse_start 'procs' "${fresh[@]}" --procs=-4
 refuse_start 'insecure' millraced --grpc-address 0.0.0.0:0 --http-address 127.0.0.1:0 --data-dir "$scratch/fresh"
 

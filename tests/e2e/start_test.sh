@@ -14,6 +14,8 @@ check "nothing at all is good" millraced --check-config
 check "the configuration in effect is printed" millraced --config "$example" --procs 3 --print-config
 cp "$out" "$scratch/printed.toml"
 check "flags are in it" has "$scratch/printed.toml" '^procs = 3$'
+refuses 1 'stdout: No space left on device' bash -c 'millraced --print-config >/dev/full'
+refuses 1 'stdout: No space left on device' bash -c 'millraced --check-config >/dev/full'
 check "it is a configuration" millraced --config "$scratch/printed.toml" --print-config
 cp "$out" "$scratch/again.toml"
 check "and the same one" cmp "$scratch/printed.toml" "$scratch/again.toml"

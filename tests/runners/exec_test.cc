@@ -159,6 +159,26 @@ TEST_F(Exec, AProgramThatDisappearsIsAFailedAttempt) {
   EXPECT_EQ(outcome.error, "cannot start '" + path + "': No such file or directory");
 }
 
+TEST_F(Exec, AScriptWithTheLineEndsOfAnotherSystemIsCalledThat) {
+  const std::string path = testing::TempDir() + "millrace_exec_script_" + std::to_string(getpid());
+  const auto write = [&](const char* text) {
+    std::ofstream(path) << text;
+    ASSERT_EQ(chmod(path.c_str(), 0755), 0);
+  };
+  write("#!/bin/sh\nexit 0\n");
+  ASSERT_TRUE(runner_.Register({.name = "job"}, {.argv = {path}}).ok());
+  write("#!/bin/sh\r\nexit 0\r\n");
+  test::FakeAttempt attempt("job", "");
+  EXPECT_THAT(runner_.Run(attempt).error, HasSubstr("its first line ends in CR LF"));
+  EXPECT_THAT(Refusal({.argv = {path}}), HasSubstr("its first line ends in CR LF"));
+  write("#! /no/such/interpreter -x\n");
+  EXPECT_THAT(runner_.Run(attempt).error, HasSubstr("its interpreter '/no/such/interpreter' is not there"));
+  EXPECT_THAT(Refusal({.argv = {path}}), HasSubstr("its interpreter '/no/such/interpreter' is not there"));
+  write("#!\nexit 0\n");
+  EXPECT_THAT(Refusal({.argv = {path}}), HasSubstr("names no interpreter"));
+  ASSERT_EQ(unlink(path.c_str()), 0);
+}
+
 TEST_F(Exec, AnAttemptThatMeetsTheEndOfTheDaemonWasNotStarted) {
   ASSERT_TRUE(runner_.Register({.name = "job"}, {.argv = {"true"}}).ok());
   host_.Stop();
