@@ -105,7 +105,7 @@ inline constexpr size_t kClosureBytesMax = 1024;
 
 // For MakeFiber below.
 Scheduler& CurrentScheduler();  // Fatal on a plain thread.
-Fiber* AllocateFiber(Scheduler& scheduler, FiberOptions options);
+Fiber* AllocateFiber(Scheduler& scheduler, const FiberOptions& options);
 void ReleaseUnstartedFiber(Fiber* fiber);
 void StartFiber(Fiber* fiber);
 

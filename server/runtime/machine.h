@@ -42,7 +42,7 @@ struct Machine {
   ParkCommit park_commit = nullptr;
   void* park_argument = nullptr;
   uint64_t left_at = 0;               // Ticks when the last fiber was left; 0 once something came in between.
-  bool left_after_computing = false;  // It yielded at the end of a long burst (shares.h).
+  bool left_after_computing = false;  // It yields at the end of a long burst (shares.h); until it is settled.
   uint32_t switches = 0;
   int* errno_place = nullptr;
   ExceptionState* exceptions_place = nullptr;

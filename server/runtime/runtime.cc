@@ -55,7 +55,7 @@ MR_NO_TSAN Scheduler& CurrentScheduler() {
   return machine->scheduler;
 }
 
-Fiber* AllocateFiber(Scheduler& scheduler, FiberOptions options) { return scheduler.Allocate(options); }
+Fiber* AllocateFiber(Scheduler& scheduler, const FiberOptions& options) { return scheduler.Allocate(options); }
 void ReleaseUnstartedFiber(Fiber* fiber) { fiber->scheduler->Release(fiber); }
 void StartFiber(Fiber* fiber) { fiber->scheduler->Start(fiber); }
 

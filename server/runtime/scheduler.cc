@@ -188,16 +188,16 @@ MR_NO_TSAN Fiber* Scheduler::PickNext(Machine& machine, Fiber* leaving) {
   Processor* processor = machine.processor.Get();
   if (processor == nullptr) [[unlikely]] {
     machine.left_at = 0;
-    machine.left_after_computing = false;
     CloseDetachedAccount(machine, leaving, now);
     return nullptr;
   }
   const uint64_t burst = TicksBetween(leaving->since, now);
   leaving->running += burst;
   leaving->since = now;
-  machine.left_after_computing = machine.after_switch == AfterSwitch::kYield && burst > slice_ticks_ / kShortBursts;
-  if (machine.left_after_computing) [[unlikely]]
+  if (machine.after_switch == AfterSwitch::kYield && burst > slice_ticks_ / kShortBursts) [[unlikely]] {
+    machine.left_after_computing = !simulate_;
     processor->shares.BurstEnds(now, processor->tick.Get(), slice_ticks_);
+  }
   processor->counters.switches_voluntary.Add(1);
   if constexpr (!kSwitchesDirectly) return nullptr;
   // One that keeps its thread runs there alone.
@@ -220,7 +220,8 @@ __attribute__((noinline)) MR_NO_TSAN void Scheduler::QueueAgain(Machine& machine
   if (processor == nullptr || left->bound != nullptr) return SubmitFromOutside(left);
   if (soon) {
     if (Fiber* displaced = processor->run_queue.PushNext(left)) PushLocal(*processor, displaced);
-  } else if (machine.left_after_computing && !simulate_) {
+  } else if (machine.left_after_computing) [[unlikely]] {
+    machine.left_after_computing = false;
     LockGuard guard(lock_);
     ready_.Push(left->urgent ? ReadyLists::kWoken : ReadyLists::kGaveWay, left);
   } else {

@@ -82,7 +82,7 @@ class Scheduler {
   bool RunMain(Fiber* main);
 
   // ---- Any thread.
-  Fiber* Allocate(FiberOptions options);
+  Fiber* Allocate(const FiberOptions& options);
   void Release(Fiber* unstarted);
   void Start(Fiber* fiber);
   void MakeReady(Fiber* fiber);

@@ -8,7 +8,7 @@
 
 namespace millrace::rt {
 
-MR_NO_TSAN Fiber* Scheduler::Allocate(FiberOptions options) {
+MR_NO_TSAN Fiber* Scheduler::Allocate(const FiberOptions& options) {
   constexpr int kRefill = 32;
   constexpr uint64_t kIdBatch = 64;
   Machine* machine = CurrentMachine();
