@@ -6,10 +6,11 @@
 //   size_t n = socket.async_read_some(buffer, io::await(io::Within(5s)));  // std::errc::timed_out after five seconds
 //
 //   Result    What the completion signature has after the error: nothing, a value, or a tuple.
-//   Stopping  A deadline or a cancelled token cancels the operation and waits for its end. If it ends well nevertheless, its result
-//             counts; else the error is timed_out or operation_canceled. What Asio cannot cancel (a name look-up) is waited for.
-//   Objects   Of io::Context(), on a fiber. As ever with Asio one object is used by one at a time; the sockets of io/socket.h are
-//             the ones that two fibers can share.
+//   Stopping  A deadline or a cancelled token cancels the operation and waits for its end. If it ends well
+//             nevertheless, its result counts; else the error is timed_out or operation_canceled. What Asio cannot
+//             cancel (a name look-up) is waited for.
+//   Objects   Of io::Context(), on a fiber. As ever with Asio one object is used by one at a time; the sockets of
+//             io/socket.h are the ones that two fibers can share.
 //   The end   Do not read again from a socket of Asio's that has said eof: Asio 1.22 may wait for ever then.
 //   Cost      The operation lives on the fiber's stack; nothing is allocated unless it has a deadline or a token.
 #pragma once
@@ -21,6 +22,7 @@
 #include <utility>
 
 #include "io/operation.h"
+#include "runtime/sanitizers.h"
 
 namespace millrace::io {
 
@@ -57,6 +59,10 @@ class Await {
 inline constexpr Await await;
 
 namespace internal {
+
+// For ThreadSanitizer, which does not see what Asio does on the machine that polls: what one fiber sent is behind
+// another that received it (Go orders all I/O so). io::Stream makes its calls on the fiber, where they are seen.
+inline char io_order = 0;
 
 template <typename... Values>
 struct AwaitValues {
@@ -107,6 +113,7 @@ class AwaitResult {
     static const Until for_ever;
     const Until& until = token.until() != nullptr ? *token.until() : for_ever;
     AwaitFrame<Values...> frame(AsioNetpoller::Current());
+    rt::sanitizers::Release(&io_order);
     try {
       std::forward<Initiation>(initiation)(Handler(&frame, token.until() != nullptr),
                                            std::forward<Arguments>(arguments)...);
@@ -120,6 +127,7 @@ class AwaitResult {
         frame.error = make_error_code(std::errc::timed_out);
       }
     }
+    rt::sanitizers::Acquire(&io_order);
     if (token.error() != nullptr) {
       *token.error() = frame.error;
     } else if (frame.error) {

@@ -19,6 +19,7 @@
 #include "runtime/dump.h"
 #include "runtime/futex.h"
 #include "runtime/reporter.h"
+#include "runtime/sanitizers.h"
 #include "runtime/scheduler.h"
 #include "runtime/symbols.h"
 
@@ -79,6 +80,7 @@ void Housekeeper::Ask(Task task) {
 
 void Housekeeper::Run() {
   pthread_setname_np(pthread_self(), "millrace-keeper");
+  sanitizers::IgnoreScope ignore;
   bool deadlocks = false;
   int64_t cpu_limit_at_ns = NowNs() + kCpuLimitEveryNs;
   for (;;) {

@@ -20,6 +20,8 @@ MR_NO_TSAN void Park(WaitReason reason, ParkCommit commit, void* argument) {
            "wait for a %s outside a fiber; only fibers can park: call it inside Runtime::Run or rt::Go",
            ToString(reason));
   fiber->wait_reason = reason;
+  // The commit runs unseen (sanitizers.h). What it unlocks or publishes is its argument, or what that begins with: in the fiber's name.
+  sanitizers::Release(argument);
   LeaveFiber(AfterSwitch::kPark, commit, argument);
 }
 
@@ -45,7 +47,11 @@ bool Parker::Commit(Fiber* fiber, void* self) {
 
 void Parker::Wait(WaitReason reason) {
   if (state_.load(std::memory_order_acquire) == kWoken) return;
-  if (CurrentFiber() != nullptr) return Park(reason, Commit, this);
+  if (CurrentFiber() != nullptr) {
+    Park(reason, Commit, this);
+    sanitizers::Acquire(&state_);  // Wake may have come before the commit, which then saw it.
+    return;
+  }
   uintptr_t nobody = 0;
   if (!state_.compare_exchange_strong(nobody, kThreadWaits, std::memory_order_acq_rel, std::memory_order_acquire))
     return;

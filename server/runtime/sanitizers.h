@@ -4,6 +4,11 @@
 // no synchronisation (no_sync), so a race between two fibers of one machine is still reported. What does order fibers is
 // Ready -> resume, said with Release and Acquire here, and our atomics.
 //
+// The runtime's own work must order nothing else: two fibers that went through the same queue, heap or lock of ours have
+// not synchronised, and a race between them is one. So all of it is hidden from TSan (IgnoreScope), on machines' own
+// stacks, in sysmon and the housekeeper, and where fibers do it. In return what does order fibers is said where they do it: a fiber that parks releases
+// what its ParkCommit will unlock (Park).
+//
 // Code that touches a machine's or processor's plain fields from a fiber's stack is marked MR_NO_TSAN: for TSan the fiber is
 // another thread than the machine's own stack, though in truth both are one.
 #pragma once
@@ -18,6 +23,15 @@
 #include <sanitizer/tsan_interface.h>
 
 #include <thread>
+
+extern "C" {
+void AnnotateIgnoreSyncBegin(const char* file, int line);
+void AnnotateIgnoreSyncEnd(const char* file, int line);
+void AnnotateIgnoreReadsBegin(const char* file, int line);
+void AnnotateIgnoreReadsEnd(const char* file, int line);
+void AnnotateIgnoreWritesBegin(const char* file, int line);
+void AnnotateIgnoreWritesEnd(const char* file, int line);
+}
 #endif
 
 #if defined(__SANITIZE_THREAD__)
@@ -88,6 +102,29 @@ inline void SwitchTo([[maybe_unused]] void* fiber) {
   __tsan_switch_to_fiber(fiber, __tsan_switch_to_fiber_no_sync);
 #endif
 }
+
+// TSan sees no access and no synchronisation of this fiber, or of a machine's own stack, until the end of the scope. No
+// fiber is left in it.
+class IgnoreScope {
+ public:
+#if defined(__SANITIZE_THREAD__)
+  IgnoreScope() {
+    AnnotateIgnoreSyncBegin(__FILE__, __LINE__);
+    AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+    AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+  }
+  ~IgnoreScope() {
+    AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
+    AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+    AnnotateIgnoreSyncEnd(__FILE__, __LINE__);
+  }
+#else
+  IgnoreScope() {}
+  ~IgnoreScope() {}
+#endif
+  IgnoreScope(const IgnoreScope&) = delete;
+  IgnoreScope& operator=(const IgnoreScope&) = delete;
+};
 
 inline void Release([[maybe_unused]] void* address) {
 #if defined(__SANITIZE_THREAD__)

@@ -125,6 +125,7 @@ void* Scheduler::MachineThread(void* argument) {
 
 void Scheduler::Loop(Machine& machine) {
   BindThreadState(machine);
+  sanitizers::IgnoreScope ignore;
   bool inherits = false;
   for (;;) {
     Fiber* fiber = machine.locked == nullptr ? FindRunnable(machine, &inherits) : AwaitLocked(machine);

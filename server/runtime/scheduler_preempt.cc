@@ -184,6 +184,7 @@ MR_NO_TSAN Scheduler::TraceAsked Scheduler::AskForTrace(Fiber* fiber, pid_t* tid
 // ---- Calls that block --------------------------------------------------------------------------------------------------------
 
 MR_NO_TSAN void Scheduler::EnterBlocking(Machine& machine, const SavedFrame& at) {
+  sanitizers::IgnoreScope ignore;
   Pin();
   Fiber* fiber = machine.current;
   uint64_t now = NowTicks();
@@ -209,6 +210,7 @@ MR_NO_TSAN void Scheduler::EnterBlocking(Machine& machine, const SavedFrame& at)
 }
 
 MR_NO_TSAN void Scheduler::LeaveBlocking(Machine& machine) {
+  sanitizers::IgnoreScope ignore;
   Pin();
   // The call may have parked the fiber, which then goes on with a processor like any other.
   if (machine.blocking.load(std::memory_order_relaxed)) {

@@ -19,6 +19,7 @@ void Scheduler::PushLocal(Processor& processor, Fiber* fiber) {
 // Hands a ready fiber over; `machine` is the calling thread's, or nullptr.
 MR_NO_TSAN void Scheduler::Submit(Machine* machine, Fiber* fiber) {
   sanitizers::Release(fiber);
+  sanitizers::IgnoreScope ignore;
   if (machine != nullptr && &machine->scheduler == this && fiber->bound == nullptr && !fiber->urgent) {
     Pin();
     if (Processor* processor = machine->processor.Get()) [[likely]] {
@@ -159,6 +160,7 @@ int64_t Scheduler::EarliestTimer() const {
 MR_NO_TSAN void Scheduler::StartTimer(Timer* timer, int64_t deadline_ns, Timer::Fire fire, int64_t period_ns) {
   Machine* machine = CurrentMachine();
   MR_CHECK(machine != nullptr, "a timer was started outside a fiber");
+  sanitizers::IgnoreScope ignore;
   Pin();
   Processor* processor = machine->processor.Get();
   Unpin();

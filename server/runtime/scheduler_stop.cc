@@ -11,6 +11,7 @@
 #include "runtime/preempt.h"
 #include "runtime/sanitizers.h"
 #include "runtime/scheduler.h"
+#include "runtime/slab.h"
 #include "runtime/sysmon.h"
 #include "runtime/thread_state.h"
 #include "runtime/trace_running.h"
@@ -48,7 +49,10 @@ bool Scheduler::RunMain(Fiber* main) {
   Sysmon(*this).Run();
   ForbidTraces(this);
   housekeeper_.Stop();
-  return AwaitMachines();
+  bool all_ended = AwaitMachines();
+  // What any fiber did lies behind whoever called Run.
+  for (FiberWalk walk; Fiber* fiber = walk.Next();) sanitizers::Acquire(fiber);
+  return all_ended;
 }
 
 // On the machine whose fiber was main.

@@ -111,6 +111,7 @@ Fiber* StackPool::NewFiber() {
 }
 
 MR_NO_TSAN Fiber* StackPool::Take(int count) {
+  sanitizers::IgnoreScope ignore;
   LockGuard guard(lock_);
   Fiber* list = nullptr;
   for (int i = 0; i < count; ++i) {
@@ -134,6 +135,7 @@ MR_NO_TSAN Fiber* StackPool::Take(int count) {
 }
 
 MR_NO_TSAN void StackPool::Give(Fiber* first, int count) {
+  sanitizers::IgnoreScope ignore;
   LockGuard guard(lock_);
   for (int i = 0; i < count; ++i) {
     Fiber* fiber = first;

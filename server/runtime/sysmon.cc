@@ -7,6 +7,7 @@
 #include "runtime/cycles.h"
 #include "runtime/futex.h"
 #include "runtime/preempt.h"
+#include "runtime/sanitizers.h"
 #include "runtime/scheduler.h"
 #include "runtime/thread_state.h"
 
@@ -32,6 +33,7 @@ constexpr int64_t kDeadlocksEveryNs = 1'000'000'000;
 }  // namespace
 
 void Sysmon::Run() {
+  sanitizers::IgnoreScope ignore;
   Scheduler& s = scheduler_;
   int64_t delay = kShortestNs;
   deadlocks_at_ns_ = NowNs() + kDeadlocksEveryNs;

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "runtime/park.h"
+#include "runtime/sanitizers.h"
 #include "runtime/scheduler.h"
 #include "runtime/timer_heap.h"
 
@@ -11,6 +12,9 @@ void Timer::Start(MonoTime deadline, Fire fire, Nanos period) {
   CurrentScheduler().StartTimer(this, deadline.time_since_epoch().count(), fire, period.count());
 }
 
-bool Timer::Cancel() { return heap_ != nullptr && heap_->Remove(this); }
+bool Timer::Cancel() {
+  sanitizers::IgnoreScope ignore;
+  return heap_ != nullptr && heap_->Remove(this);
+}
 
 }  // namespace millrace::rt

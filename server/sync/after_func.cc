@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "runtime/runtime.h"
+#include "runtime/sanitizers.h"
 
 namespace millrace::sync::internal {
 
@@ -37,6 +38,7 @@ bool DelayedCall::Reset(AnyDuration duration) {
   // The heap's lock in Cancel above tells that the last Fire has read next_.
   next_ = rt::MakeFiber(rt::CurrentScheduler(), {.name = "after"}, [this] { Run(); });
   runs_.Add(1);
+  rt::sanitizers::Release(next_);  // Whoever starts it is unseen (runtime/sanitizers.h).
   Start(Later(rt::Now(), duration), &Fire);
   return was_armed;
 }

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "runtime/runtime.h"
+#include "runtime/sanitizers.h"
 #include "runtime/timer.h"
 #include "sync/channel.h"
 #include "sync/select.h"
@@ -149,6 +150,7 @@ void CancelState::CancelAt(std::shared_ptr<CancelState> self, MonoTime deadline,
   deadline_.reason = std::move(reason);
   deadline_.self = std::move(self);
   deadline_.pending = true;
+  rt::sanitizers::Release(deadline_.fiber);  // Whoever starts it is unseen (runtime/sanitizers.h).
   deadline_.Start(deadline, &StartDeadlineFiber);
   {
     rt::LockGuard guard(lock_);

@@ -33,6 +33,10 @@ class RwMutex {
  private:
   static constexpr int32_t kReadersMax = 1 << 30;
 
+  bool Announce();
+  int32_t Count(int32_t change);
+  bool Depart();
+
   Mutex writers_{rt::WaitReason::kRwMutex};
   // Readers, those that wait for a writer included; less kReadersMax while a writer has announced itself.
   std::atomic<int32_t> readers_{0};

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "runtime/runtime.h"
+#include "runtime/sanitizers.h"
 
 namespace millrace::sync::internal {
 namespace {
@@ -70,6 +71,11 @@ class LockSet {
 
   // The waking fiber may be resumed as soon as one lock is free, but it cannot leave its frame, in which we read, before it has
   // taken all others to unlink its cases, and it gets the last of them when we are through.
+  // For ThreadSanitizer, before the fiber parks: UnlockAll then runs unseen (runtime/sanitizers.h).
+  void ReleaseInMyName() {
+    for (size_t i = 0; i < count_; ++i) rt::sanitizers::Release(&locks_[i]->lock);
+  }
+
   void UnlockAll() {
     for (size_t i = 0, count = count_; i < count; ++i) locks_[i]->lock.unlock();
   }
@@ -180,6 +186,7 @@ size_t SelectChannels(SelectCase** cases, ChannelCore** locks, size_t all, Selec
     one.waiter.passed = false;
     (one.sends ? one.core->senders : one.core->receivers).PushBack(&one.waiter);
   }
+  lock_set.ReleaseInMyName();
   Sleep sleep{&race, &lock_set, has_deadline};
   race.Park(wait.reason, &Sleep::Commit, &sleep);
 

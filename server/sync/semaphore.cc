@@ -1,9 +1,13 @@
 #include "sync/semaphore.h"
 
 #include "base/check.h"
+#include "runtime/sanitizers.h"
 #include "sync/race_until.h"
 
 namespace millrace::sync {
+
+// For ThreadSanitizer the lock orders nobody: two that hold permits have not met, only who gives one back and who gets one.
+using rt::sanitizers::IgnoreScope;
 
 struct Semaphore::Waiter : internal::WaitLink<Semaphore::Waiter> {
   rt::SleeperHandle who;
@@ -20,40 +24,50 @@ bool Semaphore::TakeAtOnce(int64_t n) {
 
 void Semaphore::Acquire(int64_t n) {
   MR_CHECK(n >= 0, "Semaphore::Acquire of %lld permits", static_cast<long long>(n));
-  lock_.lock();
-  if (TakeAtOnce(n)) {
-    lock_.unlock();
-    return;
-  }
   rt::Sleeper self;
   Waiter waiter;
   waiter.who = self.handle();
   waiter.wanted = n;
+  if (!TakeOrQueue(waiter)) self.ParkAndUnlock(reason_, lock_);
+  rt::sanitizers::Acquire(this);
+}
+
+// False: it is in the line now, and lock_ is held.
+bool Semaphore::TakeOrQueue(Waiter& waiter) {
+  IgnoreScope ignore;
+  lock_.lock();
+  if (TakeAtOnce(waiter.wanted)) {
+    lock_.unlock();
+    return true;
+  }
   waiters_.PushBack(&waiter);
-  self.ParkAndUnlock(reason_, lock_);
+  return false;
 }
 
 bool Semaphore::TryAcquire(int64_t n) {
   MR_CHECK(n >= 0, "Semaphore::TryAcquire of %lld permits", static_cast<long long>(n));
-  rt::LockGuard guard(lock_);
-  return TakeAtOnce(n);
+  {
+    IgnoreScope ignore;
+    rt::LockGuard guard(lock_);
+    if (!TakeAtOnce(n)) return false;
+  }
+  rt::sanitizers::Acquire(this);
+  return true;
 }
 
 bool Semaphore::TryAcquire(int64_t n, const Until& until) {
   if (TryAcquire(n)) return true;
   internal::WakeRace race(rt::CurrentFiber());
   internal::RaceUntil limit(race, until);
-  lock_.lock();
-  if (TakeAtOnce(n)) {
-    lock_.unlock();
-    limit.Stop();
-    return true;
-  }
   Waiter waiter;
   waiter.who = race.handle();
   waiter.wanted = n;
   waiter.race = &race;
-  waiters_.PushBack(&waiter);
+  if (TakeOrQueue(waiter)) {
+    rt::sanitizers::Acquire(this);
+    limit.Stop();
+    return true;
+  }
   struct Sleep {
     internal::WakeRace* race;
     rt::Lock* lock;
@@ -67,9 +81,13 @@ bool Semaphore::TryAcquire(int64_t n, const Until& until) {
         return parked;
       },
       &sleep);
-  if (!limit.Stop()) return true;
+  if (!limit.Stop()) {
+    rt::sanitizers::Acquire(this);
+    return true;
+  }
   Waiters served;
   {
+    IgnoreScope ignore;
     rt::LockGuard guard(lock_);
     if (waiter.linked()) waiters_.Remove(&waiter);
     Serve(served);  // It may have held up those behind it.
@@ -91,13 +109,20 @@ void Semaphore::Serve(Waiters& served) {
 
 // Without the lock.
 void Semaphore::Wake(Waiters& served) {
-  while (Waiter* next = served.PopFront()) rt::Ready(next->who);
+  while (!served.empty()) rt::Ready(PopServed(served));
+}
+
+rt::SleeperHandle Semaphore::PopServed(Waiters& served) {
+  IgnoreScope ignore;
+  return served.PopFront()->who;
 }
 
 void Semaphore::Release(int64_t n) {
   MR_CHECK(n >= 0, "Semaphore::Release of %lld permits", static_cast<long long>(n));
   Waiters served;
+  rt::sanitizers::Release(this);
   {
+    IgnoreScope ignore;
     rt::LockGuard guard(lock_);
     permits_ += n;
     Serve(served);
@@ -107,6 +132,7 @@ void Semaphore::Release(int64_t n) {
 }
 
 int64_t Semaphore::available() const {
+  IgnoreScope ignore;
   rt::LockGuard guard(lock_);
   return permits_;
 }

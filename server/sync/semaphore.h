@@ -37,8 +37,10 @@ class Semaphore {
   using Waiters = internal::WaitList<Waiter>;
 
   bool TakeAtOnce(int64_t n);
+  bool TakeOrQueue(Waiter& waiter);
   void Serve(Waiters& served);
   static void Wake(Waiters& served);
+  static rt::SleeperHandle PopServed(Waiters& served);
 
   mutable rt::Lock lock_;
   int64_t permits_;

@@ -11,8 +11,8 @@ uint32_t WaitersOf(uint64_t state) { return static_cast<uint32_t>(state); }
 
 void WaitGroup::Add(int32_t delta) {
   uint64_t change = static_cast<uint64_t>(static_cast<uint32_t>(delta)) << 32;
-  // acq_rel: what was done before each Done is seen by whoever Wait lets go.
-  uint64_t state = state_.fetch_add(change, std::memory_order_acq_rel) + change;
+  // release: what was done before each Done is seen by whoever Wait lets go. No acquire: two that are done have not met.
+  uint64_t state = state_.fetch_add(change, std::memory_order_release) + change;
   int32_t count = CountOf(state);
   MR_CHECK(count >= 0, "sync: negative WaitGroup counter");
   if (WaitersOf(state) == 0) return;

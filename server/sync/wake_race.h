@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "runtime/park.h"
+#include "runtime/sanitizers.h"
 #include "runtime/sleeper.h"
 #include "runtime/timer.h"
 
@@ -61,8 +62,11 @@ class WakeRace {
   }
   // The same with a commit of the caller's, which calls Commit if that is needed.
   void Park(rt::WaitReason reason, rt::ParkCommit commit, void* argument) {
-    if (fiber() != nullptr || thread_deadline_ns_ == rt::Sleeper::kNever) [[likely]]
-      return self_.Park(reason, commit, argument);
+    if (fiber() != nullptr || thread_deadline_ns_ == rt::Sleeper::kNever) [[likely]] {
+      self_.Park(reason, commit, argument);
+      rt::sanitizers::Acquire(&state_);  // A waker may have come before the commit, which then saw it.
+      return;
+    }
     if (!commit(nullptr, argument) || self_.SleepUntil(thread_deadline_ns_)) return;
     timed_out_ = Claim() != Outcome::kLost;
     if (!timed_out_) self_.SleepUntil(rt::Sleeper::kNever);  // The winner is about to ready us.
