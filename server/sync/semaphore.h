@@ -8,6 +8,7 @@
 
 #include "runtime/lock.h"
 #include "runtime/park.h"
+#include "runtime/sleeper.h"
 #include "sync/until.h"
 #include "sync/wait_list.h"
 
