@@ -184,7 +184,7 @@ class Daemon {
                                                                  config_.jobs.payload_bytes_max + (1 << 20)),
                                    .connections_max = connections_max,
                                    .connections_per_address_max = connections_max / 2,
-                                   .call_bytes_max = config_.call_bytes_max,
+                                   .call_bytes_max = static_cast<size_t>(config_.call_bytes_max),
                                    .backups = store_.rocks ? &backups_ : nullptr});
     MR_RETURN_IF_ERROR(rpc.status());
     rpc_ = std::move(rpc).value();

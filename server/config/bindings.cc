@@ -23,7 +23,7 @@ ConfigBinding::ConfigBinding(Config* config) {
   server.Listen("grpc_address", &config->grpc_address);
   server.Listen("http_address", &config->http.address);
   server.Integer("connections_max", &config->connections_max, 0, 1'000'000);
-  server.Size("call_bytes_max", &config->call_bytes_max, 1 << 20, kTebibyte);
+  server.Budget("call_bytes_max", &config->call_bytes_max, 1 << 20, kTebibyte);
   server.Boolean("insecure", &config->insecure);
   server.Choice(
       "store", {"auto", "memory", "rocksdb"}, [config](size_t i) { config->store = static_cast<StoreKind>(i); },

@@ -34,7 +34,7 @@ class Loader {
       config_.pools.push_back({.name = "default"});
     }
     CheckServer(binding.server);
-    FitBudgets(binding.jobs);
+    FitBudgets(binding.jobs, binding.server);
     CheckPools();
     CheckKinds();
     return {std::move(config_), problems_.list()};
@@ -115,7 +115,7 @@ class Loader {
   }
 
   // A quarter for unfinished jobs; what the store, gRPC and the allocator make of them comes on top, and about doubles it.
-  void FitBudgets(const Section& jobs) {
+  void FitBudgets(const Section& jobs, const Section& server) {
     if (memory_bytes_ <= 0) return;
     auto fit = [&](const char* key, int64_t* field, int64_t share) {
       if (jobs.Automatic(key)) *field = std::clamp(memory_bytes_ / share / kMebibyte * kMebibyte, kBudgetLeast, *field);
@@ -125,6 +125,12 @@ class Loader {
     fit("hot_bytes_max", &options.hot_bytes_max, 16);
     fit("waiting_bytes_max", &options.waiting_bytes_max, 16);
     fit("request_ids_bytes_max", &options.request_ids_bytes_max, 16);
+    if (server.Automatic("call_bytes_max")) {
+      // Half of it bounds a message, and two of the largest payload fit in any case.
+      const int64_t least = 2 * static_cast<int64_t>(options.payload_bytes_max) + 4 * kMebibyte;
+      const int64_t share = memory_bytes_ / 4 / kMebibyte * kMebibyte;
+      config_.call_bytes_max = std::min(config_.call_bytes_max, std::max(share, least));
+    }
     config_.store_buffer_bytes = static_cast<size_t>(
         std::clamp(memory_bytes_ / 32, kBudgetLeast, static_cast<int64_t>(config_.store_buffer_bytes)));
     // With rocksdb ended jobs are on the disk, where memory is no measure.

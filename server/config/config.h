@@ -44,7 +44,7 @@ struct Config {
   Address grpc_address{"127.0.0.1", 7070};
   web::ServerOptions http;
   int connections_max = 0;  // Of gRPC. 0: what the limit of open files leaves room for.
-  size_t call_bytes_max = size_t{256} << 20;
+  int64_t call_bytes_max = int64_t{256} << 20;
   bool insecure = false;  // Listen where other machines can reach us, without authentication.
   StoreKind store = StoreKind::kAuto;
   std::string data_dir;  // Empty: none.

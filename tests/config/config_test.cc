@@ -51,6 +51,10 @@ TEST(Config, BudgetsThatNobodySetFitIntoTheMemory) {
   EXPECT_EQ(jobs("", 4 * kMiB).process_bytes_max, 2 * kMiB);
   EXPECT_EQ(jobs("", 0).process_bytes_max, 1024 * kMiB);
   Config small = LoadText("", "m.toml", {}, 256 * kMiB).config;
+  EXPECT_EQ(small.call_bytes_max, 64 * kMiB);
+  EXPECT_EQ(LoadText("[jobs]\npayload_bytes_max = \"64MiB\"", "m.toml", {}, 256 * kMiB).config.call_bytes_max,
+            132 * kMiB)
+      << "the largest payload still fits";
   EXPECT_THAT(ToToml(small, Secrets::kShown), HasSubstr("process_bytes_max = \"64MiB\"")) << "what is in effect";
 }
 
