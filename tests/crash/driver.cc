@@ -46,16 +46,16 @@ class Round {
         disk_(options.scratch / "disk", options.programs / "libmillrace_power_cut.so"),
         ledger_({.seed = seed, .payload_bytes = options.payload_bytes, .forgets = options.remember > 0}) {
     fs::remove(Executions());
-    std::ofstream(Config()) << "[server]\nack_interval = \"" << kAckIntervalMs
-                            << "ms\"\n"
-                               "[pool.default]\nworkers = 8\ncapacity = 1000000\n"
-                               "[pool.programs]\nrunner = \"exec\"\nworkers = 4\ncapacity = 1000000\n"
-                               "[jobs]\nfinished_age_min = \"0s\"\nfinished_bytes_max = \"64GiB\"\ndead_letter_bytes_max = \"64GiB\"\n"
-                               "finished_jobs_max = "
-                            << FinishedMax() << "\ndead_letter_jobs_max = " << DeadLettersMax()
-                            << "\n[kind.record]\npool = \"programs\"\nexec = [\""
-                            << (options.programs / "crash_record").string() << "\", \"" << Executions()
-                            << "\"]\nretry = { initial_backoff = \"10ms\", max_backoff = \"50ms\" }\n";
+    std::ofstream(Config())
+        << "[server]\nack_interval = \"" << kAckIntervalMs
+        << "ms\"\n"
+           "[pool.default]\nworkers = 8\ncapacity = 1000000\n"
+           "[pool.programs]\nrunner = \"exec\"\nworkers = 4\ncapacity = 1000000\n"
+           "[jobs]\nfinished_age_min = \"0s\"\nfinished_bytes_max = \"64GiB\"\ndead_letter_bytes_max = \"64GiB\"\n"
+           "finished_jobs_max = "
+        << FinishedMax() << "\ndead_letter_jobs_max = " << DeadLettersMax()
+        << "\n[kind.record]\npool = \"programs\"\nexec = [\"" << (options.programs / "crash_record").string()
+        << "\", \"" << Executions() << "\"]\nretry = { initial_backoff = \"10ms\", max_backoff = \"50ms\" }\n";
   }
 
   Findings Run(int kills) {
