@@ -115,6 +115,7 @@ class AwaitResult {
     AwaitFrame<Values...> frame(AsioNetpoller::Current());
     rt::sanitizers::Release(&io_order);
     try {
+      rt::sanitizers::IgnoreScope ignore;
       std::forward<Initiation>(initiation)(Handler(&frame, token.until() != nullptr),
                                            std::forward<Arguments>(arguments)...);
     } catch (...) {

@@ -10,11 +10,15 @@
 #include "base/check.h"
 #include "io/io_error.h"
 #include "io/operation.h"
+#include "runtime/sanitizers.h"
 
 namespace millrace::io {
 namespace {
 
 using Stream = asio::posix::basic_stream_descriptor<asio::io_context::executor_type>;
+
+// For ThreadSanitizer Asio's own work is hidden, also where fibers do it: its queues link what lies on the stacks of fibers that have not
+// met (runtime/sanitizers.h).
 
 // users: the lowest bit says closed, the others count the calls under way.
 constexpr uint32_t kClosed = 1;
@@ -152,12 +156,14 @@ Status Descriptor::WaitReady(Direction direction, const char* verb, const Until&
       frame.operation.NotStarted();
       return ClosedError(CannotText(verb));
     }
+    rt::sanitizers::IgnoreScope ignore;
     state.stream.async_wait(for_write ? Stream::wait_write : Stream::wait_read,
                             internal::Handler(&frame, until.limited()));
   }
   if (!frame.operation.Wait(until, state.reason)) {
     {
       std::lock_guard guard(state.mutex);
+      rt::sanitizers::IgnoreScope ignore;
       frame.operation.signal().emit(asio::cancellation_type::all);
     }
     frame.operation.AwaitEnd(state.reason);
@@ -177,9 +183,11 @@ void Descriptor::Close() {
   asio::error_code ignored;
   {
     std::lock_guard guard(state.mutex);
+    rt::sanitizers::IgnoreScope ignore;
     state.stream.cancel(ignored);
   }
   if (users != 0) state.drained.Wait(rt::WaitReason::kCondition);
+  rt::sanitizers::IgnoreScope ignore;
   state.stream.close(ignored);
 }
 

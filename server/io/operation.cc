@@ -1,5 +1,7 @@
 #include "io/operation.h"
 
+#include "runtime/sanitizers.h"
+
 #include "sync/race_until.h"
 
 namespace millrace::io::internal {
@@ -15,6 +17,7 @@ bool Operation::Wait(const Until& until, rt::WaitReason reason) {
 }
 
 void Operation::Complete() {
+  rt::sanitizers::Publish(&race_);  // Descriptors that were opened here, say.
   poller_.EndWatching();
   poller_.CountCompleted();
   // As soon as the race is claimed the fiber may go on.
@@ -33,11 +36,14 @@ void Operation::Complete() {
 
 void Operation::CancelAndAwaitEnd(rt::WaitReason reason) {
   rt::Parker emitted;
-  asio::post(poller_.context(), [this, &emitted] {
-    signal_.emit(asio::cancellation_type::all);
-    poller_.NoteNews();
-    emitted.Wake();
-  });
+  {
+    rt::sanitizers::IgnoreScope ignore;
+    asio::post(poller_.context(), [this, &emitted] {
+      signal_.emit(asio::cancellation_type::all);
+      poller_.NoteNews();
+      emitted.Wake();
+    });
+  }
   AwaitEnd(reason);
   emitted.Wait(reason);
 }

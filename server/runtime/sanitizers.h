@@ -132,6 +132,15 @@ inline void Release([[maybe_unused]] void* address) {
 #endif
 }
 
+// As Release, in an IgnoreScope too: what a machine did on its own stack, which is all that it knows of.
+inline void Publish([[maybe_unused]] void* address) {
+#if defined(__SANITIZE_THREAD__)
+  AnnotateIgnoreSyncEnd(__FILE__, __LINE__);
+  __tsan_release(address);
+  AnnotateIgnoreSyncBegin(__FILE__, __LINE__);
+#endif
+}
+
 inline void Acquire([[maybe_unused]] void* address) {
 #if defined(__SANITIZE_THREAD__)
   __tsan_acquire(address);
