@@ -4,6 +4,7 @@
 #include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/resource_quota.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
@@ -157,6 +158,10 @@ Result<std::unique_ptr<Server>> Server::Start(rt::Runtime& runtime, dispatch::Di
   for (const grpc_compression_algorithm each : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
     builder.SetCompressionAlgorithmSupportStatus(each, false);
   }
+  // Requests that are not complete yet are gRPC's. As they come near to this, it takes them more slowly, and then ends some of them.
+  // Twice our own budget, as connections and their buffers count as well.
+  grpc::ResourceQuota quota("millrace");
+  builder.SetResourceQuota(quota.Resize(2 * options.call_bytes_max));
   state->server = builder.BuildAndStart();
   if (state->server == nullptr) {
     return Internal("GRPC_DID_NOT_START", "gRPC could not start; the lines of the log before this one say why");
