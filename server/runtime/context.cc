@@ -123,7 +123,7 @@ void BindThreadState(Machine& machine) {
   machine.exceptions_place = reinterpret_cast<ExceptionState*>(__cxxabiv1::__cxa_get_globals());
   machine.tsan_thread = sanitizers::CurrentThread();
   // The thread's own variables were made before any fiber runs on it.
-  sanitizers::Release(&machine);
+  sanitizers::Publish(&machine);
 }
 
 MR_NO_TSAN void PrepareContext(Fiber* fiber) {

@@ -105,6 +105,7 @@ bool Scheduler::MakeMachine() {
 void* Scheduler::MachineThread(void* argument) {
   Machine& machine = *static_cast<Machine*>(argument);
   Scheduler& scheduler = machine.scheduler;
+  sanitizers::IgnoreScope ignore;
   pthread_setname_np(pthread_self(), "millrace-m");
   {
     SignalStack signal_stack;
@@ -125,7 +126,6 @@ void* Scheduler::MachineThread(void* argument) {
 
 void Scheduler::Loop(Machine& machine) {
   BindThreadState(machine);
-  sanitizers::IgnoreScope ignore;
   bool inherits = false;
   for (;;) {
     Fiber* fiber = machine.locked == nullptr ? FindRunnable(machine, &inherits) : AwaitLocked(machine);

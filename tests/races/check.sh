@@ -20,7 +20,7 @@ for procs in 1 2 8; do
     MILLRACE_PROCS=$procs "$program" "$kind" "$twin" 2>"$scratch/err" || code=$?
     if [[ $sanitizer == thread && $twin == racy ]]; then
       grep -q 'WARNING: ThreadSanitizer: data race' "$scratch/err" || complain "the race was not reported"
-      grep -q 'Shared::Write' "$scratch/err" || complain "another race than the one that was put there"
+      grep -q 'races\.cc' "$scratch/err" || complain "another race than the one that was put there"
     else
       [[ ! -s $scratch/err && $code == 0 ]] || complain "nothing expected on stderr, and exit code 0"
     fi
