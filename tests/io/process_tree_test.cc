@@ -70,8 +70,9 @@ TEST_F(Tree, ADescendantWhoseParentHasEndedIsGoneWhenRunReturns) {
 }
 
 TEST_F(Tree, WhatADescendantWithASessionOfItsOwnStartsIsFoundThoughItClearsTheMark) {
-  ProcessExit exit = RunAdopting(Shell(
-      "echo $( (setsid sh -c 'env -i sh -c \"echo \\$\\$; exec sleep 1000 >/dev/null 2>&1\" & wait' 2>/dev/null &) )"));
+  ProcessExit exit =
+      RunAdopting(Shell("echo $( (setsid sh -c 'env -i sh -c \"echo \\$\\$; exec sleep 1000 >/dev/null 2>&1\" & exec "
+                        ">/dev/null; wait' 2>/dev/null &) )"));
   EXPECT_TRUE(exit.success());
   EXPECT_TRUE(Gone(std::stoi(exit.output)));
 }
