@@ -80,7 +80,6 @@ void Housekeeper::Ask(Task task) {
 
 void Housekeeper::Run() {
   pthread_setname_np(pthread_self(), "millrace-keeper");
-  sanitizers::IgnoreScope ignore;
   bool deadlocks = false;
   int64_t cpu_limit_at_ns = NowNs() + kCpuLimitEveryNs;
   for (;;) {
@@ -121,6 +120,7 @@ void Housekeeper::WaitBeforeNextTry() {
 
 // False: more are needed than there can be.
 bool Housekeeper::MakeMachines() {
+  sanitizers::IgnoreScope ignore;  // Not all of Run: TSan lets no thread end the process in one.
   Scheduler& s = scheduler_;
   int wanted = std::min(s.procs(), kSpareMachinesMax);
   bool made = true;
