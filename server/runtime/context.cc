@@ -35,6 +35,8 @@ using boost::context::detail::transfer_t;
 MR_NO_TSAN inline transfer_t Leave(Machine& machine, Fiber* fiber, void** save) {
   fiber->saved_errno = *machine.errno_place;
   fiber->exceptions = *machine.exceptions_place;
+  // In a simulation the clock orders everybody.
+  if (!Scheduler::kSwitchesDirectly && machine.scheduler.simulates()) sanitizers::Release(&machine.scheduler);
   sanitizers::Release(fiber);
   Fiber* next = Scheduler::kSwitchesDirectly ? machine.scheduler.PickNext(machine, fiber) : nullptr;
   machine.left = next != nullptr ? fiber : nullptr;
@@ -60,6 +62,7 @@ MR_NO_TSAN inline void Arrive(Machine& machine, Fiber* fiber, transfer_t from, v
   }
   sanitizers::Acquire(&machine);
   sanitizers::Acquire(fiber);
+  if (!Scheduler::kSwitchesDirectly && machine.scheduler.simulates()) sanitizers::Acquire(&machine.scheduler);
   if constexpr (!Scheduler::kSwitchesDirectly)
     sanitizers::Acquire(machine.processor.Get());  // Made by Resize, perhaps.
   *machine.errno_place = fiber->saved_errno;

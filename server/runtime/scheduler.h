@@ -90,6 +90,7 @@ class Scheduler {
   RuntimeStats Stats() const;
   // The clock of its timers.
   int64_t ClockNs() const { return simulate_ ? simulated_ns_.load(std::memory_order_relaxed) : NowNs(); }
+  bool simulates() const { return simulate_; }
   int procs() const { return procs_.load(std::memory_order_relaxed); }
   int SetProcs(int procs);  // Returns how many there were.
   // RuntimeOptions::report_blocked_longer. Before RunMain.

@@ -109,12 +109,8 @@ void Semaphore::Serve(Waiters& served) {
 
 // Without the lock.
 void Semaphore::Wake(Waiters& served) {
-  while (!served.empty()) rt::Ready(PopServed(served));
-}
-
-rt::SleeperHandle Semaphore::PopServed(Waiters& served) {
   IgnoreScope ignore;
-  return served.PopFront()->who;
+  while (Waiter* next = served.PopFront()) rt::Ready(next->who);
 }
 
 void Semaphore::Release(int64_t n) {

@@ -8,7 +8,6 @@
 
 #include "runtime/lock.h"
 #include "runtime/park.h"
-#include "runtime/sleeper.h"
 #include "sync/until.h"
 #include "sync/wait_list.h"
 
@@ -41,7 +40,6 @@ class Semaphore {
   bool TakeOrQueue(Waiter& waiter);
   void Serve(Waiters& served);
   static void Wake(Waiters& served);
-  static rt::SleeperHandle PopServed(Waiters& served);
 
   mutable rt::Lock lock_;
   int64_t permits_;
