@@ -119,8 +119,8 @@ bool BeginLastReport() {
   pid_t me = gettid();
   pid_t nobody = 0;
   if (speaker.compare_exchange_strong(nobody, me)) return true;
-  while (nobody != me) pause();
-  return false;
+  if (nobody == me) return false;
+  for (;;) pause();
 }
 
 MR_NO_SANITIZE void WriteFrames(const Fiber& fiber, SavedFrame frame, At at) {

@@ -23,7 +23,7 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 // So that nothing but what a test is about cuts anybody.
-constexpr ServerOptions kPatient{.idle_timeout = seconds(600), .lifetime_max = seconds(600)};
+const ServerOptions kPatient{.idle_timeout = seconds(600), .lifetime_max = seconds(600)};
 constexpr const char* kAlive = "HTTP/1.1 200 OK\r\n";
 
 Pages AlivePage() {
