@@ -94,6 +94,7 @@ Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
 Descriptor::~Descriptor() { Close(); }
 
 Result<Descriptor> Descriptor::Adopt(UniqueFd fd, std::string name, rt::WaitReason reason) {
+  rt::sanitizers::IgnoreScope ignore;
   auto state = std::make_unique<State>(AsioNetpoller::Current(), std::move(name), reason);
   asio::error_code error;
   state->stream.assign(fd.get(), error);
@@ -103,6 +104,7 @@ Result<Descriptor> Descriptor::Adopt(UniqueFd fd, std::string name, rt::WaitReas
 }
 
 Result<Descriptor> Descriptor::Borrow(int fd, Direction direction, std::string name) {
+  rt::sanitizers::IgnoreScope ignore;
   auto state = std::make_unique<State>(AsioNetpoller::Current(), std::move(name), rt::WaitReason::kIo);
   state->fd = fd;
   state->borrowed = true;
@@ -195,6 +197,7 @@ UniqueFd Descriptor::Release() {
   MR_CHECK(state_ != nullptr && !state_->borrowed, "only a descriptor that is owned can be given back");
   MR_CHECK(state_->users.fetch_or(kClosed, std::memory_order_acq_rel) == 0, "'%s' was given back while it was used",
            state_->name.c_str());
+  rt::sanitizers::IgnoreScope ignore;
   return UniqueFd(state_->stream.release());
 }
 

@@ -17,6 +17,7 @@
 #include "runtime/preempt.h"
 #include "runtime/sanitizers.h"
 #include "runtime/signal_stack.h"
+#include "runtime/slab.h"
 
 namespace millrace::rt {
 
@@ -105,9 +106,9 @@ bool Scheduler::MakeMachine() {
 void* Scheduler::MachineThread(void* argument) {
   Machine& machine = *static_cast<Machine*>(argument);
   Scheduler& scheduler = machine.scheduler;
-  sanitizers::IgnoreScope ignore;
   pthread_setname_np(pthread_self(), "millrace-m");
   {
+    sanitizers::IgnoreScope ignore;
     SignalStack signal_stack;
     machine.preempt_word = reinterpret_cast<std::atomic<uint32_t>*>(&internal::preempt_word);
     Pin();  // This stack is pinned for ever; a fiber's is not (context.cc).
@@ -119,6 +120,10 @@ void* Scheduler::MachineThread(void* argument) {
     scheduler.Loop(machine);
     SetCurrentMachine(nullptr);
     Unpin();
+  }
+  // What fibers have left in this thread's variables is destroyed after this.
+  if constexpr (!kSwitchesDirectly) {
+    for (FiberWalk walk; Fiber* fiber = walk.Next();) sanitizers::Acquire(fiber);
   }
   machine.life.store(Machine::Life::kEnded, std::memory_order_release);
   return nullptr;

@@ -66,6 +66,7 @@ Fiber* Scheduler::AwaitLocked(Machine& machine) {
 bool Scheduler::ReapMachines() {
   if (ended_machines_.load(std::memory_order_relaxed) == 0) return false;
   std::lock_guard guard(machines_mutex_);
+  sanitizers::IgnoreScope ignore;
   if (stopping_.load(std::memory_order_seq_cst)) return false;
   std::erase_if(machines_, [&](const std::unique_ptr<Machine>& machine) {
     if (machine->life.load(std::memory_order_acquire) != Machine::Life::kEnded) return false;

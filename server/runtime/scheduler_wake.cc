@@ -184,7 +184,10 @@ void Scheduler::WakePoller() {
   Assign(*machine, nullptr, false);
 }
 
-void Scheduler::InterruptPoller() { poller().Interrupt(); }
+void Scheduler::InterruptPoller() {
+  sanitizers::IgnoreScope ignore;
+  poller().Interrupt();
+}
 
 Netpoller& Scheduler::UseNetpoller(std::unique_ptr<Netpoller> (*make)()) {
   if (Netpoller* present = poller_.load(std::memory_order_acquire); present != &sleep_poller_) return *present;
