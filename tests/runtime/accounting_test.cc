@@ -59,13 +59,16 @@ TEST_P(Accounting, ComputingIsRunningTime) {
 TEST(AccountingOnOneProcessor, AReadyFiberBesideABusyOneIsRunnable) {
   test::OnProcs(1, [] {
     FiberTimes spent;
-    std::atomic<bool> done{false};
+    std::atomic<bool> begin{false}, done{false};
     Go([&] {
+      while (!begin) Yield();
       FiberTimes before = CurrentFiberTimes();
       Yield();  // The other one computes meanwhile.
       spent = CurrentFiberTimes() - before;
       done = true;
     });
+    Yield();  // Making a fiber may have taken long, and who has computed for long comes last (shares.h).
+    begin = true;
     Yield();
     SystemClock clock;
     // Less than a slice: the other one gets its turn after that in any case.
