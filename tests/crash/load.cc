@@ -141,9 +141,12 @@ bool Load::Look(client::Client& client, const Ledger::Picked& picked, Random& ra
   const std::string& id = picked.job;
   // One that was retried has to run.
   const bool cancel = options_.cancels && picked.request.wish == Wish::kFar && !picked.retried;
-  Result<v1::Job> job = cancel              ? client.Cancel(id, "it is far", Call())
-                        : random() % 4 == 0 ? client.Wait(id, std::chrono::milliseconds(50), Call())
-                                            : client.Get(id, v1::JOB_VIEW_FULL, Call());
+  const bool wait = !cancel && random() % 4 == 0;
+  Result<v1::Job> job = cancel ? client.Cancel(id, "it is far", Call())
+                        : wait ? client.Wait(id, std::chrono::milliseconds(50), Call())
+                               : client.Get(id, v1::JOB_VIEW_FULL, Call());
+  // These two answer without the payload, and whole jobs are compared. Whether it is kept, Get and List tell.
+  if (job.ok() && (cancel || wait)) job->mutable_spec()->set_payload(picked.request.payload);
   // It was cancelled before.
   if (!job.ok() && job.status().reason() == "WRONG_STATE") job = client.Get(id, v1::JOB_VIEW_FULL, Call());
   if (job.ok()) {
