@@ -26,6 +26,7 @@
 
 #include "runtime/cycles.h"
 #include "runtime/preempt.h"
+#include "runtime/sanitizers.h"
 #include "runtime/scheduler.h"
 
 namespace millrace::rt {
@@ -101,6 +102,7 @@ class Tormentor {
 
  private:
   void Torment() {
+    rt::sanitizers::IgnoreScope ignore;  // It does what sysmon does.
     std::mt19937_64 random(TestSeed());
     for (uint64_t strike = 0; !stop_.load(); ++strike) {
       // In turns: while every spare thread goes on in place of one that has lost its processor, nobody can be stopped. On a busy machine
