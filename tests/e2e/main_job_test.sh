@@ -16,7 +16,7 @@ check "both pools are reported" test "$(grep -cE '^(programs|default) +40 ' "$sc
 check "efficiency was measured" has "$scratch/first" '^programs .* 0\.([1-9][0-9]|0[1-9]) +[01]\.[0-9]+$'
 check "context switches are reported" has "$scratch/first" '^context switches, voluntary: +[1-9][0-9]*'
 check "its jobs are kept on disk" has "$scratch/state/daemon.log" 'store rocksdb'
-check "it says how to stop" has "$scratch/first" 'run.sh --stop'
+check "it says how to stop" has "$scratch/first" '^stop .*run.sh .*--stop'
 pid=$(cat "$scratch/state/pid")
 
 check "a second run" run --stop-after
