@@ -39,7 +39,7 @@ struct Client::State {
     if (deadline.count() >= 0)
       context.set_deadline(Later(WallTime(std::chrono::system_clock::now()), AnyDuration(deadline)));
   }
-  // Of a unary call: the server refuses an answer that is larger than a client says it takes (JobView in job.proto).
+  // Prepares the context of a unary call: the server refuses answers larger than the client takes (job.proto, JobView).
   void Prepare(grpc::ClientContext& context, const CallOptions& call) const {
     SetDeadline(context, call.deadline.value_or(options.deadline));
     context.AddMetadata("millrace-receive-bytes-max", std::to_string(kReceiveBytesMax));

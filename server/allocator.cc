@@ -22,7 +22,7 @@ void GiveMemoryBackAtOnce() {
   ssize_t now = 0;
   unsigned arenas = 0;
   size_t size = sizeof arenas;
-  // Of those to come, and of those that are there.
+  // The first is for arenas to come; the loop is for those that are there.
   (void)mallctl("arenas.dirty_decay_ms", nullptr, nullptr, &now, sizeof now);
   (void)mallctl("arenas.narenas", &arenas, &size, nullptr, 0);
   for (unsigned i = 0; i < arenas; ++i) {

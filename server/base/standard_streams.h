@@ -6,7 +6,7 @@
 
 namespace millrace {
 
-// What is closed is taken by a descriptor on which every read and write fails with EBADF, as on one that is closed.
+// A closed stream gets a descriptor on which every read and write fails with EBADF, as it did while closed.
 void HoldStandardStreams();
 
 }  // namespace millrace

@@ -107,7 +107,7 @@ class Core {
   void StartAttempt(JobEntry& job, Worker& worker, Turn& turn);
   // The runner has returned. `output`: of a success.
   void FinishAttempt(Worker& worker, AttemptOutcome outcome, Bytes output, const AttemptTimings& timings, Turn& turn);
-  // Of a job that is hot: has its deadline passed?
+  // The job must be hot. Has its deadline passed?
   static bool TooLate(const JobEntry& job, Turn& turn);
   // Its start is committed: if it is too late by now, its handler is not called.
   void StopIfLate(JobEntry& job, Turn& turn);
