@@ -15,17 +15,18 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/thread_annotations.h"
 #include "runtime/preempt.h"
 
 namespace millrace::rt {
 
-class Lock {
+class MR_CAPABILITY("lock") Lock {
  public:
   Lock() = default;
   Lock(const Lock&) = delete;
   Lock& operator=(const Lock&) = delete;
 
-  void lock() {
+  void lock() MR_ACQUIRE() {
     DisablePreemption();
     // acquire: pairs with the release in unlock, so the section sees what the last one wrote.
     uint32_t free = kFree;
@@ -35,14 +36,14 @@ class Lock {
       LockSlow();
     }
   }
-  bool try_lock() {
+  bool try_lock() MR_TRY_ACQUIRE(true) {
     DisablePreemption();
     uint32_t free = kFree;
     bool taken = word_.compare_exchange_strong(free, kHeld, std::memory_order_acquire, std::memory_order_relaxed);
     if (!taken) EnablePreemption();
     return taken;
   }
-  void unlock() {
+  void unlock() MR_RELEASE() {
     if (word_.exchange(kFree, std::memory_order_release) == kContended) WakeOne();
     EnablePreemption();
   }
@@ -57,11 +58,11 @@ class Lock {
   std::atomic<uint32_t> starving_{0};  // How many waiters have lost their patience.
 };
 
-// `LockGuard guard(lock_);` as std::lock_guard, which works as well; the short name keeps call sites readable.
-class LockGuard {
+// `LockGuard guard(lock_);` is a std::lock_guard that clang's thread-safety analysis knows.
+class MR_SCOPED_CAPABILITY LockGuard {
  public:
-  explicit LockGuard(Lock& lock) : lock_(lock) { lock_.lock(); }
-  ~LockGuard() { lock_.unlock(); }
+  explicit LockGuard(Lock& lock) MR_ACQUIRE(lock) : lock_(lock) { lock_.lock(); }
+  ~LockGuard() MR_RELEASE() { lock_.unlock(); }
   LockGuard(const LockGuard&) = delete;
   LockGuard& operator=(const LockGuard&) = delete;
 
