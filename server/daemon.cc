@@ -32,9 +32,9 @@
 #include "runtime/park.h"
 #include "runtime/runtime.h"
 #include "store/backup.h"
+#include "store/disk_journal.h"
 #include "store/memory_journal.h"
 #include "store/pool_file.h"
-#include "store/rocks_journal.h"
 #include "web/pages.h"
 #include "web/server.h"
 
@@ -90,7 +90,7 @@ std::string Fixed(double value) {
 // The store that the configuration asks for; one of the two.
 struct Store {
   std::unique_ptr<dispatch::Journal> memory;
-  std::unique_ptr<store::RocksJournal> rocks;
+  std::unique_ptr<store::DiskJournal> rocks;
 
   dispatch::Journal& journal() const { return rocks ? static_cast<dispatch::Journal&>(*rocks) : *memory; }
   Status Health() const { return rocks ? rocks->Health() : OkStatus(); }
@@ -109,7 +109,7 @@ Result<Store> OpenStore(const config::Config& config) {
     store.memory = std::make_unique<store::MemoryJournal>();
     return store;
   }
-  auto rocks = store::RocksJournal::Open(
+  auto rocks = store::DiskJournal::Open(
       config.data_dir + "/store",
       {.durability = config.ack, .interval = config.ack_interval, .buffer_bytes = config.store_buffer_bytes});
   if (!rocks.ok()) return rocks.status();

@@ -36,9 +36,11 @@ catches() {
 catches "a folder above" server/base/status.h '#include "dispatch/pool.h"'
 catches "a neighbour it does not build on" server/io/planted.h '#include "job/job.h"'
 catches "a client that knows the server" client/planted.h '#include "dispatch/pool.h"'
-catches "a command that knows the server" client/cli/planted.h '#include "store/inspect.h"'
+catches "a command that knows the server" client/cli/planted.h '#include "store/tools/inspect.h"'
 catches "an administrator who runs what is only to be read" client/admin/planted.h '#include "runtime/runtime.h"'
 catches "a library out of its folder" server/dispatch/planted.cc '#include <grpcpp/grpcpp.h>'
+catches "a library out of the inner folder that it belongs in" server/store/planted.cc '#include <rocksdb/db.h>'
+catches "a folder above, by a header that lies deeper" server/dispatch/planted.cc '#include "store/rocks/rocks_disk.h"'
 catches "generated code out of its folder" server/web/planted.cc '#include "millrace/v1/job.pb.h"'
 catches "a library through another folder's header" \
   server/metrics/planted.h '#include <prometheus/registry.h>' \

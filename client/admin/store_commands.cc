@@ -7,8 +7,8 @@
 #include "client/cli/render.h"
 #include "client/cli/table.h"
 #include "rpc/convert.h"
-#include "store/inspect.h"
-#include "store/verify.h"
+#include "store/tools/inspect.h"
+#include "store/tools/verify.h"
 
 namespace millrace::admin {
 namespace {

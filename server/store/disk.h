@@ -1,4 +1,4 @@
-// Disk: the ordered map that RocksJournal keeps its records in: several shelves, batches that are written as a whole, reading in id
+// Disk: the ordered map that DiskJournal keeps its records in: several shelves, batches that are written as a whole, reading in id
 // order. rocks_disk.h is the real one; a test has one that fails on demand.
 //   Threads   Write, Sync and Reopen one at a time; Read, Scan, Bytes, Reclaim and Checkpoint on any thread beside them. Every call may
 //             take as long as the disk takes, and may wait on locks of a library: on a fiber, inside rt::Blocking.

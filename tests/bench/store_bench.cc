@@ -19,7 +19,7 @@
 #include "base/clock.h"
 #include "dispatch/dispatcher.h"
 #include "runtime/runtime.h"
-#include "store/rocks_journal.h"
+#include "store/disk_journal.h"
 #include "tests/support/temp_folder.h"
 
 namespace millrace {
@@ -27,8 +27,8 @@ namespace {
 
 using dispatch::JobRecord;
 using dispatch::Journal;
-using store::RocksJournal;
-using store::RocksJournalOptions;
+using store::DiskJournal;
+using store::DiskJournalOptions;
 
 constexpr size_t kPayloadBytes = 100;
 
@@ -48,8 +48,8 @@ JobRecord Record(uint64_t number, size_t payload_bytes = kPayloadBytes, bool req
           .life = {.state = JobState::kQueued}};
 }
 
-std::unique_ptr<RocksJournal> Open(const std::string& folder, RocksJournalOptions options) {
-  auto journal = RocksJournal::Open(folder, options);
+std::unique_ptr<DiskJournal> Open(const std::string& folder, DiskJournalOptions options) {
+  auto journal = DiskJournal::Open(folder, options);
   MR_CHECK(journal.ok(), "%s", journal.status().ToString().c_str());
   return *std::move(journal);
 }

@@ -9,7 +9,7 @@
 #include <mutex>
 #include <thread>
 
-#include "store/rocks_journal.h"
+#include "store/disk_journal.h"
 #include "tests/rpc/daemon.h"
 #include "tests/rpc/raw_call.h"
 #include "tests/support/fake_disk.h"
@@ -148,7 +148,7 @@ class SlowDiskTest : public testing::Test {
 
   Platter platter;
   Reads reads;
-  store::RocksJournal journal{std::make_unique<SlowDisk>(platter, reads), {}};
+  store::DiskJournal journal{std::make_unique<SlowDisk>(platter, reads), {}};
   Daemon d;
   const std::string done, failed;
   v1::GetJobRequest get;

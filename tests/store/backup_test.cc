@@ -12,9 +12,9 @@
 #include <set>
 #include <thread>
 
-#include "store/rocks_disk.h"
-#include "store/rocks_journal.h"
-#include "store/verify.h"
+#include "store/disk_journal.h"
+#include "store/rocks/rocks_disk.h"
+#include "store/tools/verify.h"
 #include "tests/support/journal_calls.h"
 #include "tests/support/store_files.h"
 #include "tests/support/temp_folder.h"
@@ -47,7 +47,7 @@ mode_t ModeOf(const std::string& path) {
 class BackupTest : public testing::TestWithParam<Durability> {
  protected:
   void SetUp() override {
-    auto opened = RocksJournal::Open(folder / "store", {.durability = GetParam()});
+    auto opened = DiskJournal::Open(folder / "store", {.durability = GetParam()});
     ASSERT_TRUE(opened.ok());
     journal = *std::move(opened);
   }
@@ -66,7 +66,7 @@ class BackupTest : public testing::TestWithParam<Durability> {
     }
   }
   static std::map<JobId, std::string> JobsIn(const std::string& backup) {
-    auto opened = RocksJournal::Open(backup + "/store", {});
+    auto opened = DiskJournal::Open(backup + "/store", {});
     EXPECT_TRUE(opened.ok()) << opened.status().ToString();
     return opened.ok() ? Remembered(**opened) : std::map<JobId, std::string>();
   }
@@ -75,7 +75,7 @@ class BackupTest : public testing::TestWithParam<Durability> {
   std::string data_dir = folder / "data";  // Not there, unless a test makes it.
   RandomRecords random{3};
   std::map<JobId, std::string> written;
-  std::unique_ptr<RocksJournal> journal;
+  std::unique_ptr<DiskJournal> journal;
 };
 
 INSTANTIATE_TEST_SUITE_P(Mode, BackupTest,
@@ -197,7 +197,7 @@ TEST_P(BackupFolder, IsNeverTheDataFolderNorInItNorAroundItWhateverItsName) {
   journal.reset();
   fs::create_directory(data_dir);
   fs::rename(folder / "store", data_dir + "/store");
-  auto opened = RocksJournal::Open(data_dir + "/store", {.durability = GetParam()});
+  auto opened = DiskJournal::Open(data_dir + "/store", {.durability = GetParam()});
   ASSERT_TRUE(opened.ok());
   journal = *std::move(opened);
   fs::create_directory(folder / "other");
@@ -232,7 +232,7 @@ TEST_P(BackupFolder, ThatStandsInTheWayOfTheStoreIsNamedAtTheStart) {
   AcceptSome(3);
   journal.reset();
   fs::create_directory(folder / "store/000099.log");
-  auto opened = RocksJournal::Open(folder / "store", {});
+  auto opened = DiskJournal::Open(folder / "store", {});
   EXPECT_EQ(opened.status().reason(), "STORE_FAILED");
   EXPECT_NE(opened.status().message().find("store/000099.log is no file"), std::string::npos)
       << opened.status().ToString();
@@ -248,7 +248,7 @@ TEST_P(BackupFolder, ThatStandsInTheWayOfTheStoreIsNamedAtTheStart) {
 TEST_P(BackupFolder, OfAStoreIsNotTakenForADataFolder) {
   AcceptSome(3);
   journal.reset();
-  EXPECT_EQ(RocksJournal::Open(folder / "store/store", {}).status().reason(), "DATA_DIR_UNUSABLE");
+  EXPECT_EQ(DiskJournal::Open(folder / "store/store", {}).status().reason(), "DATA_DIR_UNUSABLE");
   EXPECT_FALSE(fs::exists(folder / "store/store"));
 }
 

@@ -1,5 +1,5 @@
 // That the folder survives a loss of power is what tests/crash proves; here is how it is made.
-#include "store/durable_folder.h"
+#include "store/rocks/durable_folder.h"
 
 #include <gtest/gtest.h>
 

@@ -12,8 +12,8 @@
 #include <fstream>
 #include <thread>
 
-#include "store/rocks_disk.h"
-#include "store/rocks_journal.h"
+#include "store/disk_journal.h"
+#include "store/rocks/rocks_disk.h"
 #include "tests/support/journal_calls.h"
 #include "tests/support/own_mounts.h"
 #include "tests/support/temp_folder.h"
@@ -34,22 +34,22 @@ using test::SmallDisk;
 using test::TempFolder;
 using test::WithOwnMounts;
 
-constexpr RocksJournalOptions kSoon = {.retry_delay = std::chrono::milliseconds(1)};
-constexpr RocksJournalOptions kNever = {.retry_delay = std::chrono::hours(1)};
+constexpr DiskJournalOptions kSoon = {.retry_delay = std::chrono::milliseconds(1)};
+constexpr DiskJournalOptions kNever = {.retry_delay = std::chrono::hours(1)};
 // Tables are made, and compacted, all the time.
 constexpr RocksDiskOptions kBusy = {.buffer_bytes = size_t{64} << 10};
 
-std::unique_ptr<RocksJournal> Open(const std::string& folder, RocksJournalOptions options = kSoon,
-                                   RocksDiskOptions disk_options = kBusy) {
+std::unique_ptr<DiskJournal> Open(const std::string& folder, DiskJournalOptions options = kSoon,
+                                  RocksDiskOptions disk_options = kBusy) {
   Result<std::unique_ptr<Disk>> disk = OpenRocksDisk(folder, disk_options);
   EXPECT_TRUE(disk.ok()) << disk.status().ToString();
-  return disk.ok() ? std::make_unique<RocksJournal>(*std::move(disk), options) : nullptr;
+  return disk.ok() ? std::make_unique<DiskJournal>(*std::move(disk), options) : nullptr;
 }
 
-void AwaitWell(const RocksJournal& journal) {
+void AwaitWell(const DiskJournal& journal) {
   while (!journal.Health().ok()) std::this_thread::yield();
 }
-void AwaitAttempts(const RocksJournal& journal, uint64_t more) {
+void AwaitAttempts(const DiskJournal& journal, uint64_t more) {
   const uint64_t before = journal.Stats().open_errors;
   while (journal.Stats().open_errors < before + more) std::this_thread::yield();
 }
@@ -66,7 +66,7 @@ class Work {
   Work(unsigned seed, size_t payload_bytes) : random_(seed), payload_bytes_(payload_bytes) {}
 
   // One step, or a submit. False: a submit was refused, with what said() has.
-  bool Step(RocksJournal& journal) {
+  bool Step(DiskJournal& journal) {
     if (known_.empty() || random_.Below(3) != 0) return Submit(journal);
     auto each = known_.begin();
     std::advance(each, random_.Below(known_.size()));
@@ -75,7 +75,7 @@ class Work {
     EXPECT_FALSE(journal.Append(std::span(&one, 1), Journal::Accepting::kNo, nullptr).has_value());
     return true;
   }
-  bool Submit(RocksJournal& journal) {
+  bool Submit(DiskJournal& journal) {
     JobRecord record = random_.New();
     auto spec = std::make_shared<JobSpec>(*record.spec);
     spec->payload = MakeBytes(std::string(payload_bytes_, static_cast<char>('a' + random_.Below(26))));
@@ -86,7 +86,7 @@ class Work {
   }
 
   // Exactly the jobs that were acknowledged, each as it was left.
-  void ExpectAll(RocksJournal& journal) const {
+  void ExpectAll(DiskJournal& journal) const {
     std::map<JobId, std::string> expected;
     for (const auto& [id, record] : known_) expected[id] = Print(record);
     const auto found = Remembered(journal);
@@ -315,8 +315,8 @@ TEST(SmallDisk, BecomesReadOnlyAndWritableAgain) {
     EXPECT_TRUE(work.Submit(*journal));
     journal.reset();
     ASSERT_TRUE(disk.TryReadOnly(kRoom));
-    ExpectTold(RocksJournal::Open(store, {}).status(), "STORE_FAILED", store, "mount it writable");
-    ExpectTold(RocksJournal::Open(disk / "other", {}).status(), "STORE_FAILED", disk / "other", "mount it writable");
+    ExpectTold(DiskJournal::Open(store, {}).status(), "STORE_FAILED", store, "mount it writable");
+    ExpectTold(DiskJournal::Open(disk / "other", {}).status(), "STORE_FAILED", disk / "other", "mount it writable");
     disk.Resize(kRoom);
     work.ExpectAll(*Open(store));
   });

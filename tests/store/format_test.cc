@@ -3,11 +3,11 @@
 
 #include <filesystem>
 
-#include "store/inspect.h"
-#include "store/log_check.h"
-#include "store/rocks_disk.h"
-#include "store/rocks_journal.h"
-#include "store/verify.h"
+#include "store/disk_journal.h"
+#include "store/rocks/log_check.h"
+#include "store/rocks/rocks_disk.h"
+#include "store/tools/inspect.h"
+#include "store/tools/verify.h"
 #include "tests/support/format1_store.h"
 #include "tests/support/journal_calls.h"
 #include "tests/support/store_files.h"
@@ -96,7 +96,7 @@ TEST(Format, AStoreOfFormat1IsBroughtToThisOne) {
   for (const auto& [id, job] : written.jobs) expected[id] = test::Print(job);
   for (int opened = 0; opened < 3; ++opened) {
     {
-      auto journal = RocksJournal::Open(folder / "store", {});
+      auto journal = DiskJournal::Open(folder / "store", {});
       ASSERT_TRUE(journal.ok()) << journal.status().ToString();
       EXPECT_EQ(test::Remembered(**journal), expected);
       std::map<std::string, dispatch::SpentRequest> found;

@@ -1,8 +1,8 @@
-#include "store/inspect.h"
+#include "store/tools/inspect.h"
 
 #include <gtest/gtest.h>
 
-#include "store/rocks_journal.h"
+#include "store/disk_journal.h"
 #include "tests/support/journal_calls.h"
 #include "tests/support/temp_folder.h"
 
@@ -17,10 +17,10 @@ using test::RandomRecords;
 class InspectTest : public testing::Test {
  protected:
   // Writes with the journal, closes it and reads.
-  const Inspection& See(const std::function<void(RocksJournal&)>& write) {
+  const Inspection& See(const std::function<void(DiskJournal&)>& write) {
     store_.reset();
     {
-      auto journal = RocksJournal::Open(folder.path(), {});
+      auto journal = DiskJournal::Open(folder.path(), {});
       EXPECT_TRUE(journal.ok());
       write(**journal);
     }
@@ -48,7 +48,7 @@ class InspectTest : public testing::Test {
 
 TEST_F(InspectTest, CountsJobsByStateAndFindsTheOneThatWaitsLongest) {
   const JobRecord oldest = New(JobState::kQueued, 20);
-  See([&](RocksJournal& journal) {
+  See([&](DiskJournal& journal) {
     for (const JobRecord& record :
          {New(JobState::kQueued, 30), oldest, New(JobState::kRunning, 10), New(JobState::kScheduled, 10)}) {
       ASSERT_TRUE(Accept(journal, record).ok());
@@ -82,7 +82,7 @@ TEST_F(InspectTest, CountsJobsByStateAndFindsTheOneThatWaitsLongest) {
 }
 
 TEST_F(InspectTest, AnEmptyStoreHoldsNothing) {
-  See([](RocksJournal&) {});
+  See([](DiskJournal&) {});
   EXPECT_EQ(seen_.job_count(), 0);
   EXPECT_FALSE(seen_.oldest.has_value());
   EXPECT_EQ(seen_.format, store_->format());
@@ -98,7 +98,7 @@ TEST_F(InspectTest, GivesOneJobWithAllThatIsKnownOfItWhereverItsPayloadLies) {
       spec->payload = bytes == 0 ? nullptr : MakeBytes(std::string(bytes, 'p'));
       record.spec = spec;
       record.payload_bytes = static_cast<int64_t>(bytes);
-      See([&](RocksJournal& journal) {
+      See([&](DiskJournal& journal) {
         ASSERT_TRUE(Accept(journal, record).ok());
         if (!ends) return;
         random.Ended(&record);

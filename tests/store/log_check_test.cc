@@ -1,5 +1,5 @@
 // Logs as RocksDB writes them, and what a crash, a disk and time make of them.
-#include "store/log_check.h"
+#include "store/rocks/log_check.h"
 
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "store/rocks_disk.h"
+#include "store/rocks/rocks_disk.h"
 #include "tests/support/temp_folder.h"
 
 namespace millrace::store {

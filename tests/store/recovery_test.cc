@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "store/rocks_journal.h"
+#include "store/disk_journal.h"
 #include "tests/support/dispatch_fixture.h"
 #include "tests/support/fake_disk.h"
 #include "tests/support/temp_folder.h"
@@ -12,7 +12,7 @@ namespace millrace::test {
 namespace {
 
 using namespace std::chrono_literals;  // NOLINT: literals are made for this
-using store::RocksJournal;
+using store::DiskJournal;
 
 class Recovery : public testing::Test {
  protected:
@@ -23,7 +23,7 @@ class Recovery : public testing::Test {
       std::filesystem::rename(Copy(), Store());
       crashed_ = false;
     }
-    auto journal = RocksJournal::Open(Store(), {});
+    auto journal = DiskJournal::Open(Store(), {});
     ASSERT_TRUE(journal.ok()) << journal.status().ToString();
     setup.journal = journal->get();
     WithDispatcher(setup, [&](DispatchFixture& d) {
@@ -318,15 +318,15 @@ TEST(RecoveryFromAFailingDisk, AStartThatWasNeverWrittenIsHandedBackAndRunsInThe
   Platter platter;
   DispatchSetup setup;
   JobId id;
-  const auto life = [&](const std::function<void(DispatchFixture&, RocksJournal&)>& body) {
-    RocksJournal journal(std::make_unique<FakeDisk>(platter), {.retry_delay = 1h});
+  const auto life = [&](const std::function<void(DispatchFixture&, DiskJournal&)>& body) {
+    DiskJournal journal(std::make_unique<FakeDisk>(platter), {.retry_delay = 1h});
     setup.journal = &journal;
     WithDispatcher(setup, [&](DispatchFixture& d) {
       body(d, journal);
       journal.Stop();
     });
   };
-  life([&](DispatchFixture& d, RocksJournal& journal) {
+  life([&](DispatchFixture& d, DiskJournal& journal) {
     ASSERT_TRUE(d.dispatcher.Pause("default").ok());
     id = d.Submit("hold");
     platter.FailNext(1'000'000);
@@ -338,7 +338,7 @@ TEST(RecoveryFromAFailingDisk, AStartThatWasNeverWrittenIsHandedBackAndRunsInThe
   });
   platter.FailNext(0);
   platter.broken = false;  // Opened by another process.
-  life([&](DispatchFixture& d, RocksJournal&) {
+  life([&](DispatchFixture& d, DiskJournal&) {
     FakeRunner::Held attempt = d.runner.Next();
     EXPECT_EQ(attempt.id(), id);
     EXPECT_EQ(attempt.number(), 1);

@@ -9,9 +9,9 @@
 #include <map>
 #include <random>
 
-#include "store/rocks_disk.h"
-#include "store/rocks_journal.h"
-#include "store/verify.h"
+#include "store/disk_journal.h"
+#include "store/rocks/rocks_disk.h"
+#include "store/tools/verify.h"
 #include "sync/wait_group.h"
 #include "tests/support/dispatch_fixture.h"
 #include "tests/support/temp_folder.h"
@@ -37,9 +37,9 @@ class RestartModel {
     if (random_() % 2 == 0) disk_options.buffer_bytes = size_t{16} << 10;
     auto disk = store::OpenRocksDisk(Store(), disk_options);
     ASSERT_TRUE(disk.ok()) << disk.status().ToString();
-    store::RocksJournalOptions options;
+    store::DiskJournalOptions options;
     if (random_() % 2 == 0) options.garbage_bytes_max = 1000;
-    store::RocksJournal journal(*std::move(disk), options);
+    store::DiskJournal journal(*std::move(disk), options);
     DispatchSetup setup;
     setup.journal = &journal;
     setup.options.losses_max = 1'000'000;
@@ -102,7 +102,7 @@ class RestartModel {
     stopping.Wait();
   }
 
-  void Crash(DispatchFixture& d, store::RocksJournal& journal) {
+  void Crash(DispatchFixture& d, store::DiskJournal& journal) {
     // A submit is answered after all that was noted before it.
     while (!Submit(d, /*delayed=*/true)) {
     }

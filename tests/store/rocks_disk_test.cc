@@ -1,5 +1,5 @@
 // The journal on RocksDB: real files, real processes, real damage.
-#include "store/rocks_disk.h"
+#include "store/rocks/rocks_disk.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "store/rocks_journal.h"
+#include "store/disk_journal.h"
 #include "tests/support/journal_calls.h"
 #include "tests/support/temp_folder.h"
 
@@ -36,8 +36,8 @@ using test::RandomRecords;
 using test::Remembered;
 using test::TempFolder;
 
-std::unique_ptr<RocksJournal> Open(const std::string& folder, RocksJournalOptions options = {}) {
-  auto journal = RocksJournal::Open(folder, options);
+std::unique_ptr<DiskJournal> Open(const std::string& folder, DiskJournalOptions options = {}) {
+  auto journal = DiskJournal::Open(folder, options);
   EXPECT_TRUE(journal.ok()) << journal.status().ToString();
   return journal.ok() ? *std::move(journal) : nullptr;
 }
@@ -230,7 +230,7 @@ TEST(RocksDisk, WhatWasAcknowledgedIsThereAfterKill9) {
 TEST(RocksDisk, ASecondOneOnTheSameFolderIsRefused) {
   TempFolder folder;
   auto first = Open(folder.path());
-  auto second = RocksJournal::Open(folder.path(), {});
+  auto second = DiskJournal::Open(folder.path(), {});
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.status().reason(), "STORE_IN_USE") << second.status().ToString();
   EXPECT_TRUE(Accept(*first, RandomRecords(1).New()).ok());
@@ -239,9 +239,9 @@ TEST(RocksDisk, ASecondOneOnTheSameFolderIsRefused) {
 TEST(RocksDisk, AFolderThatCannotBeWrittenIsAnError) {
   TempFolder folder;
   WriteFile(folder / "file", "not a folder");
-  EXPECT_EQ(RocksJournal::Open(folder / "file", {}).status().reason(), "STORE_FAILED");
+  EXPECT_EQ(DiskJournal::Open(folder / "file", {}).status().reason(), "STORE_FAILED");
   // The superuser may write anywhere but there.
-  EXPECT_EQ(RocksJournal::Open("/proc/millrace", {}).status().reason(), "STORE_FAILED");
+  EXPECT_EQ(DiskJournal::Open("/proc/millrace", {}).status().reason(), "STORE_FAILED");
 }
 
 // ---- Damage ----------------------------------------------------------------------------------------------------------------
@@ -284,7 +284,7 @@ TEST(RocksDisk, ADamagedFileIsAnErrorOrMakesNoDifference) {
       const size_t at = random.Below(log ? bytes.size() / 2 : bytes.size());
       bytes[at] ^= static_cast<char>(1u << random.Below(8));
       WriteFile(trial + "/" + name, bytes);
-      auto journal = RocksJournal::Open(trial, {});
+      auto journal = DiskJournal::Open(trial, {});
       Status status = journal.status();
       std::map<JobId, std::string> found;
       if (status.ok()) {
@@ -319,7 +319,7 @@ TEST(RocksDisk, ALostFileIsAnError) {
     fs::remove(file);
   }
   ASSERT_GT(tables, 0);
-  auto journal = RocksJournal::Open(folder / "store", {});
+  auto journal = DiskJournal::Open(folder / "store", {});
   Status status = journal.status();
   if (status.ok()) Remembered(**journal, &status);
   EXPECT_FALSE(status.ok());

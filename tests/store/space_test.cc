@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <random>
 
-#include "store/rocks_journal.h"
+#include "store/disk_journal.h"
 #include "tests/support/dispatch_fixture.h"
 #include "tests/support/temp_folder.h"
 
@@ -28,7 +28,7 @@ TEST(Space, ComesBackAfterABurstOfLargeJobs) {
   constexpr uint64_t kMiB = uint64_t{1} << 20;
   constexpr int kJobs = 300;
   TempFolder folder;
-  auto journal = store::RocksJournal::Open(folder.path(), {.durability = Durability::kNone});
+  auto journal = store::DiskJournal::Open(folder.path(), {.durability = Durability::kNone});
   ASSERT_TRUE(journal.ok());
   DispatchSetup setup;
   setup.journal = journal->get();

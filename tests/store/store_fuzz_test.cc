@@ -4,9 +4,9 @@
 
 #include <filesystem>
 
-#include "store/rocks_disk.h"
-#include "store/rocks_journal.h"
-#include "store/verify.h"
+#include "store/disk_journal.h"
+#include "store/rocks/rocks_disk.h"
+#include "store/tools/verify.h"
 #include "tests/support/journal_calls.h"
 #include "tests/support/store_files.h"
 #include "tests/support/temp_folder.h"
@@ -55,7 +55,7 @@ fs::path NewestLog(const std::string& folder) {
   return newest;
 }
 
-Memory Remembered(RocksJournal& journal, Status* status) {
+Memory Remembered(DiskJournal& journal, Status* status) {
   Memory memory{.jobs = test::Remembered(journal, status), .requests = {}};
   if (!status->ok()) return memory;
   *status = journal.LoadRequests([&](const dispatch::SpentRequest& request) {
@@ -72,7 +72,7 @@ class JobWriter {
     history.begins.emplace_back();
   }
 
-  void Step(RocksJournal& journal) {
+  void Step(DiskJournal& journal) {
     Memory now = history.states.back();
     const auto it = std::next(jobs_.begin(), static_cast<ptrdiff_t>(random_.Below(std::max<size_t>(jobs_.size(), 1))));
     if (it == jobs_.end() || random_.Below(5) < 2) {
@@ -138,7 +138,7 @@ History MakeStore(const std::string& folder, unsigned seed, const RocksDiskOptio
   for (int life = 0; life < 3; ++life) {
     auto disk = OpenRocksDisk(folder, options);
     EXPECT_TRUE(disk.ok());
-    RocksJournal journal(*std::move(disk), {});
+    DiskJournal journal(*std::move(disk), {});
     for (int i = 0; i < steps; ++i) {
       const fs::path log = NewestLog(folder);
       const size_t begin = fs::file_size(log);
@@ -218,7 +218,7 @@ void Fuzz(const RocksDiskOptions& options, int steps, int rounds) {
     Status status = disk.status();
     Memory found;
     if (status.ok()) {
-      RocksJournal journal(*std::move(disk), {});
+      DiskJournal journal(*std::move(disk), {});
       found = Remembered(journal, &status);
     }
     // Whoever asks beforehand is told of all that a daemon refuses; and of blocks of tables that it does not come to.
@@ -280,7 +280,7 @@ TEST(StoreFuzz, EveryByteAtTheEndOfATableCounts) {
     Memory found;
     Status status;
     {
-      RocksJournal journal(*std::move(disk), {});
+      DiskJournal journal(*std::move(disk), {});
       found = Remembered(journal, &status);
     }
     ASSERT_TRUE(status.ok()) << status.ToString();

@@ -1,4 +1,4 @@
-#include "store/store_reader.h"
+#include "store/tools/store_reader.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -10,9 +10,9 @@
 
 #include <filesystem>
 
-#include "store/rocks_disk.h"
-#include "store/rocks_journal.h"
-#include "store/verify.h"
+#include "store/disk_journal.h"
+#include "store/rocks/rocks_disk.h"
+#include "store/tools/verify.h"
 #include "tests/support/journal_calls.h"
 #include "tests/support/store_files.h"
 #include "tests/support/temp_folder.h"
@@ -31,7 +31,7 @@ std::map<JobId, JobRecord> Fill(const std::string& folder, int jobs) {
   std::map<JobId, JobRecord> written;
   RandomRecords random(1);
   for (int half = 0; half < 2; ++half) {
-    auto journal = RocksJournal::Open(folder, {});
+    auto journal = DiskJournal::Open(folder, {});
     EXPECT_TRUE(journal.ok());
     for (int i = 0; i < jobs / 2; ++i) {
       const JobRecord record = random.New();
@@ -84,7 +84,7 @@ TEST(StoreReader, SeesOfATornLogWhatADaemonWillFindAndLeavesItAsItIs) {
   TempFolder folder;
   RandomRecords random(1);
   {
-    auto journal = RocksJournal::Open(folder.path(), {.durability = Durability::kNone});
+    auto journal = DiskJournal::Open(folder.path(), {.durability = Durability::kNone});
     ASSERT_TRUE(journal.ok());
     for (int i = 0; i < 200; ++i) {
       JobRecord record = random.New();
@@ -107,7 +107,7 @@ TEST(StoreReader, SeesOfATornLogWhatADaemonWillFindAndLeavesItAsItIs) {
   EXPECT_GT(report->jobs, 0);
   EXPECT_LT(report->jobs, 100);
   EXPECT_TRUE(FilesOf(folder.path()) == before);
-  auto journal = RocksJournal::Open(folder.path(), {});
+  auto journal = DiskJournal::Open(folder.path(), {});
   ASSERT_TRUE(journal.ok()) << journal.status().ToString();
   EXPECT_EQ(test::Remembered(**journal).size(), static_cast<size_t>(report->jobs));
 }
@@ -152,18 +152,18 @@ TEST(StoreReader, KeepsADaemonOutWhileItReadsAndNoOtherReader) {
     ASSERT_TRUE(store.ok());
     // What a starting daemon would mend, the torn end of a log among it, is left alone as well.
     const auto before = FilesOf(folder.path());
-    EXPECT_EQ(RocksJournal::Open(folder.path(), {}).status().reason(), "STORE_IN_USE");
+    EXPECT_EQ(DiskJournal::Open(folder.path(), {}).status().reason(), "STORE_IN_USE");
     EXPECT_TRUE(FilesOf(folder.path()) == before);
     EXPECT_TRUE(StoreReader::Open(folder.path()).ok());
   }
-  EXPECT_TRUE(RocksJournal::Open(folder.path(), {}).ok());
+  EXPECT_TRUE(DiskJournal::Open(folder.path(), {}).ok());
 }
 
 // Run by the test below in a process of its own, whose number is to be named. Ends with its standard input.
 TEST(StoreReaderChild, DISABLED_HasTheStoreOpen) {
   const char* folder = getenv("MILLRACE_STORE");
   ASSERT_NE(folder, nullptr);
-  auto journal = RocksJournal::Open(folder, {});
+  auto journal = DiskJournal::Open(folder, {});
   ASSERT_TRUE(journal.ok());
   ASSERT_EQ(write(STDERR_FILENO, "!", 1), 1);
   char byte;

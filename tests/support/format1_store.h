@@ -14,7 +14,7 @@
 
 #include "job/fingerprint.h"
 #include "store/codec.h"
-#include "store/rocks_disk.h"
+#include "store/rocks/rocks_disk.h"
 #include "tests/support/job_records.h"
 
 namespace millrace::test {

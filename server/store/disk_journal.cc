@@ -1,4 +1,4 @@
-#include "store/rocks_journal.h"
+#include "store/disk_journal.h"
 
 #include <pthread.h>
 
@@ -9,7 +9,7 @@
 #include "runtime/blocking.h"
 #include "runtime/futex.h"
 #include "runtime/park.h"
-#include "store/rocks_disk.h"
+#include "store/rocks/rocks_disk.h"
 
 namespace millrace::store {
 
@@ -32,14 +32,14 @@ double Since(SteadyClock::time_point start) {
 
 }  // namespace
 
-Result<std::unique_ptr<RocksJournal>> RocksJournal::Open(const std::string& folder, RocksJournalOptions options) {
+Result<std::unique_ptr<DiskJournal>> DiskJournal::Open(const std::string& folder, DiskJournalOptions options) {
   Result<std::unique_ptr<Disk>> disk = OpenRocksDisk(
       folder, {.buffer_bytes = options.buffer_bytes, .syncs_each = options.durability == Durability::kFsync});
   if (!disk.ok()) return disk.status();
-  return std::make_unique<RocksJournal>(*std::move(disk), options);
+  return std::make_unique<DiskJournal>(*std::move(disk), options);
 }
 
-RocksJournal::RocksJournal(std::unique_ptr<Disk> disk, RocksJournalOptions options)
+DiskJournal::DiskJournal(std::unique_ptr<Disk> disk, DiskJournalOptions options)
     : options_(options),
       disk_(std::move(disk)),
       commit_seconds_(Histogram::SecondsBounds()),
@@ -57,12 +57,12 @@ RocksJournal::RocksJournal(std::unique_ptr<Disk> disk, RocksJournalOptions optio
   pthread_setname_np(room_thread_.native_handle(), "store-room");
 }
 
-RocksJournal::~RocksJournal() { Stop(); }
+DiskJournal::~DiskJournal() { Stop(); }
 
 // ---- Any thread ------------------------------------------------------------------------------------------------------------
 
-std::optional<Status> RocksJournal::Append(std::span<const dispatch::JobRecord* const> records, Accepting accepting,
-                                           Waiter* waiter) {
+std::optional<Status> DiskJournal::Append(std::span<const dispatch::JobRecord* const> records, Accepting accepting,
+                                          Waiter* waiter) {
   const bool accept = accepting == Accepting::kYes;
   auto note = [&](const dispatch::JobRecord& record) {
     Note made{.kind = accept ? Note::Kind::kAccept : Note::Kind::kChange,
@@ -87,39 +87,39 @@ std::optional<Status> RocksJournal::Append(std::span<const dispatch::JobRecord* 
   return std::nullopt;
 }
 
-std::optional<Status> RocksJournal::End(std::shared_ptr<const dispatch::JobRecord> record, Waiter* waiter) {
+std::optional<Status> DiskJournal::End(std::shared_ptr<const dispatch::JobRecord> record, Waiter* waiter) {
   const JobId id = record->id;
   PushOurs({.kind = Note::Kind::kEnd, .id = id, .waiter = waiter, .ended = std::move(record)});
   return std::nullopt;
 }
 
-std::optional<Status> RocksJournal::Revive(const dispatch::JobRecord& record, const dispatch::EndedJob& was,
-                                           Waiter* waiter) {
+std::optional<Status> DiskJournal::Revive(const dispatch::JobRecord& record, const dispatch::EndedJob& was,
+                                          Waiter* waiter) {
   PushOurs({.kind = Note::Kind::kRevive, .id = record.id, .waiter = waiter, .state = PrepareState(record), .was = was});
   return std::nullopt;
 }
 
-std::shared_ptr<const void> RocksJournal::Forget(const dispatch::EndedJob& job, const dispatch::SpentRequest* request) {
+std::shared_ptr<const void> DiskJournal::Forget(const dispatch::EndedJob& job, const dispatch::SpentRequest* request) {
   Note note{.kind = Note::Kind::kForget, .id = job.id, .was = job};
   if (request != nullptr) note.request = std::make_unique<const dispatch::SpentRequest>(*request);
   PushOurs(std::move(note));
   return nullptr;
 }
 
-void RocksJournal::DropRequest(const std::string& request_id) {
+void DiskJournal::DropRequest(const std::string& request_id) {
   Note note{.kind = Note::Kind::kDropRequest};
   note.request = std::make_unique<const dispatch::SpentRequest>(dispatch::SpentRequest{.request_id = request_id});
   PushOurs(std::move(note));
 }
 
-void RocksJournal::Flush(Waiter* waiter) { PushOurs({.kind = Note::Kind::kFlush, .waiter = waiter}); }
+void DiskJournal::Flush(Waiter* waiter) { PushOurs({.kind = Note::Kind::kFlush, .waiter = waiter}); }
 
-void RocksJournal::PushOurs(Note note) {
+void DiskJournal::PushOurs(Note note) {
   Status noted = Push(std::span(&note, 1));
   MR_CHECK(noted.ok(), "a change of what was accepted was refused: %s", noted.ToString().c_str());
 }
 
-Status RocksJournal::Push(std::span<Note> notes) {
+Status DiskJournal::Push(std::span<Note> notes) {
   bool wake;
   {
     rt::LockGuard guard(lock_);
@@ -133,7 +133,7 @@ Status RocksJournal::Push(std::span<Note> notes) {
   return OkStatus();
 }
 
-dispatch::JournalStats RocksJournal::Stats() const {
+dispatch::JournalStats DiskJournal::Stats() const {
   return {.commit_seconds = commit_seconds_.Snapshot(),
           .fsync_seconds = fsync_seconds_.Snapshot(),
           .batch_records = batch_records_.Snapshot(),
@@ -145,7 +145,7 @@ dispatch::JournalStats RocksJournal::Stats() const {
           .failing = !Health().ok()};
 }
 
-void RocksJournal::Stop() {
+void DiskJournal::Stop() {
   if (!commit_thread_.joinable()) return;
   disk_->OnTrouble({});
   no_more_room_.store(true, std::memory_order_relaxed);
@@ -174,7 +174,7 @@ void RocksJournal::Stop() {
 
 // ---- The commit thread -----------------------------------------------------------------------------------------------------
 
-void RocksJournal::CommitLoop() {
+void DiskJournal::CommitLoop() {
   Notes notes;
   while (AwaitNotes(&notes)) {
     size_t tried = 0;
@@ -187,7 +187,7 @@ void RocksJournal::CommitLoop() {
   if (Status status = SyncIfDue(/*now=*/true); !status.ok()) LogError("%s", status.message().c_str());
 }
 
-bool RocksJournal::AwaitNotes(Notes* notes) {
+bool DiskJournal::AwaitNotes(Notes* notes) {
   for (;;) {
     uint32_t before;
     {
@@ -210,7 +210,7 @@ bool RocksJournal::AwaitNotes(Notes* notes) {
   }
 }
 
-Status RocksJournal::Commit(Notes& notes, size_t* tried) {
+Status DiskJournal::Commit(Notes& notes, size_t* tried) {
   size_t begin = 0;
   Status status;
   while (begin < notes.size()) {
@@ -242,7 +242,7 @@ Status RocksJournal::Commit(Notes& notes, size_t* tried) {
   return status;
 }
 
-Status RocksJournal::WriteChanges() {
+Status DiskJournal::WriteChanges() {
   if (changes_.empty()) return OkStatus();  // A flush, and what it waits for is committed.
   const auto start = SteadyClock::now();
   Status status = disk_->Write(changes_);
@@ -253,7 +253,7 @@ Status RocksJournal::WriteChanges() {
   return status;
 }
 
-void RocksJournal::AddChanges(const Note& note, std::vector<Change>* changes) {
+void DiskJournal::AddChanges(const Note& note, std::vector<Change>* changes) {
   using enum Change::Kind;
   const std::string key = KeyOf(note.id);
   auto put = [&](Shelf shelf, std::string where, std::string value) {
@@ -307,7 +307,7 @@ void RocksJournal::AddChanges(const Note& note, std::vector<Change>* changes) {
   }
 }
 
-Status RocksJournal::SyncIfDue(bool now) {
+Status DiskJournal::SyncIfDue(bool now) {
   if (!unsynced_) return OkStatus();
   if (!now && (options_.durability != Durability::kInterval || SteadyClock::now() < synced_at_ + options_.interval)) {
     return OkStatus();
@@ -315,7 +315,7 @@ Status RocksJournal::SyncIfDue(bool now) {
   return Sync();
 }
 
-Status RocksJournal::Sync() {
+Status DiskJournal::Sync() {
   const auto start = SteadyClock::now();
   Status status = disk_->Sync();
   if (status.ok()) {
@@ -329,7 +329,7 @@ Status RocksJournal::Sync() {
 
 // ---- Answers ---------------------------------------------------------------------------------------------------------------
 
-void RocksJournal::Tell(std::vector<Answer>&& answers) {
+void DiskJournal::Tell(std::vector<Answer>&& answers) {
   if (answers.empty()) return;
   {
     rt::LockGuard guard(answer_lock_);
@@ -339,7 +339,7 @@ void RocksJournal::Tell(std::vector<Answer>&& answers) {
   rt::FutexWake(answered_, 1);
 }
 
-void RocksJournal::AnswerLoop() {
+void DiskJournal::AnswerLoop() {
   std::vector<Answer> answers;
   for (;;) {
     uint32_t before;
@@ -359,14 +359,14 @@ void RocksJournal::AnswerLoop() {
 
 // ---- Room ------------------------------------------------------------------------------------------------------------------
 
-void RocksJournal::CountGarbage(uint64_t bytes) {
+void DiskJournal::CountGarbage(uint64_t bytes) {
   if (bytes == 0) return;
   if (garbage_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes < options_.garbage_bytes_max) return;
   garbage_news_.fetch_add(1, std::memory_order_release);
   rt::FutexWake(garbage_news_, 1);
 }
 
-void RocksJournal::RoomLoop() {
+void DiskJournal::RoomLoop() {
   for (;;) {
     const uint32_t news = garbage_news_.load(std::memory_order_acquire);
     if (no_more_room_.load(std::memory_order_relaxed)) return;

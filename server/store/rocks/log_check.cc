@@ -1,4 +1,4 @@
-#include "store/log_check.h"
+#include "store/rocks/log_check.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

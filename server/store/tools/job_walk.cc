@@ -1,4 +1,4 @@
-#include "store/job_walk.h"
+#include "store/tools/job_walk.h"
 
 #include <algorithm>
 

@@ -1,11 +1,11 @@
-// The part of RocksJournal that deals with a disk that fails.
+// The part of DiskJournal that deals with a disk that fails.
 #include <algorithm>
 #include <unordered_map>
 
 #include "base/log.h"
 #include "runtime/futex.h"
 #include "store/disk_errors.h"
-#include "store/rocks_journal.h"
+#include "store/disk_journal.h"
 
 namespace millrace::store {
 
@@ -19,18 +19,18 @@ constexpr int kSlowest = 10;
 
 }  // namespace
 
-Status RocksJournal::Health() const {
+Status DiskJournal::Health() const {
   rt::LockGuard guard(lock_);
   return health_;
 }
 
-void RocksJournal::WatchHealth(std::function<void(const Status&)> watcher) {
+void DiskJournal::WatchHealth(std::function<void(const Status&)> watcher) {
   std::lock_guard guard(watch_lock_);
   watcher_ = std::move(watcher);
   if (watcher_) watcher_(Health());
 }
 
-void RocksJournal::SetHealth(const Status& status) {
+void DiskJournal::SetHealth(const Status& status) {
   bool turned;
   {
     rt::LockGuard guard(lock_);
@@ -42,7 +42,7 @@ void RocksJournal::SetHealth(const Status& status) {
   if (watcher_) watcher_(status);
 }
 
-void RocksJournal::WakeForTrouble() {
+void DiskJournal::WakeForTrouble() {
   {
     rt::LockGuard guard(lock_);
     troubled_ = true;
@@ -52,7 +52,7 @@ void RocksJournal::WakeForTrouble() {
   rt::FutexWake(woken_, 1);
 }
 
-void RocksJournal::WorkThroughFailure(Status status, Notes notes, size_t tried) {
+void DiskJournal::WorkThroughFailure(Status status, Notes notes, size_t tried) {
   LogError("no new jobs are accepted: %s", status.message().c_str());
   SetHealth(status);
   unsynced_ = false;  // Reopen sees to that.
@@ -85,7 +85,7 @@ void RocksJournal::WorkThroughFailure(Status status, Notes notes, size_t tried) 
   LogInfo("the store can be written again, and new jobs are accepted");
 }
 
-Status RocksJournal::Reopen() {
+Status DiskJournal::Reopen() {
   Status status = disk_->Reopen();
   if (!status.ok()) open_errors_.fetch_add(1, std::memory_order_relaxed);
   // What follows would change jobs that are not there.
@@ -95,7 +95,7 @@ Status RocksJournal::Reopen() {
   return status;
 }
 
-void RocksJournal::RefuseSubmits(const Status& status, Notes& notes, size_t tried) {
+void DiskJournal::RefuseSubmits(const Status& status, Notes& notes, size_t tried) {
   std::vector<Answer> answers;
   Notes rest;
   for (size_t i = 0; i < notes.size(); ++i) {
@@ -114,7 +114,7 @@ void RocksJournal::RefuseSubmits(const Status& status, Notes& notes, size_t trie
 
 // Of each job its newest record is enough, so that a disk that is full for days does not fill the memory as well; the newest
 // before each flush, which is answered for what came before it, while what comes after it may be in a later batch.
-void RocksJournal::TakeMore(Notes& notes) {
+void DiskJournal::TakeMore(Notes& notes) {
   {
     rt::LockGuard guard(lock_);
     std::move(notes_.begin(), notes_.end(), std::back_inserter(notes));
@@ -136,7 +136,7 @@ void RocksJournal::TakeMore(Notes& notes) {
   std::erase_if(notes, [&](const Note&) { return superseded[i++]; });
 }
 
-void RocksJournal::AwaitRetry(Nanos delay) {
+void DiskJournal::AwaitRetry(Nanos delay) {
   const auto until = SteadyClock::now() + delay;
   uint32_t before = woken_.load(std::memory_order_relaxed);
   while (SteadyClock::now() < until) {

@@ -1,4 +1,4 @@
-// RocksJournal: dispatch/journal.h with group commit.
+// DiskJournal: dispatch/journal.h with group commit.
 //
 //   Append    Takes note in memory. The commit thread takes everything noted since its last turn, writes it as one batch with one
 //             fsync and goes on with what came meanwhile: the slower the disk, the more jobs share an fsync.
@@ -12,7 +12,7 @@
 //   Failure   When a write fails, the submits in it fail, and new ones fail at once with the disk's word. Every other record is
 //             kept and written again, on a store opened anew, until it succeeds. Never an fsync again on the same pages: after
 //             one that failed, the kernel may have dropped them and call the next a success. What turns out to be damaged stays
-//             closed until a restart. All this is in rocks_journal_failure.cc.
+//             closed until a restart. All this is in disk_journal_failure.cc.
 #pragma once
 
 #include <atomic>
@@ -37,21 +37,21 @@
 
 namespace millrace::store {
 
-struct RocksJournalOptions {
+struct DiskJournalOptions {
   Durability durability = Durability::kFsync;
   Nanos interval = std::chrono::milliseconds(50);      // Of kInterval.
   Nanos retry_delay = std::chrono::milliseconds(500);  // Until a disk that failed is tried again; it grows tenfold.
-  size_t buffer_bytes = size_t{32} << 20;              // As in rocks_disk.h.
+  size_t buffer_bytes = size_t{32} << 20;              // As in rocks/rocks_disk.h.
   // So many bytes of jobs that were forgotten are left on the disk, or a third of what it holds else, if that is more.
   uint64_t garbage_bytes_max = uint64_t{64} << 20;
 };
 
-class RocksJournal final : public dispatch::Journal {
+class DiskJournal final : public dispatch::Journal {
  public:
   // Opens the store in `folder`, which is made if it is not there. The errors are those of OpenRocksDisk.
-  static Result<std::unique_ptr<RocksJournal>> Open(const std::string& folder, RocksJournalOptions options);
-  RocksJournal(std::unique_ptr<Disk> disk, RocksJournalOptions options);
-  ~RocksJournal() override;  // Stop
+  static Result<std::unique_ptr<DiskJournal>> Open(const std::string& folder, DiskJournalOptions options);
+  DiskJournal(std::unique_ptr<Disk> disk, DiskJournalOptions options);
+  ~DiskJournal() override;  // Stop
 
   Durability durability() const override { return options_.durability; }
   bool CommitsAtOnce() const override { return false; }
@@ -151,7 +151,7 @@ class RocksJournal final : public dispatch::Journal {
   void RoomLoop();
   void CountGarbage(uint64_t bytes);
 
-  const RocksJournalOptions options_;
+  const DiskJournalOptions options_;
   const std::unique_ptr<Disk> disk_;  // Writing is the commit thread's.
 
   mutable rt::Lock lock_;

@@ -1,5 +1,5 @@
 // The journal on a disk that does what the test says. rocks_disk_test.cc has the real one.
-#include "store/rocks_journal.h"
+#include "store/disk_journal.h"
 
 #include <gtest/gtest.h>
 
@@ -21,11 +21,11 @@ using test::Remembered;
 
 constexpr auto kSoon = std::chrono::milliseconds(1);
 
-class RocksJournalTest : public testing::Test {
+class DiskJournalTest : public testing::Test {
  protected:
-  RocksJournal& Open(RocksJournalOptions options = {.retry_delay = kSoon}) {
+  DiskJournal& Open(DiskJournalOptions options = {.retry_delay = kSoon}) {
     journal_.reset();
-    journal_ = std::make_unique<RocksJournal>(std::make_unique<FakeDisk>(platter), options);
+    journal_ = std::make_unique<DiskJournal>(std::make_unique<FakeDisk>(platter), options);
     return *journal_;
   }
   // After all is written.
@@ -43,10 +43,10 @@ class RocksJournalTest : public testing::Test {
 
   RandomRecords random{1};
   Platter platter;
-  std::unique_ptr<RocksJournal> journal_;
+  std::unique_ptr<DiskJournal> journal_;
 };
 
-TEST_F(RocksJournalTest, WhatComesWhileTheDiskIsBusySharesOneFsync) {
+TEST_F(DiskJournalTest, WhatComesWhileTheDiskIsBusySharesOneFsync) {
   Open();
   platter.Hold(true);
   std::vector<JobRecord> records;
@@ -63,7 +63,7 @@ TEST_F(RocksJournalTest, WhatComesWhileTheDiskIsBusySharesOneFsync) {
   EXPECT_EQ(OnDisk().size(), records.size());
 }
 
-TEST_F(RocksJournalTest, AnswersComeInTheOrderOfTheCalls) {
+TEST_F(DiskJournalTest, AnswersComeInTheOrderOfTheCalls) {
   struct Numbered final : Journal::Waiter {
     Numbered(std::vector<int>& out, int n) : order(out), number(n) {}
     void OnCommitted(const Status&) override { order.push_back(number); }
@@ -82,7 +82,7 @@ TEST_F(RocksJournalTest, AnswersComeInTheOrderOfTheCalls) {
   EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
 }
 
-TEST_F(RocksJournalTest, ABatchOfMoreThanTheDiskTakesAtOnceIsNotTorn) {
+TEST_F(DiskJournalTest, ABatchOfMoreThanTheDiskTakesAtOnceIsNotTorn) {
   Open();
   // One call of 12 MiB, more than one write is meant to have.
   std::vector<JobRecord> records;
@@ -101,7 +101,7 @@ TEST_F(RocksJournalTest, ABatchOfMoreThanTheDiskTakesAtOnceIsNotTorn) {
   EXPECT_EQ(OnDisk().size(), 12u);
 }
 
-TEST_F(RocksJournalTest, AFailedSubmitIsNowhereAlsoWhenItReachedTheDisk) {
+TEST_F(DiskJournalTest, AFailedSubmitIsNowhereAlsoWhenItReachedTheDisk) {
   Open();
   const JobRecord first = random.New(), second = random.New();
   ASSERT_TRUE(Accept(*journal_, first).ok());
@@ -112,7 +112,7 @@ TEST_F(RocksJournalTest, AFailedSubmitIsNowhereAlsoWhenItReachedTheDisk) {
   EXPECT_TRUE(jobs.contains(first.id));
 }
 
-TEST_F(RocksJournalTest, AFullDiskStopsNewJobsAndLosesNone) {
+TEST_F(DiskJournalTest, AFullDiskStopsNewJobsAndLosesNone) {
   Open();
   JobRecord job = random.New();
   ASSERT_TRUE(Accept(*journal_, job).ok());
@@ -141,7 +141,7 @@ TEST_F(RocksJournalTest, AFullDiskStopsNewJobsAndLosesNone) {
   EXPECT_EQ(jobs.at(job.id), Print(job));
 }
 
-TEST_F(RocksJournalTest, WhileTheDiskFailsASubmitIsRefusedAtOnceAndTheNewestStateIsKept) {
+TEST_F(DiskJournalTest, WhileTheDiskFailsASubmitIsRefusedAtOnceAndTheNewestStateIsKept) {
   Open({.retry_delay = std::chrono::hours(1)});
   JobRecord job = random.New();
   ASSERT_TRUE(Accept(*journal_, job).ok());
@@ -166,7 +166,7 @@ TEST_F(RocksJournalTest, WhileTheDiskFailsASubmitIsRefusedAtOnceAndTheNewestStat
   EXPECT_EQ(jobs.at(job.id), Print(job));
 }
 
-TEST_F(RocksJournalTest, AFlushIsAnsweredWhenWhatCameBeforeItIsCommitted) {
+TEST_F(DiskJournalTest, AFlushIsAnsweredWhenWhatCameBeforeItIsCommitted) {
   Open();
   JobRecord job = random.New();
   ASSERT_TRUE(Accept(*journal_, job).ok());
@@ -188,7 +188,7 @@ TEST_F(RocksJournalTest, AFlushIsAnsweredWhenWhatCameBeforeItIsCommitted) {
 }
 
 // Here the newest record of the job comes in a later batch than the flush, and that batch fails.
-TEST_F(RocksJournalTest, WhatAFlushWaitsForIsNotLeftOutForSomethingNewer) {
+TEST_F(DiskJournalTest, WhatAFlushWaitsForIsNotLeftOutForSomethingNewer) {
   Open({.retry_delay = std::chrono::hours(1)});
   JobRecord job = random.New(), large = random.New();
   ASSERT_TRUE(Accept(*journal_, job).ok());
@@ -218,7 +218,7 @@ TEST_F(RocksJournalTest, WhatAFlushWaitsForIsNotLeftOutForSomethingNewer) {
   EXPECT_EQ(OnDisk().at(job.id), flushed);
 }
 
-TEST_F(RocksJournalTest, AFailedFsyncRefusesWhatItWasForAndIsNeverRepeated) {
+TEST_F(DiskJournalTest, AFailedFsyncRefusesWhatItWasForAndIsNeverRepeated) {
   Open();
   ASSERT_TRUE(Accept(*journal_, random.New()).ok());
   // The write goes well, and its fsync does not: the first failure is not used up by the write.
@@ -234,7 +234,7 @@ TEST_F(RocksJournalTest, AFailedFsyncRefusesWhatItWasForAndIsNeverRepeated) {
   EXPECT_FALSE(jobs.contains(refused.id));
 }
 
-TEST_F(RocksJournalTest, WhatTurnsOutToBeDamagedStaysClosed) {
+TEST_F(DiskJournalTest, WhatTurnsOutToBeDamagedStaysClosed) {
   Open();
   JobRecord job = random.New();
   ASSERT_TRUE(Accept(*journal_, job).ok());
@@ -256,7 +256,7 @@ TEST_F(RocksJournalTest, WhatTurnsOutToBeDamagedStaysClosed) {
   EXPECT_EQ(journal_->Health().reason(), "STORE_DAMAGED");
 }
 
-TEST_F(RocksJournalTest, ADiskThatComesBackWithoutWhatItHadKeptStaysClosed) {
+TEST_F(DiskJournalTest, ADiskThatComesBackWithoutWhatItHadKeptStaysClosed) {
   Open();
   ASSERT_TRUE(Accept(*journal_, random.New()).ok());
   ASSERT_TRUE(Accept(*journal_, random.New()).ok());
@@ -270,7 +270,7 @@ TEST_F(RocksJournalTest, ADiskThatComesBackWithoutWhatItHadKeptStaysClosed) {
   EXPECT_NE(journal_->Health().message().find("the platter"), std::string::npos);
 }
 
-TEST_F(RocksJournalTest, TroubleInTheBackgroundIsToldAlsoWhenNobodyWrites) {
+TEST_F(DiskJournalTest, TroubleInTheBackgroundIsToldAlsoWhenNobodyWrites) {
   Open({.retry_delay = std::chrono::hours(1)});
   std::vector<std::string> told;
   std::mutex lock;
@@ -293,7 +293,7 @@ TEST_F(RocksJournalTest, TroubleInTheBackgroundIsToldAlsoWhenNobodyWrites) {
   journal_->WatchHealth({});
 }
 
-TEST_F(RocksJournalTest, StopGivesUpOnADiskThatStaysBroken) {
+TEST_F(DiskJournalTest, StopGivesUpOnADiskThatStaysBroken) {
   Open({.retry_delay = std::chrono::hours(1)});
   platter.FailNext(1'000'000);
   EXPECT_FALSE(Accept(*journal_, random.New()).ok());
@@ -301,7 +301,7 @@ TEST_F(RocksJournalTest, StopGivesUpOnADiskThatStaysBroken) {
   EXPECT_FALSE(journal_->Health().ok());
 }
 
-TEST_F(RocksJournalTest, AnIntervalAnswersWithoutAnFsyncAndSyncsByItself) {
+TEST_F(DiskJournalTest, AnIntervalAnswersWithoutAnFsyncAndSyncsByItself) {
   Open({.durability = Durability::kInterval, .interval = kSoon, .retry_delay = kSoon});
   EXPECT_EQ(journal_->durability(), Durability::kInterval);
   ASSERT_TRUE(Accept(*journal_, random.New()).ok());
@@ -318,7 +318,7 @@ TEST_F(RocksJournalTest, AnIntervalAnswersWithoutAnFsyncAndSyncsByItself) {
   EXPECT_GE(platter.Count(&Platter::reopens), 1);
 }
 
-TEST_F(RocksJournalTest, ModeNoneNeverAsksForAnFsyncUntilTheEnd) {
+TEST_F(DiskJournalTest, ModeNoneNeverAsksForAnFsyncUntilTheEnd) {
   Open({.durability = Durability::kNone});
   for (int i = 0; i < 20; ++i) ASSERT_TRUE(Accept(*journal_, random.New()).ok());
   EXPECT_EQ(platter.Count(&Platter::syncs), 0);
@@ -326,7 +326,7 @@ TEST_F(RocksJournalTest, ModeNoneNeverAsksForAnFsyncUntilTheEnd) {
   EXPECT_EQ(platter.Count(&Platter::syncs), 1);
 }
 
-TEST_F(RocksJournalTest, DamageIsToldAtLoad) {
+TEST_F(DiskJournalTest, DamageIsToldAtLoad) {
   Open();
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(Accept(*journal_, random.New()).ok());
   journal_->Stop();

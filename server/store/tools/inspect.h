@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "job/job.h"
-#include "store/store_reader.h"
+#include "store/tools/store_reader.h"
 
 namespace millrace::store {
 

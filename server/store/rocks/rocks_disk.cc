@@ -1,4 +1,4 @@
-#include "store/rocks_disk.h"
+#include "store/rocks/rocks_disk.h"
 
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
@@ -21,15 +21,15 @@
 
 #include "base/log.h"
 #include "store/disk_errors.h"
-#include "store/durable_folder.h"
-#include "store/folder_lock.h"
-#include "store/later_tables.h"
-#include "store/log_check.h"
 #include "store/migrate.h"
-#include "store/open_gate.h"
-#include "store/rocks_common.h"
-#include "store/rocks_events.h"
-#include "store/table_check.h"
+#include "store/rocks/durable_folder.h"
+#include "store/rocks/folder_lock.h"
+#include "store/rocks/later_tables.h"
+#include "store/rocks/log_check.h"
+#include "store/rocks/open_gate.h"
+#include "store/rocks/rocks_common.h"
+#include "store/rocks/rocks_events.h"
+#include "store/rocks/table_check.h"
 #include "store/taken_place.h"
 
 namespace millrace::store {

@@ -1,11 +1,11 @@
-#include "store/inspect.h"
+#include "store/tools/inspect.h"
 
 #include <numeric>
 #include <utility>
 
 #include "dispatch/journal.h"
-#include "store/job_walk.h"
 #include "store/record.h"
+#include "store/tools/job_walk.h"
 
 namespace millrace::store {
 

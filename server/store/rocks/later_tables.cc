@@ -1,4 +1,4 @@
-#include "store/later_tables.h"
+#include "store/rocks/later_tables.h"
 
 #include <filesystem>
 #include <fstream>

@@ -1,5 +1,5 @@
 #define XXH_INLINE_ALL
-#include "store/table_check.h"
+#include "store/rocks/table_check.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,4 +1,4 @@
-// RocksDisk: disk.h on RocksDB, whose headers are included in rocks_disk.cc and store_reader.cc only.
+// RocksDisk: store/disk.h on RocksDB, whose headers are included in this folder only.
 #pragma once
 
 #include <cstddef>

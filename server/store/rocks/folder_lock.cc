@@ -1,4 +1,4 @@
-#include "store/folder_lock.h"
+#include "store/rocks/folder_lock.h"
 
 #include <fcntl.h>
 #include <sys/file.h>

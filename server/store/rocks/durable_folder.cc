@@ -1,4 +1,4 @@
-#include "store/durable_folder.h"
+#include "store/rocks/durable_folder.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

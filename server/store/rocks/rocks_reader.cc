@@ -1,4 +1,4 @@
-#include "store/store_reader.h"
+#include "store/tools/store_reader.h"
 
 #include <fcntl.h>
 #include <rocksdb/env.h>
@@ -13,11 +13,11 @@
 #include <system_error>
 #include <utility>
 
-#include "store/folder_lock.h"
-#include "store/log_check.h"
-#include "store/rocks_common.h"
-#include "store/rocks_disk.h"
-#include "store/table_check.h"
+#include "store/rocks/folder_lock.h"
+#include "store/rocks/log_check.h"
+#include "store/rocks/rocks_common.h"
+#include "store/rocks/rocks_disk.h"
+#include "store/rocks/table_check.h"
 
 namespace millrace::store {
 

@@ -1,11 +1,11 @@
-// What RocksJournal reads: all that lives, at start, and single jobs, whenever somebody asks.
+// What DiskJournal reads: all that lives, at start, and single jobs, whenever somebody asks.
 #include <algorithm>
 #include <array>
 #include <utility>
 
 #include "base/check.h"
 #include "runtime/blocking.h"
-#include "store/rocks_journal.h"
+#include "store/disk_journal.h"
 
 namespace millrace::store {
 
@@ -40,7 +40,7 @@ Result<JobId> ReadKey(const Disk::Cursor* cursor) {
 
 }  // namespace
 
-Status RocksJournal::Load(const std::function<void(JobRecord)>& each) {
+Status DiskJournal::Load(const std::function<void(JobRecord)>& each) {
   std::string at;
   std::vector<JobRecord> records;
   other_specs_ = 0;
@@ -52,7 +52,7 @@ Status RocksJournal::Load(const std::function<void(JobRecord)>& each) {
   return OkStatus();
 }
 
-Status RocksJournal::ReadLive(std::string* at, std::vector<JobRecord>* records) {
+Status DiskJournal::ReadLive(std::string* at, std::vector<JobRecord>* records) {
   constexpr std::array kRead = {Shelf::kLive, Shelf::kSpec, Shelf::kPayload};
   return disk_->Scan(kRead, [&](std::span<Disk::Cursor* const> cursors) -> Status {
     Disk::Cursor* const live = cursors[0];
@@ -87,7 +87,7 @@ Status RocksJournal::ReadLive(std::string* at, std::vector<JobRecord>* records) 
   });
 }
 
-Status RocksJournal::LoadEnded(const std::function<void(const EndedJob&)>& each) {
+Status DiskJournal::LoadEnded(const std::function<void(const EndedJob&)>& each) {
   std::string at;
   uint64_t count = 0;
   std::vector<EndedJob> jobs;
@@ -115,7 +115,7 @@ Status RocksJournal::LoadEnded(const std::function<void(const EndedJob&)>& each)
                                        std::to_string(count) + " that have ended; restore the folder from a copy");
 }
 
-Status RocksJournal::LoadRequests(const std::function<void(SpentRequest)>& each) {
+Status DiskJournal::LoadRequests(const std::function<void(SpentRequest)>& each) {
   std::string at;
   std::vector<SpentRequest> requests;
   do {
@@ -138,7 +138,7 @@ Status RocksJournal::LoadRequests(const std::function<void(SpentRequest)>& each)
   return OkStatus();
 }
 
-Result<std::shared_ptr<const JobRecord>> RocksJournal::Read(const JobId& id, Part part) {
+Result<std::shared_ptr<const JobRecord>> DiskJournal::Read(const JobId& id, Part part) {
   Result<std::shared_ptr<const JobRecord>> record = rt::Blocking([&] { return ReadNow(id, part); });
   if (!record.ok() && record.status().code() != StatusCode::kNotFound) {
     read_errors_.fetch_add(1, std::memory_order_relaxed);
@@ -146,7 +146,7 @@ Result<std::shared_ptr<const JobRecord>> RocksJournal::Read(const JobId& id, Par
   return record;
 }
 
-Result<std::shared_ptr<const JobRecord>> RocksJournal::ReadNow(const JobId& id, Part part) {
+Result<std::shared_ptr<const JobRecord>> DiskJournal::ReadNow(const JobId& id, Part part) {
   const std::string key = KeyOf(id);
   const std::array<Disk::Place, 4> places = {
       {{Shelf::kSpec, key}, {Shelf::kLive, key}, {Shelf::kFinished, key}, {Shelf::kPayload, key}}};
@@ -164,7 +164,7 @@ Result<std::shared_ptr<const JobRecord>> RocksJournal::ReadNow(const JobId& id, 
   return std::make_shared<const JobRecord>(*std::move(record));
 }
 
-Result<std::vector<std::shared_ptr<const JobRecord>>> RocksJournal::ReadEnded(const Range& range) {
+Result<std::vector<std::shared_ptr<const JobRecord>>> DiskJournal::ReadEnded(const Range& range) {
   std::vector<std::shared_ptr<const JobRecord>> records;
   Status status = rt::Blocking([&] { return ReadRange(range, &records); });
   if (status.ok()) return records;
@@ -172,7 +172,7 @@ Result<std::vector<std::shared_ptr<const JobRecord>>> RocksJournal::ReadEnded(co
   return status;
 }
 
-Status RocksJournal::ReadRange(const Range& range, std::vector<std::shared_ptr<const JobRecord>>* records) {
+Status DiskJournal::ReadRange(const Range& range, std::vector<std::shared_ptr<const JobRecord>>* records) {
   constexpr std::array kRead = {Shelf::kFinished, Shelf::kSpec};
   const bool backwards = range.last < range.after;
   const std::string after = KeyOf(range.after), last = KeyOf(range.last);

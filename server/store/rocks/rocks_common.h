@@ -1,4 +1,4 @@
-// What rocks_disk.cc and store_reader.cc share; the first has the definitions. Included by these two only.
+// What rocks_disk.cc and rocks_reader.cc share; the first has the definitions. Included by these two only.
 #pragma once
 
 #include <rocksdb/cache.h>
@@ -13,7 +13,7 @@
 
 #include "base/status.h"
 #include "store/disk.h"
-#include "store/rocks_disk.h"
+#include "store/rocks/rocks_disk.h"
 
 namespace millrace::store {
 

@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "base/status.h"
-#include "store/store_reader.h"
+#include "store/tools/store_reader.h"
 
 namespace millrace::store {
 

@@ -1,4 +1,4 @@
-#include "store/verify.h"
+#include "store/tools/verify.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "dispatch/journal.h"
-#include "store/job_walk.h"
 #include "store/record.h"
-#include "store/store_reader.h"
+#include "store/tools/job_walk.h"
+#include "store/tools/store_reader.h"
 
 namespace millrace::store {
 
