@@ -276,7 +276,7 @@ void Admission::Accept(Submission& submission, Turn& turn) {
     if (!job) continue;
     job->id = core_.ids.Next();
     job->hidden = true;
-    core_.BeginLife(*job, turn);
+    core_.Draft(*job, turn);
     const JobRecord& record = job->record();
     if (!record.request_id.empty()) {
       core_.request_ids.Add(record.request_id, {.job = job->id, .fingerprint = record.fingerprint});
@@ -303,7 +303,7 @@ void Admission::Committed(Submission& submission, const Status& status, Turn& tu
     if (!job) continue;
     Pool& pool = *job->pool;
     if (!status.ok()) {
-      core_.Unborn(*job, turn);
+      core_.DropDraft(*job, turn);
       ++pool.submitted[static_cast<size_t>(SubmitResult::kRefused)];
       continue;
     }
@@ -312,7 +312,7 @@ void Admission::Committed(Submission& submission, const Status& status, Turn& tu
       pool.channel.Unreserve(1, job->bytes);
       job->reserved = false;
     }
-    core_.Admit(*job, turn);
+    core_.Publish(*job, turn);
     submission.acks[i].state = job->state();
   }
   if (status.ok()) AckRepeats(submission);

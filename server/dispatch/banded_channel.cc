@@ -33,7 +33,7 @@ void BandedChannel::Unreserve(int64_t jobs, int64_t bytes) {
 }
 
 void BandedChannel::Push(JobEntry* entry) {
-  entry->turn = pushes_++;
+  entry->push_number = pushes_++;
   bands_[static_cast<size_t>(entry->band)].PushBack(entry);
   Count(*entry, 1);
 }
@@ -47,7 +47,7 @@ void BandedChannel::Count(const JobEntry& entry, int64_t jobs) {
 JobEntry* BandedChannel::Oldest() const {
   JobEntry* oldest = nullptr;
   for (const EntryList& band : bands_) {
-    if (!band.empty() && (oldest == nullptr || band.front()->turn < oldest->turn)) oldest = band.front();
+    if (!band.empty() && (oldest == nullptr || band.front()->push_number < oldest->push_number)) oldest = band.front();
   }
   return oldest;
 }

@@ -43,7 +43,7 @@ Core::Core(Dispatcher::Dependencies dependencies, const DispatcherOptions& chose
       pool_memory(dependencies.pool_memory),
       options(chosen),
       commits_at_once(dependencies.journal.CommitsAtOnce()),
-      can_cool(dependencies.journal.KeepsUnfinished()),
+      can_evict(dependencies.journal.KeepsUnfinished()),
       runners(std::move(dependencies.runners)),
       retention({chosen.finished_age_max, chosen.finished_jobs_max, chosen.finished_bytes_max},
                 {chosen.dead_letter_age_max, chosen.dead_letter_jobs_max, chosen.dead_letter_bytes_max},
@@ -75,6 +75,12 @@ std::string Core::PoolNames() const {
     if (!pool->missing) names += (names.empty() ? "'" : ", '") + name + "'";
   }
   return names.empty() ? "none" : names;
+}
+
+Status JobNotFound(const JobId& id) {
+  return NotFound("JOB_NOT_FOUND", "there is no job " + id.ToString() + "; it may have been forgotten after it ended")
+      .Field("id")
+      .With("job", id.ToString());
 }
 
 double Core::Random() { return std::uniform_real_distribution<double>()(random_); }
@@ -109,8 +115,8 @@ void Core::Announce(const JobEntry& job, std::string_view error, Turn& turn) {
 
 template <typename Time>
 void Core::Arm(Alarm* alarm, Alarm::Purpose purpose, Time when, Turn& turn) {
-  schedule.Arm(alarm, purpose, when);
-  WakeBy(schedule.Next(turn.mono(), turn.wall()), turn);
+  alarms.Arm(alarm, purpose, when);
+  WakeBy(alarms.Next(turn.mono(), turn.wall()), turn);
 }
 
 template void Core::Arm(Alarm* alarm, Alarm::Purpose purpose, MonoTime when, Turn& turn);
@@ -131,7 +137,7 @@ void Core::ArmDeadline(JobEntry& job, const JobRecord& record, Turn& turn) {
 
 // ---- Accepted --------------------------------------------------------------------------------------------------------------
 
-void Core::BeginLife(JobEntry& job, Turn& turn) {
+void Core::Draft(JobEntry& job, Turn& turn) {
   JobRecord& record = job.record();
   record.id = job.id;
   record.created = job.created = turn.wall();
@@ -148,7 +154,7 @@ void Core::BeginLife(JobEntry& job, Turn& turn) {
   }
 }
 
-void Core::Admit(JobEntry& job, Turn& turn) {
+void Core::Publish(JobEntry& job, Turn& turn) {
   job.hidden = false;
   ArmDeadline(job, job.record(), turn);
   if (job.state() == JobState::kQueued) return Enqueue(job, turn);
@@ -159,10 +165,10 @@ void Core::Admit(JobEntry& job, Turn& turn) {
     Arm(&job.due, Alarm::Purpose::kDue, Later(turn.mono(), *spec.delay), turn);
   }
   Announce(job, {}, turn);
-  Rest(job, turn);
+  KeepOrEvict(job, turn);
 }
 
-void Core::Unborn(JobEntry& job, Turn& turn) {
+void Core::DropDraft(JobEntry& job, Turn& turn) {
   --jobs[static_cast<size_t>(job.state())];
   if (job.state() == JobState::kScheduled) --job.pool->scheduled_jobs;
   Charge(job, 0, turn);
@@ -183,31 +189,31 @@ void Core::Enqueue(JobEntry& job, Turn& turn) {
   if (Worker* worker = job.pool->PopIdle()) {
     // A job that is too late is gone now.
     Pool& pool = *job.pool;
-    if (Hand(job, *worker, turn)) return turn.Wake(worker);
+    if (Assign(job, *worker, turn)) return turn.Wake(worker);
     pool.PushIdle(worker);
     turn.RoomAt(pool.gate);
   } else {
     job.pool->channel.Push(&job);
-    Rest(job, turn);
+    KeepOrEvict(job, turn);
   }
 }
 
 void Core::MakeDue(JobEntry& job, Turn& turn) {
-  schedule.Disarm(&job.due);
+  alarms.Disarm(&job.due);
   // Not written down: after a restart its time has come as well.
   if (job.hot) job.record().due.reset();
   Move(job, JobState::kQueued, job.life.claim);
   Enqueue(job, turn);
 }
 
-bool Core::Hand(JobEntry& job, Worker& worker, Turn& turn) {
+bool Core::Assign(JobEntry& job, Worker& worker, Turn& turn) {
   if (!job.hot) {
     job.pool->channel.SetAside(&job);
-    worker.cold = {job.id, job.coldness};
+    worker.cold = {job.id, job.generation};
     return true;
   }
   if (TooLate(job, turn)) {
-    KeepView(job);
+    KeepLastCommitted(job);
     End(job, JobState::kExpired, job.life.claim, kTooLate, turn);
     return false;
   }
@@ -215,10 +221,10 @@ bool Core::Hand(JobEntry& job, Worker& worker, Turn& turn) {
   return true;
 }
 
-bool Core::HandNext(Pool& pool, Worker& worker, Turn& turn) {
+bool Core::AssignNext(Pool& pool, Worker& worker, Turn& turn) {
   while (JobEntry* job = pool.channel.Pop()) {
     turn.RoomAt(pool.gate);
-    if (Hand(*job, worker, turn)) return true;
+    if (Assign(*job, worker, turn)) return true;
   }
   return false;
 }
@@ -270,7 +276,7 @@ void Core::FinishAttempt(Worker& worker, AttemptOutcome outcome, Bytes output, c
                          Turn& turn) {
   JobEntry& job = *std::exchange(worker.job, nullptr);
   const RunningAttempt& attempt = worker.attempt;
-  schedule.Disarm(&job.due);
+  alarms.Disarm(&job.due);
   job.hot->attempt = nullptr;
   Pool& pool = *job.pool;
   const KindOptions& kind = *job.kind;
@@ -312,7 +318,7 @@ AttemptResult Core::Conclude(JobEntry& job, const Claim& by, AttemptFacts facts,
   }
   const bool not_started = facts.not_started;
   Verdict verdict = Judge(std::move(facts));
-  if (IsTerminal(verdict.next)) KeepView(job);
+  if (IsTerminal(verdict.next)) KeepLastCommitted(job);
   if (!record.history.empty()) {
     record.history.back().end = turn.wall();
     record.history.back().result = verdict.result;
@@ -334,7 +340,7 @@ AttemptResult Core::Conclude(JobEntry& job, const Claim& by, AttemptFacts facts,
     Arm(&job.due, Alarm::Purpose::kDue, Later(turn.mono(), verdict.delay), turn);
     AppendWaiting(job, nullptr, turn);
     Announce(job, record.error, turn);
-    Rest(job, turn);
+    KeepOrEvict(job, turn);
   } else {
     AppendWaiting(job, nullptr, turn);
     Enqueue(job, turn);
@@ -353,14 +359,14 @@ void Core::RememberOutput(HotJob& hot) {
   if (record.log_bytes > 0) record.log_tail = MakeBytes(hot.live->log.Content());
 }
 
-void Core::KeepView(JobEntry& job) const {
-  if (!commits_at_once) job.hot->published = std::make_unique<JobRecord>(job.record());
+void Core::KeepLastCommitted(JobEntry& job) const {
+  if (!commits_at_once) job.hot->last_committed = std::make_unique<JobRecord>(job.record());
 }
 
 void Core::End(JobEntry& job, JobState state, const Claim& by, std::string error, Turn& turn) {
   JobRecord& record = job.record();
-  schedule.Disarm(&job.due);
-  schedule.Disarm(&job.deadline);
+  alarms.Disarm(&job.due);
+  alarms.Disarm(&job.deadline);
   Uncount(job);
   Move(job, state, by);
   record.error = std::move(error);
@@ -381,7 +387,7 @@ void Core::End(JobEntry& job, JobState state, const Claim& by, std::string error
 void Core::CompleteEnd(JobEntry& job, Turn& turn) {
   const JobRecord& record = job.record();
   Pool& pool = *job.pool;
-  job.hot->published.reset();
+  job.hot->last_committed.reset();
   job.hot->live.reset();
   pool.kinds.CountEnd(*job.kind, job.state());
   Charge(job, 0, turn);

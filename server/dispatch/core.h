@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "dispatch/admission.h"
+#include "dispatch/alarms.h"
 #include "dispatch/dispatcher.h"
 #include "dispatch/event_log.h"
 #include "dispatch/id_table.h"
@@ -30,7 +31,6 @@
 #include "dispatch/pool.h"
 #include "dispatch/request_ids.h"
 #include "dispatch/retention.h"
-#include "dispatch/schedule.h"
 #include "dispatch/timekeeper.h"
 #include "dispatch/turn.h"
 #include "dispatch/unique_keys.h"
@@ -53,7 +53,7 @@ class Core {
   PoolMemory* const pool_memory;
   const DispatcherOptions options;
   const bool commits_at_once;
-  const bool can_cool;  // The journal has the jobs that wait, so they may go cold.
+  const bool can_evict;  // The journal has the jobs that wait, so they may go cold.
   std::vector<Runner*> runners;
   // What live output holds. Not under the lock; shared, as the journal may hold a job longer than we are there.
   const std::shared_ptr<std::atomic<int64_t>> live_bytes = std::make_shared<std::atomic<int64_t>>(0);
@@ -67,7 +67,7 @@ class Core {
   // ---- Guarded by the lock
   rt::Lock lock;
   IdTable<JobEntry> table;  // Until the journal has committed how they ended.
-  Schedule schedule;
+  Alarms alarms;
   Retention retention;
   RequestIds request_ids;
   UniqueKeys unique_keys;
@@ -85,11 +85,13 @@ class Core {
   Timekeeper timekeeper;
 
   // ---- Moves, each in a Turn
-  // A new job, accepted: into its queue, or into the schedule. Its state was set by `BeginLife` when it was written down.
-  void BeginLife(JobEntry& job, Turn& turn);
-  void Admit(JobEntry& job, Turn& turn);
-  // The journal could not write it down: it was never there.
-  void Unborn(JobEntry& job, Turn& turn);
+  // A new job, about to be written down: gives it its creation time, its first state (QUEUED or SCHEDULED) and its unique key.
+  // Nobody but admission sees it yet.
+  void Draft(JobEntry& job, Turn& turn);
+  // Its acceptance is committed: clients see it from now on, and it goes into its pool's queue or waits for its time.
+  void Publish(JobEntry& job, Turn& turn);
+  // The journal could not write it down: takes back what Draft did, and frees the job.
+  void DropDraft(JobEntry& job, Turn& turn);
   // ---- At start: what the journal holds, in this order. Only the last writes to it: until then all reading must be done.
   // Adds those that are QUEUED or RUNNING to `ready`.
   Status Recover(JobRecord record, std::vector<JobEntry*>* ready, Turn& turn);
@@ -99,11 +101,11 @@ class Core {
 
   // QUEUED already: to an idle worker, else into the channel.
   void Enqueue(JobEntry& job, Turn& turn);
-  // A worker takes it, to start it, or to read it first. False: its deadline has passed, and it has ended instead, so no attempt of a
-  // job begins after its deadline, however late the timekeeper is.
-  bool Hand(JobEntry& job, Worker& worker, Turn& turn);
-  // The first one in line that can be handed. False: nobody was in line.
-  bool HandNext(Pool& pool, Worker& worker, Turn& turn);
+  // A worker gets it, to start it, or to read it first. False: its deadline has passed, and it has ended instead, so no attempt
+  // of a job begins after its deadline, however late the timekeeper is.
+  bool Assign(JobEntry& job, Worker& worker, Turn& turn);
+  // The first one in line that can be assigned. False: nobody was in line.
+  bool AssignNext(Pool& pool, Worker& worker, Turn& turn);
   void StartAttempt(JobEntry& job, Worker& worker, Turn& turn);
   // The runner has returned. `output`: of a success.
   void FinishAttempt(Worker& worker, AttemptOutcome outcome, Bytes output, const AttemptTimings& timings, Turn& turn);
@@ -115,8 +117,8 @@ class Core {
   void ArmRunTimeout(JobEntry& job, Turn& turn);
   // Asks a running attempt to stop.
   void StopAttempt(JobEntry& job, StopCause cause, Status reason, Turn& turn);
-  // Before anything changes of a job that ends: clients see it as it was until its end is committed.
-  void KeepView(JobEntry& job) const;
+  // Called before anything of a job changes that is about to end: clients see this copy until its end is committed.
+  void KeepLastCommitted(JobEntry& job) const;
   // The error of a job that EXPIRED without an attempt that ran.
   static constexpr const char* kTooLate = "the job's deadline passed before it ran";
   // Into a terminal state.
@@ -125,14 +127,14 @@ class Core {
   void MakeDue(JobEntry& job, Turn& turn);
 
   // ---- Cold jobs
-  // Without the lock, of a cold job: what it is warmed with.
+  // Reads, without the lock, what a cold job is loaded with.
   Result<std::shared_ptr<HotJob>> ReadHot(const JobId& id);
-  // False: it is not as cold as when `cold` was taken, so this may be out of date; `hot` is left to the caller then, to be freed without
-  // the lock.
-  bool Warm(JobEntry& job, const ColdJob& cold, std::shared_ptr<HotJob>* hot, Turn& turn);
-  // The job waits, and everything about it is committed: it stays hot where the budget allows.
-  void Rest(JobEntry& job, Turn& turn);
-  // What a worker was handed cold was read. False: the disk cannot be read; the job is tried again later.
+  // Makes a cold job hot with what was read. False: the job has been hot since `cold` was taken, so what was read may be out of
+  // date; `hot` is left to the caller then, to be freed without the lock.
+  bool Load(JobEntry& job, const ColdJob& cold, std::shared_ptr<HotJob>* hot, Turn& turn);
+  // If the job waits and everything about it is committed: it stays hot where the budget allows, else it goes cold.
+  void KeepOrEvict(JobEntry& job, Turn& turn);
+  // A job that was assigned cold was read. False: the disk cannot be read; the job is tried again later.
   bool StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read, Worker& worker, Turn& turn);
   // A cold job whose alarm rang was read, and that alarm is acted upon now.
   struct LateJob {
@@ -171,14 +173,14 @@ class Core {
 
  private:
   friend class EndCommit;
-  friend class CoolCommit;
+  friend class EvictCommit;
   // The one door to job/lifecycle's Transition: counts states as well.
   void Move(JobEntry& job, JobState to, const Claim& by);
   std::optional<Status> Append(JobEntry& job, Journal::Waiter* waiter);
   // Of a job that waits again, perhaps having ended before; where it is too much, it goes cold once that is committed.
   void AppendWaiting(JobEntry& job, const EndedJob* was, Turn& turn);
-  bool MustCool(const JobEntry& job) const;
-  void Cool(JobEntry& job, Turn& turn);
+  bool MustEvict(const JobEntry& job) const;
+  void Evict(JobEntry& job, Turn& turn);
   void Uncount(JobEntry& job);
   void ExpireCold(JobEntry& job, const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read, Turn& turn);
   // Progress and log, into the record.
@@ -206,7 +208,7 @@ class Core {
   MissingRunner missing_runner_;
   uint64_t last_token_;
   int64_t waiting_hot_ = 0;  // Bytes, of options.hot_bytes_max.
-  uint16_t coldness_ = 0;
+  uint16_t generation_ = 0;
   MonoTime wakes_at_ = MonoTime::max();               // When the timekeeper looks again by itself.
   std::map<std::string, KindOptions> unknown_kinds_;  // Of recovered jobs whose kind is not configured any more.
 };

@@ -1,4 +1,4 @@
-// How jobs that wait go cold, are read again, and what comes of it.
+// How jobs that wait are evicted from memory, and loaded again.
 #include <utility>
 
 #include "base/check.h"
@@ -18,17 +18,17 @@ bool Waits(JobState state) { return state == JobState::kScheduled || state == Jo
 
 }  // namespace
 
-// The journal has yet to commit what is to be known of a job that goes cold then. Deletes itself.
-class CoolCommit final : public Journal::Waiter {
+// A job that is to go cold once the journal has committed what must be known of it. Deletes itself.
+class EvictCommit final : public Journal::Waiter {
  public:
-  CoolCommit(Core& core, const JobId& id) : core_(core), id_(id) {}
+  EvictCommit(Core& core, const JobId& id) : core_(core), id_(id) {}
   void OnCommitted(const Status& status) override {
     MR_CHECK(status.ok(), "the journal gave up a job it had accepted: %s", status.ToString().c_str());
-    std::unique_ptr<CoolCommit> self(this);
+    std::unique_ptr<EvictCommit> self(this);
     Turn turn(core_);
     JobEntry* job = core_.table.Find(id_);
     // Otherwise something newer was written meanwhile.
-    if (job != nullptr && job->hot && job->hot->newest_commit == this) core_.Cool(*job, turn);
+    if (job != nullptr && job->hot && job->hot->newest_commit == this) core_.Evict(*job, turn);
   }
 
  private:
@@ -38,25 +38,25 @@ class CoolCommit final : public Journal::Waiter {
 
 void Core::AppendWaiting(JobEntry& job, const EndedJob* was, Turn& turn) {
   Charge(job, HotWeight(job.record()), turn);
-  CoolCommit* cool = nullptr;
-  if (MustCool(job)) {
+  EvictCommit* evict = nullptr;
+  if (MustEvict(job)) {
     RememberOutput(*job.hot);
-    if (!commits_at_once) cool = new CoolCommit(*this, job.id);
+    if (!commits_at_once) evict = new EvictCommit(*this, job.id);
   }
-  job.hot->newest_commit = cool;
+  job.hot->newest_commit = evict;
   const JobRecord* record = &job.record();
-  std::optional<Status> status = was != nullptr ? journal.Revive(*record, *was, cool)
-                                                : journal.Append(std::span(&record, 1), Journal::Accepting::kNo, cool);
+  std::optional<Status> status = was != nullptr ? journal.Revive(*record, *was, evict)
+                                                : journal.Append(std::span(&record, 1), Journal::Accepting::kNo, evict);
   MR_CHECK(status.has_value() == commits_at_once, "the journal does not answer as it said");
 }
 
-bool Core::MustCool(const JobEntry& job) const {
-  return can_cool && !job.counted && waiting_hot_ + job.held > options.hot_bytes_max;
+bool Core::MustEvict(const JobEntry& job) const {
+  return can_evict && !job.counted && waiting_hot_ + job.held > options.hot_bytes_max;
 }
 
-void Core::Rest(JobEntry& job, Turn& turn) {
-  if (!can_cool || !job.hot || !Waits(job.state()) || job.counted || job.hot->newest_commit != nullptr) return;
-  if (MustCool(job)) return Cool(job, turn);
+void Core::KeepOrEvict(JobEntry& job, Turn& turn) {
+  if (!can_evict || !job.hot || !Waits(job.state()) || job.counted || job.hot->newest_commit != nullptr) return;
+  if (MustEvict(job)) return Evict(job, turn);
   job.counted = true;
   waiting_hot_ += job.held;
 }
@@ -75,14 +75,14 @@ void Core::Charge(JobEntry& job, int64_t bytes, Turn& turn) {
   admission.Release(-more, turn);
 }
 
-void Core::Cool(JobEntry& job, Turn& turn) {
+void Core::Evict(JobEntry& job, Turn& turn) {
   MR_CHECK(Waits(job.state()) && job.hot->attempt == nullptr, "job %s went cold while it was %s",
            job.id.ToString().c_str(), ToString(job.state()));
   Uncount(job);
   Charge(job, ColdWeight(job.record()), turn);
   job.hot->live.reset();  // Now, so that whoever waits for room finds what it held.
   turn.Free(std::exchange(job.hot, nullptr));
-  job.coldness = ++coldness_;
+  job.generation = ++generation_;
 }
 
 Result<std::shared_ptr<HotJob>> Core::ReadHot(const JobId& id) {
@@ -94,8 +94,8 @@ Result<std::shared_ptr<HotJob>> Core::ReadHot(const JobId& id) {
   return hot;
 }
 
-bool Core::Warm(JobEntry& job, const ColdJob& cold, std::shared_ptr<HotJob>* hot, Turn& turn) {
-  if (job.hot || job.coldness != cold.coldness || !Waits((*hot)->record.life.state)) return false;
+bool Core::Load(JobEntry& job, const ColdJob& cold, std::shared_ptr<HotJob>* hot, Turn& turn) {
+  if (job.hot || job.generation != cold.generation || !Waits((*hot)->record.life.state)) return false;
   job.hot = std::move(*hot);
   Charge(job, HotWeight(job.record()), turn);
   JobRecord& record = job.record();
@@ -117,21 +117,21 @@ bool Core::StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read,
     return damaged;
   }
   if (job->due.armed()) {  // Another worker could not read it, and rests until then.
-    schedule.Disarm(&job->due);
+    alarms.Disarm(&job->due);
     ServeIdleWorkers(pool, turn);
   }
-  if (!job->hot && !Warm(*job, cold, &**read, turn)) {
+  if (!job->hot && !Load(*job, cold, &**read, turn)) {
     pool.channel.PutBack(job);
     return true;
   }
   if (!pool.may_take()) {
     pool.channel.PutBack(job);
-    Rest(*job, turn);
+    KeepOrEvict(*job, turn);
     return true;
   }
   pool.channel.Remove(job);
   turn.RoomAt(pool.gate);
-  Hand(*job, worker, turn);
+  Assign(*job, worker, turn);
   return true;
 }
 
@@ -141,13 +141,13 @@ void Core::RunLate(const LateJob& late, Result<std::shared_ptr<HotJob>>* read, T
   if (late.purpose == Alarm::Purpose::kDeadline) return ExpireCold(*job, late.cold, read, turn);
   if (job->state() != JobState::kScheduled || job->due.armed()) return;  // Made due meanwhile.
   // Where it cannot be read its event says less, and it is ready nevertheless.
-  if (!job->hot && read->ok()) Warm(*job, late.cold, &**read, turn);
+  if (!job->hot && read->ok()) Load(*job, late.cold, &**read, turn);
   MakeDue(*job, turn);
 }
 
 void Core::ExpireCold(JobEntry& job, const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read, Turn& turn) {
   if (job.deadline.armed()) return;
-  if (job.hot || (read->ok() && Warm(job, cold, &**read, turn))) return PassDeadline(job, turn);
+  if (job.hot || (read->ok() && Load(job, cold, &**read, turn))) return PassDeadline(job, turn);
   Arm(&job.deadline, Alarm::Purpose::kDeadline, turn.wall() + kReadAgain, turn);
 }
 

@@ -30,12 +30,6 @@ constexpr const char* kRetryAdvice = "only a SCHEDULED, FAILED, CANCELLED, EXPIR
 
 // ---- Verbs -----------------------------------------------------------------------------------------------------------------
 
-Status JobNotFound(const JobId& id) {
-  return NotFound("JOB_NOT_FOUND", "there is no job " + id.ToString() + "; it may have been forgotten after it ended")
-      .Field("id")
-      .With("job", id.ToString());
-}
-
 Status Core::WrongState(const JobId& id, JobState state, const std::string& advice) {
   return FailedPrecondition("WRONG_STATE", "job " + id.ToString() + " is " + ToString(state) + "; " + advice)
       .With("job", id.ToString())
@@ -61,7 +55,7 @@ Status Core::Cancel(JobEntry& job, const std::string& reason, Turn& turn) {
         .With("job", job.id.ToString());
   }
   TakeOffQueue(job, turn);
-  KeepView(job);
+  KeepLastCommitted(job);
   job.record().cancel_requested = true;
   End(job, JobState::kCancelled, job.life.claim, error, turn);
   return OkStatus();
@@ -82,7 +76,7 @@ Status Core::Retry(JobEntry& job, std::shared_ptr<HotJob>* hot, Turn& turn) {
   if (IsTerminal(job.state())) return BeingCommitted(job.id);
   if (job.state() != JobState::kScheduled) return WrongState(job.id, job.state(), kRetryAdvice);
   *hot = job.hot;
-  schedule.Disarm(&job.due);
+  alarms.Disarm(&job.due);
   job.record().due.reset();
   Move(job, JobState::kQueued, job.life.claim);
   AppendWaiting(job, nullptr, turn);
@@ -146,7 +140,7 @@ bool Core::RemoveWaiter(JobEntry& job, JobWaiter* waiter) {
 // ---- Time ------------------------------------------------------------------------------------------------------------------
 
 bool Core::RunOneDue(std::vector<LateJob>* late, Turn& turn) {
-  Alarm* alarm = schedule.PopDue(turn.mono(), turn.wall());
+  Alarm* alarm = alarms.PopDue(turn.mono(), turn.wall());
   if (alarm == nullptr) {
     if (std::optional<std::string> expired = request_ids.PopExpired(turn.mono())) {
       journal.DropRequest(*expired);
@@ -160,7 +154,7 @@ bool Core::RunOneDue(std::vector<LateJob>* late, Turn& turn) {
   if (alarm->purpose == Alarm::Purpose::kDue) {
     // Watchers may go by its labels, which are in the record.
     if (!job.hot && job.labelled) {
-      late->push_back({{job.id, job.coldness}, Alarm::Purpose::kDue});
+      late->push_back({{job.id, job.generation}, Alarm::Purpose::kDue});
     } else {
       MakeDue(job, turn);
     }
@@ -175,7 +169,7 @@ bool Core::RunOneDue(std::vector<LateJob>* late, Turn& turn) {
   } else if (job.hot) {
     PassDeadline(job, turn);
   } else {
-    late->push_back({{job.id, job.coldness}, Alarm::Purpose::kDeadline});
+    late->push_back({{job.id, job.generation}, Alarm::Purpose::kDeadline});
   }
   return true;
 }
@@ -187,7 +181,7 @@ void Core::PassDeadline(JobEntry& job, Turn& turn) {
     return;
   }
   TakeOffQueue(job, turn);
-  KeepView(job);
+  KeepLastCommitted(job);
   End(job, JobState::kExpired, job.life.claim, kTooLate, turn);
 }
 
@@ -196,7 +190,7 @@ void Core::StopIfLate(JobEntry& job, Turn& turn) {
 }
 
 MonoTime Core::PlanWake(Turn& turn) {
-  return wakes_at_ = std::min({schedule.Next(turn.mono(), turn.wall()), retention.Next(), request_ids.Next()});
+  return wakes_at_ = std::min({alarms.Next(turn.mono(), turn.wall()), retention.Next(), request_ids.Next()});
 }
 
 // ---- Pools -----------------------------------------------------------------------------------------------------------------
@@ -205,7 +199,7 @@ void Core::ServeIdleWorkers(Pool& pool, Turn& turn) {
   while (pool.channel.anyone_in_line()) {
     Worker* worker = pool.PopIdle();
     if (worker == nullptr) break;
-    if (!HandNext(pool, *worker, turn)) {
+    if (!AssignNext(pool, *worker, turn)) {
       pool.PushIdle(worker);
       break;
     }

@@ -7,14 +7,6 @@ namespace millrace::dispatch {
 // Of these there may be a million: with the table's slot, the control block and malloc's part, 256 bytes.
 static_assert(sizeof(JobEntry) <= 200);
 
-EndedJob EndedOf(const JobRecord& record) {
-  auto size = [](const Bytes& bytes) { return bytes ? static_cast<int64_t>(bytes->size()) : 0; };
-  return {.id = record.id,
-          .state = record.life.state,
-          .finished = record.finished.value_or(record.created),
-          .bytes = record.payload_bytes + size(record.result) + size(record.log_tail)};
-}
-
 EventLog::Source JobEntry::source() const {
   static const std::shared_ptr<const Labels> kNone;
   return {.job = id,

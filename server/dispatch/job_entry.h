@@ -2,7 +2,7 @@
 //   JobEntry   What is needed to keep the job in its place: 192 bytes, always there. No labels: they may be kilobytes.
 //   HotJob     What is needed to run it, to change what is remembered of it, or to show it: the record with payload, texts and
 //              history. A job that waits may be without (cold); whoever needs the record reads it from the journal, without the
-//              dispatcher's lock, and warms the job with it.
+//              dispatcher's lock, and loads the job with it (Core::Load); Core::Evict makes it cold again.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +11,11 @@
 #include <string>
 
 #include "base/clock.h"
+#include "dispatch/alarms.h"
 #include "dispatch/event_log.h"
 #include "dispatch/journal.h"
 #include "dispatch/live_output.h"
 #include "dispatch/runner.h"
-#include "dispatch/schedule.h"
 #include "job/job.h"
 
 namespace millrace::dispatch {
@@ -28,12 +28,12 @@ class RunningAttempt;
 struct HotJob {
   JobRecord record;  // `life` is the entry's.
   // What clients see instead of `record`, while the journal has yet to commit how the job ended.
-  std::unique_ptr<JobRecord> published;
+  std::unique_ptr<JobRecord> last_committed;
   RunningAttempt* attempt = nullptr;         // RUNNING, until the runner has returned.
   std::shared_ptr<LiveOutput> live;          // nullptr: it never showed anything.
   Journal::Waiter* newest_commit = nullptr;  // Who waits for the commit of what was written last; nullptr: nobody.
 
-  const JobRecord& visible() const { return published ? *published : record; }
+  const JobRecord& visible() const { return last_committed ? *last_committed : record; }
 };
 
 struct JobEntry {
@@ -52,7 +52,7 @@ struct JobEntry {
   // QUEUED: its place in a band.
   JobEntry* previous = nullptr;
   JobEntry* next = nullptr;
-  uint64_t turn = 0;  // QUEUED: numbers the pool's pushes, for ageing.
+  uint64_t push_number = 0;  // QUEUED: which push of its pool it was, for ageing.
   MonoTime queued_at{};
   WallTime queued_wall{};
 
@@ -67,10 +67,10 @@ struct JobEntry {
   bool aside : 1 = false;     // QUEUED, but not in line: a worker has it, to read it.
   bool counted : 1 = false;   // In the budget of jobs that wait hot.
   bool labelled : 1 = false;  // Its record has labels; a cold job holds none of them.
-  uint16_t coldness = 0;      // Another number each time it goes cold.
+  uint16_t generation = 0;    // Another number each time it goes cold.
 
   JobState state() const { return life.state; }
-  JobState visible_state() const { return hot && hot->published ? hot->published->life.state : life.state; }
+  JobState visible_state() const { return hot && hot->last_committed ? hot->last_committed->life.state : life.state; }
   JobRecord& record() const { return hot->record; }
   std::shared_ptr<const JobRecord> shared_record() const { return {hot, &hot->record}; }
   // Labels are told of a hot job only.
@@ -80,7 +80,7 @@ struct JobEntry {
 // A cold job that somebody reads without the lock. What was read holds if the job is as cold as before.
 struct ColdJob {
   JobId id;
-  uint16_t coldness = 0;
+  uint16_t generation = 0;
 };
 
 // First in, first out; leaves from anywhere. A job is in at most one list.

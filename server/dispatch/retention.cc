@@ -8,15 +8,15 @@ namespace millrace::dispatch {
 
 void Retention::Add(const Kept& kept, MonoTime since) {
   static_assert(sizeof(Item) <= 48);
-  Shelf& shelf = ShelfOf(kept.job.state);
+  Ledger& ledger = LedgerOf(kept.job.state);
   const EndedJob& job = kept.job;
-  shelf.by_finished = shelf.items.empty() || (shelf.by_finished && shelf.items.back().finished <= job.finished);
-  shelf.items.push_back({job.id, job.finished, since, kept.request_id, job.bytes, job.state});
-  ++shelf.jobs;
-  shelf.bytes += job.bytes + kJobOverheadBytes;
+  ledger.by_finished = ledger.items.empty() || (ledger.by_finished && ledger.items.back().finished <= job.finished);
+  ledger.items.push_back({job.id, job.finished, since, kept.request_id, job.bytes, job.state});
+  ++ledger.jobs;
+  ledger.bytes += job.bytes + kJobOverheadBytes;
 }
 
-std::deque<Retention::Item>::iterator Retention::Shelf::Find(const JobRecord& record) {
+std::deque<Retention::Item>::iterator Retention::Ledger::Find(const JobRecord& record) {
   const WallTime finished = EndedOf(record).finished;
   auto place = items.begin();
   if (by_finished) {
@@ -29,7 +29,7 @@ std::deque<Retention::Item>::iterator Retention::Shelf::Find(const JobRecord& re
   return items.end();
 }
 
-Retention::Kept Retention::Shelf::Take(std::deque<Item>::iterator item) {
+Retention::Kept Retention::Ledger::Take(std::deque<Item>::iterator item) {
   const Kept kept = item->kept();
   item->state = JobState::kQueued;
   --jobs;
@@ -43,35 +43,35 @@ Retention::Kept Retention::Shelf::Take(std::deque<Item>::iterator item) {
 }
 
 bool Retention::Contains(const JobRecord& record) {
-  Shelf& shelf = ShelfOf(record.life.state);
-  return shelf.Find(record) != shelf.items.end();
+  Ledger& ledger = LedgerOf(record.life.state);
+  return ledger.Find(record) != ledger.items.end();
 }
 
 std::optional<Retention::Kept> Retention::Remove(const JobRecord& record) {
-  Shelf& shelf = ShelfOf(record.life.state);
-  auto found = shelf.Find(record);
-  return found != shelf.items.end() ? std::optional(shelf.Take(found)) : std::nullopt;
+  Ledger& ledger = LedgerOf(record.life.state);
+  auto found = ledger.Find(record);
+  return found != ledger.items.end() ? std::optional(ledger.Take(found)) : std::nullopt;
 }
 
-MonoTime Retention::Shelf::leaves(const Grace& grace) const {
+MonoTime Retention::Ledger::leaves(const Grace& grace) const {
   if (far_over(grace)) return MonoTime::min();
   return Later(items.front().since, over() ? grace.age : std::max(limit.age_max, grace.age));
 }
 
 std::optional<Retention::Kept> Retention::PopTrimmed(MonoTime now) {
-  for (Shelf* shelf : {&finished_, &dead_}) {
-    if (shelf->items.empty()) continue;
-    if (now < shelf->leaves(grace_)) continue;
-    ++shelf->trimmed;
-    return shelf->Take(shelf->items.begin());
+  for (Ledger* ledger : {&finished_, &dead_}) {
+    if (ledger->items.empty()) continue;
+    if (now < ledger->leaves(grace_)) continue;
+    ++ledger->trimmed;
+    return ledger->Take(ledger->items.begin());
   }
   return std::nullopt;
 }
 
 MonoTime Retention::Next() const {
   MonoTime next = MonoTime::max();
-  for (const Shelf* shelf : {&finished_, &dead_}) {
-    if (!shelf->items.empty()) next = std::min(next, shelf->leaves(grace_));
+  for (const Ledger* ledger : {&finished_, &dead_}) {
+    if (!ledger->items.empty()) next = std::min(next, ledger->leaves(grace_));
   }
   return next;
 }

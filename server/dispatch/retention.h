@@ -66,13 +66,13 @@ class Retention {
     MonoTime since;
     const std::string* request_id;
     int64_t bytes : 56;
-    JobState state;  // A gravestone where it is not terminal.
+    JobState state;  // A tombstone where it is not terminal.
 
     bool gone() const { return !IsTerminal(state); }
     Kept kept() const { return {{id, state, finished, bytes}, request_id}; }
   };
-  struct Shelf {
-    std::deque<Item> items;  // In the order in which they ended; neither end is a gravestone.
+  struct Ledger {
+    std::deque<Item> items;  // In the order in which they ended; neither end is a tombstone.
     Limit limit;
     int64_t jobs = 0, bytes = 0;
     uint64_t trimmed = 0;
@@ -86,10 +86,10 @@ class Retention {
     std::deque<Item>::iterator Find(const JobRecord& record);
     Kept Take(std::deque<Item>::iterator item);
   };
-  Shelf& ShelfOf(JobState state) { return IsDeadLetter(state) ? dead_ : finished_; }
+  Ledger& LedgerOf(JobState state) { return IsDeadLetter(state) ? dead_ : finished_; }
 
   const Grace grace_;
-  Shelf finished_, dead_;
+  Ledger finished_, dead_;
 };
 
 }  // namespace millrace::dispatch

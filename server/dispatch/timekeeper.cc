@@ -6,7 +6,7 @@ namespace millrace::dispatch {
 
 void Timekeeper::Start(rt::Runtime& runtime, std::function<MonoTime()> run_due) {
   run_due_ = std::move(run_due);
-  alarm_.keeper = this;
+  wake_timer_.keeper = this;
   done_.Add(1);
   // Timeouts and deadlines hold whatever the jobs do.
   runtime.Go({.name = "timekeeper", .urgent = true}, [this] {
@@ -32,7 +32,7 @@ void Timekeeper::Loop() {
 
 void Timekeeper::SleepUntil(MonoTime when) {
   if (when != MonoTime::max()) {
-    alarm_.Start(when, [](rt::Timer* timer) { static_cast<Alarm*>(timer)->keeper->Kick(); });
+    wake_timer_.Start(when, [](rt::Timer* timer) { static_cast<WakeTimer*>(timer)->keeper->Kick(); });
   }
   rt::Park(
       rt::WaitReason::kTimer,
@@ -43,7 +43,7 @@ void Timekeeper::SleepUntil(MonoTime when) {
                                                                               std::memory_order_acq_rel);
       },
       this);
-  alarm_.Cancel();
+  wake_timer_.Cancel();
 }
 
 void Timekeeper::Kick() {

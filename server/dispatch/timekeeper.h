@@ -26,7 +26,7 @@ class Timekeeper {
   // kKicked: look at the alarms again before going to sleep.
   enum State : int { kAwake, kKicked, kAsleep };
 
-  struct Alarm : rt::Timer {
+  struct WakeTimer : rt::Timer {
     Timekeeper* keeper = nullptr;
   };
   void Loop();
@@ -36,7 +36,7 @@ class Timekeeper {
   std::atomic<int> state_{kAwake};
   std::atomic<bool> stopping_{false};
   rt::Fiber* fiber_ = nullptr;
-  Alarm alarm_;
+  WakeTimer wake_timer_;
   sync::WaitGroup done_;
 };
 

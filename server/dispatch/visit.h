@@ -10,7 +10,7 @@
 
 namespace millrace::dispatch {
 
-// Calls, in a Turn, `living(JobEntry&, Turn&)` for a job in the table, warmed if it was cold, or `ended(record, Turn&)` for one
+// Calls, in a Turn, `living(JobEntry&, Turn&)` for a job in the table, loaded if it was cold, or `ended(record, Turn&)` for one
 // that has ended and is remembered, with what `part` says of it; and gives what that returns. NOT_FOUND JOB_NOT_FOUND: clients
 // do not know such a job. UNAVAILABLE, INTERNAL STORE_DAMAGED: it had to be read, which failed. May wait for the disk.
 template <typename Living, typename Ended>
@@ -28,13 +28,13 @@ Status Visit(Core& core, const JobId& id, Journal::Part part, Living living, End
       known = job != nullptr;
       if (known) {
         if (job->hidden) return JobNotFound(id);
-        if (job->hot || (hot && core.Warm(*job, *cold, &hot, turn))) {
+        if (job->hot || (hot && core.Load(*job, *cold, &hot, turn))) {
           Status status = living(*job, turn);
           // The verb may have ended it.
-          if ((job = core.table.Find(id)) != nullptr) core.Rest(*job, turn);
+          if ((job = core.table.Find(id)) != nullptr) core.KeepOrEvict(*job, turn);
           return status;
         }
-        cold = ColdJob{id, job->coldness};
+        cold = ColdJob{id, job->generation};
       } else if (record && IsTerminal(record->life.state) && core.retention.Contains(*record)) {
         return ended(record, turn);
       }

@@ -197,7 +197,7 @@ bool Worker::TakeJob() {
         if (pool.surplus()) {
           --pool.workers_alive;
           quit = true;
-        } else if (pool.may_take() && !rest && core.HandNext(pool, *this, turn)) {
+        } else if (pool.may_take() && !rest && core.AssignNext(pool, *this, turn)) {
           // It has a job now, or one to read.
         } else {
           pool.PushIdle(this);
@@ -277,25 +277,6 @@ AttemptTimings TimingsOf(const rt::FiberTimes& used, const AttemptOutcome& outco
                          .blocked_outside = used.BlockedOutside() - cpu - delay};
   timings.run = timings.cpu + timings.runnable + timings.blocked_inside + timings.blocked_outside;
   return timings;
-}
-
-AttemptOutcome AttemptOutcome::Succeeded(std::string output) {
-  AttemptOutcome outcome;
-  outcome.output = std::move(output);
-  return outcome;
-}
-
-AttemptOutcome AttemptOutcome::Failed(std::string error) {
-  AttemptOutcome outcome;
-  outcome.result = AttemptResult::kFailed;
-  outcome.error = std::move(error);
-  return outcome;
-}
-
-AttemptOutcome AttemptOutcome::NotStarted(std::string error) {
-  AttemptOutcome outcome = Failed(std::move(error));
-  outcome.not_started = true;
-  return outcome;
 }
 
 }  // namespace millrace::dispatch

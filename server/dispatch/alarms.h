@@ -1,4 +1,4 @@
-// Schedule: alarms of jobs that wait for their time, run against a time limit, or have a deadline.
+// Alarms: when a job that waits for its time becomes ready, when an attempt has run too long, when a deadline passes.
 //
 // Two 4-ary heaps, as two clocks: delays, backoff and run_timeout follow the monotonic clock, which no one can set; run_at and
 // deadline follow the wall clock, which is what people meant. An alarm knows its place, so taking it back is O(log n).
@@ -28,7 +28,7 @@ struct Alarm {
   bool armed() const { return place >= 0; }
 };
 
-class Schedule {
+class Alarms {
  public:
   // While an alarm on the wall clock is armed, it is looked at this often: somebody may set the clock.
   static constexpr Nanos kWallCheck = std::chrono::seconds(1);

@@ -1,4 +1,4 @@
-#include "dispatch/schedule.h"
+#include "dispatch/alarms.h"
 
 #include <algorithm>
 
@@ -11,7 +11,7 @@ constexpr size_t kArity =
     4;  // Flatter than binary: fewer cache lines on the way up, and pushes are more common than pops.
 }  // namespace
 
-void Schedule::Heap::SiftUp(size_t place, Alarm* alarm) {
+void Alarms::Heap::SiftUp(size_t place, Alarm* alarm) {
   while (place > 0) {
     size_t parent = (place - 1) / kArity;
     if (alarms[parent]->when <= alarm->when) break;
@@ -23,7 +23,7 @@ void Schedule::Heap::SiftUp(size_t place, Alarm* alarm) {
   alarm->place = static_cast<int32_t>(place);
 }
 
-void Schedule::Heap::SiftDown(size_t place, Alarm* alarm) {
+void Alarms::Heap::SiftDown(size_t place, Alarm* alarm) {
   for (;;) {
     size_t first = place * kArity + 1;
     if (first >= alarms.size()) break;
@@ -41,12 +41,12 @@ void Schedule::Heap::SiftDown(size_t place, Alarm* alarm) {
   alarm->place = static_cast<int32_t>(place);
 }
 
-void Schedule::Heap::Push(Alarm* alarm) {
+void Alarms::Heap::Push(Alarm* alarm) {
   alarms.push_back(alarm);
   SiftUp(alarms.size() - 1, alarm);
 }
 
-void Schedule::Heap::Remove(size_t place) {
+void Alarms::Heap::Remove(size_t place) {
   alarms[place]->place = -1;
   Alarm* last = alarms.back();
   alarms.pop_back();
@@ -55,7 +55,7 @@ void Schedule::Heap::Remove(size_t place) {
   SiftUp(static_cast<size_t>(last->place), last);
 }
 
-void Schedule::Arm(Alarm* alarm, Alarm::Purpose purpose, bool on_wall_clock, int64_t when) {
+void Alarms::Arm(Alarm* alarm, Alarm::Purpose purpose, bool on_wall_clock, int64_t when) {
   MR_CHECK(!alarm->armed(), "an alarm was armed twice");
   alarm->purpose = purpose;
   alarm->on_wall_clock = on_wall_clock;
@@ -63,19 +63,19 @@ void Schedule::Arm(Alarm* alarm, Alarm::Purpose purpose, bool on_wall_clock, int
   HeapOf(*alarm).Push(alarm);
 }
 
-void Schedule::Arm(Alarm* alarm, Alarm::Purpose purpose, MonoTime when) {
+void Alarms::Arm(Alarm* alarm, Alarm::Purpose purpose, MonoTime when) {
   Arm(alarm, purpose, false, when.time_since_epoch().count());
 }
 
-void Schedule::Arm(Alarm* alarm, Alarm::Purpose purpose, WallTime when) {
+void Alarms::Arm(Alarm* alarm, Alarm::Purpose purpose, WallTime when) {
   Arm(alarm, purpose, true, when.time_since_epoch().count());
 }
 
-void Schedule::Disarm(Alarm* alarm) {
+void Alarms::Disarm(Alarm* alarm) {
   if (alarm->armed()) HeapOf(*alarm).Remove(static_cast<size_t>(alarm->place));
 }
 
-Alarm* Schedule::PopDue(MonoTime mono, WallTime wall) {
+Alarm* Alarms::PopDue(MonoTime mono, WallTime wall) {
   for (auto [heap, now] :
        {std::pair{&mono_, mono.time_since_epoch().count()}, std::pair{&wall_, wall.time_since_epoch().count()}}) {
     if (heap->alarms.empty() || heap->alarms[0]->when > now) continue;
@@ -86,7 +86,7 @@ Alarm* Schedule::PopDue(MonoTime mono, WallTime wall) {
   return nullptr;
 }
 
-MonoTime Schedule::Next(MonoTime mono, WallTime wall) const {
+MonoTime Alarms::Next(MonoTime mono, WallTime wall) const {
   MonoTime next = MonoTime::max();
   if (!mono_.alarms.empty()) next = MonoTime(Nanos(mono_.alarms[0]->when));
   if (!wall_.alarms.empty()) {
