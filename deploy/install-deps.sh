@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a part of Millrace needs and that are missing. Debian 12 and Ubuntu 24.04.
 #
-#   deploy/install-deps.sh [build|demo|tests]...     default: build
+#   deploy/install-deps.sh [build|demo|tests|clang]...     default: build
 #     build   compiler, CMake and the libraries of the daemon and the client
 #     demo    what deploy/run.sh uses besides
 #     tests   build and demo, and what tests/run.sh uses besides
+#     clang   the second compiler, of the preset `clang`
 #
-# Only the distribution's own packages in their default versions, and nothing that is installed is removed for them: where
-# that is not possible apt stops and says why. Does nothing, quickly and without root, when all is there. Asks nothing.
+# Only the distribution's own packages in their default versions, and nothing that is installed is removed for them:
+# where that is not possible apt stops and says why. Does nothing, quickly and without root, when all is there. Asks
+# nothing.
 set -euo pipefail
 
 build=(
@@ -19,7 +21,11 @@ build=(
 )
 demo=(curl jq)
 # The formatter is pinned: two releases of it lay out the same line differently.
-tests=("${build[@]}" "${demo[@]}" git libgtest-dev libgmock-dev libbenchmark-dev clang-format-14 clang-tidy-14 shellcheck gdb valgrind)
+tests=(
+  "${build[@]}" "${demo[@]}" git libgtest-dev libgmock-dev libbenchmark-dev
+  clang-format-14 clang-tidy-14 shellcheck gdb valgrind
+)
+clang=(clang-14)
 
 die() {
   echo "install-deps: $*" >&2
@@ -32,7 +38,8 @@ for part in "${@:-build}"; do
     build) wanted+=("${build[@]}") ;;
     demo) wanted+=("${demo[@]}") ;;
     tests) wanted+=("${tests[@]}") ;;
-    *) die "unknown part '$part'; there are build, demo and tests" ;;
+    clang) wanted+=("${clang[@]}") ;;
+    *) die "unknown part '$part'; there are build, demo, tests and clang" ;;
   esac
 done
 

@@ -29,7 +29,8 @@ if [[ ${1:-} == --fix ]]; then
 fi
 if ! words=$(clang-format-14 --dry-run --Werror "${sources[@]}" 2>&1); then
   grep -oE '^[^:]+:[0-9]+' <<<"$words" | sort -t: -k1,1 -u || echo "$words"
-  complain "the files above are not as clang-format lays them out (the first line of each is named); tests/format_test.sh --fix"
+  complain "the files above are not as clang-format lays them out (the first line of each is named);" \
+    "tests/format_test.sh --fix"
 fi
 
 shellcheck "${scripts[@]}" || complain "shellcheck has words above"
@@ -38,7 +39,8 @@ for script in "${scripts[@]}"; do
 done
 
 while read -r lines file; do
-  [[ $file == total ]] || ((lines <= file_lines_max)) || complain "$file has $lines lines, more than $file_lines_max: two ideas?"
+  [[ $file == total ]] || ((lines <= file_lines_max)) ||
+    complain "$file has $lines lines, more than $file_lines_max: two ideas?"
 done < <(wc -l "${sources[@]}" "${scripts[@]}")
 
 # Written in two halves so that this file does not find itself.

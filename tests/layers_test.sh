@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # A folder includes only folders it builds on, and a heavy library is included only where it belongs.
 #
-# What builds on what is read from the millrace_library lines of CMakeLists.txt, so there is one place to say it. A source
-# file must not reach a library of the table in layers.awk through the headers of another folder either: that is what keeps
-# gRPC and Asio out of everybody's compile time. Before the tree is judged, the judge is: each kind of violation, planted in a
-# copy, must be found.
+# What builds on what is read from the millrace_library lines of CMakeLists.txt, so there is one place to say it. A
+# source file must not reach a library of the table in layers.awk through the headers of another folder either: that is
+# what keeps gRPC and Asio out of everybody's compile time. Before the tree is judged, the judge is: each kind of
+# violation, planted in a copy, must be found.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 here=$PWD
@@ -15,7 +15,8 @@ check() {
   (cd "$1" && find server client -name '*.h' -o -name '*.cc' | sort | xargs awk -f "$here/tests/layers.awk")
 }
 
-# catches WHAT FILE LINE [FILE LINE]: a copy of the tree with each LINE added to its FILE must be refused, naming the last FILE.
+# catches WHAT FILE LINE [FILE LINE]: a copy of the tree with each LINE added to its FILE must be refused, naming the
+# last FILE.
 catches() {
   local what=$1 file line words
   rm -rf "${copy:?}"/*

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The protocol follows the rules that generators of all languages count on: `buf lint` with proto/buf.yaml finds nothing. buf is
-# taken from the PATH, else from npm; where there is neither, the test is skipped.
+# The protocol follows the rules that generators of all languages count on: `buf lint` with proto/buf.yaml finds
+# nothing. buf is taken from the PATH, else from npm; where there is neither, the test is skipped.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/support/fetched_tools.sh

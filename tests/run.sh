@@ -1,22 +1,30 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and runs every test: the whole of Millrace (release), then everything below gRPC again
-# under AddressSanitizer with UBSan, and under ThreadSanitizer. Safe to run at any time, as often as you like; asks nothing.
+# Installs what is missing, builds, and runs every test: the whole of Millrace (release), then everything below gRPC
+# again under AddressSanitizer with UBSan, and under ThreadSanitizer. Safe to run at any time, as often as you like;
+# asks nothing.
 #
 #   tests/run.sh                 all of it
 #   tests/run.sh --quick         the release build only
-#   tests/run.sh -R REGEX        only tests whose name matches (as ctest -R), in each build; `ctest --test-dir build -N` lists them
+#   tests/run.sh --preset NAME   this build of CMakePresets.json only (release, clang, asan, tsan); may be repeated
+#   tests/run.sh -R REGEX        only tests whose name matches (as ctest -R), in each build;
+#                                `ctest --test-dir build -N` lists them
 #
-# Ends with one line, `N passed, N failed, N skipped`, counting the test cases of all builds; a build that breaks counts as a
-# failed one. Exit code 0: all passed. What each test printed is in build*/Testing/Temporary/LastTest.log.
+# Ends with one line, `N passed, N failed, N skipped`, counting the test cases of all builds; a build that breaks counts
+# as a failed one. Exit code 0: all passed. What each test printed is in build*/Testing/Temporary/LastTest.log.
 set -euo pipefail
 unset CDPATH
 cd -- "$(dirname -- "$0")/.."
 
-presets=(release asan tsan)
+presets=() needed=(tests)
 ctest_args=(--output-on-failure --no-tests=error)
 while (($#)); do
   case $1 in
     --quick) presets=(release) ;;
+    --preset)
+      presets+=("${2:?--preset needs a name}")
+      [[ $2 != clang ]] || needed+=(clang)
+      shift
+      ;;
     -R)
       ctest_args=(--output-on-failure --no-tests=ignore -R "${2:?-R needs a regular expression}")
       shift
@@ -28,6 +36,8 @@ while (($#)); do
   esac
   shift
 done
+
+((${#presets[@]} > 0)) || presets=(release asan tsan)
 
 say() { printf '\n==== %s  %s\n' "$(date +%T)" "$*"; }
 
@@ -44,8 +54,8 @@ if (($(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 28) > 28)); then
   if setarch "$(uname -m)" -R true 2>/dev/null; then
     plain_addresses=(setarch "$(uname -m)" -R)
   else
-    echo "tests/run.sh: this kernel randomises addresses more than the sanitizers bear and forbids to switch that off;" \
-      "they may fail with 'unexpected memory mapping' (sysctl vm.mmap_rnd_bits=28 helps)"
+    echo "tests/run.sh: this kernel randomises addresses more than the sanitizers bear and forbids to switch that" \
+      "off; they may fail with 'unexpected memory mapping' (sysctl vm.mmap_rnd_bits=28 helps)"
   fi
 fi
 
@@ -68,7 +78,9 @@ run_preset() {
   log=$(mktemp) report=$PWD/$dir/tests.xml
 
   say "$preset: build"
-  if ! { deploy/configure.sh "$preset" -DBUILD_TESTING=ON && cmake --build --preset "$preset" -j "$jobs"; } >"$log" 2>&1 </dev/null; then
+  if ! {
+    deploy/configure.sh "$preset" -DBUILD_TESTING=ON && cmake --build --preset "$preset" -j "$jobs"
+  } >"$log" 2>&1 </dev/null; then
     grep -vE '^\[[0-9]+/[0-9]+\] (Building|Linking|Generating|Running)|^-- ' "$log" | tail -n 60
     rm -f "$log"
     failed=$((failed + 1))
@@ -79,7 +91,8 @@ run_preset() {
 
   say "$preset: test"
   rm -f "$report"
-  "${plain_addresses[@]}" ctest --test-dir "$dir" -j "$(nproc)" --output-junit "$report" "${ctest_args[@]}" </dev/null 2>&1 |
+  "${plain_addresses[@]}" ctest --test-dir "$dir" -j "$(nproc)" --output-junit "$report" "${ctest_args[@]}" \
+    </dev/null 2>&1 |
     grep -vE '^ *[0-9]+/[0-9]+ Test +#.* Passed|^ +Start +[0-9]+:' || true
   if [[ -f $report ]]; then
     count "$preset" "$report"
@@ -91,7 +104,7 @@ run_preset() {
 
 started=$SECONDS
 say "install"
-deploy/install-deps.sh tests
+deploy/install-deps.sh "${needed[@]}"
 for preset in "${presets[@]}"; do run_preset "$preset"; done
 
 say "summary, after $(((SECONDS - started) / 60)) min $(((SECONDS - started) % 60)) s"
