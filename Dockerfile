@@ -18,7 +18,7 @@ COPY proto proto
 COPY server server
 COPY client client
 # The daemon keeps its symbol table: the names in the dump of all fibers (docker kill -s QUIT).
-RUN cmake --preset release -DBUILD_TESTING=OFF \
+RUN cmake --preset release -DBUILD_TESTING=OFF -DMILLRACE_INSTALL=OFF \
  && cmake --build --preset release --target millraced millrace millrace-admin \
  && mkdir /out \
  && strip --strip-debug -o /out/millraced build/bin/millraced \
