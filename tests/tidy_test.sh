@@ -3,8 +3,13 @@
 #
 #   tests/tidy_test.sh [BUILD_DIR]        build, which must be configured: its compile_commands.json is used
 #
-# A file is looked at again only when it, a header of ours it includes (directly or not) or .clang-tidy has changed: what was
-# found clean is remembered by a hash of those, in ${XDG_CACHE_HOME:-~/.cache}/millrace-tidy, for every clone.
+# A file is looked at again only when it, a header of ours it includes (directly or not) or .clang-tidy has changed:
+# what was found clean is remembered by a hash of those, in ${XDG_CACHE_HOME:-~/.cache}/millrace-tidy, for every clone.
+#
+# Most of the time goes into headers that many files share, so the files of a folder are looked at together
+# (tests/tidy_units.awk); where something is found, or they do not compile together, each of them alone. One check is
+# none of files that are included, misc-unused-using-decls: for those that were looked at together a search for the name
+# does its work.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${1:-build}
@@ -23,7 +28,9 @@ fi
 }
 mkdir -p "$cache"
 find "$cache" -type f -mtime +30 -delete
-base=$({ $tidy --version; cat .clang-tidy "$0"; } | sha256sum)
+base=$({ $tidy --version; cat .clang-tidy "$0" tests/tidy_units.awk; } | sha256sum)
+units=$(mktemp -d)
+trap 'rm -rf "$units"' EXIT
 
 # FILE and every file of ours it includes, one a line.
 closure() {
@@ -58,10 +65,30 @@ tidy_one() {
     return 1
   fi
 }
-export -f tidy_one
-export tidy build cache
 
-todo=()
+# FILE: each name that a using-declaration brings in is written in another line as well, not behind a "::".
+uses_what_it_names() {
+  local name
+  while read -r name; do
+    grep -vE '^ *using .*;|^ *//' "$1" | grep -qE "(^|[^:A-Za-z0-9_])$name($|[^A-Za-z0-9_])" || return 1
+  done < <(sed -nE 's/^ *using [A-Za-z0-9_:]*::([A-Za-z0-9_]+);.*/\1/p' "$1")
+}
+
+# UNIT FILE...: prints the files that must be looked at alone: all where something is found.
+tidy_unit() {
+  local unit=$1 file
+  shift
+  if (($# > 1)) && "$tidy" -p "$units" --config-file=.clang-tidy --quiet --extra-arg=-w \
+    --header-filter='/(server|client)/.*\.h$|/(server|client|tests)/.*\.cc$' "$units/$unit" >/dev/null 2>&1; then
+    for file; do uses_what_it_names "$file" || echo "$file"; done
+  else
+    printf '%s\n' "$@"
+  fi
+}
+export -f tidy_one tidy_unit uses_what_it_names
+export tidy build cache units
+
+declare -A key_of=()
 clean=0
 while read -r file; do
   k=$(key "$file")
@@ -69,17 +96,34 @@ while read -r file; do
     touch "$cache/$k"
     clean=$((clean + 1))
   else
-    todo+=("$file" "$k")
+    key_of[$file]=$k
   fi
 done < <(sed -nE 's/^ *"file": "(.*)",?$/\1/p' "$build/compile_commands.json" | sed "s|^$PWD/||" |
   grep -E '^(server|client|tests)/' | sort -u)
+echo "tidy_test: $clean files are known to be clean, ${#key_of[@]} to look at"
 
-echo "tidy_test: $clean files are known to be clean, $((${#todo[@]} / 2)) to look at"
-if ((${#todo[@]} > 0)); then
+if ((${#key_of[@]} > 0)); then
+  # A folder with checks of its own keeps its files apart.
+  mapfile -t own < <(find tests -mindepth 2 -name .clang-tidy -printf '%h/\n')
+  printf '%s\n' "${!key_of[@]}" | sort | grep -vFf <(printf '%s\n' "${own[@]}") >"$units/together" || true
+  awk -v root="$PWD" -v into="$units" -v most=8 -f tests/tidy_units.awk "$units/together" \
+    "$build/compile_commands.json" >"$units/list"
   # shellcheck disable=SC2016  # expanded by the inner shell
-  printf '%s\n' "${todo[@]}" | xargs -P "$(nproc)" -n 2 bash -c 'tidy_one "$1" "$2"' tidy || {
-    echo "tidy_test: clang-tidy has words above"
-    exit 1
-  }
+  xargs -P "$(nproc)" -L 1 bash -c 'tidy_unit "$@"' tidy <"$units/list" >"$units/alone"
+
+  declare -A suspect=()
+  printf '%s\n' "${!key_of[@]}" | grep -Ff <(printf '%s\n' "${own[@]}") >>"$units/alone" || true
+  while read -r file; do suspect[$file]=1; done <"$units/alone"
+  todo=()
+  for file in "${!key_of[@]}"; do
+    if [[ -n ${suspect[$file]:-} ]]; then todo+=("$file" "${key_of[$file]}"); else touch "$cache/${key_of[$file]}"; fi
+  done
+  if ((${#todo[@]} > 0)); then
+    # shellcheck disable=SC2016  # expanded by the inner shell
+    printf '%s\n' "${todo[@]}" | xargs -P "$(nproc)" -n 2 bash -c 'tidy_one "$1" "$2"' tidy || {
+      echo "tidy_test: clang-tidy has words above"
+      exit 1
+    }
+  fi
 fi
 echo "tidy_test: clean"
