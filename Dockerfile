@@ -3,9 +3,10 @@
 #   docker build -t millrace .
 #   docker run -p 127.0.0.1:7070:7070 -p 127.0.0.1:7071:7071 millrace
 #
-# Inside it listens on every address without authentication, so publish the ports only where you trust the network. Settings are
-# variables (-e MILLRACE_PROCS=4) or a file of your own (-v $PWD/config.toml:/etc/millrace/config.toml:ro); the health check follows
-# both, but not flags. Budgets of memory follow the container's limit (--memory 512m). deploy/example.Dockerfile adds programs to run.
+# Inside it listens on every address without authentication, so publish the ports only where you trust the network.
+# Settings are variables (-e MILLRACE_PROCS=4) or a file of your own (-v $PWD/config.toml:/etc/millrace/config.toml:ro);
+# the health check follows both, but not flags. Budgets of memory follow the container's limit (--memory 512m).
+# deploy/example.Dockerfile adds programs to run.
 #
 # `docker stop` kills after 10 seconds, so running jobs get MILLRACE_DRAIN_TIMEOUT=7s here. For longer ones raise both:
 #   docker run -e MILLRACE_DRAIN_TIMEOUT=5m --stop-timeout 310 ... millrace

@@ -1,10 +1,12 @@
-# Prints one line for each include that is out of place in the tree it is run in, and fails if there is any. Its input are the
-# source files; what builds on what is read from the millrace_library lines of CMakeLists.txt. Run by layers_test.sh.
+# Prints one line for each include that is out of place in the tree it is run in, and fails if there is any. Its input
+# are the source files; what builds on what is read from the millrace_library lines of CMakeLists.txt. Run by
+# layers_test.sh.
 
 BEGIN {
   # Library, the first characters of its headers, the folders that may reach them. daemon is server/*.{h,cc}; store is
   # server/store and what lies below it, store/rocks only that.
-  library("gRPC and Protobuf", "grpcpp/ grpc/ google/protobuf/ google/rpc/ millrace/v1/", "rpc client cli admin examples")
+  library("gRPC and Protobuf", "grpcpp/ grpc/ google/protobuf/ google/rpc/ millrace/v1/",
+          "rpc client cli admin examples")
   library("Asio", "asio.hpp asio/", "io")
   library("Boost", "boost/", "runtime")
   library("elfutils", "elfutils/", "runtime")
@@ -67,7 +69,8 @@ function inner_folder_of(file,    part) {
 }
 
 function may_reach(source, library_name) {
-  return index(where_of[library_name], " " folder_of(source) " ") || index(where_of[library_name], " " inner_folder_of(source) " ")
+  return index(where_of[library_name], " " folder_of(source) " ") ||
+         index(where_of[library_name], " " inner_folder_of(source) " ")
 }
 
 function complain(text) {
@@ -83,7 +86,8 @@ function visit(source, file, trail,    i, name, library_name) {
     name = include_of[file, i]
     library_name = library_of(name)
     if (library_name != "" && !may_reach(source, library_name))
-      complain(source (source == file ? ":" line_of[file, i] : "") ": reaches <" name ">" trail "; " library_name " belongs in" where_of[library_name] "only")
+      complain(source (source == file ? ":" line_of[file, i] : "") ": reaches <" name ">" trail "; " library_name \
+                 " belongs in" where_of[library_name] "only")
     else if (("server/" name) in seen) visit(source, "server/" name, " through " name)
     else if (name in seen) visit(source, name, " through " name)
   }

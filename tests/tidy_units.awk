@@ -1,10 +1,11 @@
-# Puts files of a folder that are compiled with the same flags together into units, so that clang-tidy reads the headers they share once:
+# Puts files of a folder that are compiled with the same flags together into units, so that clang-tidy reads the headers
+# they share once:
 #
 #   awk -v root=CHECKOUT -v into=FOLDER -v most=8 -f tidy_units.awk FILES compile_commands.json
 #
 # FILES has a path a line, relative to root. Writes FOLDER/unit_N.cc, which includes its files, and
-# FOLDER/compile_commands.json; prints `unit_N.cc FILE...` for each. Files that define the same name for themselves would not
-# compile together and do not meet.
+# FOLDER/compile_commands.json; prints `unit_N.cc FILE...` for each. Files that define the same name for themselves
+# would not compile together and do not meet.
 
 # The name that a line defines for its file alone, or "": a macro, main, or, in an unnamed namespace, where nothing is
 # indented, a function, a class, a variable or an alias.
@@ -13,7 +14,8 @@ function defined(line) {
   if (line ~ /^}  \/\/ namespace$/) unnamed = 0
   if (!unnamed && line !~ /^(#define|static|int main|using .* =)/) return ""
   if (line !~ /^[A-Za-z_#]/) return ""
-  if (line ~ /^(namespace|template|extern|return|[A-Z_]+\(|#(include|if|el|end|pragma|undef)|using [A-Za-z_0-9: ]+;)/) return ""
+  if (line ~ /^(namespace|template|extern|return|[A-Z_]+\(|using [A-Za-z_0-9: ]+;)/) return ""
+  if (line ~ /^#(include|if|el|end|pragma|undef)/) return ""
   sub(/^#define +/, "", line)
   sub(/[({=;:\[].*$/, "", line)
   sub(/ +$/, "", line)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Our runtime beside Go's, on the same programs: bench/runtime and bench/go, in turns, each run a process of its own, with as many
-# processors for both. Prints medians and Go's time as a multiple of ours: above 1, ours is faster. What is measured is measured on
-# this machine alone, which should do nothing else meanwhile.
+# Our runtime beside Go's, on the same programs: bench/runtime and bench/go, in turns, each run a process of its own,
+# with as many processors for both. Prints medians and Go's time as a multiple of ours: above 1, ours is faster. What is
+# measured is measured on this machine alone, which should do nothing else meanwhile.
 #
 #   tests/bench/compare_go.sh [-r RUNS] [-p "PROCS..."] [NAME...]     default: 5 runs, 1 and 2 processors, all names
 #   tests/bench/compare_go.sh -r 1 -p 2 spawn_wait park_1m
@@ -28,8 +28,10 @@ while getopts r:p: option; do
 done
 shift $((OPTIND - 1))
 
-go=$(PATH=$PATH:/usr/local/go/bin command -v go) || die "Go is missing: there is neither a go in PATH nor /usr/local/go/bin/go"
-[[ -x $ours ]] || die "$ours is missing; cmake --preset release && cmake --build --preset release --target runtime_bench"
+go=$(PATH=$PATH:/usr/local/go/bin command -v go) || die \
+  "Go is missing: there is neither a go in PATH nor /usr/local/go/bin/go"
+[[ -x $ours ]] || die \
+  "$ours is missing; cmake --preset release && cmake --build --preset release --target runtime_bench"
 "$go" -C tests/bench/go build -o "$PWD/$theirs" . || die "the Go programs do not build"
 mapfile -t known < <("$ours" --benchmark_list_tests | cut -d/ -f1)
 names=("$@")
@@ -42,7 +44,8 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 failed=0
 
-# measure SIDE NAME PROCS: one run. Prints METRIC VALUE lines: ns for an item, and the counters. No run takes minutes unless it hangs.
+# measure SIDE NAME PROCS: one run. Prints METRIC VALUE lines: ns for an item, and the counters. No run takes minutes
+# unless it hangs.
 measure() {
   if [[ $1 == ours ]]; then
     MILLRACE_PROCS=$3 timeout 120 "$ours" --benchmark_filter="^$2/" --benchmark_format=json 2>/dev/null | jq -er '

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# What keeping jobs on disk costs, end to end: `millrace bench` against a daemon with the memory store and one with rocksdb and fsync, in
-# turns, each run on a fresh daemon and folder (of TMPDIR). Prints jobs accepted a second, all of them executed, and the median of each.
-# With --steady: how memory and disk stand while many jobs pass through one daemon.
+# What keeping jobs on disk costs, end to end: `millrace bench` against a daemon with the memory store and one with
+# rocksdb and fsync, in turns, each run on a fresh daemon and folder (of TMPDIR). Prints jobs accepted a second, all of
+# them executed, and the median of each. With --steady: how memory and disk stand while many jobs pass through one
+# daemon.
 #
-#   tests/bench/compare_stores.sh [-r ROUNDS] [-w "WORKERS..."] [MODE...]    default: 3 rounds, 16 and 256 workers, stream and batch
+#   tests/bench/compare_stores.sh [-r ROUNDS] [-w "WORKERS..."] [MODE...]
+#       default: 3 rounds, 16 and 256 workers, stream and batch
 #   tests/bench/compare_stores.sh --steady [JOBS [FLAG...]]                  default: 5,000,000; FLAG: of millrace bench
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -38,7 +40,8 @@ stop() {
 # accepted FLAG...: jobs a second.
 accepted() { "$bin/millrace" bench "$@" | sed -nE 's/^accepted +([0-9,]+) jobs.s.*/\1/p' | tr -d ,; }
 
-echo "$(grep -m1 'model name' /proc/cpuinfo | cut -d: -f2 | xargs), $(nproc) processors, Linux $(uname -r), commit $(git rev-parse --short HEAD)"
+model=$(grep -m1 'model name' /proc/cpuinfo | cut -d: -f2 | xargs)
+echo "$model, $(nproc) processors, Linux $(uname -r), commit $(git rev-parse --short HEAD)"
 if [[ ${1:-} == --steady ]]; then
   jobs=${2:-5000000}
   shift $(($# < 2 ? $# : 2))
@@ -81,7 +84,8 @@ median() { sort -n "$1" | sed -n "$(((rounds + 1) / 2))p"; }
 for mode in "${modes[@]}"; do
   for workers in $workers_list; do
     memory=$(median "$scratch/$mode.$workers.memory") rocksdb=$(median "$scratch/$mode.$workers.rocksdb")
-    printf '%-7s %4d workers: memory %7d, rocksdb with fsync %7d jobs/s, %d %%\n' "$mode" "$workers" "$memory" "$rocksdb" \
+    printf '%-7s %4d workers: memory %7d, rocksdb with fsync %7d jobs/s, %d %%\n' "$mode" "$workers" "$memory" \
+      "$rocksdb" \
       $((rocksdb * 100 / memory))
   done
 done

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# A mixed load on one daemon for a long time: what it holds of memory, descriptors, threads and fibers must stay flat. Jobs are submitted
-# in all ways (stream, unary, batch; small and large), run as programs, cancelled, failed, retried, deleted, watched and listed, while
-# pools are resized. Prints a sample a line, and a verdict: the last third of the run against the one before. By hand, on loopback.
+# A mixed load on one daemon for a long time: what it holds of memory, descriptors, threads and fibers must stay flat.
+# Jobs are submitted in all ways (stream, unary, batch; small and large), run as programs, cancelled, failed, retried,
+# deleted, watched and listed, while pools are resized. Prints a sample a line, and a verdict: the last third of the run
+# against the one before. By hand, on loopback.
 #
 #   tests/bench/soak.sh [--minutes N] [--every SECONDS] [--bin DIR] [--preload LIBRARY]
 #     --minutes   how long, 30 by default; less than 3 says little
@@ -97,9 +98,11 @@ for each in streams large programs ends looks; do
   loads+=($!)
 done
 
-metric() { curl -fsS "http://$http/metrics" | awk -v name="$1" 'index($1, name) == 1 { sum += $2 } END { printf "%d", sum }'; }
+metric() { curl -fsS "http://$http/metrics" | awk -v name="$1" \
+  'index($1, name) == 1 { sum += $2 } END { printf "%d", sum }'; }
 resident() { echo $(($(awk '/^VmRSS/ { print $2 }' "/proc/$daemon/status") / 1024)); }
-echo "$(nproc) processors, Linux $(uname -r), commit $(git rev-parse --short HEAD), $minutes minutes${preload:+, $preload}"
+commit=$(git rev-parse --short HEAD)
+echo "$(nproc) processors, Linux $(uname -r), commit $commit, $minutes minutes${preload:+, $preload}"
 echo "  SECONDS  RESIDENT-MIB  DESCRIPTORS  THREADS  FIBERS  JOBS-DONE  KEPT"
 end=$((SECONDS + minutes * 60)) begun=$SECONDS
 sample() {

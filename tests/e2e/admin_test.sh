@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# `millrace admin`: a backup that is made while jobs come and run, and a daemon that goes on from it; what inspect and verify say of a
-# stopped store, a running one, a damaged one and none; that neither changes a byte. Children wait on a pipe of the test's, so nothing
-# depends on time.
+# `millrace admin`: a backup that is made while jobs come and run, and a daemon that goes on from it; what inspect and
+# verify say of a stopped store, a running one, a damaged one and none; that neither changes a byte. Children wait on a
+# pipe of the test's, so nothing depends on time.
 source "$(dirname "$0")/harness.sh"
 
 mkfifo "$scratch/gate"
@@ -24,7 +24,8 @@ untouched() {
 }
 # What the command of the last check printed, for more than one check.
 keep() { cp "$out" "$scratch/said"; }
-all_succeeded() { xargs -n 100 millrace --json jobs get <"$1" | jq -r .state | sort | uniq -c | grep -qE "^ *$2 SUCCEEDED\$"; }
+all_succeeded() { xargs -n 100 millrace --json jobs get <"$1" | jq -r .state | sort | uniq -c |
+  grep -qE "^ *$2 SUCCEEDED\$"; }
 is_running() { kill -0 "$1"; }
 nothing_half_made() { [[ -z $(find "$scratch" -name '*.partial*') ]]; }
 
@@ -53,10 +54,13 @@ check "and how to go on from there" has "$scratch/said" 'millraced .*--data-dir'
 loaded=$(wc -l <"$scratch/load")
 await "jobs to be accepted after it" some_more
 check "the load went on meanwhile" is_running "$load"
-check "--json" bash -c "millrace --json admin backup '$scratch/json' | jq -e '.bytes > 0 and .files > 3 and .folder == \"$scratch/json\" and (.duration | endswith(\"s\"))'"
+check "--json" bash -c \
+  "millrace --json admin backup '$scratch/json' |
+    jq -e '.bytes > 0 and .files > 3 and .folder == \"$scratch/json\" and (.duration | endswith(\"s\"))'"
 check "nobody else may read it" test "$(find "$scratch/copy" -printf '%y%m\n' | sort -u | paste -sd' ')" = "d700 f600"
 check "nothing half-made is left" nothing_half_made
-check "a relative path is one of the caller's" bash -c "cd '$scratch' && mkdir here && millrace admin backup here/relative && [[ -d here/relative/store ]]"
+check "a relative path is one of the caller's" bash -c \
+  "cd '$scratch' && mkdir here && millrace admin backup here/relative && [[ -d here/relative/store ]]"
 check "the log tells of it" has "$log" "backup: [0-9]+ files .* in $scratch/copy"
 
 echo "---- backups that cannot be"
@@ -75,7 +79,8 @@ start
 job "$done_job" >"$scratch/after"
 check "the finished job is what it was, result included" cmp "$scratch/before" "$scratch/after"
 check "every job that was finished before is" all_succeeded "$scratch/many" 300
-check "every job that was acknowledged before is there" bash -c "xargs -n 100 millrace --json jobs get <'$scratch/acknowledged' | jq -r .id | cmp - '$scratch/acknowledged'"
+check "every job that was acknowledged before is there" bash -c \
+  "xargs -n 100 millrace --json jobs get <'$scratch/acknowledged' | jq -r .id | cmp - '$scratch/acknowledged'"
 check "the queued one is there" is "$queued" QUEUED
 check "the scheduled one" is "$later" SCHEDULED
 check "the running one counts a loss" test "$(job "$running" | jq -r .losses)" = 1
@@ -103,14 +108,16 @@ keep
 check "it counts" has "$scratch/said" 'jobs: .* 1 SCHEDULED'
 check "it names the oldest that waits" has "$scratch/said" "oldest queued: +$waiting"
 check "inspect --json" untouched millrace --json admin inspect "$data_dir"
-check "its numbers" jq -e ".format >= 1 and .jobs.SCHEDULED == 1 and .unreadable == 0 and .requestIds >= 1 and .bytes > .logBytes and
+check "its numbers" jq -e \
+  ".format >= 1 and .jobs.SCHEDULED == 1 and .unreadable == 0 and .requestIds >= 1 and .bytes > .logBytes and
   ([.jobs[]] | add) == 304 + $noops and .jobs.SUCCEEDED == 301 + $noops and .oldestQueued.id == \"$waiting\" and
   ([.shelves[].name] | index(\"live\")) != null" "$out"
 check "inspect --job" untouched millrace admin inspect "$data_dir" --job "$done_job"
 check "as a person reads it" has "$out" SUCCEEDED
 check "inspect --job --json" untouched millrace --json admin inspect "$data_dir" --job "$done_job"
 check "as jobs get prints it" cmp "$out" "$scratch/online"
-check "of one that waits too" bash -c "millrace --json admin inspect '$data_dir' --job $later | cmp - '$scratch/online-later'"
+check "of one that waits too" bash -c \
+  "millrace --json admin inspect '$data_dir' --job $later | cmp - '$scratch/online-later'"
 refuses 4 "$after" millrace admin inspect "$data_dir" --job "$after"
 refuses 2 'is not a job id' millrace admin inspect "$data_dir" --job x
 refuses 4 'no store in' millrace admin inspect "$scratch/none"
@@ -132,7 +139,9 @@ refuses 1 '' millrace admin verify "$data_dir"
 keep
 check "it says what" has "$scratch/said" '^damaged: file [0-9]+'
 check "and names the file" has "$scratch/said" "$(basename "$table")"
-check "--json says so" bash -c "millrace --json admin verify '$data_dir' | jq -e '(.sound | not) and .problems.file > 0 and .first[0].problem == \"file\"'"
+check "--json says so" bash -c \
+  "millrace --json admin verify '$data_dir' |
+    jq -e '(.sound | not) and .problems.file > 0 and .first[0].problem == \"file\"'"
 refuses 10 'is damaged.*restore the folder' millrace admin inspect "$data_dir"
 check "inspect says what it can" has "$out" '^format: +[0-9]'
 rm "$table"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# A full pool slows the stream that fills it, from end to end, and memory stays flat: while the pool is paused, during the run, and
-# with what is remembered of it afterwards. 20,000 jobs of 16 KiB, 320 MB with as much again in results, go through a daemon that may
-# keep a hundredth of it.
+# A full pool slows the stream that fills it, from end to end, and memory stays flat: while the pool is paused, during
+# the run, and with what is remembered of it afterwards. 20,000 jobs of 16 KiB, 320 MB with as much again in results, go
+# through a daemon that may keep a hundredth of it.
 source "$(dirname "$0")/harness.sh"
 
 write_config <<TOML
@@ -26,7 +26,8 @@ millrace submit echo --file "$payload" --count 20000 --window 512 >"$scratch/ids
 client=$!
 pool_is_full() { [[ $(queued) == 16 && $(metric 'millrace_pool_waiting_submits{pool="default"}') -gt 0 ]]; }
 await "the pool to be full and the next submit to wait" pool_is_full
-check "what waits is bounded by the stream's window" test "$(metric 'millrace_pool_waiting_submits{pool="default"}')" -le 512
+check "what waits is bounded by the stream's window" test \
+  "$(metric 'millrace_pool_waiting_submits{pool="default"}')" -le 512
 check "no more was accepted than fits" test "$(accepted)" = 16
 
 check "resume" millrace pools resume default

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What is wrong gets one clear error that names the thing and the fix. The daemon keeps running; one that cannot start says why
-# and exits with 2. Clients that vanish and children that misbehave leave nothing behind.
+# What is wrong gets one clear error that names the thing and the fix. The daemon keeps running; one that cannot start
+# says why and exits with 2. Clients that vanish and children that misbehave leave nothing behind.
 source "$(dirname "$0")/harness.sh"
 
 big=$scratch/big
@@ -66,16 +66,22 @@ garbage "$MILLRACE_ADDRESS"
 garbage "$http"
 check "the daemon lives" alive
 check "an unknown page is 404" test "$(curl -s -o /dev/null -w '%{http_code}' "http://$http/nosuch")" = 404
-check "only GET and HEAD are answered" test "$(curl -s -o /dev/null -w '%{http_code}' -X DELETE "http://$http/metrics")" = 405
+check "only GET and HEAD are answered" test \
+  "$(curl -s -o /dev/null -w '%{http_code}' -X DELETE "http://$http/metrics")" = 405
 
-# rpc METHOD REQUEST_TYPE: the request as text on stdin, sent as any gRPC client would; the answer's headers and trailers.
+# rpc METHOD REQUEST_TYPE: the request as text on stdin, sent as any gRPC client would; the answer's headers and
+# trailers.
 rpc() {
   local body=$scratch/body size
   protoc -I "$repo/proto" --encode="millrace.v1.$2" millrace/v1/job_service.proto >"$body"
   size=$(stat -c %s "$body")
   # The frame before a message: not compressed, and the length in four bytes.
-  { printf '%b' "$(printf '\\x%02x' 0 $((size >> 24 & 255)) $((size >> 16 & 255)) $((size >> 8 & 255)) $((size & 255)))"; cat "$body"; } |
-    curl -sS --max-time 60 --http2-prior-knowledge -o /dev/null -D - --data-binary @- -H 'content-type: application/grpc' \
+  {
+    printf '%b' "$(printf '\\x%02x' 0 $((size >> 24 & 255)) $((size >> 16 & 255)) $((size >> 8 & 255)) $((size & 255)))"
+    cat "$body"
+  } |
+    curl -sS --max-time 60 --http2-prior-knowledge -o /dev/null -D - --data-binary @- \
+      -H 'content-type: application/grpc' \
       -H 'te: trailers' "http://$MILLRACE_ADDRESS/millrace.v1.JobService/$1"
 }
 # answers STATUS WORDS METHOD TYPE TEXT
@@ -118,11 +124,13 @@ printf '[kind.x]\npool = "nosuch"\nexec = ["/bin/true"]\n' >"$bad"
 refuse_start 'nosuch' "${fresh[@]}" --config "$bad"
 refuse_start '/no/such/file' "${fresh[@]}" --config /no/such/file
 refuse_start 'bogus' "${fresh[@]}" --bogus
-refuse_start "$MILLRACE_ADDRESS" millraced --grpc-address "$MILLRACE_ADDRESS" --http-address 127.0.0.1:0 --data-dir "$scratch/fresh"
+refuse_start "$MILLRACE_ADDRESS" millraced --grpc-address "$MILLRACE_ADDRESS" --http-address 127.0.0.1:0 \
+  --data-dir "$scratch/fresh"
 refuse_start "$http" millraced --grpc-address 127.0.0.1:0 --http-address "$http" --data-dir "$scratch/fresh"
 refuse_start "$big" millraced --grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0 --data-dir "$big/folder"
 ln -s "$scratch/nowhere" "$scratch/dangling"
-refuse_start 'dangling is a link to .*/nowhere, which is not there' millraced --grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0 --data-dir "$scratch/dangling"
+refuse_start 'dangling is a link to .*/nowhere, which is not there' millraced --grpc-address 127.0.0.1:0 \
+  --http-address 127.0.0.1:0 --data-dir "$scratch/dangling"
 refuse_start 'procs' "${fresh[@]}" --procs=-4
 refuse_start 'insecure' millraced --grpc-address 0.0.0.0:0 --http-address 127.0.0.1:0 --data-dir "$scratch/fresh"
 
@@ -145,7 +153,8 @@ refuses 1 "" millrace --timeout 100s jobs wait "$id"
 check "a result of 1 GB is refused by its size" has <(millrace --json jobs get "$id") '1048576|1 MiB'
 id=$(millrace submit floods_stderr --max-attempts 1)
 check "a child may write 1 GB of log" millrace --timeout 100s jobs wait "$id"
-check "its newest 64 KiB are kept and all of it is counted" has <(millrace --json jobs get "$id") '"logBytes":1073741824'
+check "its newest 64 KiB are kept and all of it is counted" has <(millrace --json jobs get "$id") \
+  '"logBytes":1073741824'
 await "no child, nor its remains, to be left" no_children
 peak_mb=$(awk '/^VmHWM:/ { print int($2 / 1024) }' "/proc/$daemon/status")
 check "the daemon's memory stayed flat (peak $peak_mb MB)" test "$peak_mb" -lt 400

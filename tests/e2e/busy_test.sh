@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Two processors and far more jobs than that which compute without an end: whoever asks the daemon is answered, another pool gets its
-# share, timeouts hold, and TERM ends it within its drain timeout. A daemon whose calls and timers wait in line with the jobs needs many
-# minutes for this; the limits only tell the two apart.
+# Two processors and far more jobs than that which compute without an end: whoever asks the daemon is answered, another
+# pool gets its share, timeouts hold, and TERM ends it within its drain timeout. A daemon whose calls and timers wait in
+# line with the jobs needs many minutes for this; the limits only tell the two apart.
 source "$(dirname "$0")/harness.sh"
 
 write_config <<TOML

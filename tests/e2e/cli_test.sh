@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every command of `millrace` once, as a person types it and as a program reads it (--json through jq), with its exit code.
+# Every command of `millrace` once, as a person types it and as a program reads it (--json through jq), with its exit
+# code.
 source "$(dirname "$0")/harness.sh"
 
 write_config <<TOML
@@ -42,8 +43,10 @@ ends_with() {
 }
 
 echo "---- help"
-for command in "" submit run jobs "jobs list" "jobs get" "jobs wait" "jobs watch" "jobs cancel" "jobs retry" "jobs delete" \
-  pools "pools list" "pools get" "pools resize" "pools pause" "pools resume" "pools drain" admin "admin backup" "admin inspect" \
+for command in "" submit run jobs "jobs list" "jobs get" "jobs wait" "jobs watch" "jobs cancel" "jobs retry" \
+  "jobs delete" \
+  pools "pools list" "pools get" "pools resize" "pools pause" "pools resume" "pools drain" admin "admin backup" \
+  "admin inspect" \
   "admin verify" bench; do
   # shellcheck disable=SC2086  # words of one command
   check "millrace $command --help" says -- millrace $command --help
@@ -68,7 +71,8 @@ printf '%s\n' "$scratch/a" "$scratch/b" >"$scratch/list"
 check "--files-from" json '.state == "SUCCEEDED"' submit wc --files-from "$scratch/list" --wait
 check "one line for each" test "$(wc -l <"$scratch/json")" = 2
 check "--count" test "$(millrace submit noop --count 20 | sort -u | wc -l)" = 20
-check "all options at once" json '.state == "SUCCEEDED"' submit echo --pool default --payload x --band high --delay 10ms \
+check "all options at once" json '.state == "SUCCEEDED"' submit echo --pool default --payload x --band high \
+  --delay 10ms \
   --run-timeout 10s --deadline 1h --max-attempts 3 --once --label team=a --request-id first --on-full wait --wait
 again=$(millrace submit echo --payload y --request-id again)
 check "the same request id is the same job" prints "$again" millrace submit echo --payload y --request-id again

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What people do to the command that its authors did not think of: output that cannot be written, variables that are not set, lists
-# from other systems, a daemon that is away for a moment, jobs that say what no terminal should hear.
+# What people do to the command that its authors did not think of: output that cannot be written, variables that are not
+# set, lists from other systems, a daemon that is away for a moment, jobs that say what no terminal should hear.
 source "$(dirname "$0")/harness.sh"
 
 printf '%s\n' '#!/bin/sh' 'head -c 1000000 /dev/zero | tr "\0" x' >"$scratch/big"
@@ -70,7 +70,8 @@ check "a list with CR LF and a byte order mark" millrace submit wc --files-from 
 
 echo "---- a deadline that is relative"
 first=$(millrace submit echo --payload x --request-id relative --deadline 1h)
-check "is the same when it is said again" test "$(millrace submit echo --payload x --request-id relative --deadline 1h)" = "$first"
+check "is the same when it is said again" test \
+  "$(millrace submit echo --payload x --request-id relative --deadline 1h)" = "$first"
 refuses 8 'relative' millrace submit echo --payload x --request-id relative --deadline 2h
 refuses 2 'deadline_after' millrace submit echo --delay 2h --deadline 1h
 refuses 2 '366 days' millrace submit echo --delay 400d
@@ -85,7 +86,8 @@ for command in "jobs get $later" "jobs get $loud" "jobs list" "jobs wait $later"
   # shellcheck disable=SC2086  # words of one command
   check "$command" quiet bash -c "millrace $command 2>&1"
 done
-check "the log as it is, where it is asked for" bash -c "millrace jobs get $loud --log | LC_ALL=C grep -q '$(printf '\033')'"
+check "the log as it is, where it is asked for" bash -c \
+  "millrace jobs get $loud --log | LC_ALL=C grep -q '$(printf '\033')'"
 on_terminal() { script -qec "$1" /dev/null </dev/null; }
 check "but not on a terminal" quiet on_terminal "millrace jobs get $loud --log"
 refuses 2 "cannot read .*/\?\[2J" millrace submit echo --file "$scratch/"$'\e[2J'
@@ -142,7 +144,8 @@ if ((EUID == 0)) && setpriv --reuid=65534 --clear-groups millrace-admin --versio
   printf 'x' >"$scratch/unreadable"
   chmod 600 "$scratch/unreadable"
   refuses 2 "^millrace: cannot read $scratch/unreadable: Permission denied" \
-    setpriv --reuid=65534 --clear-groups "$bin/millrace" submit wc --file "$scratch/unreadable" --file "$scratch/unreadable"
+    setpriv --reuid=65534 --clear-groups "$bin/millrace" submit wc --file "$scratch/unreadable" \
+    --file "$scratch/unreadable"
 fi
 
 stop_daemon

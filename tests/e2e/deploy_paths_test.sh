@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# deploy/ in places that nobody thought of: paths with spaces and quotes, relative ones, a checkout behind a link, one that was moved,
-# one that belongs to somebody else. What the scripts tell people to type is typed.
+# deploy/ in places that nobody thought of: paths with spaces and quotes, relative ones, a checkout behind a link, one
+# that was moved, one that belongs to somebody else. What the scripts tell people to type is typed.
 source "$(dirname "$0")/harness.sh"
 
 odd="$scratch/it's \"our\" \$HOME  folder"
@@ -58,9 +58,11 @@ fi
 echo "---- a checkout that was moved with its build folder"
 # The real sources, configured as run.sh does it.
 mkdir "$scratch/first place"
-cp -r "$repo/CMakeLists.txt" "$repo/CMakePresets.json" "$repo/deploy" "$repo/server" "$repo/client" "$repo/proto" "$scratch/first place/"
+cp -r "$repo/CMakeLists.txt" "$repo/CMakePresets.json" "$repo/deploy" "$repo/server" "$repo/client" "$repo/proto" \
+  "$scratch/first place/"
 check "configure" "$scratch/first place/deploy/configure.sh" --if-needed release -DBUILD_TESTING=OFF
-check "a second time there is nothing to do" "$scratch/first place/deploy/configure.sh" --if-needed release -DBUILD_TESTING=OFF
+check "a second time there is nothing to do" "$scratch/first place/deploy/configure.sh" --if-needed release \
+  -DBUILD_TESTING=OFF
 check "and nothing is said" test ! -s "$out"
 mv "$scratch/first place" "$scratch/second place"
 check "configure it where it is now" "$scratch/second place/deploy/configure.sh" --if-needed release -DBUILD_TESTING=OFF

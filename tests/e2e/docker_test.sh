@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# The image, built and run: it starts without arguments, is healthy, is nobody's root, does a job that the host submits, shows
-# metrics, and drains when it is stopped. Compiles everything once more, so it is run by hand and not by tests/run.sh.
+# The image, built and run: it starts without arguments, is healthy, is nobody's root, does a job that the host submits,
+# shows metrics, and drains when it is stopped. Compiles everything once more, so it is run by hand and not by
+# tests/run.sh.
 #
-#   tests/e2e/docker_test.sh       with the Docker that DOCKER_HOST or the default socket leads to; where there is none and we are
-#                                  root, with a dockerd of its own that leaves nothing behind
+#   tests/e2e/docker_test.sh       with the Docker that DOCKER_HOST or the default socket leads to; where there is
+#                                  none and we are root, with a dockerd of its own that leaves nothing behind
 #
-# Where debian:bookworm can neither be found nor pulled, it is made by debootstrap. (apt-get install docker.io debootstrap)
+# Where debian:bookworm can neither be found nor pulled, it is made by debootstrap. (apt-get install docker.io
+# debootstrap)
 source "$(dirname "$0")/harness.sh"
 
 patience=300
@@ -32,7 +34,8 @@ if ! docker info >/dev/null 2>&1; then
   command -v dockerd >/dev/null || skip "no Docker answers, and dockerd is not installed (docker.io)"
   export DOCKER_HOST=unix://$scratch/docker.sock
   # No bridge and no firewall rules: every container here uses the host's network or none.
-  dockerd --host "$DOCKER_HOST" --data-root "$scratch/docker/data" --exec-root "$scratch/docker/exec" --pidfile "$scratch/docker.pid" \
+  dockerd --host "$DOCKER_HOST" --data-root "$scratch/docker/data" --exec-root "$scratch/docker/exec" \
+    --pidfile "$scratch/docker.pid" \
     --bridge none --iptables=false >"$scratch/dockerd.log" 2>&1 &
   dockerd=$!
   docker_answers_or_died() { docker info || ! kill -0 "$dockerd"; }
@@ -49,7 +52,8 @@ if ! docker image inspect debian:bookworm >/dev/null 2>&1 && ! docker pull -q de
     skip "debian:bookworm cannot be pulled, and making it needs root and debootstrap"
   fi
   echo "---- making debian:bookworm by debootstrap"
-  debootstrap --variant=minbase bookworm "$scratch/docker/base" >"$out" 2>&1 || { tail -n 5 "$out"; give_up "debootstrap failed"; }
+  debootstrap --variant=minbase bookworm "$scratch/docker/base" >"$out" 2>&1 ||
+    { tail -n 5 "$out"; give_up "debootstrap failed"; }
   rm -rf "$scratch"/docker/base/var/cache/apt/archives/*.deb "$scratch"/docker/base/var/lib/apt/lists/*
   tar -C "$scratch/docker/base" -c . | docker import - debian:bookworm >/dev/null
   rm -rf "$scratch/docker/base"
@@ -62,7 +66,8 @@ size_mb=$(($(docker image inspect -f '{{.Size}}' "$image") / 1000000))
 base_mb=$(($(docker image inspect -f '{{.Size}}' debian:bookworm) / 1000000))
 echo "        $size_mb MB, of which $base_mb MB are debian:bookworm"
 check "it is small" test $((size_mb - base_mb)) -lt 100
-check "no compiler is in it" docker run --rm --network none --entrypoint sh "$image" -c '! command -v g++ && ! command -v cmake'
+check "no compiler is in it" docker run --rm --network none --entrypoint sh "$image" \
+  -c '! command -v g++ && ! command -v cmake'
 
 echo "---- without arguments"
 start_container() {
@@ -73,10 +78,12 @@ start_container --network none
 healthy() { [[ $(docker inspect -f '{{.State.Health.Status}}' "$container") == healthy ]]; }
 await "the container to be healthy" healthy
 check "it became healthy" healthy
-check "its jobs are on a volume" test "$(docker inspect -f '{{range .Mounts}}{{.Destination}} {{end}}' "$container")" = '/var/lib/millrace '
+check "its jobs are on a volume" test \
+  "$(docker inspect -f '{{range .Mounts}}{{.Destination}} {{end}}' "$container")" = '/var/lib/millrace '
 check "it says what it is" docker inspect -f '{{index .Config.Labels "org.opencontainers.image.title"}}' "$image"
 check "it does not run as root" docker exec "$container" sh -c 'test -O /proc/1 && ! test -O /'
-check "it has programs of its own to run" docker exec "$container" sh -c 'echo hello | millrace submit gzip --file - --wait --json | grep -q SUCCEEDED'
+check "it has programs of its own to run" docker exec "$container" sh -c \
+  'echo hello | millrace submit gzip --file - --wait --json | grep -q SUCCEEDED'
 
 echo "---- another address"
 start_container --network none -e MILLRACE_GRPC_ADDRESS=127.0.0.1:17070 -e MILLRACE_HTTP_ADDRESS=127.0.0.1:17071
@@ -86,18 +93,23 @@ check "it became healthy all the same" healthy
 echo "---- little memory"
 start_container --network none --memory 128m --memory-swap 128m
 await "the container to be healthy" healthy
-check "its budget follows the limit" docker exec "$container" sh -c 'millraced --print-config | grep process_bytes_max.*32MiB'
+check "its budget follows the limit" docker exec "$container" sh -c \
+  'millraced --print-config | grep process_bytes_max.*32MiB'
 # More than the container has: what does not fit waits on the disk, or is refused.
 check "many large jobs" docker exec "$container" sh -c '
   millrace pools pause default && head -c 1000000 /dev/urandom >/tmp/large
   millrace submit echo --file /tmp/large --count 300 --on-full reject >/dev/null; millrace pools list'
-check "are worked off" docker exec "$container" sh -c 'millrace pools resume default && millrace --timeout 60s pools drain default'
-check "it was not killed" test "$(docker inspect -f '{{.State.OOMKilled}} {{.State.Running}}' "$container")" = "false true"
+check "are worked off" docker exec "$container" sh -c \
+  'millrace pools resume default && millrace --timeout 60s pools drain default'
+check "it was not killed" test "$(docker inspect -f '{{.State.OOMKilled}} {{.State.Running}}' "$container")" \
+  = "false true"
 
 echo "---- with programs of one's own"
 docker tag "$image" millrace:latest
-if docker build --network host -t "$image-example" -f "$repo/deploy/example.Dockerfile" "$repo/deploy" >"$out" 2>&1; then
-  check "the example's configuration is good" docker run --rm --network none --entrypoint millraced "$image-example" --check-config
+if docker build --network host -t "$image-example" -f "$repo/deploy/example.Dockerfile" "$repo/deploy" \
+  >"$out" 2>&1; then
+  check "the example's configuration is good" docker run --rm --network none --entrypoint millraced "$image-example" \
+    --check-config
 else
   tail -n 5 "$out"
   echo "        deploy/example.Dockerfile was not built: its packages cannot be had here"
@@ -108,7 +120,8 @@ start_container --network none
 await "the container to be healthy" healthy
 check "a job of 20 s" docker exec "$container" millrace submit sleep --payload 20s
 check "docker stop" docker stop "$container"
-check "it ended by itself, with 0, and was not killed" test "$(docker inspect -f '{{.State.ExitCode}}' "$container")" = 0
+check "it ended by itself, with 0, and was not killed" test \
+  "$(docker inspect -f '{{.State.ExitCode}}' "$container")" = 0
 docker logs "$container" >"$log" 2>&1
 check "the job was handed back, and no attempt lost" has "$log" '\b1 handed back'
 

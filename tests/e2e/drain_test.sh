@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The end of a daemon: TERM lets running jobs finish, refuses new ones, and ends with 0; what runs longer than drain_timeout is
-# stopped; KILL takes the children along. Children wait on a pipe of the test's, so nothing depends on time.
+# The end of a daemon: TERM lets running jobs finish, refuses new ones, and ends with 0; what runs longer than
+# drain_timeout is stopped; KILL takes the children along. Children wait on a pipe of the test's, so nothing depends on
+# time.
 source "$(dirname "$0")/harness.sh"
 
 mkfifo "$scratch/gate"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# A daemon whose disk fails: an fsync that fails, a disk that is really full, one that is read-only, a log that is damaged under it. No
-# submit is acknowledged that is not kept, running work is kept, health and metrics tell, and what is safe to resume resumes by itself.
-# The disk is a file system in memory, in a mount namespace of the test's own.
+# A daemon whose disk fails: an fsync that fails, a disk that is really full, one that is read-only, a log that is
+# damaged under it. No submit is acknowledged that is not kept, running work is kept, health and metrics tell, and what
+# is safe to resume resumes by itself. The disk is a file system in memory, in a mount namespace of the test's own.
 if [[ -z ${MILLRACE_OWN_MOUNTS:-} ]]; then
   if ! unshare -rm true 2>/dev/null; then
     echo "failing_disk_test: skipped, this system forbids mount namespaces (unshare -rm)"
@@ -129,6 +129,7 @@ check "gRPC health says so" not_serving
 refuses 10 "is damaged" millrace submit noop
 check "it says that it stays closed" has "$log" 'until a restart'
 stop_daemon
-refuses 2 "$(basename "$wal") does not check out" millraced --config "$config" --data-dir "$scratch/data" --store rocksdb \
+refuses 2 "$(basename "$wal") does not check out" millraced --config "$config" --data-dir "$scratch/data" \
+  --store rocksdb \
   --grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0
 finish

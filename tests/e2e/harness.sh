@@ -1,11 +1,13 @@
-# Sourced by the tests of this folder: a daemon of the test's own, the real command against it, and checks that are counted.
+# Sourced by the tests of this folder: a daemon of the test's own, the real command against it, and checks that are
+# counted.
 #
 #   write_config <<TOML              the configuration of the daemons that follow
-#   start_daemon [FLAG...]           on free ports in $scratch, ready when it returns; sets $daemon (its pid), $http, and
-#                                    MILLRACE_ADDRESS for the command
+#   start_daemon [FLAG...]           on free ports in $scratch, ready when it returns; sets $daemon (its pid), $http,
+#                                    and MILLRACE_ADDRESS for the command
 #   stop_daemon                      TERM, wait, sets $daemon_rc
 #   check WHAT COMMAND...            counts COMMAND's success; a failure is told and the test goes on
-#   refuses CODE WORDS COMMAND...    COMMAND must exit with CODE and say WORDS (a regular expression; may be empty) on stderr
+#   refuses CODE WORDS COMMAND...    COMMAND must exit with CODE and say WORDS (a regular expression; may be empty) on
+#                                    stderr
 #   await WHAT COMMAND...            tries COMMAND until it succeeds; gives up, and the test with it, after $patience
 #   finish                           the verdict, last line of every test
 #

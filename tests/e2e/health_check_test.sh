@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# millraced --check-health, as a container's health check runs it: asks where the daemon of this configuration listens, by flag, variable
-# or file; and why a daemon is not ready.
+# millraced --check-health, as a container's health check runs it: asks where the daemon of this configuration listens,
+# by flag, variable or file; and why a daemon is not ready.
 source "$(dirname "$0")/harness.sh"
 
 write_config <<'TOML'

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Clients that break the protocol on purpose: what they can make the daemon hold has a bound, and others are served meanwhile.
+# Clients that break the protocol on purpose: what they can make the daemon hold has a bound, and others are served
+# meanwhile.
 source "$(dirname "$0")/harness.sh"
 
 # resident: MiB.
 resident() { awk '/^VmRSS/ { print int($2 / 1024) }' "/proc/$daemon/status"; }
 
-# unfinished SECONDS: 4 connections with 50 requests each, of which every one says that it has 30 MiB and never gets there. Sends what
-# HTTP/2's windows allow, 1.6 GiB at most.
+# unfinished SECONDS: 4 connections with 50 requests each, of which every one says that it has 30 MiB and never gets
+# there. Sends what HTTP/2's windows allow, 1.6 GiB at most.
 unfinished() {
   python3 - "$MILLRACE_ADDRESS" "$1" <<'PYTHON'
 import select, socket, struct, sys, time

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The HTTP port of a real daemon, beside clients that hold it up if it lets them: a liveness probe must not kill a daemon that is well.
+# The HTTP port of a real daemon, beside clients that hold it up if it lets them: a liveness probe must not kill a
+# daemon that is well.
 source "$(dirname "$0")/harness.sh"
 
 descriptors=()
@@ -24,8 +25,10 @@ connect 100
 check "/healthz" ask /healthz
 check "/readyz" ask /readyz
 check "/metrics" ask /metrics
-check "/metrics, packed" bash -c "curl -fsS --max-time 60 -H 'Accept-Encoding: gzip' http://$http/metrics | gunzip | grep -q ^millrace_build_info"
-check "the pages take less room packed" test "$(curl -fsS -H 'Accept-Encoding: gzip' "http://$http/metrics" | wc -c)" -lt \
+check "/metrics, packed" bash -c \
+  "curl -fsS --max-time 60 -H 'Accept-Encoding: gzip' http://$http/metrics | gunzip | grep -q ^millrace_build_info"
+check "the pages take less room packed" test \
+  "$(curl -fsS -H 'Accept-Encoding: gzip' "http://$http/metrics" | wc -c)" -lt \
   "$(($(curl -fsS "http://$http/metrics" | wc -c) / 4))"
 threads() { find "/proc/$daemon/task" -mindepth 1 -maxdepth 1 | wc -l; }
 many=$(threads)
@@ -40,7 +43,8 @@ echo "---- more of them than the daemon may have descriptors"
 # Half of the descriptors are gRPC's, and the daemon has some thirty of its own.
 (
   ulimit -n 160
-  exec millraced --config "$config" --data-dir "$data_dir" --grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0 >"$log" 2>&1 </dev/null
+  exec millraced --config "$config" --data-dir "$data_dir" --grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0 \
+    >"$log" 2>&1 </dev/null
 ) &
 daemon=$!
 : >"$log"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Whatever starts the daemon may have ignored or blocked signals, closed descriptors, or made it process 1 of a container: it works all the
-# same. Its umask is that of the jobs.
+# Whatever starts the daemon may have ignored or blocked signals, closed descriptors, or made it process 1 of a
+# container: it works all the same. Its umask is that of the jobs.
 source "$(dirname "$0")/harness.sh"
 
 write_config <<'TOML'
@@ -32,7 +32,8 @@ stop_daemon
 umask "$before"
 
 echo "---- descriptors"
-millraced --config "$config" --data-dir "$data_dir" --grpc-address "$MILLRACE_ADDRESS" --http-address "$http" <&- >&- 2>&- &
+millraced --config "$config" --data-dir "$data_dir" --grpc-address "$MILLRACE_ADDRESS" --http-address "$http" \
+  <&- >&- 2>&- &
 daemon=$!
 await "the daemon to be ready" curl -fsS "http://$http/readyz"
 for fd in 0 1 2; do

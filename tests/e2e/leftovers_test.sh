@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# No process of an attempt outlives it, wherever it has gone: not when the program ends, is cancelled or is stopped with the daemon, and
-# not when the daemon is killed: the next one ends what the killed one left before it starts an attempt.
+# No process of an attempt outlives it, wherever it has gone: not when the program ends, is cancelled or is stopped with
+# the daemon, and not when the daemon is killed: the next one ends what the killed one left before it starts an attempt.
 source "$(dirname "$0")/harness.sh"
 
 write_config <<TOML

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# The main job as deploy/run.sh does it for a stranger, on fewer files: real files compressed by exec jobs and hashed by native
-# ones, every result checked against the original and sha256sum. Then the checking itself is checked, with a gzip that is none.
+# The main job as deploy/run.sh does it for a stranger, on fewer files: real files compressed by exec jobs and hashed by
+# native ones, every result checked against the original and sha256sum. Then the checking itself is checked, with a gzip
+# that is none.
 source "$(dirname "$0")/harness.sh"
 
 run() {
-  "$repo/deploy/run.sh" --bin "$bin" --state "$scratch/state" --files 40 --grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0 "$@"
+  "$repo/deploy/run.sh" --bin "$bin" --state "$scratch/state" --files 40 --grpc-address 127.0.0.1:0 \
+    --http-address 127.0.0.1:0 "$@"
 }
 clean_up_more() { "$repo/deploy/run.sh" --bin "$bin" --state "$scratch/state" --stop >/dev/null 2>&1 || true; }
 

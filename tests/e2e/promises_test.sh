@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What the daemon promises where time passes, a restart or a change of the configuration comes in between: a paused pool stays paused, jobs
-# of a pool that was taken out of the configuration are kept aside, a result is there for whoever waited for it, a job is not accepted
-# after its deadline, and nothing but the store lies in the data folder.
+# What the daemon promises where time passes, a restart or a change of the configuration comes in between: a paused pool
+# stays paused, jobs of a pool that was taken out of the configuration are kept aside, a result is there for whoever
+# waited for it, a job is not accepted after its deadline, and nothing but the store lies in the data folder.
 source "$(dirname "$0")/harness.sh"
 
 mkfifo "$scratch/gate"
@@ -50,7 +50,8 @@ refuses 2 'spec.delay' millrace submit noop --delay 1h --deadline 10m
 
 echo "---- the data folder is nobody's place"
 ln -s "$data_dir/store" "$scratch/link"
-for place in "$data_dir/copy" "$data_dir/store/000020.log" "$scratch/link/000020.log" "$scratch/../$(basename "$scratch")/data/copy"; do
+for place in "$data_dir/copy" "$data_dir/store/000020.log" "$scratch/link/000020.log" \
+  "$scratch/../$(basename "$scratch")/data/copy"; do
   refuses 8 'lies in the data folder' millrace admin backup "$place"
 done
 refuses 8 'lies in it' millrace admin backup "$scratch"
@@ -80,7 +81,8 @@ check "they are there" is "$queued" QUEUED
 check "with the one that failed" test "$(millrace --json jobs list --pool a | wc -l)" = 3
 check "and counted" test "$(metric millrace_missing_pool_jobs)" = 2
 refuses 4 "there is no pool 'a'" millrace submit noop --pool a
-refuses 8 'cannot be put back, since pool .a. is not configured any more' millrace jobs retry --pool a --state failed --yes
+refuses 8 'cannot be put back, since pool .a. is not configured any more' millrace jobs retry --pool a --state failed \
+  --yes
 check "and how many" has "$out" '0 of 1 job put back'
 check "one is cancelled" millrace jobs cancel "$later"
 kill_daemon

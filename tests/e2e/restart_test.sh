@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What was acknowledged survives kill -9 with the rocksdb store: results, queued, scheduled and running jobs, request ids. Losses are
-# counted, and the third quarantines. A second daemon on the same folder and a store from the future are refused. Children wait on a
-# pipe of the test's, so nothing depends on time.
+# What was acknowledged survives kill -9 with the rocksdb store: results, queued, scheduled and running jobs, request
+# ids. Losses are counted, and the third quarantines. A second daemon on the same folder and a store from the future are
+# refused. Children wait on a pipe of the test's, so nothing depends on time.
 source "$(dirname "$0")/harness.sh"
 
 mkfifo "$scratch/gate"
@@ -16,6 +16,8 @@ exec = ["/bin/sh", "-c", "echo \$\$ >> $scratch/starts; read line < $scratch/gat
 TOML
 : >"$scratch/starts"
 start() { start_daemon --store rocksdb "$@"; }
+# The state of each job of a list of ids.
+states() { xargs -I{} millrace --json jobs get {} <"$1" | jq -r .state; }
 starts() { [[ $(wc -l <"$scratch/starts") == "$1" ]]; }
 
 echo "---- life and death"
@@ -43,7 +45,8 @@ check "the same request is the same job" test "$(millrace submit sha256 --payloa
 refuses 8 "" millrace submit sha256 --payload other --request-id once
 await "the lost attempt to be repeated" starts 2
 check "its loss is counted" test "$(job "$running" | jq -r .losses)" = 1
-check "no other was started" test "$(xargs -I{} millrace --json jobs get {} <"$scratch/queued" | jq -r .state | sort | uniq -c | awk '{ print $1, $2 }')" = "20 QUEUED"
+check "no other was started" test \
+  "$(states "$scratch/queued" | sort | uniq -c | awk '{ print $1, $2 }')" = "20 QUEUED"
 
 echo "---- poison"
 kill_daemon
@@ -88,6 +91,7 @@ check "it ended with 0" test "$daemon_rc" = 0
 start --ack interval
 check "the log names the mode" has "$log" 'ack interval'
 check "the finished one is there" is "$first_queued" SUCCEEDED
-check "the others are" test "$(tail -n +2 "$scratch/queued" | xargs -I{} millrace --json jobs get {} | jq -r .state | grep -cE 'QUEUED|RUNNING')" = 19
+check "the others are" test \
+  "$(states <(tail -n +2 "$scratch/queued") | grep -cE 'QUEUED|RUNNING')" = 19
 kill_daemon
 finish

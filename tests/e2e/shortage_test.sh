@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The user is at its limit of processes: programs that cannot be started cost no attempt and no loss, their jobs wait, the log says so
-# once, a metric counts, and when there is room again they run.
+# The user is at its limit of processes: programs that cannot be started cost no attempt and no loss, their jobs wait,
+# the log says so once, a metric counts, and when there is room again they run.
 source "$(dirname "$0")/harness.sh"
 
 write_config <<'TOML'

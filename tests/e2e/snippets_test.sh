@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# What the READMEs show works as it stands there: every code block that names a language is run against a real daemon, with the
-# daemon's address in place of 127.0.0.1:7070. A part whose language or packages cannot be had here is left out, and named; a block
-# that no part below runs is a failure. Packages are fetched once (tests/support/fetched_tools.sh).
+# What the READMEs show works as it stands there: every code block that names a language is run against a real daemon,
+# with the daemon's address in place of 127.0.0.1:7070. A part whose language or packages cannot be had here is left
+# out, and named; a block that no part below runs is a failure. Packages are fetched once
+# (tests/support/fetched_tools.sh).
 source "$(dirname "$0")/harness.sh"
 # shellcheck source=tests/support/fetched_tools.sh
 source "$repo/tests/support/fetched_tools.sh"
@@ -26,8 +27,8 @@ block() {
   return 1
 }
 
-# The lines of a shell block, in two: those that fetch packages, which run once, and those that do not. A line ends where its
-# command does.
+# The lines of a shell block, in two: those that fetch packages, which run once, and those that do not. A line ends
+# where its command does.
 fetches='venv|pip install|go install|go get|go mod init'
 lines() { sed -e ':a' -e '/\\$/N; s/\\\n *//; ta' "$scratch/commands"; }
 fetching() { lines | grep -E "$fetches"; }
@@ -40,7 +41,8 @@ start_daemon
 
 echo "---- configuration"
 block README.md toml >"$scratch/example.toml"
-check "README.md: the pool and the kind" millraced --config "$scratch/example.toml" --data-dir "$scratch/none" --check-config
+check "README.md: the pool and the kind" millraced --config "$scratch/example.toml" --data-dir "$scratch/none" \
+  --check-config
 
 echo "---- the command"
 block client/README.md console >"$scratch/commands"
@@ -54,13 +56,15 @@ while IFS= read -r line; do
   line=${line//\/var\/backups/$scratch}
   check "$line" bash -c "cd '$scratch' && $line"
 done < <(grep '^\$ ' "$scratch/commands")
-check "and the first one prints what is said there" bash -c "millrace submit sha256 --payload 'the quick brown fox' --wait | grep -q $digest"
+check "and the first one prints what is said there" bash -c \
+  "millrace submit sha256 --payload 'the quick brown fox' --wait | grep -q $digest"
 
 echo "---- C++"
 part() { sed -E 's,^ +,,; s, *//.*,,; s/"[0-9.:]+"/address/; /^(#include.*)?$/d' "$1"; }
 block client/README.md cpp >"$scratch/readme.cc"
 sed -n '/The snippet begins/,/The snippet ends/p' "$repo/client/examples/readme.cc" >"$scratch/example.cc"
-check "client/README.md and examples/readme.cc are the same" diff <(part "$scratch/readme.cc") <(part "$scratch/example.cc")
+check "client/README.md and examples/readme.cc are the same" diff <(part "$scratch/readme.cc") \
+  <(part "$scratch/example.cc")
 if [[ -x $bin/example_readme ]]; then
   check "it prints the digest" bash -c "example_readme $MILLRACE_ADDRESS | grep -qx $digest"
 else
@@ -87,7 +91,9 @@ if python_part; then
   check "client/README.md: stubs are made" bash -ec "cd '$scratch/python' && $(others)"
   block client/README.md python >"$scratch/python/readme.py"
   check "client/README.md" bash -c "cd '$scratch/python' && env/bin/python readme.py | grep -qx $digest"
-  check "client/examples/submit.py" bash -c "cd '$scratch/python' && PYTHONPATH=. env/bin/python '$repo/client/examples/submit.py' $MILLRACE_ADDRESS | grep -q $digest"
+  check "client/examples/submit.py" bash -c \
+    "cd '$scratch/python' && PYTHONPATH=. env/bin/python '$repo/client/examples/submit.py' $MILLRACE_ADDRESS |
+      grep -q $digest"
   block README.md python >"$scratch/python/top.py"
   check "README.md" bash -c "cd '$scratch/python' && env/bin/python top.py | grep -qx '[0-9a-f]*'"
 else
@@ -118,7 +124,8 @@ if go_part; then
   module "$scratch/go"
   check "client/README.md: stubs are made" bash -ec "cd '$scratch/go' && export PATH='$tools/bin:$PATH' && $(others)"
   check "client/README.md" bash -c "cd '$scratch/go' && go run . | grep -qx 'JOB_STATE_SUCCEEDED $digest'"
-  if command -v npm >/dev/null && fetch buf-1.75.0 npm install --no-fund --no-audit --ignore-scripts @bufbuild/buf@1.75.0; then
+  if command -v npm >/dev/null && fetch buf-1.75.0 npm install --no-fund --no-audit \
+    --ignore-scripts @bufbuild/buf@1.75.0; then
     module "$scratch/buf"
     cp "$scratch/buf.gen.yaml" "$scratch/buf"
     # buf takes the folder as it is, and not a link to it.
@@ -126,7 +133,8 @@ if go_part; then
     cp -r "$repo/proto" "$scratch/buf/proto"
     check "client/README.md: buf generate, in managed mode" \
       bash -c "cd '$scratch/buf' && PATH='$tools/bin:$PATH' '$cache/buf-1.75.0/node_modules/.bin/buf' generate"
-    check "and the program with what it made" bash -c "cd '$scratch/buf' && go run . | grep -qx 'JOB_STATE_SUCCEEDED $digest'"
+    check "and the program with what it made" bash -c \
+      "cd '$scratch/buf' && go run . | grep -qx 'JOB_STATE_SUCCEEDED $digest'"
   else
     left_out+=("buf: ${why:-there is no npm}")
   fi

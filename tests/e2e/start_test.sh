@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# How the daemon starts: from nothing, from the example, from what it printed itself; what it says when it cannot, all of it at once;
-# and what HUP and a log for machines do. (bad_input_test.sh goes through single mistakes.)
+# How the daemon starts: from nothing, from the example, from what it printed itself; what it says when it cannot, all
+# of it at once; and what HUP and a log for machines do. (bad_input_test.sh goes through single mistakes.)
 source "$(dirname "$0")/harness.sh"
 
 example=$repo/deploy/config.example.toml

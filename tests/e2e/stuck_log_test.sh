@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# stderr is a pipe that nobody reads any more: the daemon works on, is not ready from TERM on, drains and ends with 0; when somebody
-# reads again the log tells how many lines were lost.
+# stderr is a pipe that nobody reads any more: the daemon works on, is not ready from TERM on, drains and ends with 0;
+# when somebody reads again the log tells how many lines were lost.
 source "$(dirname "$0")/harness.sh"
 
 write_config <<'TOML'
@@ -17,7 +17,8 @@ await "the daemon to be ready" daemon_is_ready
 
 kill -STOP "$reader"
 # Until it is full; dd tells so by its exit code.
-dd if=/dev/zero of="$scratch/pipe" bs=4096 count=100 oflag=nonblock status=none 2>/dev/null && give_up "the pipe holds 400 KiB"
+dd if=/dev/zero of="$scratch/pipe" bs=4096 count=100 oflag=nonblock status=none 2>/dev/null &&
+  give_up "the pipe holds 400 KiB"
 for _ in 1 2 3; do kill -HUP "$daemon"; done
 check "a job runs" millrace submit sha256 --payload hello --wait
 check "the daemon is alive" curl -fsS "http://$http/healthz"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# One job for one key: two submits with the same unique key make one job, also when the daemon is killed between them, until the
-# job is out of its scope. Children wait on a pipe of the test's, so nothing depends on time.
+# One job for one key: two submits with the same unique key make one job, also when the daemon is killed between them,
+# until the job is out of its scope. Children wait on a pipe of the test's, so nothing depends on time.
 source "$(dirname "$0")/harness.sh"
 
 mkfifo "$scratch/gate"
@@ -33,7 +33,8 @@ millrace --json submit gated --unique-key report >"$scratch/json"
 check "JSON says so" jq -e '.existing == true and .state == "RUNNING"' "$scratch/json"
 refuses 8 "held by job $report" millrace submit gated --unique-key report --unique-reject
 check "another kind has keys of its own" differ "$(millrace submit other --unique-key report)" "$report"
-check "the job tells its key" jq -e '.spec.uniqueKey == {"key": "report", "scope": "WHILE_UNFINISHED", "onTaken": "RETURN_EXISTING"}' \
+check "the job tells its key" jq -e \
+  '.spec.uniqueKey == {"key": "report", "scope": "WHILE_UNFINISHED", "onTaken": "RETURN_EXISTING"}' \
   <(millrace --json jobs get "$report")
 
 echo "---- after kill -9"
@@ -53,7 +54,8 @@ await "the next one to run" starts 3
 waiting=$(millrace submit gated --unique-key index --unique-scope queued)
 kill_daemon
 start
-check "the job that waits has the key" same "$(millrace submit gated --unique-key index --unique-scope queued)" "$waiting"
+check "the job that waits has the key" same "$(millrace submit gated --unique-key index --unique-scope queued)" \
+  "$waiting"
 await "the next one to run again" starts 4
 echo go >"$scratch/gate"
 await "it to end" is "$next" SUCCEEDED

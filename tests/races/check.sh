@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A race between fibers that have nothing to do with each other is reported by a ThreadSanitizer build, whatever of the runtime both have
-# used before, and its twin that takes a mutex is not.
+# A race between fibers that have nothing to do with each other is reported by a ThreadSanitizer build, whatever of the
+# runtime both have used before, and its twin that takes a mutex is not.
 #
 #   check.sh KIND PROGRAM [SANITIZER]        SANITIZER as in MILLRACE_SANITIZE: address, thread or nothing
 set -euo pipefail

@@ -17,7 +17,8 @@ skip() {
   exit 77
 }
 command -v gdb >/dev/null || skip "gdb is not installed"
-gdb -nx -batch -ex 'python import gdb.unwinder; gdb.Frame.level' >/dev/null 2>&1 || skip "this gdb has no Python, or is older than 11"
+gdb -nx -batch -ex 'python import gdb.unwinder; gdb.Frame.level' >/dev/null 2>&1 ||
+  skip "this gdb has no Python, or is older than 11"
 
 bad=0
 # says WHAT PATTERN: the text in $scratch/said has a line like that.
@@ -29,7 +30,8 @@ says() {
   }
 }
 look() {
-  DEBUGINFOD_URLS='' gdb -nx -batch -x "$script" "$@" -ex 'info fibers' -ex 'echo ----\n' -ex 'fiber all bt' >"$scratch/said" 2>&1 || true
+  DEBUGINFOD_URLS='' gdb -nx -batch -x "$script" "$@" -ex 'info fibers' -ex 'echo ----\n' -ex 'fiber all bt' \
+    >"$scratch/said" 2>&1 || true
   says "$what" "^fiber [0-9]+ 'lion' \[channel receive, [0-9.]+ s\] .*LeaveFiber"
   says "$what" "^fiber [0-9]+ 'bear' \[timer, [0-9.]+ s\]"
   # Where it called, not where it waited before.
@@ -69,7 +71,8 @@ else
   # A running fiber's stack is a thread's.
   says live "^fiber 1 'main' \[running\]:"
   says live '^#[0-9]+ .*read \('
-  DEBUGINFOD_URLS='' gdb -nx -batch -x "$script" -p "$zoo" -ex 'fiber 4711 bt' -ex 'fiber one bt' -ex 'bt' >"$scratch/said" 2>&1 || true
+  DEBUGINFOD_URLS='' gdb -nx -batch -x "$script" -p "$zoo" -ex 'fiber 4711 bt' -ex 'fiber one bt' -ex 'bt' \
+    >"$scratch/said" 2>&1 || true
   says "an unknown fiber" 'no live fiber 4711'
   says "a fiber that is no number" 'usage: fiber ID'
   live=yes

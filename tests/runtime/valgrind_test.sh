@@ -6,7 +6,8 @@ command -v valgrind >/dev/null || {
   echo "valgrind_test: skipped, valgrind is not installed"
   exit 77
 }
-# Valgrind runs one thread at a time and, unless asked to be fair, may let one that yields in a loop keep its turn for ever.
+# Valgrind runs one thread at a time and, unless asked to be fair, may let one that yields in a loop keep its turn for
+# ever.
 said=$(timeout 120 valgrind -q --fair-sched=try --error-exitcode=9 "$bin/fiber_zoo" walk 2>&1) || {
   code=$?
   if ((code == 124)); then

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A program of this folder does what it does in Go, on 1, 2 and 8 processors: what it prints, line by line (in any order only where
-# Go leaves the order open), what it says on stderr, its exit code.
+# A program of this folder does what it does in Go, on 1, 2 and 8 processors: what it prints, line by line (in any order
+# only where Go leaves the order open), what it says on stderr, its exit code.
 #
 #   check.sh NAME PROGRAM [SANITIZER]        SANITIZER as in MILLRACE_SANITIZE: address, thread or nothing
 set -euo pipefail
@@ -28,7 +28,8 @@ prints() {
 
 deadlocks() {
   [[ ! -s $scratch/out ]] || complain "nothing expected on stdout"
-  [[ $(head -n 1 "$scratch/err") == 'fatal error: all fibers are asleep - deadlock!' ]] || complain "no fatal error in the first line"
+  [[ $(head -n 1 "$scratch/err") == 'fatal error: all fibers are asleep - deadlock!' ]] ||
+    complain "no fatal error in the first line"
   says 'channel send'  # what main waits for
   ends_with 2
 }
@@ -50,9 +51,11 @@ races() {
 shares_jobs() {
   silent
   ends_with 0
-  ! grep -vE '^worker [12] processing job [1-3]$' "$scratch/out" >"$scratch/odd" || complain "not a worker's line: $(<"$scratch/odd")"
+  ! grep -vE '^worker [12] processing job [1-3]$' "$scratch/out" >"$scratch/odd" ||
+    complain "not a worker's line: $(<"$scratch/odd")"
   [[ $(awk '{ print $5 }' "$scratch/out" | sort | xargs) == "1 2 3" ]] || complain "each job once expected"
-  awk '$5 < last[$2] { bad = 1 } { last[$2] = $5 } END { exit bad }' "$scratch/out" || complain "a worker took its jobs out of order"
+  awk '$5 < last[$2] { bad = 1 } { last[$2] = $5 } END { exit bad }' "$scratch/out" ||
+    complain "a worker took its jobs out of order"
 }
 
 for procs in 1 2 8; do

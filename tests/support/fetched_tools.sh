@@ -1,8 +1,9 @@
 # Sourced by the shell tests that need a tool from a package registry. What was fetched is kept between runs, in
 # $MILLRACE_TEST_CACHE (default ~/.cache/millrace-tests), so that only the first run asks the registry.
 #
-#   fetch NAME COMMAND...   runs COMMAND once, ever, in the folder $cache/NAME, which is made whole or not at all; fails, with the
-#                           last words of COMMAND in $why, where it cannot be had. Change NAME when COMMAND changes.
+#   fetch NAME COMMAND...   runs COMMAND once, ever, in the folder $cache/NAME, which is made whole or not at all;
+#                           fails, with the last words of COMMAND in $why, where it cannot be had. Change NAME when
+#                           COMMAND changes.
 # shellcheck shell=bash
 cache=${MILLRACE_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/millrace-tests}
 why=''
