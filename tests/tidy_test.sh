@@ -28,32 +28,9 @@ fi
 }
 mkdir -p "$cache"
 find "$cache" -type f -mtime +30 -delete
-base=$({ $tidy --version; cat .clang-tidy "$0" tests/tidy_units.awk; } | sha256sum)
+base=$({ $tidy --version; cat .clang-tidy "$0" tests/tidy_*.awk; } | sha256sum)
 units=$(mktemp -d)
 trap 'rm -rf "$units"' EXIT
-
-# FILE and every file of ours it includes, one a line.
-closure() {
-  local -A known=([$1]=1)
-  local queue=("$1") file name
-  while ((${#queue[@]})); do
-    file=${queue[0]}
-    queue=("${queue[@]:1}")
-    echo "$file"
-    while read -r name; do
-      for name in "server/$name" "$name" "proto/${name%.*.h}.proto" "proto/${name%.grpc.pb.h}.proto"; do
-        if [[ -f $name && -z ${known[$name]:-} ]]; then
-          known[$name]=1
-          queue+=("$name")
-        fi
-      done
-    done < <(sed -nE 's/^[ \t]*#[ \t]*include[ \t]*"([^"]+)".*/\1/p' "$file")
-  done
-}
-
-key() {
-  closure "$1" | sort | xargs sha256sum | { echo "$base $1"; cat; } | sha256sum | cut -d' ' -f1
-}
 
 # FILE KEY: prints nothing for a clean file, and remembers it.
 tidy_one() {
@@ -88,18 +65,22 @@ tidy_unit() {
 export -f tidy_one tidy_unit uses_what_it_names
 export tidy build cache units
 
+mkdir "$units/closures"
+find server client tests proto -name '*.h' -o -name '*.cc' -o -name '*.proto' | sort | xargs sha256sum >"$units/hashes"
+sed -nE 's/^ *"file": "(.*)",?$/\1/p' "$build/compile_commands.json" | sed "s|^$PWD/||" |
+  grep -E '^(server|client|tests)/' | sort -u >"$units/files"
+awk -v base="$base" -v into="$units/closures" -f tests/tidy_keys.awk "$units/hashes" "$units/files"
+
 declare -A key_of=()
 clean=0
-while read -r file; do
-  k=$(key "$file")
+while read -r file k; do
   if [[ -f $cache/$k ]]; then
     touch "$cache/$k"
     clean=$((clean + 1))
   else
     key_of[$file]=$k
   fi
-done < <(sed -nE 's/^ *"file": "(.*)",?$/\1/p' "$build/compile_commands.json" | sed "s|^$PWD/||" |
-  grep -E '^(server|client|tests)/' | sort -u)
+done < <(cd "$units/closures" && seq "$(wc -l <../files)" | xargs sha256sum | cut -d' ' -f1 | paste -d' ' ../files -)
 echo "tidy_test: $clean files are known to be clean, ${#key_of[@]} to look at"
 
 if ((${#key_of[@]} > 0)); then
