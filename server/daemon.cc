@@ -5,10 +5,8 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <cinttypes>
 #include <cstring>
-#include <filesystem>
 #include <future>
 #include <memory>
 #include <string>
@@ -31,10 +29,7 @@
 #include "runners/native.h"
 #include "runtime/park.h"
 #include "runtime/runtime.h"
-#include "store/backup.h"
-#include "store/disk_journal.h"
-#include "store/memory_journal.h"
-#include "store/pool_file.h"
+#include "store/store.h"
 #include "web/pages.h"
 #include "web/server.h"
 
@@ -50,30 +45,6 @@ constexpr size_t kListedMax = 50;
 // For processes that an earlier daemon left and that are killed: those that hang in the kernel are not waited for.
 constexpr auto kLeftoversPatience = std::chrono::seconds(10);
 
-// Makes the folder and proves that a file can be written in it.
-Status PrepareDataDir(const std::string& folder) {
-  std::error_code error;
-  const std::filesystem::path link = std::filesystem::read_symlink(folder, error);
-  if (!error && !std::filesystem::exists(folder, error)) {
-    return FailedPrecondition("DATA_DIR_UNUSABLE",
-                              "the folder " + folder + " is a link to " + link.string() +
-                                  ", which is not there; make that folder, mount what holds it, or choose another with "
-                                  "--data-dir");
-  }
-  error.clear();
-  std::filesystem::create_directories(folder, error);
-  std::string probe = folder + "/.millrace-XXXXXX";
-  int fd = error ? -1 : mkstemp(probe.data());
-  if (fd < 0) {
-    return FailedPrecondition("DATA_DIR_UNUSABLE", "the folder " + folder + " cannot be written: " +
-                                                       (error ? error.message() : strerror(errno)) +
-                                                       "; make it writable or choose another with --data-dir");
-  }
-  close(fd);
-  unlink(probe.c_str());
-  return OkStatus();
-}
-
 // Half of the descriptors that are left when all else has its own; the other half is for what comes later: files of the store,
 // programs that jobs start, /metrics.
 int ConnectionsMax(const config::Config& config) {
@@ -87,34 +58,12 @@ std::string Fixed(double value) {
   return text;
 }
 
-// The store that the configuration asks for; one of the two.
-struct Store {
-  std::unique_ptr<dispatch::Journal> memory;
-  std::unique_ptr<store::DiskJournal> rocks;
-
-  dispatch::Journal& journal() const { return rocks ? static_cast<dispatch::Journal&>(*rocks) : *memory; }
-  Status Health() const { return rocks ? rocks->Health() : OkStatus(); }
-  std::string Name() const {
-    if (!rocks) return "memory";
-    std::string ack = ToString(rocks->durability());
-    for (char& c : ack) c = static_cast<char>(tolower(c));
-    return "rocksdb (ack " + ack + ")";
-  }
-};
-
-Result<Store> OpenStore(const config::Config& config) {
-  if (!config.data_dir.empty()) MR_RETURN_IF_ERROR(PrepareDataDir(config.data_dir));
-  Store store;
-  if (config.store == config::StoreKind::kMemory) {
-    store.memory = std::make_unique<store::MemoryJournal>();
-    return store;
-  }
-  auto rocks = store::DiskJournal::Open(
-      config.data_dir + "/store",
-      {.durability = config.ack, .interval = config.ack_interval, .buffer_bytes = config.store_buffer_bytes});
-  if (!rocks.ok()) return rocks.status();
-  store.rocks = *std::move(rocks);
-  return store;
+Result<std::unique_ptr<store::Store>> OpenStore(const config::Config& config) {
+  const bool in_memory = config.store == config::StoreKind::kMemory;
+  return store::OpenStore({.engine = in_memory ? store::Engine::kMemory : store::Engine::kRocks,
+                           .data_dir = config.data_dir,
+                           .journal = {.durability = config.ack, .interval = config.ack_interval},
+                           .buffer_bytes = config.store_buffer_bytes});
 }
 
 // No process of an earlier attempt lives when the next one starts.
@@ -129,17 +78,15 @@ void EndLeftovers(const std::string& mark) {
 
 class Daemon {
  public:
-  Daemon(const config::Config& config, Store store, ProcessMark mark, Signals& signals)
+  Daemon(const config::Config& config, std::unique_ptr<store::Store> store, ProcessMark mark, Signals& signals)
       : config_(config),
         signals_(signals),
         store_(std::move(store)),
         mark_(std::move(mark)),
-        backups_(config.data_dir, [this](const std::string& copy) { return store_.rocks->Checkpoint(copy); }),
         runtime_(config.runtime),
         process_host_({.adopt = true, .mark = mark_.text()}),
         exec_(process_host_),
-        pool_file_(store_.rocks ? std::make_unique<store::PoolFile>(config.data_dir + "/pools") : nullptr),
-        dispatcher_({runtime_, clock_, store_.journal(), {&native_, &exec_}, pool_file_.get()}, config.jobs),
+        dispatcher_({runtime_, clock_, store_->journal(), {&native_, &exec_}, store_->pool_memory()}, config.jobs),
         collector_({.dispatch = [this] { return dispatcher_.Stats(); },
                     .runtime = [this] { return runtime_.Stats(); },
                     .calls = &calls_,
@@ -185,10 +132,10 @@ class Daemon {
                                    .connections_max = connections_max,
                                    .connections_per_address_max = connections_max / 2,
                                    .call_bytes_max = static_cast<size_t>(config_.call_bytes_max),
-                                   .backups = store_.rocks ? &backups_ : nullptr});
+                                   .backups = store_->backups()});
     MR_RETURN_IF_ERROR(rpc.status());
     rpc_ = std::move(rpc).value();
-    if (store_.rocks) store_.rocks->WatchHealth([this](const Status& health) { rpc_->SetAccepting(health.ok()); });
+    store_->WatchHealth([this](const Status& health) { rpc_->SetAccepting(health.ok()); });
 
     auto web = web::Server::Start(config_.http,
                                   {{"/", [this] { return StatusPage(); }},
@@ -206,7 +153,7 @@ class Daemon {
 
   web::Response Readiness() {
     if (draining_.load()) return {.status = 503, .body = "draining\n"};
-    if (Status health = store_.Health(); !health.ok()) return {.status = 503, .body = health.message() + "\n"};
+    if (Status health = store_->Health(); !health.ok()) return {.status = 503, .body = health.message() + "\n"};
     if (Status reachable = rpc_->Reachable(); !reachable.ok())
       return {.status = 503, .body = reachable.message() + "\n"};
     return {.body = "ready\n"};
@@ -230,7 +177,7 @@ class Daemon {
           "other machines can connect, and there is no authentication: whoever reaches this port can submit and see "
           "jobs");
     }
-    if (!store_.rocks)
+    if (!store_->OutlivesProcess())
       LogWarning("jobs are kept in memory and are gone when this process ends; --data-dir DIR keeps them");
     LogRecovered();
     const std::vector<dispatch::PoolStatus> pools = dispatcher_.Pools();
@@ -247,12 +194,12 @@ class Daemon {
     if (pools.size() > kListedMax)
       LogInfo("and %zu more pools; `millrace pools list` shows all", pools.size() - kListedMax);
     LogInfo("millraced %s is ready: gRPC on %s, HTTP on %s, store %s, %zu pools, %d processors", Version(),
-            rpc_->address().c_str(), web_->address().ToString().c_str(), store_.Name().c_str(), config_.pools.size(),
+            rpc_->address().c_str(), web_->address().ToString().c_str(), store_->Name().c_str(), config_.pools.size(),
             runtime_.procs());
   }
 
   void LogRecovered() {
-    if (!store_.rocks) return;
+    if (!store_->OutlivesProcess()) return;
     const dispatch::DispatchStats stats = dispatcher_.Stats();
     auto count = [&](JobState state) { return stats.jobs[static_cast<size_t>(state)]; };
     int64_t ended = 0;
@@ -294,17 +241,16 @@ class Daemon {
       }
     }
     const bool was_serving = web_ != nullptr;
-    if (store_.rocks) store_.rocks->WatchHealth({});
+    store_->WatchHealth({});
     if (rpc_ != nullptr) rpc_->Stop(kRpcGrace);
     web_.reset();
     process_host_.Stop();
     if (dispatching_) end_.Wake();
     if (fibers_.joinable()) fibers_.join();
     // Nobody appends any more; whoever still waits for a commit is answered before the dispatcher goes.
-    backups_.Stop();
-    if (store_.rocks) store_.rocks->Stop();
+    store_->Stop();
     if (was_serving) {
-      if (report_.queued > 0 && !store_.rocks)
+      if (report_.queued > 0 && !store_->OutlivesProcess())
         LogWarning("%" PRId64 " jobs are gone with the memory store", report_.queued);
       LogInfo("drained: %" PRId64 " finished, %" PRId64 " handed back, %" PRId64 " left queued", report_.finished,
               report_.released, report_.queued);
@@ -314,7 +260,7 @@ class Daemon {
 
   const char* StateWord() const {
     if (draining_.load()) return "draining";
-    if (!store_.Health().ok()) return "no new jobs, since the store fails";
+    if (!store_->Health().ok()) return "no new jobs, since the store fails";
     return rpc_->Reachable().ok() ? "ready"
                                   : "no new connections: the limit of open files or of connections is reached";
   }
@@ -324,7 +270,7 @@ class Daemon {
                          .facts = {{"version", Version()},
                                    {"gRPC", rpc_->address()},
                                    {"state", StateWord()},
-                                   {"store", store_.Name()},
+                                   {"store", store_->Name()},
                                    {"processors", std::to_string(runtime_.procs())}},
                          .columns = {"pool", "runner", "state", "workers", "busy", "queued", "capacity", "scheduled",
                                      "speedup", "efficiency", "utilization"},
@@ -344,14 +290,12 @@ class Daemon {
 
   // In the order of the tree; each knows those above it only.
   SystemClock clock_;
-  Store store_;
+  const std::unique_ptr<store::Store> store_;
   ProcessMark mark_;
-  store::Backups backups_;  // Of store_.rocks only.
   rt::Runtime runtime_;
   io::ProcessHost process_host_;
   runners::NativeRunner native_;
   runners::ExecRunner exec_;
-  std::unique_ptr<store::PoolFile> pool_file_;
   dispatch::Dispatcher dispatcher_;
   rpc::CallStats calls_;
   std::unique_ptr<rpc::Server> rpc_;
@@ -372,7 +316,7 @@ class Daemon {
 namespace {
 
 int OpenAndRun(const config::Config& config, Signals& signals) {
-  Result<Store> store = OpenStore(config);
+  Result<std::unique_ptr<store::Store>> store = OpenStore(config);
   if (!store.ok()) {
     LogError("cannot start: %s", store.status().message().c_str());
     return kExitNotStarted;

@@ -21,6 +21,9 @@ BEGIN {
   library("xxHash", "xxhash.h", "job dispatch store")
   library("spdlog", "spdlog/ fmt/", "base")
 
+  # What a folder keeps behind a door: its headers, and the one file outside that includes them.
+  door_of["store/rocks"] = "server/store/store.cc"
+
   while ((getline line < "CMakeLists.txt") > 0)
     if (line ~ /^ *millrace_library\([a-z]/) {
       gsub(/[()]/, " ", line)
@@ -108,6 +111,12 @@ FNR == 1 { seen[FILENAME] = 1; files[++file_count] = FILENAME }
   else if (split(name, part, "/") >= 2 && part[1] in folders) to = part[1]
   if (to != "" && to != from && !((from, to) in builds_on))
     complain(FILENAME ":" FNR ": includes \"" name "\", but " from " does not build on " to)
+}
+
+/^[ \t]*#[ \t]*include[ \t]*"/ {
+  for (inner in door_of)
+    if (index(name, inner "/") == 1 && inner_folder_of(FILENAME) != inner && FILENAME != door_of[inner])
+      complain(FILENAME ":" FNR ": includes \"" name "\", but only " door_of[inner] " and " inner " do")
 }
 
 END {

@@ -42,6 +42,7 @@ catches "an administrator who runs what is only to be read" client/admin/planted
 catches "a library out of its folder" server/dispatch/planted.cc '#include <grpcpp/grpcpp.h>'
 catches "a library out of the inner folder that it belongs in" server/store/planted.cc '#include <rocksdb/db.h>'
 catches "a folder above, by a header that lies deeper" server/dispatch/planted.cc '#include "store/rocks/rocks_disk.h"'
+catches "an engine of the store beside the door" server/store/planted.cc '#include "store/rocks/rocks_disk.h"'
 catches "generated code out of its folder" server/web/planted.cc '#include "millrace/v1/job.pb.h"'
 catches "a library through another folder's header" \
   server/metrics/planted.h '#include <prometheus/registry.h>' \

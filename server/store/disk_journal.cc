@@ -9,7 +9,6 @@
 #include "runtime/blocking.h"
 #include "runtime/futex.h"
 #include "runtime/park.h"
-#include "store/rocks/rocks_disk.h"
 
 namespace millrace::store {
 
@@ -31,13 +30,6 @@ double Since(SteadyClock::time_point start) {
 }
 
 }  // namespace
-
-Result<std::unique_ptr<DiskJournal>> DiskJournal::Open(const std::string& folder, DiskJournalOptions options) {
-  Result<std::unique_ptr<Disk>> disk = OpenRocksDisk(
-      folder, {.buffer_bytes = options.buffer_bytes, .syncs_each = options.durability == Durability::kFsync});
-  if (!disk.ok()) return disk.status();
-  return std::make_unique<DiskJournal>(*std::move(disk), options);
-}
 
 DiskJournal::DiskJournal(std::unique_ptr<Disk> disk, DiskJournalOptions options)
     : options_(options),

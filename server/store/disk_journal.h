@@ -37,19 +37,18 @@
 
 namespace millrace::store {
 
+class PagedScan;
+
 struct DiskJournalOptions {
   Durability durability = Durability::kFsync;
   Nanos interval = std::chrono::milliseconds(50);      // Of kInterval.
   Nanos retry_delay = std::chrono::milliseconds(500);  // Until a disk that failed is tried again; it grows tenfold.
-  size_t buffer_bytes = size_t{32} << 20;              // As in rocks/rocks_disk.h.
   // So many bytes of jobs that were forgotten are left on the disk, or a third of what it holds else, if that is more.
   uint64_t garbage_bytes_max = uint64_t{64} << 20;
 };
 
 class DiskJournal final : public dispatch::Journal {
  public:
-  // Opens the store in `folder`, which is made if it is not there. The errors are those of OpenRocksDisk.
-  static Result<std::unique_ptr<DiskJournal>> Open(const std::string& folder, DiskJournalOptions options);
   DiskJournal(std::unique_ptr<Disk> disk, DiskJournalOptions options);
   ~DiskJournal() override;  // Stop
 
@@ -123,8 +122,8 @@ class DiskJournal final : public dispatch::Journal {
   void PushOurs(Note note);
   void WakeForTrouble();
   Result<std::shared_ptr<const dispatch::JobRecord>> ReadNow(const JobId& id, Part part);
-  // From `*at` on, some; leaves `*at` behind them.
-  Status ReadLive(std::string* at, std::vector<dispatch::JobRecord>* records);
+  // One page. `others` counts the specs that lie between.
+  Status ReadLive(PagedScan* scan, std::vector<dispatch::JobRecord>* records, uint64_t* others);
   Status ReadRange(const Range& range, std::vector<std::shared_ptr<const dispatch::JobRecord>>* records);
   // ---- The commit thread
   void CommitLoop();

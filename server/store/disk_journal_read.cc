@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "runtime/blocking.h"
 #include "store/disk_journal.h"
+#include "store/paged_scan.h"
 
 namespace millrace::store {
 
@@ -14,10 +15,6 @@ namespace {
 using dispatch::EndedJob;
 using dispatch::JobRecord;
 using dispatch::SpentRequest;
-
-// What one step of reading holds in memory at most, but for one job more.
-constexpr size_t kReadBytes = size_t{4} << 20;
-constexpr size_t kReadJobs = 4000;
 
 Status Damaged(const JobId& id, const char* what) {
   return Internal("STORE_DAMAGED", "job " + id.ToString() + " has no " + what +
@@ -38,77 +35,81 @@ Result<JobId> ReadKey(const Disk::Cursor* cursor) {
   return Internal("STORE_DAMAGED", "a key of the store is no job id; restore the folder from a copy");
 }
 
-}  // namespace
-
-Status DiskJournal::Load(const std::function<void(JobRecord)>& each) {
-  std::string at;
-  std::vector<JobRecord> records;
-  other_specs_ = 0;
-  do {
-    records.clear();
-    MR_RETURN_IF_ERROR(rt::Blocking([&] { return ReadLive(&at, &records); }));
-    for (JobRecord& record : records) each(std::move(record));
-  } while (!records.empty());
+// Everything on a shelf, in key order.
+template <typename Value, typename Decode, typename Each>
+Status ReadAll(Disk& disk, Shelf shelf, Decode decode, const Each& each) {
+  for (PagedScan scan(disk, {shelf}); !scan.AtEnd();) {
+    std::vector<Value> values;
+    MR_RETURN_IF_ERROR(rt::Blocking([&] {
+      return scan.ReadPage([&](std::span<Disk::Cursor* const> cursors) -> Result<size_t> {
+        Result<Value> value = decode(cursors[0]->key(), cursors[0]->value());
+        if (!value.ok()) return value.status();
+        values.push_back(*std::move(value));
+        return size_t{0};
+      });
+    }));
+    for (Value& value : values) each(std::move(value));
+  }
   return OkStatus();
 }
 
-Status DiskJournal::ReadLive(std::string* at, std::vector<JobRecord>* records) {
-  constexpr std::array kRead = {Shelf::kLive, Shelf::kSpec, Shelf::kPayload};
-  return disk_->Scan(kRead, [&](std::span<Disk::Cursor* const> cursors) -> Status {
-    Disk::Cursor* const live = cursors[0];
-    Disk::Cursor* const spec = cursors[1];
-    Disk::Cursor* const payload = cursors[2];
-    size_t bytes = 0;
-    spec->Seek(*at);
-    for (live->Seek(*at); live->Valid() && records->size() < kReadJobs && bytes < kReadBytes; live->Next()) {
-      Result<JobId> id = ReadKey(live);
-      if (!id.ok()) return id.status();
-      const std::string_view key = live->key();
-      for (; spec->Valid() && spec->key() < key; spec->Next()) ++*other_specs_;
-      if (!spec->Valid() || spec->key() != key) return Damaged(*id, "spec");
-      JobBytes raw{.spec = spec->value(), .state = live->value()};
-      Result<JobRecord> record = DecodeJob(*id, raw);
+}  // namespace
+
+Status DiskJournal::Load(const std::function<void(JobRecord)>& each) {
+  uint64_t others = 0;
+  PagedScan jobs(*disk_, {Shelf::kLive, Shelf::kSpec, Shelf::kPayload});
+  while (!jobs.AtEnd()) {
+    std::vector<JobRecord> records;
+    MR_RETURN_IF_ERROR(rt::Blocking([&] { return ReadLive(&jobs, &records, &others); }));
+    for (JobRecord& record : records) each(std::move(record));
+  }
+  // Specs behind the last job that lives.
+  PagedScan rest(*disk_, {Shelf::kSpec}, {}, jobs.from());
+  while (!rest.AtEnd()) {
+    MR_RETURN_IF_ERROR(rt::Blocking([&] {
+      return rest.ReadPage([&](auto) -> Result<size_t> {
+        ++others;
+        return size_t{0};
+      });
+    }));
+  }
+  other_specs_ = others;
+  return OkStatus();
+}
+
+Status DiskJournal::ReadLive(PagedScan* scan, std::vector<JobRecord>* records, uint64_t* others) {
+  bool began = false;
+  return scan->ReadPage([&](std::span<Disk::Cursor* const> cursors) -> Result<size_t> {
+    const auto [live, spec, payload] = std::array{cursors[0], cursors[1], cursors[2]};
+    Result<JobId> id = ReadKey(live);
+    if (!id.ok()) return id.status();
+    const std::string_view key = live->key();
+    if (!std::exchange(began, true)) spec->Seek(scan->from());
+    for (; spec->Valid() && spec->key() < key; spec->Next()) ++*others;
+    if (!spec->Valid() || spec->key() != key) return Damaged(*id, "spec");
+    JobBytes raw{.spec = spec->value(), .state = live->value()};
+    Result<JobRecord> record = DecodeJob(*id, raw);
+    if (!record.ok()) return record.status();
+    // One that was running goes on right away, and needs it all.
+    if (record->life.state == JobState::kRunning && record->payload_bytes > 0 && !record->spec->payload) {
+      if (!MoveOn(payload, key)) return Damaged(*id, "payload");
+      raw.payload = payload->value();
+      record = DecodeJob(*id, raw);
       if (!record.ok()) return record.status();
-      // One that was running goes on right away, and needs it all.
-      if (record->life.state == JobState::kRunning && record->payload_bytes > 0 && !record->spec->payload) {
-        if (!MoveOn(payload, key)) return Damaged(*id, "payload");
-        raw.payload = payload->value();
-        record = DecodeJob(*id, raw);
-        if (!record.ok()) return record.status();
-      }
-      bytes += raw.spec.size() + raw.state.size() + (raw.payload ? raw.payload->size() : 0);
-      records->push_back(*std::move(record));
-      *at = std::string(key) + '\0';  // The least key above.
-      spec->Next();
     }
-    if (!records->empty()) return OkStatus();
-    for (; spec->Valid(); spec->Next()) ++*other_specs_;
-    return OkStatus();
+    records->push_back(*std::move(record));
+    const size_t bytes = raw.spec.size() + raw.state.size() + (raw.payload ? raw.payload->size() : 0);
+    spec->Next();
+    return bytes;
   });
 }
 
 Status DiskJournal::LoadEnded(const std::function<void(const EndedJob&)>& each) {
-  std::string at;
   uint64_t count = 0;
-  std::vector<EndedJob> jobs;
-  do {
-    jobs.clear();
-    constexpr std::array kRead = {Shelf::kEnded};
-    MR_RETURN_IF_ERROR(rt::Blocking([&] {
-      return disk_->Scan(kRead, [&](std::span<Disk::Cursor* const> cursors) -> Status {
-        Disk::Cursor* const ended = cursors[0];
-        for (ended->Seek(at); ended->Valid() && jobs.size() < kReadJobs; ended->Next()) {
-          Result<EndedJob> job = DecodeEnded(ended->key(), ended->value());
-          if (!job.ok()) return job.status();
-          jobs.push_back(*job);
-          at = std::string(ended->key()) + '\0';
-        }
-        return OkStatus();
-      });
-    }));
-    for (const EndedJob& job : jobs) each(job);
-    count += jobs.size();
-  } while (!jobs.empty());
+  MR_RETURN_IF_ERROR(ReadAll<EndedJob>(*disk_, Shelf::kEnded, DecodeEnded, [&](const EndedJob& job) {
+    each(job);
+    ++count;
+  }));
   // A shelf that has lost a file is missed here, and nowhere else.
   if (!other_specs_ || *other_specs_ == count) return OkStatus();
   return Internal("STORE_DAMAGED", "the store has " + std::to_string(*other_specs_) + " jobs that are not alive, and " +
@@ -116,26 +117,7 @@ Status DiskJournal::LoadEnded(const std::function<void(const EndedJob&)>& each) 
 }
 
 Status DiskJournal::LoadRequests(const std::function<void(SpentRequest)>& each) {
-  std::string at;
-  std::vector<SpentRequest> requests;
-  do {
-    requests.clear();
-    constexpr std::array kRead = {Shelf::kRequests};
-    MR_RETURN_IF_ERROR(rt::Blocking([&] {
-      return disk_->Scan(kRead, [&](std::span<Disk::Cursor* const> cursors) -> Status {
-        Disk::Cursor* const request = cursors[0];
-        for (request->Seek(at); request->Valid() && requests.size() < kReadJobs; request->Next()) {
-          Result<SpentRequest> read = DecodeRequest(request->key(), request->value());
-          if (!read.ok()) return read.status();
-          requests.push_back(*std::move(read));
-          at = std::string(request->key()) + '\0';
-        }
-        return OkStatus();
-      });
-    }));
-    for (SpentRequest& request : requests) each(std::move(request));
-  } while (!requests.empty());
-  return OkStatus();
+  return ReadAll<SpentRequest>(*disk_, Shelf::kRequests, DecodeRequest, each);
 }
 
 Result<std::shared_ptr<const JobRecord>> DiskJournal::Read(const JobId& id, Part part) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "store/paged_scan.h"
 #include "store/record.h"
 
 namespace millrace::store {
@@ -21,39 +22,32 @@ constexpr size_t kStepJobs = 1000;
 // Format 1 had no shelf of what retention knows, no request ids of jobs that are remembered still, and a job that was retried kept
 // its old record among the finished. Records of version 1, payloads in them, are read as they are.
 Status FromFormat1(Disk& disk) {
-  std::string at;
-  for (bool more = true; more;) {
+  for (PagedScan scan(disk, {Shelf::kFinished, Shelf::kLive, Shelf::kSpec}, {.keys = kStepJobs}); !scan.AtEnd();) {
     std::vector<Change> changes;
-    constexpr std::array kRead = {Shelf::kFinished, Shelf::kLive, Shelf::kSpec};
-    MR_RETURN_IF_ERROR(disk.Scan(kRead, [&](std::span<Disk::Cursor* const> cursors) -> Status {
+    MR_RETURN_IF_ERROR(scan.ReadPage([&](std::span<Disk::Cursor* const> cursors) -> Result<size_t> {
       const auto [finished, live, spec] = std::array{cursors[0], cursors[1], cursors[2]};
-      size_t jobs = 0;
-      for (finished->Seek(at); finished->Valid() && jobs < kStepJobs; finished->Next(), ++jobs) {
-        const std::string key(finished->key());
-        at = key + '\0';  // The least key above.
-        live->Seek(key);
-        if (live->Valid() && live->key() == key) {
-          changes.push_back({Change::Kind::kErase, Shelf::kFinished, key, {}});
-          continue;
-        }
-        const std::optional<JobId> id = IdOf(key);
-        spec->Seek(key);
-        if (!id || !spec->Valid() || spec->key() != key) {
-          return Internal("STORE_DAMAGED", "a job that has ended has no spec; restore the folder from a copy");
-        }
-        Result<JobRecord> record = DecodeJob(*id, {.spec = spec->value(), .state = finished->value()});
-        if (!record.ok()) return record.status();
-        const EndedJob ended = EndedOf(*record);
-        changes.push_back({Change::Kind::kPut, Shelf::kEnded, KeyOfEnded(ended), EncodeEnded(ended)});
-        if (record->request_id.empty()) continue;
-        const SpentRequest request{.request_id = record->request_id,
-                                   .job = *id,
-                                   .fingerprint = record->fingerprint,
-                                   .final_state = record->life.state};
-        changes.push_back({Change::Kind::kPut, Shelf::kRequests, request.request_id, EncodeRequest(request)});
+      const std::string key(finished->key());
+      live->Seek(key);
+      if (live->Valid() && live->key() == key) {
+        changes.push_back({Change::Kind::kErase, Shelf::kFinished, key, {}});
+        return size_t{0};
       }
-      more = finished->Valid();
-      return OkStatus();
+      const std::optional<JobId> id = IdOf(key);
+      spec->Seek(key);
+      if (!id || !spec->Valid() || spec->key() != key) {
+        return Internal("STORE_DAMAGED", "a job that has ended has no spec; restore the folder from a copy");
+      }
+      Result<JobRecord> record = DecodeJob(*id, {.spec = spec->value(), .state = finished->value()});
+      if (!record.ok()) return record.status();
+      const EndedJob ended = EndedOf(*record);
+      changes.push_back({Change::Kind::kPut, Shelf::kEnded, KeyOfEnded(ended), EncodeEnded(ended)});
+      if (record->request_id.empty()) return size_t{0};
+      const SpentRequest request{.request_id = record->request_id,
+                                 .job = *id,
+                                 .fingerprint = record->fingerprint,
+                                 .final_state = record->life.state};
+      changes.push_back({Change::Kind::kPut, Shelf::kRequests, request.request_id, EncodeRequest(request)});
+      return size_t{0};
     }));
     MR_RETURN_IF_ERROR(disk.Write(changes));
     MR_RETURN_IF_ERROR(disk.Sync());

@@ -20,7 +20,7 @@
 #include "dispatch/dispatcher.h"
 #include "runtime/runtime.h"
 #include "store/disk_journal.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/open_journal.h"
 
 namespace millrace {
 namespace {
@@ -49,7 +49,7 @@ JobRecord Record(uint64_t number, size_t payload_bytes = kPayloadBytes, bool req
 }
 
 std::unique_ptr<DiskJournal> Open(const std::string& folder, DiskJournalOptions options) {
-  auto journal = DiskJournal::Open(folder, options);
+  auto journal = test::OpenJournal(folder, options);
   MR_CHECK(journal.ok(), "%s", journal.status().ToString().c_str());
   return *std::move(journal);
 }

@@ -16,6 +16,7 @@
 #include "store/rocks/rocks_disk.h"
 #include "store/tools/verify.h"
 #include "tests/support/journal_calls.h"
+#include "tests/support/open_journal.h"
 #include "tests/support/store_files.h"
 #include "tests/support/temp_folder.h"
 
@@ -47,7 +48,7 @@ mode_t ModeOf(const std::string& path) {
 class BackupTest : public testing::TestWithParam<Durability> {
  protected:
   void SetUp() override {
-    auto opened = DiskJournal::Open(folder / "store", {.durability = GetParam()});
+    auto opened = test::OpenJournal(folder / "store", {.durability = GetParam()});
     ASSERT_TRUE(opened.ok());
     journal = *std::move(opened);
   }
@@ -66,7 +67,7 @@ class BackupTest : public testing::TestWithParam<Durability> {
     }
   }
   static std::map<JobId, std::string> JobsIn(const std::string& backup) {
-    auto opened = DiskJournal::Open(backup + "/store", {});
+    auto opened = test::OpenJournal(backup + "/store", {});
     EXPECT_TRUE(opened.ok()) << opened.status().ToString();
     return opened.ok() ? Remembered(**opened) : std::map<JobId, std::string>();
   }
@@ -197,7 +198,7 @@ TEST_P(BackupFolder, IsNeverTheDataFolderNorInItNorAroundItWhateverItsName) {
   journal.reset();
   fs::create_directory(data_dir);
   fs::rename(folder / "store", data_dir + "/store");
-  auto opened = DiskJournal::Open(data_dir + "/store", {.durability = GetParam()});
+  auto opened = test::OpenJournal(data_dir + "/store", {.durability = GetParam()});
   ASSERT_TRUE(opened.ok());
   journal = *std::move(opened);
   fs::create_directory(folder / "other");
@@ -232,7 +233,7 @@ TEST_P(BackupFolder, ThatStandsInTheWayOfTheStoreIsNamedAtTheStart) {
   AcceptSome(3);
   journal.reset();
   fs::create_directory(folder / "store/000099.log");
-  auto opened = DiskJournal::Open(folder / "store", {});
+  auto opened = test::OpenJournal(folder / "store", {});
   EXPECT_EQ(opened.status().reason(), "STORE_FAILED");
   EXPECT_NE(opened.status().message().find("store/000099.log is no file"), std::string::npos)
       << opened.status().ToString();
@@ -248,7 +249,7 @@ TEST_P(BackupFolder, ThatStandsInTheWayOfTheStoreIsNamedAtTheStart) {
 TEST_P(BackupFolder, OfAStoreIsNotTakenForADataFolder) {
   AcceptSome(3);
   journal.reset();
-  EXPECT_EQ(DiskJournal::Open(folder / "store/store", {}).status().reason(), "DATA_DIR_UNUSABLE");
+  EXPECT_EQ(test::OpenJournal(folder / "store/store", {}).status().reason(), "DATA_DIR_UNUSABLE");
   EXPECT_FALSE(fs::exists(folder / "store/store"));
 }
 

@@ -15,6 +15,7 @@
 #include "store/disk_journal.h"
 #include "store/rocks/rocks_disk.h"
 #include "tests/support/journal_calls.h"
+#include "tests/support/open_journal.h"
 #include "tests/support/own_mounts.h"
 #include "tests/support/temp_folder.h"
 
@@ -315,8 +316,8 @@ TEST(SmallDisk, BecomesReadOnlyAndWritableAgain) {
     EXPECT_TRUE(work.Submit(*journal));
     journal.reset();
     ASSERT_TRUE(disk.TryReadOnly(kRoom));
-    ExpectTold(DiskJournal::Open(store, {}).status(), "STORE_FAILED", store, "mount it writable");
-    ExpectTold(DiskJournal::Open(disk / "other", {}).status(), "STORE_FAILED", disk / "other", "mount it writable");
+    ExpectTold(test::OpenJournal(store, {}).status(), "STORE_FAILED", store, "mount it writable");
+    ExpectTold(test::OpenJournal(disk / "other", {}).status(), "STORE_FAILED", disk / "other", "mount it writable");
     disk.Resize(kRoom);
     work.ExpectAll(*Open(store));
   });

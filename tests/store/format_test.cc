@@ -10,6 +10,7 @@
 #include "store/tools/verify.h"
 #include "tests/support/format1_store.h"
 #include "tests/support/journal_calls.h"
+#include "tests/support/open_journal.h"
 #include "tests/support/store_files.h"
 #include "tests/support/temp_folder.h"
 
@@ -96,7 +97,7 @@ TEST(Format, AStoreOfFormat1IsBroughtToThisOne) {
   for (const auto& [id, job] : written.jobs) expected[id] = test::Print(job);
   for (int opened = 0; opened < 3; ++opened) {
     {
-      auto journal = DiskJournal::Open(folder / "store", {});
+      auto journal = test::OpenJournal(folder / "store", {});
       ASSERT_TRUE(journal.ok()) << journal.status().ToString();
       EXPECT_EQ(test::Remembered(**journal), expected);
       std::map<std::string, dispatch::SpentRequest> found;

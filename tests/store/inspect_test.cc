@@ -4,6 +4,7 @@
 
 #include "store/disk_journal.h"
 #include "tests/support/journal_calls.h"
+#include "tests/support/open_journal.h"
 #include "tests/support/temp_folder.h"
 
 namespace millrace::store {
@@ -20,7 +21,7 @@ class InspectTest : public testing::Test {
   const Inspection& See(const std::function<void(DiskJournal&)>& write) {
     store_.reset();
     {
-      auto journal = DiskJournal::Open(folder.path(), {});
+      auto journal = test::OpenJournal(folder.path(), {});
       EXPECT_TRUE(journal.ok());
       write(**journal);
     }

@@ -6,6 +6,7 @@
 #include "store/disk_journal.h"
 #include "tests/support/dispatch_fixture.h"
 #include "tests/support/fake_disk.h"
+#include "tests/support/open_journal.h"
 #include "tests/support/temp_folder.h"
 
 namespace millrace::test {
@@ -23,7 +24,7 @@ class Recovery : public testing::Test {
       std::filesystem::rename(Copy(), Store());
       crashed_ = false;
     }
-    auto journal = DiskJournal::Open(Store(), {});
+    auto journal = test::OpenJournal(Store(), {});
     ASSERT_TRUE(journal.ok()) << journal.status().ToString();
     setup.journal = journal->get();
     WithDispatcher(setup, [&](DispatchFixture& d) {

@@ -15,6 +15,7 @@
 
 #include "store/disk_journal.h"
 #include "tests/support/journal_calls.h"
+#include "tests/support/open_journal.h"
 #include "tests/support/temp_folder.h"
 
 #if defined(__SANITIZE_THREAD__)
@@ -37,7 +38,7 @@ using test::Remembered;
 using test::TempFolder;
 
 std::unique_ptr<DiskJournal> Open(const std::string& folder, DiskJournalOptions options = {}) {
-  auto journal = DiskJournal::Open(folder, options);
+  auto journal = test::OpenJournal(folder, options);
   EXPECT_TRUE(journal.ok()) << journal.status().ToString();
   return journal.ok() ? *std::move(journal) : nullptr;
 }
@@ -230,7 +231,7 @@ TEST(RocksDisk, WhatWasAcknowledgedIsThereAfterKill9) {
 TEST(RocksDisk, ASecondOneOnTheSameFolderIsRefused) {
   TempFolder folder;
   auto first = Open(folder.path());
-  auto second = DiskJournal::Open(folder.path(), {});
+  auto second = test::OpenJournal(folder.path(), {});
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.status().reason(), "STORE_IN_USE") << second.status().ToString();
   EXPECT_TRUE(Accept(*first, RandomRecords(1).New()).ok());
@@ -239,9 +240,9 @@ TEST(RocksDisk, ASecondOneOnTheSameFolderIsRefused) {
 TEST(RocksDisk, AFolderThatCannotBeWrittenIsAnError) {
   TempFolder folder;
   WriteFile(folder / "file", "not a folder");
-  EXPECT_EQ(DiskJournal::Open(folder / "file", {}).status().reason(), "STORE_FAILED");
+  EXPECT_EQ(test::OpenJournal(folder / "file", {}).status().reason(), "STORE_FAILED");
   // The superuser may write anywhere but there.
-  EXPECT_EQ(DiskJournal::Open("/proc/millrace", {}).status().reason(), "STORE_FAILED");
+  EXPECT_EQ(test::OpenJournal("/proc/millrace", {}).status().reason(), "STORE_FAILED");
 }
 
 // ---- Damage ----------------------------------------------------------------------------------------------------------------
@@ -284,7 +285,7 @@ TEST(RocksDisk, ADamagedFileIsAnErrorOrMakesNoDifference) {
       const size_t at = random.Below(log ? bytes.size() / 2 : bytes.size());
       bytes[at] ^= static_cast<char>(1u << random.Below(8));
       WriteFile(trial + "/" + name, bytes);
-      auto journal = DiskJournal::Open(trial, {});
+      auto journal = test::OpenJournal(trial, {});
       Status status = journal.status();
       std::map<JobId, std::string> found;
       if (status.ok()) {
@@ -319,7 +320,7 @@ TEST(RocksDisk, ALostFileIsAnError) {
     fs::remove(file);
   }
   ASSERT_GT(tables, 0);
-  auto journal = DiskJournal::Open(folder / "store", {});
+  auto journal = test::OpenJournal(folder / "store", {});
   Status status = journal.status();
   if (status.ok()) Remembered(**journal, &status);
   EXPECT_FALSE(status.ok());

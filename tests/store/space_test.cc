@@ -7,6 +7,7 @@
 
 #include "store/disk_journal.h"
 #include "tests/support/dispatch_fixture.h"
+#include "tests/support/open_journal.h"
 #include "tests/support/temp_folder.h"
 
 namespace millrace::test {
@@ -28,7 +29,7 @@ TEST(Space, ComesBackAfterABurstOfLargeJobs) {
   constexpr uint64_t kMiB = uint64_t{1} << 20;
   constexpr int kJobs = 300;
   TempFolder folder;
-  auto journal = store::DiskJournal::Open(folder.path(), {.durability = Durability::kNone});
+  auto journal = test::OpenJournal(folder.path(), {.durability = Durability::kNone});
   ASSERT_TRUE(journal.ok());
   DispatchSetup setup;
   setup.journal = journal->get();

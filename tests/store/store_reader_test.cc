@@ -14,6 +14,7 @@
 #include "store/rocks/rocks_disk.h"
 #include "store/tools/verify.h"
 #include "tests/support/journal_calls.h"
+#include "tests/support/open_journal.h"
 #include "tests/support/store_files.h"
 #include "tests/support/temp_folder.h"
 
@@ -31,7 +32,7 @@ std::map<JobId, JobRecord> Fill(const std::string& folder, int jobs) {
   std::map<JobId, JobRecord> written;
   RandomRecords random(1);
   for (int half = 0; half < 2; ++half) {
-    auto journal = DiskJournal::Open(folder, {});
+    auto journal = test::OpenJournal(folder, {});
     EXPECT_TRUE(journal.ok());
     for (int i = 0; i < jobs / 2; ++i) {
       const JobRecord record = random.New();
@@ -84,7 +85,7 @@ TEST(StoreReader, SeesOfATornLogWhatADaemonWillFindAndLeavesItAsItIs) {
   TempFolder folder;
   RandomRecords random(1);
   {
-    auto journal = DiskJournal::Open(folder.path(), {.durability = Durability::kNone});
+    auto journal = test::OpenJournal(folder.path(), {.durability = Durability::kNone});
     ASSERT_TRUE(journal.ok());
     for (int i = 0; i < 200; ++i) {
       JobRecord record = random.New();
@@ -107,7 +108,7 @@ TEST(StoreReader, SeesOfATornLogWhatADaemonWillFindAndLeavesItAsItIs) {
   EXPECT_GT(report->jobs, 0);
   EXPECT_LT(report->jobs, 100);
   EXPECT_TRUE(FilesOf(folder.path()) == before);
-  auto journal = DiskJournal::Open(folder.path(), {});
+  auto journal = test::OpenJournal(folder.path(), {});
   ASSERT_TRUE(journal.ok()) << journal.status().ToString();
   EXPECT_EQ(test::Remembered(**journal).size(), static_cast<size_t>(report->jobs));
 }
@@ -152,18 +153,18 @@ TEST(StoreReader, KeepsADaemonOutWhileItReadsAndNoOtherReader) {
     ASSERT_TRUE(store.ok());
     // What a starting daemon would mend, the torn end of a log among it, is left alone as well.
     const auto before = FilesOf(folder.path());
-    EXPECT_EQ(DiskJournal::Open(folder.path(), {}).status().reason(), "STORE_IN_USE");
+    EXPECT_EQ(test::OpenJournal(folder.path(), {}).status().reason(), "STORE_IN_USE");
     EXPECT_TRUE(FilesOf(folder.path()) == before);
     EXPECT_TRUE(StoreReader::Open(folder.path()).ok());
   }
-  EXPECT_TRUE(DiskJournal::Open(folder.path(), {}).ok());
+  EXPECT_TRUE(test::OpenJournal(folder.path(), {}).ok());
 }
 
 // Run by the test below in a process of its own, whose number is to be named. Ends with its standard input.
 TEST(StoreReaderChild, DISABLED_HasTheStoreOpen) {
   const char* folder = getenv("MILLRACE_STORE");
   ASSERT_NE(folder, nullptr);
-  auto journal = DiskJournal::Open(folder, {});
+  auto journal = test::OpenJournal(folder, {});
   ASSERT_TRUE(journal.ok());
   ASSERT_EQ(write(STDERR_FILENO, "!", 1), 1);
   char byte;

@@ -8,6 +8,7 @@
 #include "store/rocks/rocks_disk.h"
 #include "store/tools/inspect.h"
 #include "tests/support/journal_calls.h"
+#include "tests/support/open_journal.h"
 #include "tests/support/store_files.h"
 #include "tests/support/temp_folder.h"
 
@@ -24,7 +25,7 @@ using enum store::Change::Kind;
 class VerifyTest : public testing::Test {
  protected:
   void SetUp() override {
-    auto journal = DiskJournal::Open(Store(), {});
+    auto journal = test::OpenJournal(Store(), {});
     ASSERT_TRUE(journal.ok());
     // Job 0 has ended. Its payload, and that of job 1, has a record of its own; that of job 2 has none.
     for (const size_t bytes : {600, 700, 500, 1, 10, 1000, 0, 512, 513, 20}) {
@@ -106,7 +107,7 @@ TEST_F(VerifyTest, AJobThatWasRetriedIsSoundWithTheRequestIdThatItKeeps) {
   const dispatch::EndedJob was = EndedOf(jobs[0]);
   random.Live(&jobs[0]);
   {
-    auto journal = DiskJournal::Open(Store(), {});
+    auto journal = test::OpenJournal(Store(), {});
     ASSERT_TRUE(journal.ok());
     ASSERT_TRUE(test::Revive(**journal, jobs[0], was).ok());
   }
@@ -335,9 +336,9 @@ TEST_F(VerifyTest, NamesAJobToInspectAsUnreadable) {
 // Any byte of any file: a report that says damaged, or one that says sound and is right, since every job is as it was written. Never
 // anything else, and nothing on the disk changes.
 TEST_F(VerifyTest, AFlippedBitAnywhereIsFoundOrMakesNoDifference) {
-  DiskJournal::Open(Store(), {}).value().reset();  // What was in the log lies in tables.
+  test::OpenJournal(Store(), {}).value().reset();  // What was in the log lies in tables.
   {
-    auto journal = DiskJournal::Open(Store(), {});
+    auto journal = test::OpenJournal(Store(), {});
     ASSERT_TRUE(journal.ok());
     for (int i = 0; i < 10; ++i) {
       jobs.push_back(random.New());
@@ -387,7 +388,7 @@ TEST_F(VerifyTest, AFlippedBitAnywhereIsFoundOrMakesNoDifference) {
 }
 
 TEST_F(VerifyTest, ATableThatCannotBeReadIsOneProblemAndInspectSaysWhatItCan) {
-  DiskJournal::Open(Store(), {}).value().reset();
+  test::OpenJournal(Store(), {}).value().reset();
   std::vector<fs::path> files(fs::directory_iterator(Store()), fs::directory_iterator{});
   std::erase_if(files, [](const fs::path& file) { return file.extension() != ".sst"; });
   std::sort(files.begin(), files.end());  // By shelf: the format, then as in Shelf.
@@ -415,7 +416,7 @@ TEST_F(VerifyTest, ATableThatCannotBeReadIsOneProblemAndInspectSaysWhatItCan) {
 }
 
 TEST_F(VerifyTest, ALostTableIsAReport) {
-  DiskJournal::Open(Store(), {}).value().reset();
+  test::OpenJournal(Store(), {}).value().reset();
   std::vector<fs::path> files(fs::directory_iterator(Store()), fs::directory_iterator{});
   std::erase_if(files, [](const fs::path& file) { return file.extension() != ".sst"; });
   ASSERT_FALSE(files.empty());
