@@ -141,10 +141,10 @@ Result<BackupReport> MakeBackup(const std::string& folder, const std::string& da
 }
 
 void Backups::Start(const std::string& folder, Done done) {
-  std::unique_lock lock(mutex_);
+  ThreadGuard guard(mutex_);
   if (stopped_ || running_) {
     const bool stopped = stopped_;
-    lock.unlock();
+    guard.Unlock();
     return done(stopped ? Unavailable("DRAINING", "the daemon is stopping: make the backup of its folder then")
                         : FailedPrecondition("BACKUP_RUNNING", "another backup is being made; wait for its end"));
   }
@@ -160,7 +160,7 @@ void Backups::Start(const std::string& folder, Done done) {
       LogWarning("backup: %s", report.status().message().c_str());
     }
     {
-      std::lock_guard guard(mutex_);
+      ThreadGuard ended(mutex_);
       running_ = false;
     }
     done(std::move(report));
@@ -171,7 +171,7 @@ void Backups::Start(const std::string& folder, Done done) {
 void Backups::Stop() {
   std::thread last;
   {
-    std::lock_guard guard(mutex_);
+    ThreadGuard guard(mutex_);
     stopped_ = true;
     last = std::move(thread_);
   }

@@ -9,11 +9,11 @@
 #pragma once
 
 #include <functional>
-#include <mutex>
 #include <string>
 #include <thread>
 
 #include "base/status.h"
+#include "base/thread_mutex.h"
 #include "dispatch/backup.h"
 
 namespace millrace::store {
@@ -41,9 +41,10 @@ class Backups final : public dispatch::Backups {
  private:
   const std::string data_dir_;
   const Checkpoint checkpoint_;
-  std::mutex mutex_;
-  bool running_ = false, stopped_ = false;
-  std::thread thread_;  // Of the newest one.
+  ThreadMutex mutex_;
+  bool running_ MR_GUARDED_BY(mutex_) = false;
+  bool stopped_ MR_GUARDED_BY(mutex_) = false;
+  std::thread thread_ MR_GUARDED_BY(mutex_);  // The newest one.
 };
 
 }  // namespace millrace::store

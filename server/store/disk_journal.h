@@ -20,7 +20,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -30,6 +29,7 @@
 
 #include "base/histogram.h"
 #include "base/status.h"
+#include "base/thread_mutex.h"
 #include "dispatch/journal.h"
 #include "runtime/lock.h"
 #include "store/disk.h"
@@ -154,17 +154,17 @@ class DiskJournal final : public dispatch::Journal {
   const std::unique_ptr<Disk> disk_;  // Writing is the commit thread's.
 
   mutable rt::Lock lock_;
-  Notes notes_;  // Noted, in order.
-  Status health_;
-  bool troubled_ = false;  // The disk has something to tell.
-  bool stopping_ = false;
-  bool sleeping_ = false;  // The commit thread: whoever has something for it wakes it.
+  Notes notes_ MR_GUARDED_BY(lock_);  // Noted, in order.
+  Status health_ MR_GUARDED_BY(lock_);
+  bool troubled_ MR_GUARDED_BY(lock_) = false;  // The disk has something to tell.
+  bool stopping_ MR_GUARDED_BY(lock_) = false;
+  bool sleeping_ MR_GUARDED_BY(lock_) = false;  // The commit thread: whoever has something for it wakes it.
   // Changes when the commit thread is woken. A futex: the mutex of a condition variable could be held by a fiber that was stopped.
   std::atomic<uint32_t> woken_{0};
 
   rt::Lock answer_lock_;
-  std::vector<Answer> answers_;
-  bool no_more_answers_ = false;
+  std::vector<Answer> answers_ MR_GUARDED_BY(answer_lock_);
+  bool no_more_answers_ MR_GUARDED_BY(answer_lock_) = false;
   std::atomic<uint32_t> answered_{0};
 
   // Of the commit thread.
@@ -173,8 +173,8 @@ class DiskJournal final : public dispatch::Journal {
   std::chrono::steady_clock::time_point synced_at_{};
   uint64_t promised_ = 0;  // Disk::Position when the last call was answered.
 
-  std::mutex watch_lock_;
-  std::function<void(const Status&)> watcher_;
+  ThreadMutex watch_lock_;
+  std::function<void(const Status&)> watcher_ MR_GUARDED_BY(watch_lock_);
 
   std::optional<uint64_t> other_specs_;  // Of Load: specs of jobs that are not alive.
   std::atomic<uint64_t> garbage_bytes_{0};

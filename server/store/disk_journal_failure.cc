@@ -25,7 +25,7 @@ Status DiskJournal::Health() const {
 }
 
 void DiskJournal::WatchHealth(std::function<void(const Status&)> watcher) {
-  std::lock_guard guard(watch_lock_);
+  ThreadGuard guard(watch_lock_);
   watcher_ = std::move(watcher);
   if (watcher_) watcher_(Health());
 }
@@ -38,7 +38,7 @@ void DiskJournal::SetHealth(const Status& status) {
     health_ = status;
   }
   if (!turned) return;
-  std::lock_guard guard(watch_lock_);
+  ThreadGuard guard(watch_lock_);
   if (watcher_) watcher_(status);
 }
 

@@ -10,14 +10,22 @@ using dispatch::JobRecord;
 using dispatch::SpentRequest;
 
 Status MemoryJournal::Load(const std::function<void(JobRecord)>& each) {
-  for (const auto& [id, record] : living_) each(record);
+  std::vector<JobRecord> living;
+  {
+    rt::LockGuard guard(lock_);
+    for (const auto& [id, record] : living_) living.push_back(record);
+  }
+  for (JobRecord& record : living) each(std::move(record));
   return OkStatus();
 }
 
 Status MemoryJournal::LoadEnded(const std::function<void(const EndedJob&)>& each) {
   std::vector<EndedJob> ended;
-  for (const auto* next = ended_.FirstAfter({}); next != nullptr; next = ended_.FirstAfter(ended.back().id)) {
-    ended.push_back(dispatch::EndedOf(**next));
+  {
+    rt::LockGuard guard(lock_);
+    for (const auto* next = ended_.FirstAfter({}); next != nullptr; next = ended_.FirstAfter(ended.back().id)) {
+      ended.push_back(dispatch::EndedOf(**next));
+    }
   }
   std::stable_sort(ended.begin(), ended.end(),
                    [](const EndedJob& a, const EndedJob& b) { return a.finished < b.finished; });
@@ -26,7 +34,12 @@ Status MemoryJournal::LoadEnded(const std::function<void(const EndedJob&)>& each
 }
 
 Status MemoryJournal::LoadRequests(const std::function<void(SpentRequest)>& each) {
-  for (const auto& [request_id, request] : requests_) each(request);
+  std::vector<SpentRequest> requests;
+  {
+    rt::LockGuard guard(lock_);
+    for (const auto& [request_id, request] : requests_) requests.push_back(request);
+  }
+  for (SpentRequest& request : requests) each(std::move(request));
   return OkStatus();
 }
 

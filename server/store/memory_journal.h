@@ -46,10 +46,10 @@ class MemoryJournal final : public dispatch::Journal {
 
  private:
   const Keep keep_;
-  mutable rt::Lock lock_;  // Guards what follows.
-  dispatch::IdTable<const dispatch::JobRecord> ended_;
-  std::map<JobId, dispatch::JobRecord> living_;  // kAll.
-  std::map<std::string, dispatch::SpentRequest> requests_;
+  mutable rt::Lock lock_;
+  dispatch::IdTable<const dispatch::JobRecord> ended_ MR_GUARDED_BY(lock_);
+  std::map<JobId, dispatch::JobRecord> living_ MR_GUARDED_BY(lock_);  // kAll.
+  std::map<std::string, dispatch::SpentRequest> requests_ MR_GUARDED_BY(lock_);
 };
 
 }  // namespace millrace::store

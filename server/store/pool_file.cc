@@ -87,7 +87,7 @@ Result<dispatch::PoolWishes> PoolFile::Load() {
 }
 
 Status PoolFile::Keep(uint64_t version, const dispatch::PoolWishes& wishes) {
-  std::lock_guard guard(mutex_);
+  ThreadGuard guard(mutex_);
   if (version <= written_) return OkStatus();
   const std::string temporary = path_ + ".new", folder = std::filesystem::path(path_).parent_path().string();
   if (const int error = WriteAndSync(temporary, Print(wishes)); error != 0) {

@@ -2,9 +2,9 @@
 // holds no job: a backup leaves it out, so a daemon that is started on a copy begins with every pool active.
 #pragma once
 
-#include <mutex>
 #include <string>
 
+#include "base/thread_mutex.h"
 #include "dispatch/pool_memory.h"
 
 namespace millrace::store {
@@ -19,8 +19,8 @@ class PoolFile final : public dispatch::PoolMemory {
 
  private:
   const std::string path_;
-  std::mutex mutex_;  // Guards the file and what follows.
-  uint64_t written_ = 0;
+  ThreadMutex mutex_;  // Guards the file as well.
+  uint64_t written_ MR_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace millrace::store

@@ -2,51 +2,53 @@
 #pragma once
 
 #include <condition_variable>
-#include <mutex>
+
+#include "base/thread_mutex.h"
 
 namespace millrace::store {
 
-// Who reads holds the store open, and waits while it is being opened anew. Only threads that may sleep come here: none of a fiber's that can be stopped inside.
+// Whoever reads holds the store open, and waits while it is being opened anew. Only for threads that may sleep; not for a fiber,
+// which may be stopped while it is inside.
 class OpenGate {
  public:
   // False: it is not open now.
   bool Enter() {
-    std::unique_lock guard(lock_);
-    settled_.wait(guard, [this] { return !changing_; });
+    ThreadGuard guard(lock_);
+    while (changing_) guard.Wait(settled_);
     if (!open_) return false;
     ++inside_;
     return true;
   }
   void Leave() {
-    std::lock_guard guard(lock_);
+    ThreadGuard guard(lock_);
     if (--inside_ == 0) left_.notify_all();
   }
   void Open() {
-    std::lock_guard guard(lock_);
+    ThreadGuard guard(lock_);
     open_ = true;
     changing_ = false;
     settled_.notify_all();
   }
   // Open or StayClosed is to follow.
   void Close() {
-    std::unique_lock guard(lock_);
+    ThreadGuard guard(lock_);
     open_ = false;
     changing_ = true;
-    left_.wait(guard, [this] { return inside_ == 0; });
+    while (inside_ != 0) guard.Wait(left_);
   }
   // Nothing where it was opened.
   void StayClosed() {
-    std::lock_guard guard(lock_);
+    ThreadGuard guard(lock_);
     changing_ = false;
     settled_.notify_all();
   }
 
  private:
-  std::mutex lock_;
+  ThreadMutex lock_;
   std::condition_variable left_, settled_;
-  bool open_ = false;
-  bool changing_ = false;
-  int inside_ = 0;
+  bool open_ MR_GUARDED_BY(lock_) = false;
+  bool changing_ MR_GUARDED_BY(lock_) = false;
+  int inside_ MR_GUARDED_BY(lock_) = 0;
 };
 
 class Inside {

@@ -15,11 +15,11 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <mutex>
 #include <system_error>
 #include <utility>
 
 #include "base/log.h"
+#include "base/thread_mutex.h"
 #include "store/disk_errors.h"
 #include "store/migrate.h"
 #include "store/rocks/durable_folder.h"
@@ -189,7 +189,7 @@ class RocksDisk final : public Disk {
 
   // What was in the logs is read again and written to new files, whatever of it had reached the disk.
   Status Reopen() override {
-    std::lock_guard guard(checkpoint_mutex_);
+    ThreadGuard guard(checkpoint_mutex_);
     Close();
     Status status = Open(/*may_make=*/false);
     if (!status.ok() && !db_ && looked_over_) OpenToRead();
@@ -204,7 +204,7 @@ class RocksDisk final : public Disk {
 
   // Without a flush: one that failed would stop all writing. What is in memory only is in the log, which is copied.
   Status Checkpoint(const std::string& folder) override {
-    std::lock_guard guard(checkpoint_mutex_);
+    ThreadGuard guard(checkpoint_mutex_);
     if (!db_ || only_to_read_) return NotOpen();
     rocksdb::Checkpoint* made = nullptr;
     MR_RETURN_IF_ERROR(FromRocks(rocksdb::Checkpoint::Create(db_.get(), &made), folder_));
@@ -294,8 +294,11 @@ class RocksDisk final : public Disk {
   Status AddMarks() {
     if (table_news_->any()) {
       // A checkpoint has the manifest as of its beginning, with batches that are written meanwhile. They must not say more of it.
-      std::unique_lock no_checkpoint(checkpoint_mutex_, std::try_to_lock);
-      if (no_checkpoint) MR_RETURN_IF_ERROR(LookAtManifest());
+      if (checkpoint_mutex_.try_lock()) {
+        const Status looked = LookAtManifest();
+        checkpoint_mutex_.unlock();
+        MR_RETURN_IF_ERROR(looked);
+      }
     }
     rocksdb::Status status;
     if (all_synced_) status = batch_.PutLogData(kSyncedMark);
@@ -422,7 +425,7 @@ class RocksDisk final : public Disk {
   const RocksDiskOptions options_;
   FolderLock lock_;
   const std::shared_ptr<rocksdb::Cache> cache_;
-  std::mutex checkpoint_mutex_;  // db_ is not closed under a checkpoint. Only those of the other calls change it.
+  ThreadMutex checkpoint_mutex_;  // db_ is not closed under a checkpoint. Only those of the other calls change it.
   const std::shared_ptr<Trouble> trouble_ = std::make_shared<Trouble>();
   const std::shared_ptr<TableNews> table_news_ = std::make_shared<TableNews>();
   std::unique_ptr<rocksdb::DB> db_;

@@ -9,10 +9,10 @@
 #include <cstdio>
 #include <cstring>
 #include <functional>
-#include <mutex>
 #include <utility>
 
 #include "base/log.h"
+#include "base/thread_mutex.h"
 
 namespace millrace::store {
 
@@ -36,7 +36,7 @@ class RocksLog final : public rocksdb::Logger {
 class Trouble final : public rocksdb::EventListener {
  public:
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override {
-    std::lock_guard guard(lock_);
+    ThreadGuard guard(lock_);
     if (status_.ok()) status_ = *status;
     const bool ours =  // The write that met it tells its caller.
         reason == rocksdb::BackgroundErrorReason::kWriteCallback || reason == rocksdb::BackgroundErrorReason::kMemTable;
@@ -47,22 +47,22 @@ class Trouble final : public rocksdb::EventListener {
   }
 
   rocksdb::Status Get() {
-    std::lock_guard guard(lock_);
+    ThreadGuard guard(lock_);
     return status_;
   }
   void Forget() {
-    std::lock_guard guard(lock_);
+    ThreadGuard guard(lock_);
     status_ = rocksdb::Status();
   }
   void Call(std::function<void()> call) {
-    std::lock_guard guard(lock_);
+    ThreadGuard guard(lock_);
     call_ = std::move(call);
   }
 
  private:
-  std::mutex lock_;  // Of plain threads only.
-  rocksdb::Status status_;
-  std::function<void()> call_;
+  ThreadMutex lock_;
+  rocksdb::Status status_ MR_GUARDED_BY(lock_);
+  std::function<void()> call_ MR_GUARDED_BY(lock_);
 };
 
 // That the manifest has grown: there are other tables than before. Any thread.
