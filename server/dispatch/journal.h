@@ -20,6 +20,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -29,6 +30,10 @@
 #include "job/lifecycle.h"
 
 namespace millrace::dispatch {
+
+// The reason of a Status: another daemon owns the store now, and nothing of this one is written any more. What was not
+// committed before never will be.
+inline constexpr std::string_view kNotOwner = "NOT_OWNER";
 
 // A job as it is remembered.
 struct JobRecord {

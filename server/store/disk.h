@@ -1,9 +1,13 @@
-// Disk: the ordered map that DiskJournal keeps its records in: several shelves, batches that are written as a whole, reading in id
-// order. rocks_disk.h is the real one; a test has one that fails on demand.
-//   Threads   Write, Sync and Reopen one at a time; Read, Scan, Bytes, Reclaim and Checkpoint on any thread beside them. Every call may
-//             take as long as the disk takes, and may wait on locks of a library: on a fiber, inside rt::Blocking.
-//   Errors    Of Write and Sync: what was being written is on the disk, or not, or in part. Nothing but Reopen may follow, and
-//             then what is not known to be there is written once more.
+// Disk: the ordered map that DiskJournal keeps its records in: several shelves, batches that are written as a whole, reading
+// in key order. It is the seam for engines: rocks/rocks_disk.h answers it on one machine, a test with a disk that fails on
+// demand.
+//   Threads   Write, Sync and Reopen one at a time; Read, Scan, Bytes, Reclaim and Checkpoint on any thread beside them. Every
+//             call may take as long as the disk takes, and may wait on locks of a library: on a fiber, inside rt::Blocking.
+//   Errors    When Write or Sync fails, what was being written is on the disk, or not, or in part. Nothing but Reopen may
+//             follow, and then what is not known to be there is written once more.
+//             STORE_DAMAGED, from any call: what is there cannot be trusted any more, and trying again does not help.
+//             NOT_OWNER (kNotOwner), from Write, Sync or Reopen of a disk that several machines reach: another daemon owns it
+//             now. Nothing of the batch is there, and this daemon writes no more: not even Reopen follows.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +23,7 @@
 
 namespace millrace::store {
 
-// Keys are job ids (KeyOf); of kEnded finish times and job ids (KeyOfEnded), of kRequests request ids.
+// Keys are job ids (KeyOf); on kEnded finish times and job ids (KeyOfEnded), on kRequests request ids.
 enum class Shelf : uint8_t { kSpec, kLive, kFinished, kRequests, kPayload, kEnded };
 inline constexpr size_t kShelves = 6;
 
@@ -39,15 +43,15 @@ class Disk {
   virtual Status Write(std::span<const Change> changes) = 0;
   // Everything written so far survives a loss of power.
   virtual Status Sync() = 0;
-  // After an error: begins anew with what is on the disk; waits for who reads. If it fails, what is on the disk may be read where that
-  // is possible. STORE_DAMAGED, of this or the others: it cannot be trusted any more, and trying again does not help.
+  // After an error: begins anew with what is on the disk; waits for whoever reads. If it fails, what is on the disk may be read
+  // where that is possible.
   virtual Status Reopen() = 0;
-  // Grows with each change that is written. After Reopen: that of the changes that are there.
+  // A number that grows with each change that is written. After Reopen: the number that belongs to the changes that are there.
   virtual uint64_t Position() const = 0;
   // For messages: the folder.
   virtual const std::string& Name() const = 0;
-  // Called on any thread when the disk is found to fail while nobody writes; Write and Sync say how from then on, until Reopen. It
-  // must not call the disk. Empty: when this returns nobody is called any more.
+  // `call` is called on any thread when the disk is found to fail while nobody writes; Write and Sync say how from then on,
+  // until Reopen. It must not call the disk. After a call with an empty one nobody is called any more.
   virtual void OnTrouble(std::function<void()>) {}
 
   // ---- Reading. UNAVAILABLE: not now. INTERNAL STORE_DAMAGED: the disk cannot be trusted.
@@ -82,8 +86,9 @@ class Disk {
   // A Reclaim that is under way ends soon, and every later one at once.
   virtual void NoMoreReclaim() = 0;
 
-  // Makes `folder`, which is not there yet, into a disk of its own with everything written so far. Any thread, while the others are
-  // called; only Reopen waits for its end. After an error something may be left in the folder. The files are not synced.
+  // Makes `folder`, which is not there yet, into a disk of its own with everything written so far. Any thread, while the
+  // others are called; only Reopen waits for its end. After an error something may be left in the folder. The files are not
+  // synced.
   virtual Status Checkpoint(const std::string& folder) = 0;
 };
 

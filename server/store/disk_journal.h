@@ -12,7 +12,8 @@
 //   Failure   When a write fails, the submits in it fail, and new ones fail at once with the disk's word. Every other record is
 //             kept and written again, on a store opened anew, until it succeeds. Never an fsync again on the same pages: after
 //             one that failed, the kernel may have dropped them and call the next a success. What turns out to be damaged stays
-//             closed until a restart. All this is in disk_journal_failure.cc.
+//             closed until a restart. When the disk says that another daemon owns it (dispatch::kNotOwner), every record fails
+//             with that from then on, and nothing is written or tried again. All this is in disk_journal_failure.cc.
 #pragma once
 
 #include <atomic>
@@ -138,6 +139,8 @@ class DiskJournal final : public dispatch::Journal {
   void RefuseSubmits(const Status& status, Notes& notes, size_t tried);
   void TakeMore(Notes& notes);
   void AwaitRetry(Nanos delay);
+  // Another daemon owns the store now: answers everything with `status`, until the end.
+  void RefuseAll(const Status& status, Notes notes);
   Status Reopen();
   void SetHealth(const Status& status);
   Status SyncIfDue(bool now);

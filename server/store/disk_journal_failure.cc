@@ -58,6 +58,7 @@ void DiskJournal::WorkThroughFailure(Status status, Notes notes, size_t tried) {
   unsynced_ = false;  // Reopen sees to that.
   // From here on no submit is noted any more.
   TakeMore(notes);
+  if (status.reason() == dispatch::kNotOwner) return RefuseAll(status, std::move(notes));
   RefuseSubmits(status, notes, tried);
   Nanos delay = options_.retry_delay;
   for (;;) {
@@ -69,6 +70,10 @@ void DiskJournal::WorkThroughFailure(Status status, Notes notes, size_t tried) {
       status = Reopen();
       if (status.ok()) status = Commit(notes, &tried);
       if (status.ok()) break;
+      if (status.reason() == dispatch::kNotOwner) {
+        SetHealth(status);
+        return RefuseAll(status, std::move(notes));
+      }
       if (IsDamage(status)) LogError("no new jobs are accepted until a restart: %s", status.message().c_str());
       SetHealth(status);
     }
@@ -83,6 +88,17 @@ void DiskJournal::WorkThroughFailure(Status status, Notes notes, size_t tried) {
   }
   SetHealth(OkStatus());
   LogInfo("the store can be written again, and new jobs are accepted");
+}
+
+void DiskJournal::RefuseAll(const Status& status, Notes notes) {
+  do {
+    std::vector<Answer> answers;
+    for (const Note& note : notes) {
+      if (note.waiter != nullptr) answers.push_back({note.waiter, status});
+    }
+    Tell(std::move(answers));
+    notes.clear();
+  } while (AwaitNotes(&notes));
 }
 
 Status DiskJournal::Reopen() {

@@ -270,6 +270,45 @@ TEST_F(DiskJournalTest, ADiskThatComesBackWithoutWhatItHadKeptStaysClosed) {
   EXPECT_NE(journal_->Health().message().find("the platter"), std::string::npos);
 }
 
+TEST_F(DiskJournalTest, WhereAnotherDaemonOwnsTheDiskEveryRecordFailsAndNothingIsTriedAgain) {
+  Open();
+  JobRecord job = random.New();
+  ASSERT_TRUE(Accept(*journal_, job).ok());
+  platter.GiveToAnother();
+  const int writes = platter.Count(&Platter::writes);
+  EXPECT_EQ(Accept(*journal_, random.New()).reason(), dispatch::kNotOwner);
+  EXPECT_EQ(journal_->Health().reason(), dispatch::kNotOwner);
+  random.Ended(&job);
+  EXPECT_EQ(test::Change(*journal_, job).reason(), dispatch::kNotOwner);
+  CommitCall flush;
+  journal_->Flush(&flush);
+  EXPECT_EQ(flush.Await().reason(), dispatch::kNotOwner);
+  journal_->Stop();
+  EXPECT_EQ(platter.Count(&Platter::writes), writes + 1);
+  EXPECT_EQ(platter.Count(&Platter::reopens), 0);
+}
+
+TEST_F(DiskJournalTest, WhatAFailureLeftToBeWrittenFailsWhereAnotherDaemonTookTheDiskMeanwhile) {
+  Open();
+  JobRecord job = random.New();
+  ASSERT_TRUE(Accept(*journal_, job).ok());
+  platter.Hold(true);
+  platter.FailNext(1);
+  random.Ended(&job);
+  CommitCall ended;
+  Note(job, &ended, Journal::Accepting::kNo);
+  platter.AwaitWrite();
+  {
+    std::lock_guard guard(platter.lock);
+    platter.reopen_says = FailedPrecondition("NOT_OWNER", "another daemon owns the platter");
+  }
+  platter.Hold(false);
+  EXPECT_EQ(ended.Await().reason(), dispatch::kNotOwner);
+  EXPECT_EQ(journal_->Health().reason(), dispatch::kNotOwner);
+  journal_->Stop();
+  EXPECT_EQ(platter.Count(&Platter::reopens), 1);
+}
+
 TEST_F(DiskJournalTest, TroubleInTheBackgroundIsToldAlsoWhenNobodyWrites) {
   Open({.retry_delay = std::chrono::hours(1)});
   std::vector<std::string> told;

@@ -33,6 +33,7 @@ struct Platter {
   int writes = 0, syncs = 0, reopens = 0, reclaims = 0;
   uint64_t position = 0;
   Status reopen_says;  // If it is an error, Reopen fails with it.
+  bool owned_by_another = false;
   std::function<void()> trouble;
   bool broken = false;  // A failure that no Reopen has followed.
 
@@ -54,6 +55,10 @@ struct Platter {
     failures = count;
     half = after_writing;
   }
+  void GiveToAnother() {
+    std::lock_guard guard(lock);
+    owned_by_another = true;
+  }
   int Count(int Platter::*which) {
     std::lock_guard guard(lock);
     return this->*which;
@@ -72,6 +77,7 @@ class FakeDisk final : public store::Disk {
     --platter_.waiting;
     EXPECT_FALSE(platter_.broken) << "written without Reopen after a failure";
     ++platter_.writes;
+    if (platter_.owned_by_another) return FailedPrecondition("NOT_OWNER", "another daemon owns the platter");
     bool fails = platter_.failures > 0 && platter_.failures-- > 0;
     if (platter_.writes_left >= 0) fails |= platter_.writes_left == 0 || platter_.writes_left-- == 0;
     if (!fails || platter_.half) {
