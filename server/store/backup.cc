@@ -91,8 +91,8 @@ Status SyncPath(const std::string& path, int flags) {
 
 Status SyncFolder(const std::string& path) { return SyncPath(path, O_RDONLY | O_DIRECTORY); }
 
-// Gives the files their modes, has them on the disk and counts them. What was linked may not have been synced either: with ack none
-// nobody asked for it yet.
+// Gives the files their modes, has them on the disk and counts them. What was linked may not have been synced either:
+// with ack none nobody asked for it yet.
 Status Finish(const std::string& store, BackupReport* report) {
   if (chmod(store.c_str(), 0700) != 0) return FromSystem(store, errno);
   std::error_code error;

@@ -1,13 +1,14 @@
-// Disk: the ordered map that DiskJournal keeps its records in: several shelves, batches that are written as a whole, reading
-// in key order. It is the seam for engines: rocks/rocks_disk.h answers it on one machine, a test with a disk that fails on
-// demand.
-//   Threads   Write, Sync and Reopen one at a time; Read, Scan, Bytes, Reclaim and Checkpoint on any thread beside them. Every
-//             call may take as long as the disk takes, and may wait on locks of a library: on a fiber, inside rt::Blocking.
-//   Errors    When Write or Sync fails, what was being written is on the disk, or not, or in part. Nothing but Reopen may
-//             follow, and then what is not known to be there is written once more.
-//             STORE_DAMAGED, from any call: what is there cannot be trusted any more, and trying again does not help.
-//             NOT_OWNER (kNotOwner), from Write, Sync or Reopen of a disk that several machines reach: another daemon owns it
-//             now. Nothing of the batch is there, and this daemon writes no more: not even Reopen follows.
+// Disk: the ordered map that DiskJournal keeps its records in: several shelves, batches that are written as a whole,
+// reading in key order. It is the seam for engines: rocks/rocks_disk.h answers it on one machine, a test with a disk
+// that fails on demand.
+//   Threads   Write, Sync and Reopen one at a time; Read, Scan, Bytes, Reclaim and Checkpoint on any thread beside
+//             them. Every call may take as long as the disk takes, and may wait on locks of a library: on a fiber,
+//             inside rt::Blocking.
+//   Errors    When Write or Sync fails, what was being written is on the disk, or not, or in part. Nothing but Reopen
+//             may follow, and then what is not known to be there is written once more. STORE_DAMAGED, from any call:
+//             what is there cannot be trusted any more, and trying again does not help. NOT_OWNER (kNotOwner), from
+//             Write, Sync or Reopen of a disk that several machines reach: another daemon owns it now. Nothing of the
+//             batch is there, and this daemon writes no more: not even Reopen follows.
 #pragma once
 
 #include <cstdint>
@@ -43,15 +44,16 @@ class Disk {
   virtual Status Write(std::span<const Change> changes) = 0;
   // Everything written so far survives a loss of power.
   virtual Status Sync() = 0;
-  // After an error: begins anew with what is on the disk; waits for whoever reads. If it fails, what is on the disk may be read
-  // where that is possible.
+  // After an error: begins anew with what is on the disk; waits for whoever reads. If it fails, what is on the disk may
+  // be read where that is possible.
   virtual Status Reopen() = 0;
-  // A number that grows with each change that is written. After Reopen: the number that belongs to the changes that are there.
+  // A number that grows with each change that is written. After Reopen: the number that belongs to the changes that are
+  // there.
   virtual uint64_t Position() const = 0;
   // For messages: the folder.
   virtual const std::string& Name() const = 0;
-  // `call` is called on any thread when the disk is found to fail while nobody writes; Write and Sync say how from then on,
-  // until Reopen. It must not call the disk. After a call with an empty one nobody is called any more.
+  // `call` is called on any thread when the disk is found to fail while nobody writes; Write and Sync say how from then
+  // on, until Reopen. It must not call the disk. After a call with an empty one nobody is called any more.
   virtual void OnTrouble(std::function<void()>) {}
 
   // ---- Reading. UNAVAILABLE: not now. INTERNAL STORE_DAMAGED: the disk cannot be trusted.
@@ -74,7 +76,8 @@ class Disk {
     virtual std::string_view key() const = 0;  // Until the cursor moves.
     virtual std::string_view value() const = 0;
   };
-  // Calls `read` with a cursor on each of these shelves, all of the same moment. Gives what it returns, unless a cursor failed.
+  // Calls `read` with a cursor on each of these shelves, all of the same moment. Gives what it returns, unless a cursor
+  // failed.
   virtual Status Scan(std::span<const Shelf> shelves,
                       const std::function<Status(std::span<Cursor* const> cursors)>& read) = 0;
 
@@ -86,9 +89,9 @@ class Disk {
   // A Reclaim that is under way ends soon, and every later one at once.
   virtual void NoMoreReclaim() = 0;
 
-  // Makes `folder`, which is not there yet, into a disk of its own with everything written so far. Any thread, while the
-  // others are called; only Reopen waits for its end. After an error something may be left in the folder. The files are not
-  // synced.
+  // Makes `folder`, which is not there yet, into a disk of its own with everything written so far. Any thread, while
+  // the others are called; only Reopen waits for its end. After an error something may be left in the folder. The files
+  // are not synced.
   virtual Status Checkpoint(const std::string& folder) = 0;
 };
 

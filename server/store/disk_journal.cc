@@ -16,7 +16,8 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-// A batch is closed when it weighs this much: what comes after it is answered that much later, and it is copied once in memory.
+// A batch is closed when it weighs this much: what comes after it is answered that much later, and it is copied once in
+// memory.
 constexpr size_t kBatchBytes = size_t{8} << 20;
 // About what the records of a job take beside payload, result and log.
 constexpr uint64_t kRecordBytes = 300;
@@ -51,7 +52,7 @@ DiskJournal::DiskJournal(std::unique_ptr<Disk> disk, DiskJournalOptions options)
 
 DiskJournal::~DiskJournal() { Stop(); }
 
-// ---- Any thread ------------------------------------------------------------------------------------------------------------
+// ---- Any thread -----------------------------------------------------------------------------------------------------
 
 std::optional<Status> DiskJournal::Append(std::span<const dispatch::JobRecord* const> records, Accepting accepting,
                                           Waiter* waiter) {
@@ -164,7 +165,7 @@ void DiskJournal::Stop() {
   rt::Blocking([this] { answer_thread_.join(); });
 }
 
-// ---- The commit thread -----------------------------------------------------------------------------------------------------
+// ---- The commit thread ----------------------------------------------------------------------------------------------
 
 void DiskJournal::CommitLoop() {
   Notes notes;
@@ -319,7 +320,7 @@ Status DiskJournal::Sync() {
   return status;
 }
 
-// ---- Answers ---------------------------------------------------------------------------------------------------------------
+// ---- Answers --------------------------------------------------------------------------------------------------------
 
 void DiskJournal::Tell(std::vector<Answer>&& answers) {
   if (answers.empty()) return;
@@ -349,7 +350,7 @@ void DiskJournal::AnswerLoop() {
   }
 }
 
-// ---- Room ------------------------------------------------------------------------------------------------------------------
+// ---- Room -----------------------------------------------------------------------------------------------------------
 
 void DiskJournal::CountGarbage(uint64_t bytes) {
   if (bytes == 0) return;
@@ -369,7 +370,7 @@ void DiskJournal::RoomLoop() {
         garbage_bytes_.fetch_sub(garbage, std::memory_order_relaxed);
         continue;
       }
-      // A disk that fails is told of by who writes. With the next garbage it is tried again.
+      // If the disk fails, the commit thread says so. With the next garbage Reclaim is tried again.
     }
     rt::FutexWait(garbage_news_, news);
   }

@@ -1,19 +1,23 @@
 // DiskJournal: dispatch/journal.h with group commit.
 //
-//   Append    Takes note in memory. The commit thread takes everything noted since its last turn, writes it as one batch with one
-//             fsync and goes on with what came meanwhile: the slower the disk, the more jobs share an fsync.
-//   Answers   OnCommitted is called by a thread of its own, so that the next fsync does not wait for what the dispatcher does with
-//             the answers of the last. Fibers wait parked; no thread of the runtime ever waits for the disk.
-//   Modes     kFsync: answered when it survives a loss of power. kInterval: when it survives the end of the process; an fsync
-//             follows within `interval`. kNone: as kInterval, and when to write to the disk is left to the system.
-//   Reading   By whoever asks, on its own thread, beside the commit thread: what was committed. A fiber gives its processor away
-//             meanwhile.
+//   Append    Takes note in memory. The commit thread takes everything noted since its last turn, writes it as one
+//             batch with one fsync and goes on with what came meanwhile: the slower the disk, the more jobs share an
+//             fsync.
+//   Answers   OnCommitted is called by a thread of its own, so that the next fsync does not wait for what the
+//             dispatcher does with the answers of the last. Fibers wait parked; no thread of the runtime ever waits for
+//             the disk.
+//   Modes     kFsync: answered when it survives a loss of power. kInterval: when it survives the end of the process; an
+//             fsync follows within `interval`. kNone: as kInterval, and when to write to the disk is left to the
+//             system.
+//   Reading   Whoever asks reads what was committed, on its own thread, beside the commit thread. A fiber gives its
+//             processor away meanwhile.
 //   Room      A thread of its own has the disk give back the room of jobs that were forgotten, once that is worth it.
-//   Failure   When a write fails, the submits in it fail, and new ones fail at once with the disk's word. Every other record is
-//             kept and written again, on a store opened anew, until it succeeds. Never an fsync again on the same pages: after
-//             one that failed, the kernel may have dropped them and call the next a success. What turns out to be damaged stays
-//             closed until a restart. When the disk says that another daemon owns it (dispatch::kNotOwner), every record fails
-//             with that from then on, and nothing is written or tried again. All this is in disk_journal_failure.cc.
+//   Failure   When a write fails, the submits in it fail, and new ones fail at once with the disk's word. Every other
+//             record is kept and written again, on a store opened anew, until it succeeds. Never an fsync again on the
+//             same pages: after one that failed, the kernel may have dropped them and call the next a success. What
+//             turns out to be damaged stays closed until a restart. When the disk says that another daemon owns it
+//             (dispatch::kNotOwner), every record fails with that from then on, and nothing is written or tried again.
+//             All this is in disk_journal_failure.cc.
 #pragma once
 
 #include <atomic>
@@ -42,7 +46,7 @@ class PagedScan;
 
 struct DiskJournalOptions {
   Durability durability = Durability::kFsync;
-  Nanos interval = std::chrono::milliseconds(50);      // Of kInterval.
+  Nanos interval = std::chrono::milliseconds(50);      // With kInterval: the longest time without an fsync.
   Nanos retry_delay = std::chrono::milliseconds(500);  // Until a disk that failed is tried again; it grows tenfold.
   // So many bytes of jobs that were forgotten are left on the disk, or a third of what it holds else, if that is more.
   uint64_t garbage_bytes_max = uint64_t{64} << 20;
@@ -72,8 +76,9 @@ class DiskJournal final : public dispatch::Journal {
   Result<std::shared_ptr<const dispatch::JobRecord>> Read(const JobId& id, Part part) override;
   Result<std::vector<std::shared_ptr<const dispatch::JobRecord>>> ReadEnded(const Range& range) override;
 
-  // Writes what was noted, has everybody answered, ends the threads. After the dispatcher's Stop and before its end. Where the
-  // disk fails it is tried once more; what cannot be written then is logged, and who waits for it is not answered. Repeatable.
+  // Writes what was noted, has everybody answered, ends the threads. After the dispatcher's Stop and before its end.
+  // Where the disk fails it is tried once more; what cannot be written then is logged, and whoever waits for it is not
+  // answered. Repeatable.
   void Stop();
 
   // Disk::Checkpoint: everything that was acknowledged before the call, and commits go on meanwhile. Before Stop.
@@ -82,17 +87,17 @@ class DiskJournal final : public dispatch::Journal {
   // Not OK: the disk has failed and new jobs are refused with this.
   Status Health() const;
   bool Failing() const override { return !Health().ok(); }
-  // Calls it at once, and on a thread of ours whenever the store begins to fail or works again, one call at a time. An empty one: when
-  // this returns nobody is called any more. Of plain threads, not of fibers.
+  // Calls `watcher` at once, and on a thread of the journal whenever the store begins to fail or works again, one call
+  // at a time. After a call with an empty function nobody is called any more. Plain threads call this, not fibers.
   void WatchHealth(std::function<void(const Status&)> watcher);
   dispatch::JournalStats Stats() const override;
 
  private:
-  // What is to be written of one job.
+  // One thing that is to be written of one job.
   struct Note {
     enum class Kind : uint8_t {
       kAccept,  // spec, state
-      kUndo,    // Of an accept that failed: all of it, if it is there.
+      kUndo,    // Erases an accept that failed, if it is there.
       kChange,  // state
       kRevive,  // state, was
       kEnd,     // ended
@@ -103,7 +108,7 @@ class DiskJournal final : public dispatch::Journal {
     Kind kind;
     bool last_of_call = true;
     JobId id;
-    Waiter* waiter = nullptr;  // Of the call, at its last note.
+    Waiter* waiter = nullptr;  // The waiter of the call, at its last note.
     SpecPart spec;
     StatePart state;
     std::shared_ptr<const dispatch::JobRecord> ended;
@@ -130,7 +135,7 @@ class DiskJournal final : public dispatch::Journal {
   void CommitLoop();
   // Takes what was noted, or waits for it. False: the end.
   bool AwaitNotes(Notes* notes);
-  // Writes whole calls and has them answered, and takes them off `notes`. The status that ended it otherwise; `tried` of the notes
+  // Writes whole calls, has them answered and takes them off `notes`. After an error, the first `tried` of the notes
   // that are left may be on the disk nevertheless.
   Status Commit(Notes& notes, size_t* tried);
   Status WriteChanges();
@@ -162,7 +167,8 @@ class DiskJournal final : public dispatch::Journal {
   bool troubled_ MR_GUARDED_BY(lock_) = false;  // The disk has something to tell.
   bool stopping_ MR_GUARDED_BY(lock_) = false;
   bool sleeping_ MR_GUARDED_BY(lock_) = false;  // The commit thread: whoever has something for it wakes it.
-  // Changes when the commit thread is woken. A futex: the mutex of a condition variable could be held by a fiber that was stopped.
+  // Changes when the commit thread is woken. A futex: the mutex of a condition variable could be held by a fiber that
+  // was stopped.
   std::atomic<uint32_t> woken_{0};
 
   rt::Lock answer_lock_;
@@ -170,7 +176,7 @@ class DiskJournal final : public dispatch::Journal {
   bool no_more_answers_ MR_GUARDED_BY(answer_lock_) = false;
   std::atomic<uint32_t> answered_{0};
 
-  // Of the commit thread.
+  // ---- The commit thread's own
   std::vector<Change> changes_;
   bool unsynced_ = false;  // kInterval: since synced_at_.
   std::chrono::steady_clock::time_point synced_at_{};
@@ -179,7 +185,7 @@ class DiskJournal final : public dispatch::Journal {
   ThreadMutex watch_lock_;
   std::function<void(const Status&)> watcher_ MR_GUARDED_BY(watch_lock_);
 
-  std::optional<uint64_t> other_specs_;  // Of Load: specs of jobs that are not alive.
+  std::optional<uint64_t> other_specs_;  // What Load counted: specs of jobs that are not alive.
   std::atomic<uint64_t> garbage_bytes_{0};
   std::atomic<bool> no_more_room_{false};
   std::atomic<uint32_t> garbage_news_{0};  // A futex: changes when there may be something for the thread.

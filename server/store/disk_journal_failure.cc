@@ -13,8 +13,8 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-// A disk that stays full is tried less and less often, since each time reads all that is in the logs; but no less often than ten times
-// the first delay, so that jobs are accepted soon after there is room.
+// A disk that stays full is tried less and less often, since each attempt reads all that is in the logs. The delay
+// grows to ten times the first one and no further, so that jobs are accepted soon after there is room.
 constexpr int kSlowest = 10;
 
 }  // namespace
@@ -65,7 +65,8 @@ void DiskJournal::WorkThroughFailure(Status status, Notes notes, size_t tried) {
     AwaitRetry(delay);
     delay = std::min(2 * delay, kSlowest * options_.retry_delay);
     TakeMore(notes);
-    // What was found damaged is not written to again: nobody knows what is missing. Running jobs go on, and are kept here.
+    // What was found damaged is not written to again: nobody knows what is missing. Running jobs go on, and are kept
+    // here.
     if (!IsDamage(status)) {
       status = Reopen();
       if (status.ok()) status = Commit(notes, &tried);
@@ -128,15 +129,16 @@ void DiskJournal::RefuseSubmits(const Status& status, Notes& notes, size_t tried
   Tell(std::move(answers));
 }
 
-// Of each job its newest record is enough, so that a disk that is full for days does not fill the memory as well; the newest
-// before each flush, which is answered for what came before it, while what comes after it may be in a later batch.
+// A job's newest record is enough: so a disk that is full for days does not fill the memory as well. But the newest
+// before each flush stays, since the flush is answered for what came before it, and what comes after it may be in a
+// later batch.
 void DiskJournal::TakeMore(Notes& notes) {
   {
     rt::LockGuard guard(lock_);
     std::move(notes_.begin(), notes_.end(), std::back_inserter(notes));
     notes_.clear();
   }
-  std::unordered_map<JobId, size_t> next;  // Of the same job.
+  std::unordered_map<JobId, size_t> next;  // The next note of the same job.
   std::vector<bool> superseded(notes.size());
   size_t flush = notes.size();
   for (size_t i = notes.size(); i-- > 0;) {

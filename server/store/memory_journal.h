@@ -1,5 +1,5 @@
-// MemoryJournal: dispatch/journal.h without a disk. Everything is committed at once and gone with the process. Jobs that have ended
-// are kept as they are handed over: no copy.
+// MemoryJournal: dispatch/journal.h without a disk. Everything is committed at once and gone with the process. Jobs
+// that have ended are kept as they are handed over: no copy.
 //   Threads   As the contract asks: a lock of its own, held for some dozen instructions.
 #pragma once
 

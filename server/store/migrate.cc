@@ -19,8 +19,8 @@ using dispatch::SpentRequest;
 
 constexpr size_t kStepJobs = 1000;
 
-// Format 1 had no shelf of what retention knows, no request ids of jobs that are remembered still, and a job that was retried kept
-// its old record among the finished. Records of version 1, payloads in them, are read as they are.
+// Format 1 had no shelf of what retention knows, no request ids of jobs that are remembered still, and a job that was
+// retried kept its old record among the finished. Records of version 1, payloads in them, are read as they are.
 Status FromFormat1(Disk& disk) {
   for (PagedScan scan(disk, {Shelf::kFinished, Shelf::kLive, Shelf::kSpec}, {.keys = kStepJobs}); !scan.AtEnd();) {
     std::vector<Change> changes;

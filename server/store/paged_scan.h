@@ -1,5 +1,5 @@
-// PagedScan: reads a whole shelf in steps of bounded memory. Between two pages nothing of the disk is held, so whoever gets what
-// was read may take its time, and may write.
+// PagedScan: reads a whole shelf in steps of bounded memory. Between two pages nothing of the disk is held, so whoever
+// gets what was read may take its time, and may write.
 //
 //   for (PagedScan scan(disk, {Shelf::kEnded}); !scan.AtEnd();) {
 //     MR_RETURN_IF_ERROR(scan.ReadPage([&](auto cursors) -> Result<size_t> { ... cursors[0]->key() ... }));
@@ -34,8 +34,8 @@ class PagedScan {
   // No key below it is left to be read. During ReadPage: where the page begins.
   const std::string& from() const { return from_; }
 
-  // Calls `read` at each key of the page, with cursors of one moment. It moves those of the other shelves as it likes: they are
-  // at no place when a page begins. It gives how many bytes of memory it took. An error ends the scan.
+  // Calls `read` at each key of the page, with cursors of one moment. It moves those of the other shelves as it likes:
+  // they are at no place when a page begins. It gives how many bytes of memory it took. An error ends the scan.
   using Read = std::function<Result<size_t>(std::span<Disk::Cursor* const> cursors)>;
   Status ReadPage(const Read& read);
 

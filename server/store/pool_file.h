@@ -1,5 +1,6 @@
-// PoolFile: dispatch/pool_memory.h in a small file beside the store (FORMAT.md), replaced as a whole. It is no part of the store, as it
-// holds no job: a backup leaves it out, so a daemon that is started on a copy begins with every pool active.
+// PoolFile: dispatch/pool_memory.h in a small file beside the store (FORMAT.md), replaced as a whole. It is no part of
+// the store, as it holds no job: a backup leaves it out, so a daemon that is started on a copy begins with every pool
+// active.
 #pragma once
 
 #include <string>

@@ -1,10 +1,11 @@
 // Record: a job to bytes and back. FORMAT.md describes every byte.
 //
-//   Parts      What never changes (the spec and the payload) is written once, when the job is accepted; its state, lease and
-//              attempt included, is one record that each step of its life replaces. So a step costs some hundred bytes whatever
-//              the payload weighs. A payload that is not small is a record of its own, so that a restart need not read it.
-//   Trust      A record carries its version and a checksum over itself, its key and its part. What does not check out is
-//              refused: bytes that were damaged, or put under another job's key, never become a job.
+//   Parts      What never changes (the spec and the payload) is written once, when the job is accepted; its state,
+//              lease and attempt included, is one record that each step of its life replaces. So a step costs some
+//              hundred bytes whatever the payload weighs. A payload that is not small is a record of its own, so that a
+//              restart need not read it.
+//   Trust      A record carries its version and a checksum over itself, its key and its part. What does not check out
+//              is refused: bytes that were damaged, or put under another job's key, never become a job.
 //   Threads    Pure functions.
 #pragma once
 
@@ -20,7 +21,7 @@
 
 namespace millrace::store {
 
-// Of every record. An older one is read, a newer one refused.
+// The version that is written into every record. Older ones are read, newer ones are refused.
 inline constexpr uint8_t kRecordVersion = 4;
 // A payload up to this size lies in the spec record.
 inline constexpr size_t kInlinePayloadBytes = 512;
@@ -42,8 +43,8 @@ SpecPart SpecOf(const dispatch::JobRecord& record);
 std::string EncodeSpec(const JobId& id, const SpecPart& part);
 std::string EncodePayload(const JobId& id, const SpecPart& part);  // payload_apart
 
-// ---- The state, in two steps: PrepareState is quick, and called with the dispatcher's lock held; EncodeState copies what may be
-// megabytes, and can do so later.
+// ---- The state, in two steps: PrepareState is quick, and called with the dispatcher's lock held; EncodeState copies
+// what may be megabytes, and can do so later.
 struct StatePart {
   std::string head;
   Bytes result;
@@ -52,8 +53,8 @@ struct StatePart {
 StatePart PrepareState(const dispatch::JobRecord& record);
 std::string EncodeState(const JobId& id, const StatePart& part);
 
-// All parts. INTERNAL STORE_DAMAGED: these bytes were not written by EncodeSpec, EncodePayload and EncodeState for this job.
-// FAILED_PRECONDITION STORE_TOO_NEW: a later version of the daemon wrote them.
+// All parts. INTERNAL STORE_DAMAGED: these bytes were not written by EncodeSpec, EncodePayload and EncodeState for this
+// job. FAILED_PRECONDITION STORE_TOO_NEW: a later version of the daemon wrote them.
 struct JobBytes {
   std::string_view spec;
   std::string_view state;

@@ -1,8 +1,8 @@
-// Store: where the jobs of a daemon are remembered. OpenStore is the one door to it: whatever lies behind is used, watched,
-// backed up and stopped in the same way.
+// Store: where the jobs of a daemon are remembered. OpenStore is the one door to it: whatever lies behind is used,
+// watched, backed up and stopped in the same way.
 //
-//   Engines   kMemory forgets with the process. kRocks keeps a RocksDB database in the data folder. Another engine answers
-//             store/disk.h and becomes a value of Engine.
+//   Engines   kMemory forgets with the process. kRocks keeps a RocksDB database in the data folder. Another engine
+//             answers store/disk.h and becomes a value of Engine.
 //   Order     OpenStore, the dispatcher on journal(), the dispatcher's end, Stop.
 //   Threads   OpenStore, Stop and the destructor: one plain thread. The rest: any.
 #pragma once
@@ -48,12 +48,12 @@ class Store {
 
   // Not OK: the store fails, and new jobs are refused with this.
   virtual Status Health() const = 0;
-  // As DiskJournal::WatchHealth: calls it at once, and whenever the store begins to fail or works again. After a call with an
-  // empty function nobody is called any more.
+  // As DiskJournal::WatchHealth: calls it at once, and whenever the store begins to fail or works again. After a call
+  // with an empty function nobody is called any more.
   virtual void WatchHealth(std::function<void(const Status&)> watcher) = 0;
 
-  // Waits for a backup under way, writes what was noted, answers whoever waits for a commit. After the dispatcher's Stop and
-  // before its end. Repeatable.
+  // Waits for a backup under way, writes what was noted, answers whoever waits for a commit. After the dispatcher's
+  // Stop and before its end. Repeatable.
   virtual void Stop() = 0;
 };
 

@@ -41,7 +41,8 @@ std::optional<FileId> IdOf(const std::string& path) {
   return FileId{found.st_dev, found.st_ino};
 }
 
-// Is `folder`, or one that it lies in, this one? Goes up as the system does, by "..": through mounts, whatever the names say.
+// Is `folder`, or one that it lies in, this one? Goes up as the system does, by "..": through mounts, whatever the
+// names say.
 bool LiesIn(std::string folder, const FileId& wanted) {
   // Deeper than any path may be long.
   constexpr int kDepthMax = 4096;

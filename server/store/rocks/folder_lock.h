@@ -1,9 +1,11 @@
-// FolderLock: the folder of a store, held until the end of this object: no other process has it then, or other readers only.
+// FolderLock: the folder of a store, held until the end of this object: no other process has it then, or other readers
+// only.
 //
-//   Why        RocksDB holds a lock only while it is open. Between a failure of the disk and the next attempt it is not, and a second
-//              daemon that came in there would have its jobs overwritten by what the first one still has to write.
-//   Same       A store that is opened anew must be the one that was lost: not an empty folder that is left where a file system was
-//              mounted, nor a copy that somebody put there meanwhile.
+//   Why        RocksDB holds a lock only while it is open. Between a failure of the disk and the next attempt it is
+//              not, and a second daemon that came in there would have its jobs overwritten by what the first one still
+//              has to write.
+//   Same       A store that is opened anew must be the one that was lost: not an empty folder that is left where a file
+//              system was mounted, nor a copy that somebody put there meanwhile.
 //   Threads    One at a time.
 #pragma once
 

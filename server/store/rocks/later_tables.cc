@@ -11,8 +11,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The end of a table since format 6 (RocksDB 8.6): the type of checksum (1); a magic number (4), which stands where earlier
-// formats have the place of a block, and would be one without a byte; more (36); the format (4); the magic number of all (8).
+// The end of a table since format 6 (RocksDB 8.6): the type of checksum (1); a magic number (4), which stands where
+// earlier formats have the place of a block, and would be one without a byte; more (36); the format (4); the magic
+// number of all (8).
 constexpr std::streamoff kFooter = 53;
 constexpr size_t kLaterMagicAt = 1, kMagicAt = 45;
 constexpr std::string_view kLaterMagic = {"\x3e\0\x7a\0", 4};

@@ -20,13 +20,13 @@ namespace millrace::store {
 
 namespace {
 
-// RocksDB's log: blocks of 32 KiB of physical records, each a header and its bytes; a record that does not fit goes on in the next
-// block. What is left of a block and too short for a header is zeros.
+// RocksDB's log: blocks of 32 KiB of physical records, each a header and its bytes; a record that does not fit goes on
+// in the next block. What is left of a block and too short for a header is zeros.
 constexpr size_t kHeader = 7;  // Masked CRC-32C of the type and the bytes (4), length (2), type (1); little endian.
 enum Type : uint8_t { kZero, kFull, kFirst, kMiddle, kLast };
-constexpr size_t kBatchHeader = 12;  // Of a batch in a record: sequence number (8), number of changes (4).
+constexpr size_t kBatchHeader = 12;  // In front of a batch in a record: sequence number (8), number of changes (4).
 constexpr char kLogData = 3;         // Then its length, below 128, and the bytes.
-constexpr size_t kHead = 128;        // Of a batch: its header and all that it says before its changes.
+constexpr size_t kHead = 128;        // The header of a batch, and all that it says before its changes.
 constexpr std::string_view kManifestMark = "manifest ";
 // What a disk writes or does not write as a whole.
 constexpr size_t kSector = 512;
@@ -110,7 +110,8 @@ void LogCheck::Add(std::string_view block) {
     do ++at;
     while (block.size() - at >= kHeader && !Parse(block.substr(at)));
   }
-  // What is too short for a header is zeros at the end of a block, and the beginning of a header at the end of the file.
+  // What is too short for a header is zeros at the end of a block, and the beginning of a header at the end of the
+  // file.
   const std::string_view rest = block.substr(at);
   if (!rest.empty() && !(block.size() == kBlock && IsZero(rest))) Fault(block, at);
   LookForHoles(block);
@@ -168,8 +169,8 @@ void LogCheck::Fault(std::string_view block, size_t at) {
   const size_t size = rest.size() < kHeader ? 0 : kHeader + Little(rest.substr(4), 2);
   if ((type == kFull || type == kLast) && size <= rest.size()) fault_end_ = *fault_ + size;
   if (block.size() == kBlock) return;
-  // Cut short by the end of the file: in its header, or it says that it is longer than what is there. Not if all of it is there,
-  // and only the length, which the CRC does not cover, is wrong.
+  // Cut short by the end of the file: in its header, or it says that it is longer than what is there. Not if all of it
+  // is there, and only the length, which the CRC does not cover, is wrong.
   if (rest.size() < kHeader) {
     cut_short_ = true;
   } else if (type >= kFull && type <= kLast && size > rest.size()) {
@@ -177,8 +178,8 @@ void LogCheck::Fault(std::string_view block, size_t at) {
   }
 }
 
-// After the last whole record a sector of zeros was not written; nor was what is left of the sector that it ends in, or what the file
-// has of its last sector.
+// After the last whole record a sector of zeros was not written; nor was what is left of the sector that it ends in, or
+// what the file has of its last sector.
 void LogCheck::LookForHoles(std::string_view block) {
   if (!fault_ || good_ >= offset_ + block.size()) return;
   // Something stands behind the batch that has the fault. Where each one is synced before the next, so was that one.
@@ -261,7 +262,8 @@ Result<std::vector<File>> Logs(const std::string& folder, bool* tables) {
   return files;
 }
 
-// Nothing was to be written to the manifest before what is in it was synced. `synced`: so much of it is there for certain.
+// Nothing was to be written to the manifest before what is in it was synced. `synced`: so much of it is there for
+// certain.
 Status CheckManifest(const std::string& folder, bool has_data, const ManifestMark& synced,
                      std::vector<TornFile>* torn) {
   std::string name(100, '\0');

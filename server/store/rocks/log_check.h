@@ -1,14 +1,14 @@
-// What RocksDB does not see in its own logs: its way of reading them ends without a word at a length that was damaged in the last 32 KiB,
-// and steps over a hole of zeros. Jobs that were acknowledged would be gone. So the logs, and the manifest, which is written in the same
-// way, are looked at before they are opened.
+// What RocksDB does not see in its own logs. Its way of reading them ends without a word at a length that was damaged
+// in the last 32 KiB, and steps over a hole of zeros, so jobs that were acknowledged would be gone. The manifest is
+// written in the same way. Therefore logs and manifest are looked at before RocksDB opens them.
 //
-//   Torn      What was being written, and not synced, when the machine stopped: cut short, or with parts that never reached the disk,
-//             which read as zeros. Nobody was promised any of it, so it is cut off.
-//   Damaged   All else that does not check out: what was synced has changed. A batch that carries kSyncedMark proves that all before
-//             it was synced, so whatever does not check out before one is damage even if it is zeros. ManifestMark does the same for
-//             the manifest, also where it ends between two records.
-//   Not seen  A last log that was cut between two batches, or removed: the same as a machine that stopped earlier. What the manifest
-//             got since the last batch was written, if it is cut off between two records.
+//   Torn      What was being written, and not synced, when the machine stopped: cut short, or with parts that never
+//             reached the disk, which read as zeros. Nobody was promised any of it, so it is cut off.
+//   Damaged   All else that does not check out: what was synced has changed. A batch that carries kSyncedMark proves
+//             that all before it was synced, so whatever does not check out before one is damage even if it is zeros.
+//             ManifestMark does the same for the manifest, also where it ends between two records.
+//   Not seen  A last log that was cut between two batches, or removed: the same as a machine that stopped earlier. What
+//             the manifest got since the last batch was written, if it is cut off between two records.
 #pragma once
 
 #include <compare>
@@ -33,11 +33,11 @@ struct ManifestMark {
 };
 std::string ToLogData(const ManifestMark& mark);
 
-// Cuts off what is torn, with a line in our log. INTERNAL STORE_DAMAGED: nothing was changed. Else the errors of disk_errors.h.
-// Nobody may have the folder open. A folder that is no store yet is in order.
+// Cuts off what is torn, with a line in our log. INTERNAL STORE_DAMAGED: nothing was changed. Else the errors of
+// disk_errors.h. Nobody may have the folder open. A folder that is no store yet is in order.
 Status CheckLogs(const std::string& folder);
 
-// What CheckLogs would cut off, for those who only read; and what it would say.
+// For those who only read: what CheckLogs would cut off, and what it would say.
 struct TornFile {
   std::string path;
   uint64_t size = 0;
@@ -59,7 +59,7 @@ class LogCheck {
   bool LooksTorn() const { return fault_ ? hole_ || (cut_short_ && !more_) : within_; }
 
   uint64_t good_bytes() const { return good_; }
-  // Of batches: the number of the first change, and the one after the last of the whole records.
+  // In batches: the number of the first change, and the one after the last of the whole records.
   std::optional<uint64_t> first_sequence() const { return first_sequence_; }
   uint64_t next_sequence() const { return next_sequence_; }
   // A record begins after the fault; and one that proves that what was before it had been synced.
@@ -77,10 +77,10 @@ class LogCheck {
   void Fault(std::string_view block, size_t at);
   void LookForHoles(std::string_view block);
 
-  uint64_t offset_ = 0;  // Of the block.
+  uint64_t offset_ = 0;  // Where the block begins.
   uint64_t good_ = 0;
   std::optional<uint64_t> fault_;      // Where the first one is.
-  std::optional<uint64_t> fault_end_;  // Of the record that is there, where it says so.
+  std::optional<uint64_t> fault_end_;  // Where the record that is there ends, if it says so.
   bool within_ = false;                // A record whose end has not come.
   std::string head_;                   // The first bytes of the batch, which may come in several records.
   bool head_open_ = false;             // More of them are to come.

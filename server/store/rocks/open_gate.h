@@ -7,8 +7,8 @@
 
 namespace millrace::store {
 
-// Whoever reads holds the store open, and waits while it is being opened anew. Only for threads that may sleep; not for a fiber,
-// which may be stopped while it is inside.
+// Whoever reads holds the store open, and waits while it is being opened anew. Only for threads that may sleep; not for
+// a fiber, which may be stopped while it is inside.
 class OpenGate {
  public:
   // False: it is not open now.

@@ -55,8 +55,8 @@ Status FromRocks(const rocksdb::Status& status, const std::string& folder) {
 rocksdb::DBOptions DatabaseOptions(const RocksDiskOptions& ours) {
   rocksdb::DBOptions options;
   options.create_missing_column_families = true;
-  // CheckLogs has cut off what was torn, and refused what is damaged; this is the strictest mode that goes with the end of a log that
-  // is still written.
+  // CheckLogs has cut off what was torn, and refused what is damaged; this is the strictest mode that goes with the end
+  // of a log that is still written.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   options.track_and_verify_wals_in_manifest = true;
   // A shelf that is seldom written must not keep the log of the busy ones.
@@ -293,7 +293,8 @@ class RocksDisk final : public Disk {
   // What CheckLogs goes by.
   Status AddMarks() {
     if (table_news_->any()) {
-      // A checkpoint has the manifest as of its beginning, with batches that are written meanwhile. They must not say more of it.
+      // A checkpoint has the manifest as of its beginning, with batches that are written meanwhile. They must not say
+      // more of it.
       if (checkpoint_mutex_.try_lock()) {
         const Status looked = LookAtManifest();
         checkpoint_mutex_.unlock();
@@ -321,10 +322,10 @@ class RocksDisk final : public Disk {
     return OkStatus();
   }
 
-  // What a later version wrote is neither damage nor ours to mend: it is left as it is. So the format is read first, without
-  // writing a byte. Only its own shelf is opened: whatever a later version has made of the others does not matter then, and it
-  // costs little beside what comes after. What cannot be read in this way, or is no store yet, is left to the checks that follow.
-  // `tables`: what CheckTables says; RocksDB is not to meet a table that is damaged.
+  // What a later version wrote is neither damage nor ours to mend: it is left as it is. So the format is read first,
+  // without writing a byte. Only its own shelf is opened: whatever a later version has made of the others does not
+  // matter then, and it costs little beside what comes after. What cannot be read in this way, or is no store yet, is
+  // left to the checks that follow. `tables`: what CheckTables says; RocksDB is not to meet a table that is damaged.
   Status RefuseLater(const Status& tables) {
     if (!tables.ok()) {
       if (!IsDamage(tables) || !HasLaterTables(folder_)) return OkStatus();
@@ -333,7 +334,8 @@ class RocksDisk final : public Disk {
                                                      "run a newer daemon");
     }
     rocksdb::DBOptions options = DatabaseOptions(options_);
-    // Up to where a log is torn. The other modes fail there; or, kSkipAnyCorruptedRecords, may go round for ever at a bad byte.
+    // Up to where a log is torn. The other modes fail there; or, kSkipAnyCorruptedRecords, may go round for ever at a
+    // bad byte.
     options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
     options.info_log->SetInfoLogLevel(rocksdb::InfoLogLevel::FATAL_LEVEL);  // The checks that follow have better words.
     const std::vector<rocksdb::ColumnFamilyDescriptor> only_meta = {
@@ -376,8 +378,8 @@ class RocksDisk final : public Disk {
     gate_.Open();
   }
 
-  // What attempts to open it left behind for lack of room. RocksDB makes new files before it removes the old ones: with each attempt it
-  // would need more room than with the one before.
+  // What attempts to open it left behind for lack of room. RocksDB makes new files before it removes the old ones: with
+  // each attempt it would need more room than with the one before.
   void RemoveLeftovers() {
     std::string manifest;
     std::getline(std::ifstream(folder_ + "/CURRENT"), manifest);

@@ -16,8 +16,8 @@
 
 namespace millrace::store {
 
-// RocksDB's words go into our log. A LOG file of its own stands on the disk that may be full, and 7.8 aborts the process when it
-// writes to one after a write to it has failed.
+// RocksDB's words go into our log. A LOG file of its own stands on the disk that may be full, and 7.8 aborts the
+// process when it writes to one after a write to it has failed.
 class RocksLog final : public rocksdb::Logger {
  public:
   RocksLog() : Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
@@ -31,8 +31,9 @@ class RocksLog final : public rocksdb::Logger {
   void LogHeader(const char*, va_list) override {}  // All options, at each start.
 };
 
-// What RocksDB found wrong in the background, while it made tables of its logs. It takes no writes any more then, or soon; some it
-// would mend by itself, at its own time and with submits waiting for it. So it may not: we close it and open it anew.
+// What RocksDB found wrong in the background, while it made tables of its logs. It takes no writes any more then, or
+// soon; some it would mend by itself, at its own time and with submits waiting for it. So it may not: we close it and
+// open it anew.
 class Trouble final : public rocksdb::EventListener {
  public:
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override {

@@ -32,8 +32,8 @@ class NoLog final : public rocksdb::Logger {
   void Logv(const char*, va_list) override {}
 };
 
-// The store as it is once a daemon has cut off what is torn (log_check.h): RocksDB by itself calls some of that damage, and steps over
-// the rest. By file name.
+// The store as it is once a daemon has cut off what is torn (log_check.h): RocksDB by itself calls some of that damage,
+// and steps over the rest. By file name.
 class WithoutTorn final : public rocksdb::FileSystemWrapper {
  public:
   explicit WithoutTorn(std::map<std::string, uint64_t> good_bytes)

@@ -18,8 +18,8 @@ namespace millrace::store {
 
 namespace {
 
-// The end of a block-based table: the type of checksum (1), where the blocks of meta blocks and of the index are (40, filled up), the
-// format's version (4), a magic number (8); little endian.
+// The end of a block-based table: the type of checksum (1), where the blocks of meta blocks and of the index are (40,
+// filled up), the format's version (4), a magic number (8); little endian.
 constexpr size_t kFooter = 53;
 constexpr size_t kVersionAt = 41, kMagicAt = 45;
 constexpr uint64_t kMagic = 0x88e241b785f4cff7u;
@@ -97,8 +97,8 @@ class Table {
     return block;
   }
 
-  // The block of names holds entries of how much of the name before is repeated (nothing here), the lengths of name and place, and both.
-  // Then where they are (4 each), and how many (4).
+  // The block of names holds entries of how much of the name before is repeated (nothing here), the lengths of name and
+  // place, and both. Then where they are (4 each), and how many (4).
   bool PropertiesInOrder(std::string_view names) {
     const uint64_t tail = 4 + 4 * uint64_t{names.size() < 4 ? 0 : Little<uint32_t>(names.substr(names.size() - 4))};
     if (tail > names.size()) return false;

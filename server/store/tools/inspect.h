@@ -1,5 +1,5 @@
-// What a stopped store holds, and one job of it: `millrace admin inspect`. What cannot be read is counted and passed over; verify.h
-// tells what is wrong with it.
+// What a stopped store holds, and one job of it: `millrace admin inspect`. What cannot be read is counted and passed
+// over; verify.h tells what is wrong with it.
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@
 namespace millrace::store {
 
 struct Inspection {
-  std::string folder;  // Of the store.
+  std::string folder;  // The folder of the store itself.
   int format = 0;
   StoreReader::DiskUse disk;
   std::vector<StoreReader::ShelfUse> shelves;
@@ -30,10 +30,11 @@ struct Inspection {
     WallTime created{};
   };
   std::optional<Waiting> oldest;
-  int64_t request_ids = 0;        // Of jobs.
-  int64_t spent_request_ids = 0;  // Of jobs that are forgotten.
+  int64_t request_ids = 0;        // Those of jobs.
+  int64_t spent_request_ids = 0;  // Those of jobs that are forgotten.
 
-  // Not OK: a file could not be read to its end, and what is said of jobs and request ids is what was found before. STORE_DAMAGED.
+  // Not OK: a file could not be read to its end, and what is said of jobs and request ids is what was found before.
+  // STORE_DAMAGED.
   Status cut_short;
 
   int64_t job_count() const;

@@ -17,7 +17,7 @@ namespace millrace::store {
 
 class JobWalk {
  public:
-  // Payloads may be most of what the store weighs: who does not look at them does not have them read.
+  // Payloads may be most of what the store weighs: whoever does not look at them leaves them unread.
   enum class Payloads : bool { kLeaveOut, kRead };
   JobWalk(const StoreReader& store, Payloads payloads);
 

@@ -1,13 +1,13 @@
 // StoreReader: a store that no daemon has open, read where it stands.
 //
-//   Untouched  Nothing on the disk changes; not even a log or a lock file is made. While it is open, a daemon that starts there is
-//              refused with STORE_IN_USE before it touches anything (folder_lock.h).
-//   Looks      At logs and tables as a daemon that starts (log_check.h, table_check.h), and sees what that would find: what is torn is
-//              passed over, and left as it is.
+//   Untouched  Nothing on the disk changes; not even a log or a lock file is made. While it is open, a daemon that
+//              starts there is refused with STORE_IN_USE before it touches anything (folder_lock.h).
+//   Looks      It checks logs and tables as a daemon that starts (rocks/log_check.h, rocks/table_check.h). What is torn
+//              is passed over, and left as it is.
 //   Threads    One at a time.
-//   Errors     NOT_FOUND STORE_NOT_FOUND: no store there. FAILED_PRECONDITION STORE_IN_USE: a daemon has it. STORE_TOO_NEW,
-//              STORE_UNREADABLE: not for this version, or not for this user. INTERNAL STORE_DAMAGED. UNAVAILABLE STORE_FAILED:
-//              the disk says no.
+//   Errors     NOT_FOUND STORE_NOT_FOUND: no store there. FAILED_PRECONDITION STORE_IN_USE: a daemon has it.
+//              STORE_TOO_NEW, STORE_UNREADABLE: not for this version, or not for this user. INTERNAL STORE_DAMAGED.
+//              UNAVAILABLE STORE_FAILED: the disk says no.
 #pragma once
 
 #include <cstdint>
@@ -28,11 +28,11 @@ class StoreReader {
   static Result<std::unique_ptr<StoreReader>> Open(const std::string& folder);
   virtual ~StoreReader() = default;
 
-  virtual const std::string& folder() const = 0;  // Of the store itself.
+  virtual const std::string& folder() const = 0;  // The folder of the store itself.
   virtual int format() const = 0;
 
-  // Moves over one shelf in key order. Not at a key: that was all, or status() says why it cannot be read on. key and value are
-  // valid until Next.
+  // Moves over one shelf in key order. Not at a key: that was all, or status() says why it cannot be read on. key and
+  // value are valid until Next.
   class Cursor {
    public:
     virtual ~Cursor() = default;
@@ -54,13 +54,13 @@ class StoreReader {
   };
   virtual std::vector<ShelfUse> Shelves() const = 0;
   struct DiskUse {
-    uint64_t files = 0, bytes = 0;  // Of the folder.
-    uint64_t log_bytes = 0;         // Of these, of the log.
+    uint64_t files = 0, bytes = 0;  // Everything in the folder.
+    uint64_t log_bytes = 0;         // The part of `bytes` that is the log.
   };
   virtual DiskUse Use() const = 0;
 
-  // Reads every block of every table and compares its checksum; what is wrong with the first one that fails. (The log was checked
-  // when the store was opened.)
+  // Reads every block of every table and compares its checksum; what is wrong with the first one that fails. (The log
+  // was checked when the store was opened.)
   virtual Status VerifyFiles() const = 0;
 };
 

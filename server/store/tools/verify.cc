@@ -37,10 +37,10 @@ void Add(Finding finding, size_t findings_max, VerifyReport* report) {
   report->first.push_back(std::move(finding));
 }
 
-// Each job that ended looks up its record on `ended`, and each job with a request id that on `requests`; what these two shelves have
-// beyond that belongs to no job, and whether they have is a matter of counting. So a sound store costs one look-up of a small record
-// for each, the first almost in the order of its shelf, and no second look at a job. Only where the numbers differ is each record
-// asked for its job.
+// Each job that ended looks up its record on `ended`, and each job with a request id that on `requests`; what these two
+// shelves have beyond that belongs to no job, and whether they have is a matter of counting. So a sound store costs one
+// look-up of a small record for each, the first almost in the order of its shelf, and no second look at a job. Only
+// where the numbers differ is each record asked for its job.
 class Verifier {
  public:
   Verifier(const StoreReader& store, size_t findings_max, VerifyReport* report)

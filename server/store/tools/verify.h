@@ -1,6 +1,6 @@
-// Whether a stopped store is sound: `millrace admin verify`. Every checksum of every file, every record, every key and what belongs
-// together (FORMAT.md; of a store of format 1 what held there). Damage is what it looks for, so whatever the bytes are, it ends
-// with a report. The memory it takes does not grow with the store.
+// Whether a stopped store is sound: `millrace admin verify`. Every checksum of every file, every record, every key and
+// what belongs together (FORMAT.md; of a store of format 1 what held there). Damage is what it looks for, so whatever
+// the bytes are, it ends with a report. The memory it takes does not grow with the store.
 #pragma once
 
 #include <array>
