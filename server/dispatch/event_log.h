@@ -104,22 +104,24 @@ class EventLog {
     std::shared_ptr<EventListener> listener;
     bool armed;
   };
-  Slot& Claim(const Source& source, WallTime time, EventType type);
-  void Keep(Slot& slot, std::string_view text);
-  void DropOldest();
-  Slot& At(uint64_t sequence);
-  void Fill(Slot& slot, uint64_t sequence, JobEvent* event);
+  Slot& Claim(const Source& source, WallTime time, EventType type) MR_REQUIRES(lock_);
+  void Keep(Slot& slot, std::string_view text) MR_REQUIRES(lock_);
+  void DropOldest() MR_REQUIRES(lock_);
+  Slot& At(uint64_t sequence) MR_REQUIRES(lock_);
+  void Fill(Slot& slot, uint64_t sequence, JobEvent* event) MR_REQUIRES(lock_);
 
   const size_t kept_;
   const uint64_t first_;
   mutable rt::Lock lock_;
-  std::deque<Slot> ring_;  // Grows to kept_, then wraps; a deque, as growing must not move what is there.
-  uint64_t begin_, end_;   // Numbers of the oldest event kept and of the next one.
-  size_t text_bytes_ = 0;
-  std::vector<Subscriber> readers_;
+  // Grows to kept_, then wraps; a deque, as growing must not move what is there.
+  std::deque<Slot> ring_ MR_GUARDED_BY(lock_);
+  // Numbers of the oldest event kept and of the next one.
+  uint64_t begin_ MR_GUARDED_BY(lock_), end_ MR_GUARDED_BY(lock_);
+  size_t text_bytes_ MR_GUARDED_BY(lock_) = 0;
+  std::vector<Subscriber> readers_ MR_GUARDED_BY(lock_);
   std::atomic<int> subscribers_{0};
-  int armed_ = 0;                  // Subscribers that wait for news.
-  std::atomic<bool> news_{false};  // There is news, and somebody who waits for it.
+  int armed_ MR_GUARDED_BY(lock_) = 0;  // Subscribers that wait for news.
+  std::atomic<bool> news_{false};       // There is news, and somebody who waits for it.
 };
 
 }  // namespace millrace::dispatch

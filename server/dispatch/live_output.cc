@@ -30,6 +30,17 @@ void LogTail::Append(std::string_view bytes) {
 
 std::string LogTail::Content() const { return ring_.substr(oldest_) + ring_.substr(0, oldest_); }
 
+void LiveOutput::Restore(const Bytes& log_tail, int64_t log_bytes, const std::optional<Progress>& reported) {
+  if (log_tail) {
+    log.Restore(*log_tail, log_bytes);
+    Charge();
+  }
+  if (reported) {
+    progress->value = *reported;
+    has_progress = true;
+  }
+}
+
 void LiveOutput::Charge() {
   const int64_t held = kFixedBytes + log.held_bytes();
   budget->fetch_add(held - std::exchange(charged, held), std::memory_order_relaxed);

@@ -34,8 +34,9 @@ class LogTail {
 // The newest progress of a job, shared by the job and the events that tell of it, so an event read late shows the newest value.
 struct ProgressCell {
   rt::Lock lock;
-  Progress value;
-  bool unread = false;  // An event tells of it that no watcher has read: another one would say the same.
+  Progress value MR_GUARDED_BY(lock);
+  bool unread MR_GUARDED_BY(lock) =
+      false;  // An event tells of it that no watcher has read: another one would say the same.
 };
 
 // Made when an attempt first shows something; most never do. What it holds counts on `budget`.
@@ -48,14 +49,17 @@ struct LiveOutput {
   LiveOutput(const LiveOutput&) = delete;
   LiveOutput& operator=(const LiveOutput&) = delete;
 
-  void Charge();  // The log has grown. With the lock held.
+  // What an earlier attempt of the job showed. Takes no lock: nobody else knows this object yet.
+  void Restore(const Bytes& log_tail, int64_t log_bytes,
+               const std::optional<Progress>& reported) MR_NO_THREAD_SAFETY_ANALYSIS;
+  void Charge() MR_REQUIRES(lock);  // The log has grown.
 
   std::shared_ptr<ProgressCell> progress = std::make_shared<ProgressCell>();
-  rt::Lock lock;  // Guards what follows.
-  bool has_progress = false;
-  LogTail log;
+  rt::Lock lock;
+  bool has_progress MR_GUARDED_BY(lock) = false;
+  LogTail log MR_GUARDED_BY(lock);
   const std::shared_ptr<std::atomic<int64_t>> budget;
-  int64_t charged = 0;
+  int64_t charged MR_GUARDED_BY(lock) = 0;
 
   std::optional<Progress> ReadProgress();
 };

@@ -82,14 +82,7 @@ LiveOutput& RunningAttempt::Live() {
   Turn turn(core_);
   HotJob& hot = *job_->hot;
   if (!hot.live) {
-    if (hot.record.log_tail) {
-      made->log.Restore(*hot.record.log_tail, hot.record.log_bytes);
-      made->Charge();
-    }
-    if (hot.record.progress) {
-      made->progress->value = *hot.record.progress;
-      made->has_progress = true;
-    }
+    made->Restore(hot.record.log_tail, hot.record.log_bytes, hot.record.progress);
     hot.live = std::move(made);
   }
   live_.store(hot.live.get(), std::memory_order_release);

@@ -39,8 +39,9 @@ class RunningAttempt final : public AttemptContext {
   MonoTime ended() const { return ended_; }
   void set_ended(MonoTime now) { ended_ = now; }
   bool begun() const { return begun_; }  // The runner was called.
-  unsigned stopped() const { return stopped_; }
-  std::string stop_reason() const { return reason_.message(); }
+  // Written in a Turn only, under both locks: in a Turn they are read without the other one.
+  unsigned stopped() const MR_NO_THREAD_SAFETY_ANALYSIS { return stopped_; }
+  std::string stop_reason() const MR_NO_THREAD_SAFETY_ANALYSIS { return reason_.message(); }
 
   // ---- For the worker
   bool stop_requested() const;
@@ -66,11 +67,11 @@ class RunningAttempt final : public AttemptContext {
   MonoTime started_{}, ended_{};
   bool begun_ = false;
 
-  mutable rt::Lock cancel_lock_;  // Guards what follows. Taken under the dispatcher's lock or alone.
-  unsigned stopped_ = kStopNone;
-  Status reason_;  // Of the first stop.
-  mutable std::shared_ptr<sync::CancelSource> source_;
-  mutable sync::CancelToken token_;
+  mutable rt::Lock cancel_lock_;  // Taken under the dispatcher's lock or alone.
+  unsigned stopped_ MR_GUARDED_BY(cancel_lock_) = kStopNone;
+  Status reason_ MR_GUARDED_BY(cancel_lock_);  // Why it was stopped first.
+  mutable std::shared_ptr<sync::CancelSource> source_ MR_GUARDED_BY(cancel_lock_);
+  mutable sync::CancelToken token_ MR_GUARDED_BY(cancel_lock_);
 
   std::atomic<LiveOutput*> live_{nullptr};
 };
