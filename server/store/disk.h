@@ -11,6 +11,8 @@
 //             batch is there, and this daemon writes no more: not even Reopen follows.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -24,9 +26,13 @@
 
 namespace millrace::store {
 
-// Keys are job ids (KeyOf); on kEnded finish times and job ids (KeyOfEnded), on kRequests request ids.
+// The shelves, and for every engine their names. Keys are job ids (KeyOf); on kEnded finish times and job ids
+// (KeyOfEnded), on kRequests request ids. A further shelf gets a value and a name at the end, and a new format
+// (FORMAT.md).
 enum class Shelf : uint8_t { kSpec, kLive, kFinished, kRequests, kPayload, kEnded };
-inline constexpr size_t kShelves = 6;
+inline constexpr std::array<const char*, 6> kShelfNames = {"spec", "live", "finished", "requests", "payload", "ended"};
+inline constexpr size_t kShelves = kShelfNames.size();
+constexpr const char* ToString(Shelf shelf) { return kShelfNames[static_cast<size_t>(shelf)]; }
 
 struct Change {
   enum class Kind : uint8_t { kPut, kErase };

@@ -6,7 +6,6 @@
 #include <rocksdb/options.h>
 #include <rocksdb/status.h>
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -17,7 +16,6 @@
 
 namespace millrace::store {
 
-extern const std::array<const char*, kShelves> kShelfNames;  // By Shelf.
 inline constexpr uint32_t kTableFormat = 5;
 
 // As one of the errors of OpenRocksDisk.

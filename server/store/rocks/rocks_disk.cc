@@ -34,8 +34,6 @@
 
 namespace millrace::store {
 
-const std::array<const char*, kShelves> kShelfNames = {"spec", "live", "finished", "requests", "payload", "ended"};
-
 namespace {
 
 constexpr const char* kFormatKey = "format";

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -267,7 +268,5 @@ Result<std::unique_ptr<StoreReader>> StoreReader::Open(const std::string& folder
   if (Status status = reader->Open(); !status.ok()) return status;
   return std::unique_ptr<StoreReader>(std::move(reader));
 }
-
-const char* ToString(Shelf shelf) { return kShelfNames[static_cast<size_t>(shelf)]; }
 
 }  // namespace millrace::store

@@ -64,7 +64,4 @@ class StoreReader {
   virtual Status VerifyFiles() const = 0;
 };
 
-// "spec": for messages.
-const char* ToString(Shelf shelf);
-
 }  // namespace millrace::store
