@@ -1,6 +1,9 @@
 #include "dispatch/weight.h"
 
+#include <type_traits>
+
 #include "dispatch/dispatcher.h"
+#include "job/spec_fields.h"
 
 namespace millrace::dispatch {
 
@@ -21,6 +24,20 @@ int64_t KeysWeight(const JobRecord& record) {
          (record.spec->unique_key ? kUniqueKeyBytes : 0);
 }
 
+// What a field of a spec holds beside its place in JobSpec. The payload is counted by payload_bytes: it may be on the disk.
+template <typename Value>
+requires std::is_trivially_copyable_v<Value> int64_t FieldWeight(const Value&) { return 0; }
+int64_t FieldWeight(const Bytes&) { return 0; }
+int64_t FieldWeight(const std::string& text) { return TextWeight(text); }
+int64_t FieldWeight(const LabelSet& labels) { return LabelsWeight(labels.shared().get()); }
+int64_t FieldWeight(const std::optional<UniqueKey>& unique) { return unique ? TextWeight(unique->key) : 0; }
+
+int64_t SpecWeight(const JobSpec& spec) {
+  int64_t bytes = 0;
+  ForEachField(kSpecFields, [&](const auto& field) { bytes += FieldWeight(spec.*field.member); });
+  return bytes;
+}
+
 }  // namespace
 
 int64_t TextWeight(const std::string& text) {
@@ -39,11 +56,8 @@ int64_t LabelsWeight(const Labels* labels) {
 int64_t RequestIdWeight(const std::string& request_id) { return kRequestIdBytes + TextWeight(request_id); }
 
 int64_t HotWeight(const JobRecord& record) {
-  const JobSpec& spec = *record.spec;
-  int64_t bytes = kJobOverheadBytes + KeysWeight(record) + record.payload_bytes;
-  bytes += LabelsWeight(spec.labels.shared().get());
-  bytes += TextWeight(spec.pool) + TextWeight(spec.kind) + TextWeight(record.request_id) + TextWeight(record.error);
-  if (spec.unique_key) bytes += TextWeight(spec.unique_key->key);
+  int64_t bytes = kJobOverheadBytes + KeysWeight(record) + record.payload_bytes + SpecWeight(*record.spec);
+  bytes += TextWeight(record.request_id) + TextWeight(record.error);
   for (size_t i = 0; i < record.history.size(); ++i) {
     const Attempt& attempt = record.history[i];
     // Room for the first one is part of the overhead.

@@ -6,6 +6,9 @@
 #include <bit>
 #include <string>
 #include <string_view>
+#include <type_traits>
+
+#include "job/spec_fields.h"
 
 namespace millrace {
 
@@ -14,6 +17,22 @@ namespace {
 // Everything has its length before it or a length of its own, so no two sequences of values have the same bytes.
 class Encoder {
  public:
+  template <typename Struct, typename Fields>
+  void AddFields(const Struct& from, const Fields& fields) {
+    ForEachField(fields, [&](const auto& field) { Add(from.*field.member); });
+  }
+  void AddSpec(const JobSpec& spec) {
+    ForEachField(kSpecFields, [&](const auto& field) {
+      if (field.later()) {
+        if (!field.IsGiven(spec)) return;
+        Text(field.name);
+      }
+      Add(spec.*field.member);
+    });
+  }
+  const std::string& bytes() const { return bytes_; }
+
+ private:
   void Number(uint64_t value) {
     for (int shift = 0; shift < 64; shift += 8) bytes_.push_back(static_cast<char>(value >> shift));
   }
@@ -21,14 +40,29 @@ class Encoder {
     Number(text.size());
     bytes_ += text;
   }
+
+  void Add(const std::string& text) { Text(text); }
+  void Add(const Bytes&) {}  // Hashed where it lies.
   template <typename T>
-  void Optional(const std::optional<T>& value) {
+  requires std::is_enum_v<T> || std::is_same_v<T, bool>
+  void Add(T value) { Number(static_cast<uint64_t>(value)); }
+  template <typename T>
+  void Add(const std::optional<T>& value) {
     Number(value.has_value());
     if (value) Number(ToBits(*value));
   }
-  const std::string& bytes() const { return bytes_; }
+  void Add(const RetryOverrides& retry) { AddFields(retry, kRetryFields); }
+  void Add(const LabelSet& labels) {
+    Number(labels.size());
+    for (const auto& [name, value] : labels) {
+      Text(name);
+      Text(value);
+    }
+  }
+  void Add(const std::optional<UniqueKey>& unique) {
+    if (unique) AddFields(*unique, kUniqueKeyFields);
+  }
 
- private:
   static uint64_t ToBits(Nanos value) { return static_cast<uint64_t>(value.count()); }
   static uint64_t ToBits(WallTime value) { return static_cast<uint64_t>(value.time_since_epoch().count()); }
   static uint64_t ToBits(int value) { return static_cast<uint64_t>(value); }
@@ -41,33 +75,7 @@ class Encoder {
 
 uint64_t Fingerprint(const JobSpec& spec) {
   Encoder head;
-  head.Text(spec.pool);
-  head.Text(spec.kind);
-  head.Number(static_cast<uint64_t>(spec.band));
-  head.Optional(spec.delay);
-  head.Optional(spec.run_at);
-  head.Optional(spec.run_timeout);
-  head.Optional(spec.deadline);
-  head.Optional(spec.retry.max_attempts);
-  head.Optional(spec.retry.initial_backoff);
-  head.Optional(spec.retry.max_backoff);
-  head.Optional(spec.retry.multiplier);
-  head.Number(spec.no_retry_after_start);
-  head.Number(spec.labels.size());
-  for (const auto& [name, value] : spec.labels) {
-    head.Text(name);
-    head.Text(value);
-  }
-  if (spec.unique_key) {
-    head.Text("unique_key");
-    head.Text(spec.unique_key->key);
-    head.Number(static_cast<uint64_t>(spec.unique_key->scope));
-    head.Number(static_cast<uint64_t>(spec.unique_key->on_taken));
-  }
-  if (spec.deadline_after) {
-    head.Text("deadline_after");
-    head.Optional(spec.deadline_after);
-  }
+  head.AddSpec(spec);
   // The payload may be long, so it is not copied behind the rest; the rest decides the seed.
   const std::string_view payload = PayloadOf(spec);
   return XXH3_64bits_withSeed(payload.data(), payload.size(), XXH3_64bits(head.bytes().data(), head.bytes().size()));

@@ -59,6 +59,7 @@ struct RetryOverrides {
   std::optional<Nanos> initial_backoff;
   std::optional<Nanos> max_backoff;
   std::optional<double> multiplier;
+  bool operator==(const RetryOverrides&) const = default;
 };
 
 // While it is in scope, no second job of its pool and kind has the key (dispatch/unique_keys.h).
@@ -72,6 +73,7 @@ struct UniqueKey {
   bool operator==(const UniqueKey&) const = default;
 };
 
+// A field that is added here is added to the list in job/spec_fields.h as well, or nothing compiles.
 struct JobSpec {
   std::string pool;  // Empty: decided by the kind.
   std::string kind;

@@ -3,12 +3,14 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <array>
 #include <initializer_list>
 #include <utility>
 
 #include "job/fingerprint.h"
 #include "store/codec.h"
+#include "store/spec_codec.h"
 
 namespace millrace::store {
 
@@ -24,6 +26,10 @@ enum class Part : uint8_t { kSpec = 1, kState = 2, kRequest = 3, kPayload = 4, k
 
 constexpr size_t kChecksumBytes = 8;
 constexpr size_t kHeaderBytes = 1 + kChecksumBytes;
+
+// The fingerprint and the size of the payload, which came with version 3, lie behind the fields of a spec that are as old or older, and
+// before those that came later.
+constexpr uint8_t kSpecFieldsBefore = 2;
 
 uint64_t Checksum(Part part, std::string_view key, uint8_t version, std::string_view body) {
   // The body alone may be long; the rest decides the seed.
@@ -112,31 +118,11 @@ bool ReadSpec(uint8_t version, Reader& reader, JobRecord* record) {
   auto spec = std::make_shared<JobSpec>();
   record->request_id = reader.Text();
   record->created = reader.Time();
-  spec->pool = reader.Text();
-  spec->kind = reader.Text();
-  spec->band = reader.Enum(Band::kLow);
-  spec->delay = reader.Optional([&] { return Nanos(reader.Signed()); });
-  spec->run_at = reader.Optional([&] { return reader.Time(); });
-  spec->run_timeout = reader.Optional([&] { return Nanos(reader.Signed()); });
-  spec->deadline = reader.Optional([&] { return reader.Time(); });
-  spec->retry.max_attempts = reader.Optional([&] { return reader.Int(); });
-  spec->retry.initial_backoff = reader.Optional([&] { return Nanos(reader.Signed()); });
-  spec->retry.max_backoff = reader.Optional([&] { return Nanos(reader.Signed()); });
-  spec->retry.multiplier = reader.Optional([&] { return reader.Double(); });
-  spec->no_retry_after_start = reader.Flag();
-  for (uint64_t labels = reader.Number(); labels > 0 && reader.ok(); --labels) {
-    std::string name(reader.Text());
-    spec->labels.emplace(std::move(name), reader.Text());
-  }
-  if (version >= 2 && reader.Flag()) {
-    UniqueKey& unique = spec->unique_key.emplace();
-    unique.key = reader.Text();
-    unique.scope = reader.Enum(UniqueScope::kWhileUnfinished);
-    unique.on_taken = reader.Enum(OnTaken::kReject);
-  }
+  ReadSpecFields(1, std::min(version, kSpecFieldsBefore), reader, spec.get());
   if (version >= 3) {
     record->fingerprint = reader.Fixed();
     record->payload_bytes = reader.Signed();
+    ReadSpecFields(kSpecFieldsBefore + 1, version, reader, spec.get());
   }
   const auto rest = static_cast<int64_t>(reader.rest().size());
   if (version < 3) record->payload_bytes = rest;
@@ -205,31 +191,10 @@ std::string EncodeSpec(const JobId& id, const SpecPart& part) {
   Writer writer(&head);
   writer.Text(part.request_id);
   writer.Time(part.created);
-  writer.Text(spec.pool);
-  writer.Text(spec.kind);
-  writer.Enum(spec.band);
-  writer.Optional(spec.delay);
-  writer.Optional(spec.run_at);
-  writer.Optional(spec.run_timeout);
-  writer.Optional(spec.deadline);
-  writer.Optional(spec.retry.max_attempts);
-  writer.Optional(spec.retry.initial_backoff);
-  writer.Optional(spec.retry.max_backoff);
-  writer.Optional(spec.retry.multiplier);
-  writer.Flag(spec.no_retry_after_start);
-  writer.Number(spec.labels.size());
-  for (const auto& [name, value] : spec.labels) {
-    writer.Text(name);
-    writer.Text(value);
-  }
-  writer.Flag(spec.unique_key.has_value());
-  if (spec.unique_key) {
-    writer.Text(spec.unique_key->key);
-    writer.Enum(spec.unique_key->scope);
-    writer.Enum(spec.unique_key->on_taken);
-  }
+  WriteSpecFields(spec, 1, kSpecFieldsBefore, writer);
   writer.Fixed(part.fingerprint);
   writer.Signed(static_cast<int64_t>(PayloadOf(spec).size()));
+  WriteSpecFields(spec, kSpecFieldsBefore + 1, kRecordVersion, writer);
   return Seal(Part::kSpec, KeyOf(id), {head, part.payload_apart() ? std::string_view() : PayloadOf(spec)});
 }
 

@@ -77,6 +77,9 @@ TEST(Fingerprint, IsTheSameInEveryBuild) {
   JobSpec unique = WithEverything();
   unique.unique_key = UniqueKey{.key = "u"};
   EXPECT_EQ(Fingerprint(unique), 6868407768303302732u);
+  JobSpec relative = Plain();
+  relative.deadline_after = 1h;
+  EXPECT_EQ(Fingerprint(relative), 14534908260046981888u);
 }
 
 }  // namespace

@@ -5,6 +5,9 @@
 #include <functional>
 #include <limits>
 
+#include "job/spec_fields.h"
+#include "tests/support/full_spec.h"
+
 namespace millrace::rpc {
 namespace {
 
@@ -147,6 +150,26 @@ TEST(Convert, EveryDurabilityHasItsWord) {
   EXPECT_EQ(WordFor(Durability::kNone), "none");
   EXPECT_EQ(WordFor(Durability::kInterval), "interval");
   EXPECT_EQ(WordFor(Durability::kFsync), "fsync");
+}
+
+TEST(Convert, EveryFieldOfASpecGoesToAClientAndBack) {
+  JobSpec full = test::FullSpec();
+  JobSnapshot job;
+  job.spec = std::make_shared<JobSpec>(full);
+  v1::Job out;
+  Fill(job, View::kFull, &out);
+  // Of a job that is kept it is `deadline`, so no client ever reads it.
+  EXPECT_FALSE(out.spec().has_deadline_after());
+  out.mutable_spec()->mutable_deadline_after()->set_seconds(8);
+
+  v1::SubmitJobRequest request;
+  *request.mutable_spec() = out.spec();
+  dispatch::Submission::Item item;
+  ASSERT_TRUE(TakeSubmit(std::move(request), &item).ok());
+  EXPECT_EQ(PayloadOf(item.spec), PayloadOf(full));
+  item.spec.payload = full.payload;
+  ForEachField(kSpecFields,
+               [&](const auto& field) { EXPECT_TRUE(item.spec.*field.member == full.*field.member) << field.name; });
 }
 
 TEST(Convert, ABasicViewLeavesTheHeavyPartsOut) {

@@ -1,0 +1,30 @@
+// A spec in which every field says something, for tests of what must not lose one.
+#pragma once
+
+#include <chrono>
+
+#include "job/job.h"
+
+namespace millrace::test {
+
+// Not one that Validate takes: some fields exclude each other.
+inline JobSpec FullSpec() {
+  using std::chrono::seconds;
+  JobSpec spec;
+  spec.pool = "thumbs";
+  spec.kind = "resize";
+  spec.payload = MakeBytes("payload");
+  spec.band = Band::kHigh;
+  spec.delay = seconds(1);
+  spec.run_at = WallTime(seconds(2));
+  spec.run_timeout = seconds(3);
+  spec.deadline = WallTime(seconds(4));
+  spec.deadline_after = seconds(8);
+  spec.retry = {.max_attempts = 5, .initial_backoff = seconds(6), .max_backoff = seconds(7), .multiplier = 1.5};
+  spec.no_retry_after_start = true;
+  spec.labels = {{"a", "b"}, {"c", ""}};
+  spec.unique_key = UniqueKey{.key = "u", .scope = UniqueScope::kWhileQueued, .on_taken = OnTaken::kReject};
+  return spec;
+}
+
+}  // namespace millrace::test
