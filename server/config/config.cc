@@ -173,7 +173,7 @@ class Loader {
         problems_.Add(origin, "the kind '" + name + "' runs nothing; add exec = [\"/path/to/program\", \"argument\"]");
       } else if (kind.exec.argv.empty()) {
         continue;  // Not a list of words, which has been told.
-      } else if (Status status = runners::ExecRunner::Check(kind.options, kind.exec); !status.ok()) {
+      } else if (Status status = runners::ExecRunner::Prepare(kind.options, kind.exec).status(); !status.ok()) {
         problems_.Add(exec->second, status.message());
       }
     }

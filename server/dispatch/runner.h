@@ -65,6 +65,7 @@ struct KindOptions {
       pool;  // Its home, where it runs when the client names no pool. Empty: it has none, and that is kDefaultPool.
   std::optional<Nanos> run_timeout;
   RetryOverrides retry;
+  bool operator==(const KindOptions&) const = default;
 };
 
 // One way to run jobs. Registered before start, lives as long as the dispatcher.
@@ -72,7 +73,8 @@ class Runner {
  public:
   virtual ~Runner() = default;
   virtual std::string_view name() const = 0;  // "native", "exec"
-  // nullptr: not mine. Else with `name` filled in, and alive as long as the runner.
+  // nullptr: not mine. Else with `name` filled in. What was given never changes and lives as long as the runner; where a kind is
+  // replaced, another object is given from then on.
   virtual const KindOptions* FindKind(std::string_view kind) const = 0;
   virtual std::vector<std::string> Kinds() const = 0;
   // On a worker's fiber; may park. Must not throw for a job's own failure: that is an outcome. (An exception from a native

@@ -45,6 +45,7 @@ struct ProcessLimits {
   std::optional<int64_t> file_bytes;           // A longer write gets SIGXFSZ.
   std::optional<int64_t> open_files;           // Unset: as this process was started with (base/open_files.h).
   std::optional<int64_t> processes;            // Of the whole user, and not for root: see setrlimit(2).
+  bool operator==(const ProcessLimits&) const = default;
 };
 
 struct ProcessSpec {

@@ -176,49 +176,35 @@ std::string Verdict(const io::ProcessExit& exit) {
 
 }  // namespace
 
-Status ExecRunner::Check(const KindOptions& options, const ExecOptions& exec) {
-  return Examine(options.name, exec).status();
+Result<ExecRunner::Kind> ExecRunner::Prepare(KindOptions options, ExecOptions exec) {
+  Result<std::string> path = Examine(options.name, exec);
+  if (!path.ok()) return path.status();
+  exec.env.try_emplace("PATH", kDefaultPath);
+  Program program{.options = std::move(exec), .path = *std::move(path)};
+  for (const auto& [variable, value] : program.options.env) program.env.push_back(variable + "=" + value);
+  program.env.push_back("MILLRACE_KIND=" + options.name);
+  return Kind{std::move(options), std::move(program)};
 }
 
 Status ExecRunner::Register(KindOptions options, ExecOptions exec) {
-  const std::string name = options.name;
-  Result<std::string> program = Examine(name, exec);
-  if (!program.ok()) return program.status();
-  exec.env.try_emplace("PATH", kDefaultPath);
-
-  std::vector<std::string> env;
-  for (const auto& [variable, value] : exec.env) env.push_back(variable + "=" + value);
-  env.push_back("MILLRACE_KIND=" + name);
-  if (!kinds_.try_emplace(name, Kind{std::move(options), std::move(exec), *std::move(program), std::move(env)})
-           .second) {
-    return AlreadyExists("KIND_EXISTS", "exec kind '" + name + "' is registered twice").With("kind", name);
-  }
-  return OkStatus();
-}
-
-const KindOptions* ExecRunner::FindKind(std::string_view kind) const {
-  auto found = kinds_.find(kind);
-  return found == kinds_.end() ? nullptr : &found->second.options;
-}
-
-std::vector<std::string> ExecRunner::Kinds() const {
-  std::vector<std::string> names;
-  for (const auto& [name, kind] : kinds_) names.push_back(name);
-  return names;
+  Result<Kind> kind = Prepare(std::move(options), std::move(exec));
+  return kind.ok() ? kinds_.Add(*std::move(kind)) : kind.status();
 }
 
 AttemptOutcome ExecRunner::Run(AttemptContext& attempt) {
-  auto found = kinds_.find(attempt.spec().kind);
-  if (found == kinds_.end())
+  const Kind* kind = kinds_.Find(attempt.spec().kind);
+  if (kind == nullptr) {
     return AttemptOutcome::Failed("no program is configured for kind '" + attempt.spec().kind + "'");
-  const Kind& kind = found->second;
+  }
+  const Program& program = kind->own;
+  const ExecOptions& exec = program.options;
 
   LastLine last_line;
-  io::ProcessSpec child{.program = kind.program,
-                        .argv = kind.exec.argv,
-                        .env = kind.env,
-                        .directory = kind.exec.directory,
-                        .limits = kind.exec.limits,
+  io::ProcessSpec child{.program = program.path,
+                        .argv = exec.argv,
+                        .env = program.env,
+                        .directory = exec.directory,
+                        .limits = exec.limits,
                         .input = PayloadOf(attempt.spec()),
                         .output_bytes_max = kResultBytesMax,
                         .on_error_output =
@@ -226,7 +212,7 @@ AttemptOutcome ExecRunner::Run(AttemptContext& attempt) {
                               last_line.Add(bytes);
                               attempt.Log(bytes);
                             },
-                        .grace = kind.exec.grace};
+                        .grace = exec.grace};
   child.env.push_back("MILLRACE_JOB_ID=" + attempt.id().ToString());
   child.env.push_back("MILLRACE_ATTEMPT=" + std::to_string(attempt.attempt()));
 
@@ -247,7 +233,7 @@ AttemptOutcome ExecRunner::Run(AttemptContext& attempt) {
       line = last_line.Text();
     }
     outcome = AttemptOutcome::Failed(line.empty() ? Verdict(*exit) : Verdict(*exit) + ": " + line);
-    const std::vector<int>& final = kind.exec.no_retry_exit_codes;
+    const std::vector<int>& final = exec.no_retry_exit_codes;
     outcome.do_not_retry = exit->signal == 0 && std::find(final.begin(), final.end(), exit->code) != final.end();
   }
   outcome.exit_code = exit->signal != 0 ? -exit->signal : exit->code;

@@ -10,7 +10,7 @@
 //              that cannot be started fails like any other: it may be there again at the next attempt.
 //   Shortage   Where the system refuses a process, a descriptor or memory nothing has begun: no attempt is spent, the job waits.
 //   Cancel     TERM to the program and what it has started, KILL after `grace`.
-//   Threads    Register before the dispatcher starts; afterwards every call is a read.
+//   Threads    Register before the dispatcher starts; everything else from any thread, while jobs run (runners/kind_table.h).
 #pragma once
 
 #include <atomic>
@@ -19,11 +19,13 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
 #include "dispatch/runner.h"
 #include "io/process.h"
+#include "runners/kind_table.h"
 
 namespace millrace::runners {
 
@@ -34,38 +36,45 @@ struct ExecOptions {
   io::ProcessLimits limits;
   Nanos grace = std::chrono::seconds(5);  // Between TERM and KILL.
   std::vector<int> no_retry_exit_codes;
+  bool operator==(const ExecOptions&) const = default;
 };
 
 inline constexpr std::string_view kDefaultPath = "/usr/local/bin:/usr/bin:/bin";
 
 class ExecRunner final : public dispatch::Runner {
  public:
+  static constexpr std::string_view kName = "exec";
+
   // `host` outlives the runner.
   explicit ExecRunner(io::ProcessHost& host) : host_(host) {}
 
-  // INVALID_ARGUMENT names the kind and what is wrong with its program, variables, directory or numbers.
-  static Status Check(const dispatch::KindOptions& options, const ExecOptions& exec);
-  // Checks, and finds the program once, here. ALREADY_EXISTS: the name is taken.
-  Status Register(dispatch::KindOptions options, ExecOptions exec);
+  // A kind whose program was found.
+  struct Program {
+    ExecOptions options;
+    std::string path;              // argv[0], found.
+    std::vector<std::string> env;  // What is the same in every attempt.
+    bool operator==(const Program&) const = default;
+  };
+  using Kind = KindTable<Program>::Kind;
 
-  std::string_view name() const override { return "exec"; }
-  const dispatch::KindOptions* FindKind(std::string_view kind) const override;
-  std::vector<std::string> Kinds() const override;
+  // INVALID_ARGUMENT names the kind and what is wrong with its program, variables, directory or numbers.
+  static Result<Kind> Prepare(dispatch::KindOptions options, ExecOptions exec);
+  // One more kind. ALREADY_EXISTS: the name is taken; and the errors of Prepare.
+  Status Register(dispatch::KindOptions options, ExecOptions exec);
+  // From now on these are all; their names differ. Attempts that run go on with what they began with.
+  void Replace(std::vector<Kind> kinds) { kinds_.Replace(std::move(kinds)); }
+
+  std::string_view name() const override { return kName; }
+  const dispatch::KindOptions* FindKind(std::string_view kind) const override { return kinds_.FindOptions(kind); }
+  std::vector<std::string> Kinds() const override { return kinds_.Names(); }
   dispatch::AttemptOutcome Run(dispatch::AttemptContext& attempt) override;
 
  private:
-  struct Kind {
-    dispatch::KindOptions options;
-    ExecOptions exec;
-    std::string program;  // argv[0], found.
-    std::vector<std::string> env;
-  };
-
   dispatch::AttemptOutcome NotRun(const Status& why);
   void TellOfShortage(const Status& why);
 
   io::ProcessHost& host_;
-  std::map<std::string, Kind, std::less<>> kinds_;
+  KindTable<Program> kinds_{kName};
   std::atomic<int64_t> refused_starts_{0};  // Not told in the log yet.
   std::atomic<Nanos::rep> next_word_{0};    // When the log may tell of them, by the steady clock.
 };

@@ -17,33 +17,20 @@ constexpr size_t kErrorBytesMax = 4096;
 }  // namespace
 
 Status NativeRunner::Register(KindOptions options, Handler handler) {
-  std::string name = options.name;
+  const std::string& name = options.name;
   if (name.empty()) return InvalidArgument("BAD_KIND", "a native kind needs a name");
   if (!handler) return InvalidArgument("BAD_KIND", "native kind '" + name + "' has no handler").With("kind", name);
-  if (!kinds_.try_emplace(name, Kind{std::move(options), std::move(handler)}).second) {
-    return AlreadyExists("KIND_EXISTS", "native kind '" + name + "' is registered twice").With("kind", name);
-  }
-  return OkStatus();
-}
-
-const KindOptions* NativeRunner::FindKind(std::string_view kind) const {
-  auto found = kinds_.find(kind);
-  return found == kinds_.end() ? nullptr : &found->second.options;
-}
-
-std::vector<std::string> NativeRunner::Kinds() const {
-  std::vector<std::string> names;
-  for (const auto& [name, kind] : kinds_) names.push_back(name);
-  return names;
+  return kinds_.Add({std::move(options), std::move(handler)});
 }
 
 AttemptOutcome NativeRunner::Run(AttemptContext& attempt) {
-  auto found = kinds_.find(attempt.spec().kind);
-  if (found == kinds_.end())
+  const Kind* kind = kinds_.Find(attempt.spec().kind);
+  if (kind == nullptr) {
     return AttemptOutcome::Failed("no native handler is registered for kind '" + attempt.spec().kind + "'");
+  }
   AttemptOutcome outcome;
   try {
-    outcome = found->second.handler(attempt);
+    outcome = kind->own(attempt);
   } catch (const std::exception& error) {
     outcome = AttemptOutcome::Failed(error.what());
   } catch (...) {

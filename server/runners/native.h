@@ -8,38 +8,40 @@
 //   Handlers   Run on a worker's fiber, many at the same time: what they share they must guard. They look at attempt.cancel() and
 //              call rt::Yield() in long computations, since fibers give way only where they say so.
 //   Failures   A handler returns an outcome. What it throws becomes a failed attempt with the exception's text.
-//   Threads    Register before the dispatcher starts; afterwards every call is a read.
+//   Threads    Register before the dispatcher starts; everything else from any thread, while jobs run (runners/kind_table.h).
 #pragma once
 
 #include <functional>
-#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
 #include "dispatch/runner.h"
+#include "runners/kind_table.h"
 
 namespace millrace::runners {
 
 class NativeRunner final : public dispatch::Runner {
  public:
+  static constexpr std::string_view kName = "native";
+
   using Handler = std::function<dispatch::AttemptOutcome(dispatch::AttemptContext&)>;
+  using Kind = KindTable<Handler>::Kind;
 
   // INVALID_ARGUMENT: no name or no handler. ALREADY_EXISTS: the name is taken.
   Status Register(dispatch::KindOptions options, Handler handler);
+  // From now on these are all; they have handlers, and names that differ. Attempts that run go on with theirs.
+  void Replace(std::vector<Kind> kinds) { kinds_.Replace(std::move(kinds)); }
 
-  std::string_view name() const override { return "native"; }
-  const dispatch::KindOptions* FindKind(std::string_view kind) const override;
-  std::vector<std::string> Kinds() const override;
+  std::string_view name() const override { return kName; }
+  const dispatch::KindOptions* FindKind(std::string_view kind) const override { return kinds_.FindOptions(kind); }
+  std::vector<std::string> Kinds() const override { return kinds_.Names(); }
   dispatch::AttemptOutcome Run(dispatch::AttemptContext& attempt) override;
 
  private:
-  struct Kind {
-    dispatch::KindOptions options;
-    Handler handler;
-  };
-  std::map<std::string, Kind, std::less<>> kinds_;
+  KindTable<Handler> kinds_{kName};
 };
 
 }  // namespace millrace::runners

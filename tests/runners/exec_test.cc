@@ -261,6 +261,25 @@ TEST_F(Exec, ConfigurationErrorsNameTheKindAndTheThing) {
   EXPECT_THAT(Refusal({.argv = {"sh"}, .no_retry_exit_codes = {0}}), HasSubstr("exit code 0"));
 }
 
+TEST_F(Exec, AKindThatIsReplacedRunsItsNewProgram) {
+  ASSERT_TRUE(runner_.Register({.name = "job"}, {.argv = {"echo", "old"}}).ok());
+  Result<ExecRunner::Kind> next = ExecRunner::Prepare({.name = "job"}, {.argv = {"echo", "new"}});
+  ASSERT_TRUE(next.ok()) << next.status().ToString();
+  auto output = [&] {
+    test::FakeAttempt attempt("job", "");
+    const AttemptOutcome outcome = runner_.Run(attempt);
+    return outcome.output + outcome.error;
+  };
+  test::OnProcs(2, [&] {
+    EXPECT_EQ(output(), "old\n");
+    runner_.Replace({*next});
+    EXPECT_EQ(output(), "new\n");
+    runner_.Replace({});
+    EXPECT_THAT(output(), HasSubstr("no program is configured for kind 'job'"));
+    host_.Stop();
+  });
+}
+
 TEST_F(Exec, FindsItsKinds) {
   ASSERT_TRUE(runner_.Register({.name = "b", .pool = "slow"}, {.argv = {"true"}}).ok());
   ASSERT_TRUE(runner_.Register({.name = "a"}, {.argv = {"/bin/true"}}).ok());

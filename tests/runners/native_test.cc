@@ -38,6 +38,21 @@ TEST(NativeRunner, RefusesNamesTwiceAndThingsThatCannotRun) {
   EXPECT_EQ(runner.Run(attempt).output, "first");
 }
 
+TEST(NativeRunner, AHandlerGoesOnWhenItsKindIsReplaced) {
+  NativeRunner runner;
+  const std::string word(100, 'o');
+  NativeRunner::Handler first = [&runner, word](AttemptContext&) {
+    runner.Replace({{.options = {.name = "a"}, .own = Returns("second")}});
+    return AttemptOutcome::Succeeded(word);
+  };
+  ASSERT_TRUE(runner.Register({.name = "a"}, first).ok());
+  test::FakeAttempt attempt("a", "");
+  EXPECT_EQ(runner.Run(attempt).output, word);
+  EXPECT_EQ(runner.Run(attempt).output, "second");
+  runner.Replace({});
+  EXPECT_EQ(runner.Run(attempt).error, "no native handler is registered for kind 'a'");
+}
+
 TEST(NativeRunner, WhatAHandlerThrowsIsAFailedAttempt) {
   NativeRunner runner;
   ASSERT_TRUE(
