@@ -12,6 +12,7 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <variant>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -113,7 +114,7 @@ class Daemon {
     for (const auto& kind : config_.kinds) {
       dispatch::KindOptions options = kind.options;
       if (options.pool.empty()) options.pool = "default";
-      MR_RETURN_IF_ERROR(exec_.Register(std::move(options), kind.exec));
+      MR_RETURN_IF_ERROR(exec_.Register(std::move(options), std::get<runners::ExecOptions>(kind.runs)));
     }
     for (const auto& pool : config_.pools) MR_RETURN_IF_ERROR(dispatcher_.AddPool(pool));
 

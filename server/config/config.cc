@@ -5,11 +5,17 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <sstream>
+#include <type_traits>
+#include <variant>
 
 #include "base/cgroup.h"
 #include "config/bindings.h"
+#include "config/differences.h"
+#include "config/exec_kind.h"
+#include "config/kind_schema.h"
 #include "runners/builtin.h"
 #include "runners/native.h"
 
@@ -33,8 +39,8 @@ class Loader {
                      [](const auto& pool) { return pool.name == "default"; })) {
       config_.pools.push_back({.name = "default"});
     }
-    CheckServer(binding.server);
-    FitBudgets(binding.jobs, binding.server);
+    CheckServer(binding.Get("server"));
+    FitBudgets(binding.Get("jobs"), binding.Get("server"));
     CheckPools();
     CheckKinds();
     return {std::move(config_), problems_.list()};
@@ -42,40 +48,50 @@ class Loader {
 
  private:
   void ReadFile(const Node& file, ConfigBinding* binding) {
+    // Sections of which there is one for each name.
+    struct Named {
+      const char* name;
+      const char* example;
+      void (Loader::*read)(const Node& table);
+    };
+    constexpr Named kNamed[] = {{"pool", "[pool.thumbs]", &Loader::ReadPool},
+                                {"kind", "[kind.resize]", &Loader::ReadKind}};
     for (const Node& child : file.children) {
+      const Named* named = std::find_if(std::begin(kNamed), std::end(kNamed),
+                                        [&](const Named& each) { return child.name == each.name; });
       if (Section* section = binding->Find(child.name)) {
         section->Read(child, &problems_);
-      } else if (child.name == "pool") {
-        ReadPools(child);
-      } else if (child.name == "kind") {
-        ReadKinds(child);
+      } else if (named != std::end(kNamed)) {
+        for (const Node* table : NamedTables(child, named->name, named->example)) (this->*named->read)(*table);
       } else {
-        problems_.Add(child.origin, "unknown section [" + child.name + "]" +
-                                        Suggest(child.name, {"server", "log", "runtime", "jobs", "pool", "kind"}));
+        std::vector<std::string> known;
+        for (const auto& each : binding->sections()) known.push_back(each->path());
+        for (const Named& each : kNamed) known.push_back(each.name);
+        problems_.Add(child.origin, "unknown section [" + child.name + "]" + Suggest(child.name, known));
       }
     }
   }
 
-  void ReadPools(const Node& pools) {
-    for (const Node* child : NamedTables(pools, "pool", "[pool.thumbs]")) {
-      dispatch::PoolOptions pool{.name = child->name};
-      PoolBinding(&pool).section.Read(*child, &problems_);
-      origins_["pool." + pool.name] = child->origin;
-      if (const Node* runner = child->Find("runner")) origins_["runner of " + pool.name] = runner->origin;
-      config_.pools.push_back(std::move(pool));
-    }
+  void ReadPool(const Node& table) {
+    dispatch::PoolOptions pool{.name = table.name};
+    PoolBinding(&pool).section.Read(table, &problems_);
+    origins_["pool." + pool.name] = table.origin;
+    if (const Node* runner = table.Find("runner")) origins_["runner of " + pool.name] = runner->origin;
+    config_.pools.push_back(std::move(pool));
   }
 
-  void ReadKinds(const Node& kinds) {
-    for (const Node* child : NamedTables(kinds, "kind", "[kind.resize]")) {
-      ExecKind kind{.options = {.name = child->name}};
-      KindBinding binding(&kind);
-      binding.section.Read(*child, &problems_);
-      origins_["kind." + kind.options.name] = child->origin;
-      if (const Node* pool = child->Find("pool")) origins_["pool of " + kind.options.name] = pool->origin;
-      if (const Node* exec = child->Find("exec")) origins_["exec of " + kind.options.name] = exec->origin;
-      config_.kinds.push_back(std::move(kind));
-    }
+  void ReadKind(const Node& table) {
+    KindConfig kind{.options = {.name = table.name}};
+    const Node* what = nullptr;
+    ForEachKindSchema([&]<typename Options>(std::type_identity<Options>) {
+      if (what == nullptr && (what = table.Find(KindSchema<Options>::kKey)) != nullptr) kind.runs = Options();
+    });
+    KindBinding(&kind).section.Read(table, &problems_);
+    const std::string& name = kind.options.name;
+    origins_["kind." + name] = table.origin;
+    if (const Node* pool = table.Find("pool")) origins_["pool of " + name] = pool->origin;
+    if (what != nullptr) origins_["what " + name + " runs"] = what->origin;
+    config_.kinds.push_back(std::move(kind));
   }
 
   std::vector<const Node*> NamedTables(const Node& parent, const std::string& what, const std::string& example) {
@@ -149,60 +165,78 @@ class Loader {
         problems_.Add(origins_["pool." + pool.name],
                       "'" + pool.name + "' cannot name a pool; use 1 to 63 of a-z 0-9 _ -");
       }
-      if (pool.runner != "native" && pool.runner != "exec") {
+      const std::vector<std::string> runners = RunnerNames();
+      if (std::find(runners.begin(), runners.end(), pool.runner) == runners.end()) {
         problems_.Add(origins_["runner of " + pool.name], "unknown runner '" + pool.runner + "' for the pool '" +
-                                                              pool.name + "'" +
-                                                              Suggest(pool.runner, {"native", "exec"}));
+                                                              pool.name + "'" + Suggest(pool.runner, runners));
       }
     }
+  }
+
+  // Native kinds are code; those of the others can be configured.
+  static std::vector<std::string> RunnerNames() {
+    std::vector<std::string> names{std::string(runners::NativeRunner::kName)};
+    ForEachKindSchema(
+        [&]<typename Options>(std::type_identity<Options>) { names.emplace_back(KindSchema<Options>::kRunner); });
+    return names;
   }
 
   void CheckKinds() {
     runners::NativeRunner builtins;
     MR_CHECK(runners::RegisterBuiltins(builtins).ok(), "a built-in kind has two names");
-    for (const ExecKind& kind : config_.kinds) {
+    for (const KindConfig& kind : config_.kinds) {
       const std::string& name = kind.options.name;
       const std::string& origin = origins_["kind." + name];
-      CheckPoolOf(kind);
+      std::visit([&]<typename Options>(const Options&) { CheckPoolOf<KindSchema<Options>>(kind); }, kind.runs);
       if (builtins.FindKind(name) != nullptr) {
         problems_.Add(origin, "the kind '" + name + "' has the name of the built-in kind '" + name +
                                   "', which clients would get instead; choose another name, such as 'my-" + name + "'");
       }
-      auto exec = origins_.find("exec of " + name);
-      if (exec == origins_.end()) {
-        problems_.Add(origin, "the kind '" + name + "' runs nothing; add exec = [\"/path/to/program\", \"argument\"]");
-      } else if (kind.exec.argv.empty()) {
-        continue;  // Not a list of words, which has been told.
-      } else if (Status status = runners::ExecRunner::Prepare(kind.options, kind.exec).status(); !status.ok()) {
-        problems_.Add(exec->second, status.message());
-      }
+      std::visit([&](const auto& options) { CheckRuns(kind, options); }, kind.runs);
     }
   }
 
-  void CheckPoolOf(const ExecKind& kind) {
+  template <typename Options>
+  void CheckRuns(const KindConfig& kind, const Options& options) {
+    using Schema = KindSchema<Options>;
+    const std::string& name = kind.options.name;
+    auto what = origins_.find("what " + name + " runs");
+    if (what == origins_.end()) {
+      problems_.Add(origins_["kind." + name], "the kind '" + name + "' runs nothing; add " + Schema::kExample);
+    } else if (!Schema::Said(options)) {
+      return;  // Its value cannot be read, which has been told.
+    } else if (Status status = Schema::Check(kind.options, options); !status.ok()) {
+      problems_.Add(what->second, status.message());
+    }
+  }
+
+  template <typename Schema>
+  void CheckPoolOf(const KindConfig& kind) {
     const std::string& name = kind.options.name;
     const std::string pool_name = kind.options.pool.empty() ? "default" : kind.options.pool;
     auto named = origins_.find("pool of " + name);
     const std::string& origin = named != origins_.end() ? named->second : origins_["kind." + name];
 
-    std::vector<std::string> pools, exec_pools;
+    const std::string runner(Schema::kRunner);
+    std::vector<std::string> pools, fitting;
     const dispatch::PoolOptions* found = nullptr;
     for (const auto& pool : config_.pools) {
       pools.push_back(pool.name);
-      if (pool.runner == "exec") exec_pools.push_back(pool.name);
+      if (pool.runner == runner) fitting.push_back(pool.name);
       if (pool.name == pool_name) found = &pool;
     }
+    const std::vector<std::string> runners = RunnerNames();
     if (found == nullptr) {
       problems_.Add(origin, "the kind '" + name + "' names the pool '" + pool_name + "', which is not declared" +
                                 Suggest(pool_name, pools));
-    } else if (found->runner == "native") {
-      std::string fix = "; declare a pool with runner = \"exec\" and name it here";
-      if (!exec_pools.empty()) {
+    } else if (found->runner != runner && std::find(runners.begin(), runners.end(), found->runner) != runners.end()) {
+      std::string fix = "; declare a pool with runner = \"" + runner + "\" and name it here";
+      if (!fitting.empty()) {
         fix = "; set pool to one that does:";
-        for (const auto& exec_pool : exec_pools) fix += " " + exec_pool;
+        for (const auto& each : fitting) fix += " " + each;
       }
-      problems_.Add(
-          origin, "the kind '" + name + "' is a program, but its pool '" + pool_name + "' does not run programs" + fix);
+      problems_.Add(origin, "the kind '" + name + "' is " + Schema::kOne + ", but its pool '" + pool_name +
+                                "' does not run " + Schema::kMany + fix);
     }
   }
 
@@ -240,17 +274,9 @@ Loaded Load(const CommandLine& command_line) {
 
 std::string ToToml(const Config& config, Secrets secrets) {
   Config copy = config;
-  ConfigBinding binding(&copy);
+  if (secrets == Secrets::kHidden) HideSecrets(&copy);
   std::string text;
-  for (Section* section : {&binding.server, &binding.log, &binding.runtime, &binding.jobs})
-    text += section->Print() + "\n";
-  for (auto& pool : copy.pools) text += PoolBinding(&pool).section.Print() + "\n";
-  for (auto& kind : copy.kinds) {
-    if (secrets == Secrets::kHidden) {
-      for (auto& [name, value] : kind.exec.env) value = "(hidden)";
-    }
-    text += KindBinding(&kind).section.Print() + "\n";
-  }
+  ForEachSection(&copy, [&](const Section& section) { text += section.Print() + "\n"; });
   text.pop_back();
   return text;
 }

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "base/address.h"
@@ -34,10 +35,12 @@ enum class StoreKind {
   kRocksdb,
 };
 
-// A kind that runs a program.
-struct ExecKind {
+// How a kind runs: the options of its runner, one type for each runner whose kinds can be configured (kind_schema.h).
+using KindRuns = std::variant<runners::ExecOptions>;
+
+struct KindConfig {
   dispatch::KindOptions options;
-  runners::ExecOptions exec;
+  KindRuns runs;
 };
 
 struct Config {
@@ -64,7 +67,7 @@ struct Config {
   size_t store_buffer_bytes =
       size_t{32} << 20;  // What rocksdb gathers before it writes a table. No key: it follows the memory.
   std::vector<dispatch::PoolOptions> pools;  // One at least; one is named "default".
-  std::vector<ExecKind> kinds;
+  std::vector<KindConfig> kinds;
 };
 
 struct Loaded {

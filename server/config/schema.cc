@@ -380,6 +380,12 @@ std::string Section::Print() const {
   return text;
 }
 
+std::vector<std::pair<std::string, std::string>> Section::Values() const {
+  std::vector<std::pair<std::string, std::string>> values;
+  for (const Key& key : keys_) values.emplace_back(key.name, key.print());
+  return values;
+}
+
 std::string Section::Origin(std::string_view key) const {
   auto found = std::find_if(keys_.begin(), keys_.end(), [key](const Key& k) { return k.name == key; });
   return found == keys_.end() ? "" : found->origin;

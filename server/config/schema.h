@@ -78,6 +78,8 @@ class Section {
 
   // "[pool.thumbs]\nworkers = 8\n"; keys whose field is unset are left out.
   std::string Print() const;
+  // Every key with its value as TOML, "" where the field is unset.
+  std::vector<std::pair<std::string, std::string>> Values() const;
   const std::string& path() const { return path_; }
   std::vector<std::string> Names() const;  // Of the keys.
   // A budget that nobody has set to a size.

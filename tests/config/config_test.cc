@@ -125,7 +125,8 @@ retry = { max_attempts = 3, initial_backoff = "100ms", max_backoff = "10s", mult
   EXPECT_EQ(config.pools[1].name, "default");
 
   ASSERT_THAT(config.kinds, SizeIs(1));
-  const ExecKind& kind = config.kinds[0];
+  const KindConfig& kind = config.kinds[0];
+  const auto& exec = std::get<runners::ExecOptions>(kind.runs);
   EXPECT_EQ(kind.options.name, "list");
   EXPECT_EQ(kind.options.pool, "files");
   EXPECT_EQ(kind.options.run_timeout, Nanos(1min));
@@ -133,16 +134,16 @@ retry = { max_attempts = 3, initial_backoff = "100ms", max_backoff = "10s", mult
   EXPECT_EQ(kind.options.retry.initial_backoff, Nanos(100ms));
   EXPECT_EQ(kind.options.retry.max_backoff, Nanos(10s));
   EXPECT_EQ(kind.options.retry.multiplier, 3.0);
-  EXPECT_THAT(kind.exec.argv, ElementsAre("ls", "-l"));
-  EXPECT_EQ(kind.exec.env.at("LANG"), "C.UTF-8");
-  EXPECT_EQ(kind.exec.directory, "/tmp");
-  EXPECT_EQ(kind.exec.grace, Nanos(1s));
-  EXPECT_THAT(kind.exec.no_retry_exit_codes, ElementsAre(64, 65));
-  EXPECT_EQ(kind.exec.limits.cpu_seconds, 10);
-  EXPECT_EQ(kind.exec.limits.address_space_bytes, int64_t{1} << 30);
-  EXPECT_EQ(kind.exec.limits.file_bytes, 0);
-  EXPECT_EQ(kind.exec.limits.open_files, 16);
-  EXPECT_EQ(kind.exec.limits.processes, 100);
+  EXPECT_THAT(exec.argv, ElementsAre("ls", "-l"));
+  EXPECT_EQ(exec.env.at("LANG"), "C.UTF-8");
+  EXPECT_EQ(exec.directory, "/tmp");
+  EXPECT_EQ(exec.grace, Nanos(1s));
+  EXPECT_THAT(exec.no_retry_exit_codes, ElementsAre(64, 65));
+  EXPECT_EQ(exec.limits.cpu_seconds, 10);
+  EXPECT_EQ(exec.limits.address_space_bytes, int64_t{1} << 30);
+  EXPECT_EQ(exec.limits.file_bytes, 0);
+  EXPECT_EQ(exec.limits.open_files, 16);
+  EXPECT_EQ(exec.limits.processes, 100);
 }
 
 struct Wrong {

@@ -7,6 +7,7 @@
 
 #include "config/bindings.h"
 #include "config/config.h"
+#include "config/exec_kind.h"
 #include "job/retry.h"
 
 namespace millrace::config {
@@ -45,15 +46,17 @@ TEST(ExampleFile, ExplainsEveryKey) {
   ConfigBinding binding(&config);
   dispatch::PoolOptions pool{.name = "default"};
   PoolBinding pools(&pool);
-  ExecKind kind{.options = {.name = "count-words"}};
+  KindConfig kind{.options = {.name = "count-words"}, .runs = runners::ExecOptions()};
   KindBinding kinds(&kind);
-  for (const Section* section :
-       {&binding.server, &binding.log, &binding.runtime, &binding.jobs, &pools.section, &kinds.section}) {
+  std::vector<const Section*> sections{&pools.section, &kinds.section};
+  for (const auto& section : binding.sections()) sections.push_back(section.get());
+  for (const Section* section : sections) {
     EXPECT_THAT(text, HasSubstr("\n[" + section->path() + "]\n"));
     for (const std::string& key : section->Names())
       EXPECT_THAT(text, ContainsRegex("\n(# )?" + key + " = ")) << section->path();
   }
-  for (const Section* table : {&kinds.limits, &kinds.retry}) {
+  auto& exec = *static_cast<KindSchema<runners::ExecOptions>*>(kinds.schema.get());
+  for (const Section* table : {&exec.limits, &kinds.retry}) {
     for (const std::string& key : table->Names())
       EXPECT_THAT(text, ContainsRegex("[{,] " + key + " = ")) << table->path();
   }
