@@ -83,7 +83,7 @@ Status Admission::ResolvePool(JobSpec& spec, JobEntry* job) const {
 }
 
 Status Admission::PrepareItem(Submission::Item& item, std::shared_ptr<JobEntry>* job) {
-  MR_RETURN_IF_ERROR(ValidateSpec(item.spec, core_.options.payload_bytes_max));
+  MR_RETURN_IF_ERROR(ValidateSpec(item.spec, core_.options().payload_bytes_max));
   MR_RETURN_IF_ERROR(ValidateRequestId(item.request_id));
   if (item.spec.deadline && *item.spec.deadline <= core_.clock.Wall()) {
     return InvalidArgument("DEADLINE_PASSED",
@@ -121,9 +121,9 @@ Status Admission::PrepareItem(Submission::Item& item, std::shared_ptr<JobEntry>*
 
 Status Admission::Prepare(Submission& submission) {
   const size_t count = submission.items.size();
-  if (count == 0 || count > core_.options.batch_jobs_max) {
+  if (count == 0 || count > core_.options().batch_jobs_max) {
     return InvalidArgument("BAD_BATCH_SIZE", "the batch has " + std::to_string(count) + " jobs; send 1 to " +
-                                                 std::to_string(core_.options.batch_jobs_max))
+                                                 std::to_string(core_.options().batch_jobs_max))
         .Field("requests");
   }
   if (count > 1) submission.many_jobs_.resize(count);

@@ -25,7 +25,7 @@ void Admission::Join(Gate& gate, Submission& submission, SubmitResult refused_as
   for (const auto& job : submission.jobs_) {
     if (job) bytes += job->held;
   }
-  if (waiting_bytes_ + bytes > core_.options.waiting_bytes_max) {
+  if (waiting_bytes_ + bytes > core_.options().waiting_bytes_max) {
     return Refuse(submission, refused_as, WaitingFull(turn), turn);
   }
   waiting_bytes_ += bytes;
@@ -56,7 +56,7 @@ Admission::Decision Admission::ReserveRoom(Submission& submission, bool arriving
   const bool from_process_gate = submission.gate_ == &process_gate_;
   if (decision.gate == nullptr && process_bytes > 0 &&
       ((!from_process_gate && !process_gate_.empty()) ||
-       this->process_bytes() + process_bytes > core_.options.process_bytes_max)) {
+       this->process_bytes() + process_bytes > core_.options().process_bytes_max)) {
     decision = {.gate = &process_gate_, .bytes = process_bytes};
   }
   if (decision.gate == nullptr) {
@@ -96,12 +96,12 @@ Status Admission::CheckCouldFit(const Submission& submission, Turn& turn) const 
         .With("capacity_jobs", pool->channel.capacity_jobs())
         .With("capacity_bytes", pool->channel.capacity_bytes());
   }
-  if (process_bytes <= core_.options.process_bytes_max) return OkStatus();
+  if (process_bytes <= core_.options().process_bytes_max) return OkStatus();
   return InvalidArgument("LARGER_THAN_PROCESS",
                          std::to_string(process_bytes) + " bytes never fit into the process' budget of " +
-                             std::to_string(core_.options.process_bytes_max) + " bytes; send fewer jobs")
+                             std::to_string(core_.options().process_bytes_max) + " bytes; send fewer jobs")
       .With("bytes", process_bytes)
-      .With("capacity_bytes", core_.options.process_bytes_max);
+      .With("capacity_bytes", core_.options().process_bytes_max);
 }
 
 Status Admission::FullStatus(const Decision& decision, Turn& turn) {
@@ -115,12 +115,12 @@ Status Admission::ProcessFull(int64_t bytes, Turn& turn) {
   const auto delay = std::chrono::ceil<std::chrono::milliseconds>(
       std::chrono::milliseconds(100) + retry_slots_.Next(turn.mono(), kInterval, core_.Random()));
   return ResourceExhausted("PROCESS_FULL", "the daemon holds " + std::to_string(process_bytes()) + " of " +
-                                               std::to_string(core_.options.process_bytes_max) +
+                                               std::to_string(core_.options().process_bytes_max) +
                                                " bytes of unfinished jobs; " + std::to_string(bytes) +
                                                " more do not fit; retry after " + std::to_string(delay.count()) +
                                                " ms, or submit with on_full WAIT")
       .With("depth_bytes", process_bytes())
-      .With("capacity_bytes", core_.options.process_bytes_max)
+      .With("capacity_bytes", core_.options().process_bytes_max)
       .With("bytes", bytes)
       .RetryAfter(delay);
 }
@@ -130,10 +130,10 @@ Status Admission::WaitingFull(Turn& turn) {
   const auto delay = std::chrono::ceil<std::chrono::milliseconds>(
       std::chrono::seconds(1) + retry_slots_.Next(turn.mono(), kInterval, core_.Random()));
   return ResourceExhausted("WAITING_FULL", "submits that wait for room hold " + std::to_string(waiting_bytes_) +
-                                               " of " + std::to_string(core_.options.waiting_bytes_max) +
+                                               " of " + std::to_string(core_.options().waiting_bytes_max) +
                                                " bytes already, so this one cannot wait as well; repeat it later")
       .With("depth_bytes", waiting_bytes_)
-      .With("capacity_bytes", core_.options.waiting_bytes_max)
+      .With("capacity_bytes", core_.options().waiting_bytes_max)
       .RetryAfter(delay);
 }
 
@@ -159,7 +159,7 @@ Status Admission::CheckRoomToRetry(const JobEntry& job, int64_t bytes, Turn& tur
   if (!job.pool->gate.empty() || !job.pool->HasRoom(1, job.bytes)) {
     return job.pool->FullStatus(std::max(job.pool->PlaceFreesIn(), RetrySlots::kLeast));
   }
-  return process_bytes() + bytes <= core_.options.process_bytes_max ? OkStatus() : ProcessFull(bytes, turn);
+  return process_bytes() + bytes <= core_.options().process_bytes_max ? OkStatus() : ProcessFull(bytes, turn);
 }
 
 }  // namespace millrace::dispatch

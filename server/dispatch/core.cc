@@ -41,7 +41,6 @@ Core::Core(Dispatcher::Dependencies dependencies, const DispatcherOptions& chose
       clock(dependencies.clock),
       journal(dependencies.journal),
       pool_memory(dependencies.pool_memory),
-      options(chosen),
       commits_at_once(dependencies.journal.CommitsAtOnce()),
       can_evict(dependencies.journal.KeepsUnfinished()),
       runners(std::move(dependencies.runners)),
@@ -52,16 +51,14 @@ Core::Core(Dispatcher::Dependencies dependencies, const DispatcherOptions& chose
       admission(*this),
       events(chosen.events_kept, static_cast<uint64_t>(clock.Wall().time_since_epoch().count())),
       ids(clock),
+      options_(chosen),
       random_(SeedFrom(chosen, clock)),
       // Tokens of an earlier run of the daemon are below those of this one.
       last_token_(static_cast<uint64_t>(clock.Wall().time_since_epoch().count())) {}
 
 Core::~Core() = default;
 
-Pool* Core::FindPool(std::string_view name) const {
-  auto found = pools.find(name);
-  return found == pools.end() ? nullptr : found->second.get();
-}
+Pool* Core::FindPool(std::string_view name) const { return pools.Find(name); }
 
 Runner* Core::FindRunner(std::string_view name) const {
   auto found =
@@ -71,7 +68,7 @@ Runner* Core::FindRunner(std::string_view name) const {
 
 std::string Core::PoolNames() const {
   std::string names;
-  for (const auto& [name, pool] : pools) {
+  for (const auto& [name, pool] : pools.All()) {
     if (!pool->missing) names += (names.empty() ? "'" : ", '") + name + "'";
   }
   return names.empty() ? "none" : names;
@@ -236,6 +233,11 @@ bool Core::TooLate(const JobEntry& job, Turn& turn) {
 
 void Core::StartAttempt(JobEntry& job, Worker& worker, Turn& turn) {
   Pool& pool = *job.pool;
+  if (kinds_replaced) {
+    // Of one that is gone, what it was counts: its attempt fails with the runner's word.
+    const KindOptions* newest = pool.runner().FindKind(job.kind->name);
+    if (newest != nullptr) job.kind = newest;
+  }
   MR_CHECK(job.hot->attempt == nullptr && worker.job == nullptr, "job %s was given to two workers",
            job.id.ToString().c_str());
   Uncount(job);
@@ -310,7 +312,7 @@ AttemptResult Core::Conclude(JobEntry& job, const Claim& by, AttemptFacts facts,
   JobRecord& record = job.record();
   facts.attempts = record.attempts;
   facts.losses = record.losses;
-  facts.losses_max = options.losses_max;
+  facts.losses_max = options().losses_max;
   facts.no_retry_after_start = facts.no_retry_after_start && record.spec->no_retry_after_start;
   if (facts.result != AttemptResult::kSucceeded || facts.not_started || facts.stopped != kStopNone) {
     facts.retry = ResolveRetry(record.spec->retry, job.kind->retry);

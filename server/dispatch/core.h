@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/published.h"
 #include "dispatch/admission.h"
 #include "dispatch/alarms.h"
 #include "dispatch/dispatcher.h"
@@ -29,6 +30,7 @@
 #include "dispatch/journal.h"
 #include "dispatch/missing_pool.h"
 #include "dispatch/pool.h"
+#include "dispatch/pool_table.h"
 #include "dispatch/request_ids.h"
 #include "dispatch/retention.h"
 #include "dispatch/timekeeper.h"
@@ -51,18 +53,22 @@ class Core {
   Clock& clock;
   Journal& journal;
   PoolMemory* const pool_memory;
-  const DispatcherOptions options;
   const bool commits_at_once;
   const bool can_evict;  // The journal has the jobs that wait, so they may go cold.
   std::vector<Runner*> runners;
   // What live output holds. Not under the lock; shared, as the journal may hold a job longer than we are there.
   const std::shared_ptr<std::atomic<int64_t>> live_bytes = std::make_shared<std::atomic<int64_t>>(0);
-  std::map<std::string, std::unique_ptr<Pool>, std::less<>> pools;
+
+  // ---- Read without the lock, replaced under it
+  const DispatcherOptions& options() const { return options_.Get(); }
+  PoolTable pools;
 
   Pool* FindPool(std::string_view name) const;
   Runner* FindRunner(std::string_view name) const;
   std::string PoolNames() const;  // "'a', 'b'": those that are configured.
-  void ListKinds();               // Fills in each pool's, once.
+  void SetOptions(const DispatcherOptions& next, Turn& turn);
+  // Tells each pool its kinds. Without the lock: it takes turns.
+  void RenewKinds();
 
   // ---- Guarded by the lock
   rt::Lock lock;
@@ -75,7 +81,8 @@ class Core {
   std::array<int64_t, kJobStates> jobs{};  // By state.
   uint64_t revivals = 0;                   // Jobs that had ended and were retried.
   bool draining = false;
-  PoolWishes wishes;  // Of pools, as they were kept last or are being kept now.
+  bool kinds_replaced = false;  // So a job looks for its kind again when it starts.
+  PoolWishes wishes;            // Of pools, as they were kept last or are being kept now.
   uint64_t wishes_version = 0;
   int64_t ended_while_draining = 0, released = 0;  // Attempts, for the report of Stop.
   std::vector<std::unique_ptr<StartCommit>> abandoned_starts;
@@ -204,6 +211,7 @@ class Core {
   Result<std::shared_ptr<JobEntry>> MakeEntry(const JobRecord& record);
   const KindOptions* KindFor(const JobRecord& record, Pool& pool);
 
+  Published<DispatcherOptions> options_;
   std::mt19937_64 random_;
   MissingRunner missing_runner_;
   uint64_t last_token_;

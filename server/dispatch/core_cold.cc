@@ -51,7 +51,7 @@ void Core::AppendWaiting(JobEntry& job, const EndedJob* was, Turn& turn) {
 }
 
 bool Core::MustEvict(const JobEntry& job) const {
-  return can_evict && !job.counted && waiting_hot_ + job.held > options.hot_bytes_max;
+  return can_evict && !job.counted && waiting_hot_ + job.held > options().hot_bytes_max;
 }
 
 void Core::KeepOrEvict(JobEntry& job, Turn& turn) {

@@ -28,17 +28,6 @@ Nanos WaitAtFirst(const JobRecord& record, WallTime due) {
 
 }  // namespace
 
-void Core::ListKinds() {
-  for (Runner* runner : runners) {
-    for (const std::string& kind : runner->Kinds()) {
-      const std::string& home = runner->FindKind(kind)->pool;
-      for (auto& [name, pool] : pools) {
-        if (&pool->runner() == runner && (home.empty() || home == name)) pool->home_kinds.push_back(kind);
-      }
-    }
-  }
-}
-
 Result<std::shared_ptr<JobEntry>> Core::MakeEntry(const JobRecord& record) {
   auto job = std::make_shared<JobEntry>();
   const JobSpec& spec = *record.spec;
@@ -65,7 +54,7 @@ Result<std::shared_ptr<JobEntry>> Core::MakeEntry(const JobRecord& record) {
 
 Status Core::Recover(JobRecord record, std::vector<JobEntry*>* ready, Turn& turn) {
   if (const std::string& pool = record.spec->pool; FindPool(pool) == nullptr) {
-    pools[pool] = std::make_unique<Pool>(MissingPoolOptions(pool), missing_runner_, turn.mono(), /*is_missing=*/true);
+    pools.Add(std::make_unique<Pool>(MissingPoolOptions(pool), missing_runner_, turn.mono(), /*is_missing=*/true));
   }
   Result<std::shared_ptr<JobEntry>> made = MakeEntry(record);
   if (!made.ok()) return made.status();
@@ -134,7 +123,7 @@ void Core::RecoverEnded(const std::vector<EndedJob>& ended, std::vector<SpentReq
   for (const SpentRequest& request : requests) {
     const RequestIds::Entry entry{
         .job = request.job, .fingerprint = request.fingerprint, .final_state = request.final_state};
-    if (request.until && leaving > options.request_ids_bytes_max) {
+    if (request.until && leaving > options().request_ids_bytes_max) {
       leaving -= RequestIdWeight(request.request_id);
       request_ids.CountDropped();
       journal.DropRequest(request.request_id);

@@ -47,7 +47,7 @@ Status Core::Cancel(JobEntry& job, const std::string& reason, Turn& turn) {
     return OkStatus();
   }
   // It stays in memory until its end is committed. One that waited on the disk must not come from there for that without end.
-  if (journal.Failing() && admission.process_bytes() > options.process_bytes_max) {
+  if (journal.Failing() && admission.process_bytes() > options().process_bytes_max) {
     return Unavailable("STORE_FAILED",
                        "job " + job.id.ToString() +
                            " cannot be cancelled while the disk of the store fails and the memory for jobs is "

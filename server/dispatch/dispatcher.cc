@@ -29,7 +29,7 @@ Dispatcher::Dispatcher(Dependencies dependencies, DispatcherOptions options)
 Dispatcher::~Dispatcher() = default;
 
 Status Dispatcher::Start(bool run_timekeeper) {
-  core_->ListKinds();
+  core_->RenewKinds();
   Status recovered;
   std::vector<JobEntry*> ready;
   MR_RETURN_IF_ERROR(core_->journal.Load([&](JobRecord record) {
@@ -52,7 +52,7 @@ Status Dispatcher::Start(bool run_timekeeper) {
   }
   RecallWishes();
   RunDue();  // What became due or too late meanwhile, before a worker takes it.
-  for (auto& [name, pool] : core_->pools) {
+  for (const auto& [name, pool] : core_->pools.All()) {
     Turn turn(*core_);
     core_->SetWorkers(*pool, pool->workers_wanted, turn);
   }
@@ -171,7 +171,7 @@ Dispatcher::DrainReport Dispatcher::Stop(Nanos grace) {
     const Status refusal = Admission::ShuttingDown();
     core_->admission.RefuseWaiting(core_->admission.process_gate(), refusal, turn);
     core_->admission.RefuseWaiting(core_->admission.commit_gate(), refusal, turn);
-    for (auto& [name, pool] : core_->pools) {
+    for (const auto& [name, pool] : core_->pools.All()) {
       core_->admission.RefuseWaiting(pool->gate, refusal, turn);
       pool->stopping = true;
       core_->EndSurplusWorkers(*pool, turn);
@@ -181,13 +181,13 @@ Dispatcher::DrainReport Dispatcher::Stop(Nanos grace) {
   sync::CancelSource workers_ended;
   sync::WaitGroup waiter;
   waiter.Go({.name = "drain", .urgent = true}, [&] {
-    for (auto& [name, pool] : core_->pools) pool->workers_done.Wait();
+    for (const auto& [name, pool] : core_->pools.All()) pool->workers_done.Wait();
     workers_ended.Cancel(Cancelled("WORKERS_ENDED", "every worker has ended"));
   });
   if (grace > Nanos(0)) workers_ended.token().SleepFor(grace);
   {
     Turn turn(*core_);
-    for (auto& [name, pool] : core_->pools) {
+    for (const auto& [name, pool] : core_->pools.All()) {
       for (Worker* worker : pool->workers) {
         if (worker->job == nullptr) continue;
         core_->StopAttempt(*worker->job, kStopRelease, Cancelled("DRAINING", "handed back: the daemon was shut down"),
@@ -213,14 +213,14 @@ DispatchStats Dispatcher::Stats() const {
   DispatchStats stats;
   {
     Turn turn(*core_);
-    for (const auto& [name, pool] : core_->pools) stats.pools.push_back(pool->Stats(turn.mono()));
-    for (const auto& [name, pool] : core_->pools) {
+    for (const auto& [name, pool] : core_->pools.All()) stats.pools.push_back(pool->Stats(turn.mono()));
+    for (const auto& [name, pool] : core_->pools.All()) {
       if (pool->missing) stats.missing_pool_jobs += pool->channel.jobs() + pool->scheduled_jobs;
     }
     stats.jobs = core_->jobs;
     stats.dead_letter_jobs = core_->retention.dead_letters();
     stats.process_bytes = core_->admission.process_bytes();
-    stats.process_bytes_max = core_->options.process_bytes_max;
+    stats.process_bytes_max = core_->options().process_bytes_max;
     stats.trimmed_finished = core_->retention.trimmed_finished();
     stats.trimmed_dead_letters = core_->retention.trimmed_dead_letters();
     stats.request_ids = static_cast<int64_t>(core_->request_ids.size());

@@ -36,6 +36,7 @@
 #include "dispatch/runner.h"
 #include "job/job.h"
 #include "runtime/runtime.h"
+#include "sync/mutex.h"
 
 namespace millrace::dispatch {
 
@@ -161,6 +162,7 @@ struct DispatcherOptions {
   int losses_max = 3;           // The loss that quarantines a job.
   size_t events_kept = 65'536;  // History for watchers.
   uint64_t seed = 0;            // Of backoff jitter. 0: from the clock.
+  bool operator==(const DispatcherOptions&) const = default;
 };
 
 struct ListQuery {
@@ -198,6 +200,23 @@ class Dispatcher {
 
   // Before Start. INVALID_ARGUMENT when the name is taken, the runner is unknown or a number is out of range.
   Status AddPool(PoolOptions options);
+
+  // What a configuration says of jobs.
+  struct Setup {
+    DispatcherOptions options;
+    std::vector<PoolOptions> pools;  // All of them.
+    // Makes the runners' kinds those of the configuration: called once, when all else was found good. nullptr: they stay.
+    std::function<void()> replace_kinds;
+  };
+  // Replaces settings, pools and kinds while jobs run (dispatcher_apply.cc), all or, with an error, nothing. From any thread.
+  //   New pools     have workers at once. Those that are not named any more are MISSING: what runs there ends by itself, other jobs are
+  //                 kept aside, submits that wait for room there are refused; named again, they go on.
+  //   Sizes         change where their configuration did; what an operator resized stays otherwise.
+  //   Kinds         A running attempt ends as it began; a job has the newest timeout, retries and program whenever it starts. One
+  //                 whose kind is gone fails its attempts, as after a restart.
+  //   FAILED_PRECONDITION RESTART_NEEDED: the runner of a pool, whether it is a rendezvous, events_kept and seed.
+  //   UNAVAILABLE: it is being shut down.
+  Status Apply(Setup setup);
 
   // On a fiber: loads the journal, starts the workers and (unless the clock is a test's: `run_timekeeper` false) the fiber that
   // makes due jobs ready.
@@ -265,6 +284,7 @@ class Dispatcher {
   DispatchStats Stats() const;
 
  private:
+  Status CheckPool(const PoolOptions& options) const;
   void LogMissingPools() const;
   void RecallWishes();
   Status KeepWishes() const;
@@ -275,6 +295,10 @@ class Dispatcher {
   Result<PoolStatus> OnPool(std::string_view name, Change change) const;
 
   std::unique_ptr<Core> core_;
+  sync::Mutex applying_;  // One Apply after the other.
 };
+
+// INVALID_ARGUMENT POOL_TWICE.
+Status PoolTwice(const std::string& name);
 
 }  // namespace millrace::dispatch

@@ -46,24 +46,27 @@ Status CheckSize(int64_t workers, int64_t capacity_jobs, int64_t capacity_bytes)
 
 }  // namespace
 
-Status Dispatcher::AddPool(PoolOptions options) {
+Status PoolTwice(const std::string& name) {
+  return InvalidArgument("POOL_TWICE", "pool '" + name + "' is defined twice").Field("name");
+}
+
+Status Dispatcher::CheckPool(const PoolOptions& options) const {
   if (!IsPoolName(options.name)) {
     return InvalidArgument("BAD_POOL", "pool name '" + options.name + "' must be 1 to 63 of [a-z0-9_-]").Field("name");
   }
   MR_RETURN_IF_ERROR(CheckSize(options.workers, options.capacity_jobs, options.capacity_bytes));
-  Runner* runner = core_->FindRunner(options.runner);
-  if (runner == nullptr) {
-    std::string known;
-    for (const Runner* each : core_->runners) known += (known.empty() ? "'" : ", '") + std::string(each->name()) + "'";
-    return InvalidArgument("BAD_RUNNER",
-                           "pool '" + options.name + "' asks for runner '" + options.runner + "'; there are " + known)
-        .Field("runner");
-  }
-  auto pool = std::make_unique<Pool>(options, *runner, core_->clock.Mono());
-  if (!core_->pools.try_emplace(options.name, std::move(pool)).second) {
-    return InvalidArgument("POOL_TWICE", "pool '" + options.name + "' is defined twice").Field("name");
-  }
-  return OkStatus();
+  if (core_->FindRunner(options.runner) != nullptr) return OkStatus();
+  std::string known;
+  for (const Runner* each : core_->runners) known += (known.empty() ? "'" : ", '") + std::string(each->name()) + "'";
+  return InvalidArgument("BAD_RUNNER",
+                         "pool '" + options.name + "' asks for runner '" + options.runner + "'; there are " + known)
+      .Field("runner");
+}
+
+Status Dispatcher::AddPool(PoolOptions options) {
+  MR_RETURN_IF_ERROR(CheckPool(options));
+  auto pool = std::make_unique<Pool>(options, *core_->FindRunner(options.runner), core_->clock.Mono());
+  return core_->pools.Add(std::move(pool)) ? OkStatus() : PoolTwice(options.name);
 }
 
 void Dispatcher::RecallWishes() {
@@ -91,7 +94,7 @@ Status Dispatcher::KeepWishes() const {
   uint64_t version;
   {
     Turn turn(*core_);
-    for (const auto& [name, pool] : core_->pools) {
+    for (const auto& [name, pool] : core_->pools.All()) {
       if (pool->missing) continue;
       if (pool->paused || pool->draining) {
         core_->wishes[name] = {.paused = pool->paused, .draining = pool->draining};
@@ -112,7 +115,7 @@ void Dispatcher::LogMissingPools() const {
   constexpr int kNamed = 20;
   int named = 0;
   Turn turn(*core_);
-  for (const auto& [name, pool] : core_->pools) {
+  for (const auto& [name, pool] : core_->pools.All()) {
     if (!pool->missing || ++named > kNamed) continue;
     LogWarning(
         "pool '%s' is not configured any more: its %lld unfinished jobs are kept aside, and run when it is configured "
@@ -127,18 +130,20 @@ Result<PoolStatus> Dispatcher::OnPool(std::string_view name, Change change) cons
   Pool* pool = core_->FindPool(name);
   if (pool == nullptr) return PoolNotFound(name, *core_);
   PoolStatus status;
+  std::shared_ptr<const std::vector<std::string>> kinds;
   {
     Turn turn(*core_);
     MR_RETURN_IF_ERROR(change(*pool, turn));
     status = pool->Look(turn.mono());
+    kinds = pool->home_kinds;
   }
-  status.kinds = pool->home_kinds;
+  status.kinds = *kinds;
   return status;
 }
 
 std::vector<PoolStatus> Dispatcher::Pools() const {
   std::vector<PoolStatus> pools;
-  for (const auto& [name, pool] : core_->pools) pools.push_back(*GetPool(name));
+  for (const auto& [name, pool] : core_->pools.All()) pools.push_back(*GetPool(name));
   return pools;
 }
 

@@ -1,11 +1,18 @@
 #include "dispatch/kind_counts.h"
 
+#include <utility>
+
 namespace millrace::dispatch {
 
-KindCounts::KindCounts(const std::string& pool, const Runner& runner) : runner_(runner) {
+KindCounts::KindCounts(std::string pool, const Runner& runner) : pool_(std::move(pool)), runner_(&runner) {
+  Renew(runner);
+}
+
+void KindCounts::Renew(const Runner& runner) {
+  runner_ = &runner;
   for (const std::string& name : runner.Kinds()) {
     const KindOptions* kind = runner.FindKind(name);
-    if (kind != nullptr && (kind->pool.empty() ? kDefaultPool : std::string_view(kind->pool)) == pool) Add(*kind);
+    if (kind != nullptr && (kind->pool.empty() ? kDefaultPool : std::string_view(kind->pool)) == pool_) Add(*kind);
   }
 }
 
@@ -15,7 +22,8 @@ KindCounts::Counts& KindCounts::Of(const KindOptions& kind) {
 }
 
 KindCounts::Counts& KindCounts::Add(const KindOptions& kind) {
-  const bool has_own = by_name_.size() < kOwnKindsMax && runner_.FindKind(kind.name) == &kind;
+  const bool may_have_own = by_name_.size() < kOwnKindsMax || by_name_.contains(kind.name);
+  const bool has_own = may_have_own && runner_->FindKind(kind.name) == &kind;
   Counts& counts = by_name_[has_own ? kind.name : kOtherKinds];
   by_options_.emplace(&kind, &counts);
   return counts;

@@ -1,7 +1,7 @@
 // KindCounts: what became of a pool's jobs, by kind, for metrics.
 //
 //   Kinds     Those whose home the pool is (KindOptions.pool) are there from the start, at zero. Others that the runner knows are
-//             there from their first job on. What is beyond kOwnKindsMax, and what the runner does not know (a recovered job of an
+//             there from their first job on. A kind that is replaced goes on with its counts. What is beyond kOwnKindsMax, and what the runner does not know (a recovered job of an
 //             earlier configuration), is counted as kOtherKinds: so neither clients nor remote workers decide how many there are.
 //   Threads   Guarded by the dispatcher's lock.
 #pragma once
@@ -26,7 +26,9 @@ inline constexpr const char* kOtherKinds = "other";
 class KindCounts {
  public:
   // `runner` outlives it and knows its kinds already.
-  KindCounts(const std::string& pool, const Runner& runner);
+  KindCounts(std::string pool, const Runner& runner);
+  // Its kinds were replaced, or it is another runner.
+  void Renew(const Runner& runner);
 
   void CountEnd(const KindOptions& kind, JobState state);
   void CountAttempt(const KindOptions& kind, AttemptResult result);
@@ -44,7 +46,8 @@ class KindCounts {
   Counts& Of(const KindOptions& kind);
   Counts& Add(const KindOptions& kind);
 
-  const Runner& runner_;
+  const std::string pool_;
+  const Runner* runner_;
   std::map<std::string, Counts> by_name_;                       // Owns them.
   std::unordered_map<const KindOptions*, Counts*> by_options_;  // To find one without comparing names.
 };

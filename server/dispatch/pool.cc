@@ -3,18 +3,23 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "dispatch/missing_pool.h"
 #include "dispatch/worker.h"
 
 namespace millrace::dispatch {
 
 Pool::Pool(const PoolOptions& options, Runner& runner, MonoTime now, bool is_missing)
-    : missing(is_missing),
+    : home_kinds(std::make_shared<const std::vector<std::string>>()),
+      missing(is_missing),
+      configured(options),
       channel(options.capacity_jobs, options.capacity_bytes),
       workers_wanted(options.workers),
       kinds(options.name, runner),
       name_(options.name),
-      runner_(runner),
+      runner_(&runner),
       window_(now, options.workers) {}
+
+void Pool::SetRunner(Runner& runner) { runner_.store(&runner, std::memory_order_release); }
 
 bool Pool::HasRoom(int64_t jobs, int64_t bytes) const {
   if (!channel.HasRoom(jobs, bytes)) return false;
@@ -54,6 +59,7 @@ Status Pool::FullStatus(Nanos retry_after) const {
 }
 
 Status Pool::CheckAccepting() const {
+  if (missing) return PoolNotConfigured(name_, "no new job is taken");
   if (!draining) return OkStatus();
   return FailedPrecondition(
              "POOL_DRAINING_BY_OPERATOR",
@@ -130,7 +136,7 @@ PoolState Pool::state() const {
 
 PoolStatus Pool::Look(MonoTime now) {
   PoolStatus status{.name = name_,
-                    .runner = std::string(runner_.name()),
+                    .runner = std::string(runner().name()),
                     .state = state(),
                     .workers = workers_wanted,
                     .workers_busy = workers_busy,

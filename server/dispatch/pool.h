@@ -5,11 +5,13 @@
 //             is idle is given to that worker, so each job wakes exactly one, and no queued job stands beside an idle worker.
 //   Paused    Jobs are accepted up to the capacity and stay queued. Draining: new jobs are refused, the others run. Stopping: no
 //             worker takes another job, ever.
-//   Threads   Everything is guarded by the dispatcher's lock, save what never changes (name, runner) and the histograms.
+//   Threads   Everything is guarded by the dispatcher's lock, save what may be read without it (name, runner, missing) and the
+//             histograms. These change under it, when the configuration is replaced (Dispatcher::Apply).
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -36,7 +38,9 @@ class Pool {
   Pool(const PoolOptions& options, Runner& runner, MonoTime now, bool is_missing = false);
 
   const std::string& name() const { return name_; }
-  Runner& runner() const { return runner_; }
+  // acquire: pairs with the release in SetRunner, so that the runner's kinds are seen.
+  Runner& runner() const { return *runner_.load(std::memory_order_acquire); }
+  void SetRunner(Runner& runner);
 
   // ---- Room for new jobs
   bool HasRoom(int64_t jobs, int64_t bytes) const;
@@ -71,10 +75,11 @@ class Pool {
   PoolStatus Look(MonoTime now);
   PoolStats Stats(MonoTime now);
 
-  // Those at home here, and those of its runner that have no home. Never changes after the start.
-  std::vector<std::string> home_kinds;
+  // Those at home here, and those of its runner that have no home.
+  std::shared_ptr<const std::vector<std::string>> home_kinds;
 
-  const bool missing;
+  std::atomic<bool> missing;  // Not configured.
+  PoolOptions configured;     // As it was configured last; an operator may have changed its size since.
   BandedChannel channel;
   Gate gate;  // Submissions that wait for room here.
   std::vector<Dispatcher::DrainWaiter*> drain_waiters;
@@ -96,7 +101,7 @@ class Pool {
 
  private:
   const std::string name_;
-  Runner& runner_;
+  std::atomic<Runner*> runner_;
   std::vector<bool> numbers_;  // Taken ones.
   size_t lowest_number_ = 0;   // Every number below it is taken.
   EfficiencyWindow window_;

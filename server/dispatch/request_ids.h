@@ -25,6 +25,8 @@ class RequestIds {
 
   explicit RequestIds(int64_t leaving_bytes_max) : leaving_bytes_max_(leaving_bytes_max) {}
 
+  void SetLeavingBytesMax(int64_t bytes) { leaving_bytes_max_ = bytes; }
+
   struct Entry {
     JobId job;
     std::optional<uint64_t> fingerprint;  // Of the spec. nullopt: not known, so any content is taken for a repeat.
@@ -58,7 +60,7 @@ class RequestIds {
   void Leave(MonoTime when, const std::string* request_id);
   bool over() const { return leaving_bytes_ > leaving_bytes_max_; }
 
-  const int64_t leaving_bytes_max_;
+  int64_t leaving_bytes_max_;
   std::deque<Leaving> leaving_;  // In time order.
   int64_t leaving_bytes_ = 0;
   uint64_t dropped_ = 0;

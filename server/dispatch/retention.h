@@ -35,6 +35,13 @@ class Retention {
   Retention(Limit finished, Limit dead_letters, Grace grace)
       : grace_(grace), finished_{{}, finished}, dead_{{}, dead_letters} {}
 
+  // What is beyond them is trimmed from now on.
+  void SetLimits(Limit finished, Limit dead_letters, Nanos grace) {
+    finished_.limit = finished;
+    dead_.limit = dead_letters;
+    grace_.age = grace;
+  }
+
   static bool IsDeadLetter(JobState state) {
     return state == JobState::kFailed || state == JobState::kExpired || state == JobState::kQuarantined;
   }
@@ -88,7 +95,7 @@ class Retention {
   };
   Ledger& LedgerOf(JobState state) { return IsDeadLetter(state) ? dead_ : finished_; }
 
-  const Grace grace_;
+  Grace grace_;
   Ledger finished_, dead_;
 };
 

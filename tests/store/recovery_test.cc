@@ -349,6 +349,32 @@ TEST(RecoveryFromAFailingDisk, AStartThatWasNeverWrittenIsHandedBackAndRunsInThe
   });
 }
 
+TEST_F(Recovery, JobsOfAPoolThatIsGoneRunOnceItIsConfiguredAgainWithoutARestart) {
+  setup.pools = {{.name = "default", .workers = 1}, {.name = "a", .workers = 1}};
+  setup.prepare = [](FakeRunner& runner) { runner.AddKind({.name = "short", .run_timeout = 5s}); };
+  JobId queued;
+  Life([&](DispatchFixture& d) {
+    JobSpec spec = d.Spec("short");
+    spec.pool = "a";
+    ASSERT_TRUE(d.dispatcher.Pause("a").ok());
+    queued = d.Submit(spec);
+    Crash();
+  });
+  const std::vector<dispatch::PoolOptions> both = std::exchange(setup.pools, {{.name = "default", .workers = 1}});
+  Life([&](DispatchFixture& d) {
+    EXPECT_EQ(d.Pool("a").state, dispatch::PoolState::kMissing);
+    ASSERT_TRUE(d.dispatcher.Apply({.options = setup.options, .pools = both}).ok());
+    EXPECT_EQ(d.Pool("a").runner, "native");
+    FakeRunner::Held attempt = d.runner.Next();
+    EXPECT_EQ(attempt.id(), queued);
+    d.Advance(5s);
+    EXPECT_EQ(attempt.AwaitStop(), "RUN_TIMEOUT") << "its kind is known again";
+    attempt.Fail();
+    d.AwaitState(queued, JobState::kScheduled);
+    Crash();
+  });
+}
+
 TEST_F(Recovery, JobsOfAPoolThatIsGoneAreKeptAsideUntilItIsBack) {
   setup.pools = {{.name = "default", .workers = 1}, {.name = "a", .workers = 1}};
   std::vector<JobId> ids;

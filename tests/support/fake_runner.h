@@ -8,14 +8,15 @@
 // Kinds: "hold" waits for the test, "noop" succeeds at once, "echo" returns its payload. More with AddKind, which behave as "hold".
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "dispatch/runner.h"
+#include "runners/kind_table.h"
 #include "runtime/lock.h"
 #include "sync/channel.h"
 
@@ -28,8 +29,14 @@ class FakeRunner final : public dispatch::Runner {
   }
 
   void AddKind(dispatch::KindOptions options) {
-    std::string name = options.name;
-    kinds_.insert_or_assign(std::move(name), std::move(options));
+    const Status added = kinds_.Add({.options = std::move(options)});
+    MR_CHECK(added.ok(), "%s", added.ToString().c_str());
+  }
+  // While jobs run: these, and nothing else. All behave as "hold", save "noop" and "echo".
+  void ReplaceKinds(const std::vector<dispatch::KindOptions>& options) {
+    std::vector<runners::KindTable<int>::Kind> kinds;
+    for (const dispatch::KindOptions& each : options) kinds.push_back({.options = each});
+    kinds_.Replace(std::move(kinds));
   }
 
   // An attempt that has begun, in the test's hands.
@@ -64,15 +71,8 @@ class FakeRunner final : public dispatch::Runner {
   size_t begun() const { return begun_.Len(); }
 
   std::string_view name() const override { return name_; }
-  const dispatch::KindOptions* FindKind(std::string_view kind) const override {
-    auto found = kinds_.find(kind);
-    return found == kinds_.end() ? nullptr : &found->second;
-  }
-  std::vector<std::string> Kinds() const override {
-    std::vector<std::string> names;
-    for (const auto& [name, options] : kinds_) names.push_back(name);
-    return names;
-  }
+  const dispatch::KindOptions* FindKind(std::string_view kind) const override { return kinds_.FindOptions(kind); }
+  std::vector<std::string> Kinds() const override { return kinds_.Names(); }
   dispatch::AttemptOutcome Run(dispatch::AttemptContext& attempt) override {
     if (attempt.spec().kind == "noop") return {};
     if (attempt.spec().kind == "echo")
@@ -102,7 +102,7 @@ class FakeRunner final : public dispatch::Runner {
 
  private:
   std::string name_;
-  std::map<std::string, dispatch::KindOptions, std::less<>> kinds_;
+  runners::KindTable<int> kinds_{"fake"};
   sync::Channel<Held> begun_{10'000};
   rt::Lock lock_;  // Guards what follows.
   bool let_go_ = false;
