@@ -1,6 +1,6 @@
 // Published: a value that many read without a lock, and that is replaced as a whole, seldom.
-//   Memory    Earlier values stay until the Published goes, since nobody knows who still reads them. So it is for what an operator
-//             replaces, not for what changes by itself.
+//   Memory    Earlier values stay until the Published goes, since nobody knows who still reads them. So it is for what
+//             an operator replaces, not for what changes by itself.
 //   Threads   Get from any thread; what it gave never changes. Replace: one at a time.
 #pragma once
 

@@ -1,6 +1,7 @@
-// KindSchema: what one runner lets a kind say in [kind.NAME], beside `pool`, `timeout` and `retry`, which every kind has. There is
-// one for each type in KindRuns; nothing else here knows a runner by name. To configure the kinds of another runner, add its options
-// to KindRuns (config.h), a KindSchema of them in a file beside exec_kind.h, and what the daemon does with them.
+// KindSchema: what one runner lets a kind say in [kind.NAME], beside `pool`, `timeout` and `retry`, which every kind
+// has. There is one for each type in KindRuns; nothing else here knows a runner by name. To configure the kinds of
+// another runner, add its options to KindRuns (config.h), a KindSchema of them in a file beside exec_kind.h, and what
+// the daemon does with them.
 #pragma once
 
 #include <cstddef>

@@ -205,15 +205,16 @@ class Dispatcher {
   struct Setup {
     DispatcherOptions options;
     std::vector<PoolOptions> pools;  // All of them.
-    // Makes the runners' kinds those of the configuration: called once, when all else was found good. nullptr: they stay.
+    // Makes the runners' kinds those of the configuration: called once, after all else was found good. nullptr: they
+    // stay.
     std::function<void()> replace_kinds;
   };
-  // Replaces settings, pools and kinds while jobs run (dispatcher_apply.cc), all or, with an error, nothing. From any thread.
-  //   New pools     have workers at once. Those that are not named any more are MISSING: what runs there ends by itself, other jobs are
-  //                 kept aside, submits that wait for room there are refused; named again, they go on.
+  // Replaces settings, pools and kinds while jobs run: all, or with an error nothing. From any thread.
+  //   New pools     have workers at once. One that is not named any more is MISSING: what runs there ends by itself,
+  //                 other jobs are kept, submits that wait for room there are refused. Named again, it goes on.
   //   Sizes         change where their configuration did; what an operator resized stays otherwise.
-  //   Kinds         A running attempt ends as it began; a job has the newest timeout, retries and program whenever it starts. One
-  //                 whose kind is gone fails its attempts, as after a restart.
+  //   Kinds         A running attempt ends as it began; a job has the newest timeout, retries and program whenever it
+  //                 starts. One whose kind is gone fails its attempts, as after a restart.
   //   FAILED_PRECONDITION RESTART_NEEDED: the runner of a pool, whether it is a rendezvous, events_kept and seed.
   //   UNAVAILABLE: it is being shut down.
   Status Apply(Setup setup);

@@ -1,6 +1,6 @@
-// A pool that jobs belong to and the configuration does not have any more. It has no workers, and keeps its jobs: clients see, cancel
-// and let them expire as any other, nobody submits to it, and they run when it is configured again. A start makes one for jobs of the
-// store; Dispatcher::Apply makes one of a pool that is not configured any more.
+// A pool that jobs belong to and the configuration does not have any more. It has no workers, and keeps its jobs:
+// clients see, cancel and let them expire as any other, nobody submits to it, and they run when it is configured again.
+// A start makes one for jobs of the store; Dispatcher::Apply makes one of a pool that is not configured any more.
 #pragma once
 
 #include <string>

@@ -1,7 +1,7 @@
-// PoolTable: the pools by name. They only become more: one that is not configured any more is MISSING and stays, since jobs, workers,
-// events and waiting calls point to it.
-//   Threads   Find and All from any thread, without a lock: they see the pools of one moment. Add: before others may call those.
-//             AddLater: at any time, one call at a time.
+// PoolTable: the pools by name. They only become more: one that is not configured any more is MISSING and stays, since
+// jobs, workers, events and waiting calls point to it.
+//   Threads   Find and All from any thread, without a lock: they see the pools of one moment. Add: before others may
+//             call those. AddLater: at any time, one call at a time.
 #pragma once
 
 #include <memory>

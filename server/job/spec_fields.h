@@ -1,10 +1,11 @@
-// The one list of the fields of JobSpec. The fingerprint, the store's records and the weight of a job go over it, so a field that
-// is added here is in all three (README.md: how to add one).
+// The one list of the fields of JobSpec. The fingerprint, the store's records and the weight of a job go over it, so a
+// field that is added here is in all three (README.md: how to add one).
 //
 //   Order   Of fingerprints and of records, whose bytes are kept: fields are appended, never moved, never removed.
-//   Later   A field that came after the first version is in a fingerprint by its name and only where it is given, so a job that
-//           does not use it keeps its fingerprint.
-//   Types   Whoever goes over the list handles each type of field in an overload; a type that it does not know does not compile.
+//   Later   A field that came after the first version is in a fingerprint by its name and only where it is given, so a
+//           job that does not use it keeps its fingerprint.
+//   Types   Whoever goes over the list handles each type of field in an overload; a type that it does not know does not
+//           compile.
 #pragma once
 
 #include <cstdint>

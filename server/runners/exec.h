@@ -1,16 +1,19 @@
-// ExecRunner: jobs that are programs named in the configuration. A client chooses a kind and a payload, never a program, an
-// argument or a variable.
+// ExecRunner: jobs that are programs named in the configuration. A client chooses a kind and a payload, never a
+// program, an argument or a variable.
 //
 //   In         The payload is stdin. The environment holds PATH, what the configuration says, and MILLRACE_JOB_ID,
 //              MILLRACE_ATTEMPT, MILLRACE_KIND; where the host marks its children, MILLRACE_TREE as well.
-//   Out        stdout is the job's result (1 MiB at most), stderr its log. A failed attempt that wrote nothing to stderr has the
-//              newest KiB of its stdout as its log.
-//   Verdict    Exit status 0 succeeds. Any other fails with the last line of stderr, or else of stdout, and is retried unless it
-//              is one of `no_retry_exit_codes`; 75, EX_TEMPFAIL of sysexits.h, is the way for a program to say "later". A program
-//              that cannot be started fails like any other: it may be there again at the next attempt.
-//   Shortage   Where the system refuses a process, a descriptor or memory nothing has begun: no attempt is spent, the job waits.
+//   Out        stdout is the job's result (1 MiB at most), stderr its log. A failed attempt that wrote nothing to
+//              stderr has the newest KiB of its stdout as its log.
+//   Verdict    Exit status 0 succeeds. Any other fails with the last line of stderr, or else of stdout, and is retried
+//              unless it is one of `no_retry_exit_codes`; 75, EX_TEMPFAIL of sysexits.h, is the way for a program to
+//              say "later". A program that cannot be started fails like any other: it may be there again at the next
+//              attempt.
+//   Shortage   Where the system refuses a process, a descriptor or memory nothing has begun: no attempt is spent, the
+//              job waits.
 //   Cancel     TERM to the program and what it has started, KILL after `grace`.
-//   Threads    Register before the dispatcher starts; everything else from any thread, while jobs run (runners/kind_table.h).
+//   Threads    Register before the dispatcher starts; everything else from any thread, while jobs run
+//              (runners/kind_table.h).
 #pragma once
 
 #include <atomic>

@@ -1,10 +1,12 @@
 // KindTable: the kinds of a runner by name, which can be replaced while jobs run.
 //
-//   Versions   What was found never changes: a kind that is replaced has a new version beside the old one. An attempt goes on with
-//              the version that it began with; whoever asks later finds the newest.
-//   Memory     Versions stay until the KindTable goes, names included, since jobs and events point to them. A kind that is as it
-//              was in an earlier version is that version again. So a Replace costs what is new in it, and 24 bytes a kind.
-//   Threads    Find and Names take no lock, from any thread. Replace excludes itself. Add only before others may call Find.
+//   Versions   What was found never changes: a kind that is replaced has a new version beside the old one. An attempt
+//              goes on with the version that it began with; whoever asks later finds the newest.
+//   Memory     Versions stay until the KindTable goes, names included, since jobs and events point to them. A kind that
+//              is as it was in an earlier version is that version again. So a Replace costs what is new in it, and 24
+//              bytes a kind.
+//   Threads    Find and Names take no lock, from any thread. Replace excludes itself. Add only before others may call
+//              Find.
 #pragma once
 
 #include <algorithm>
