@@ -17,8 +17,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/open_files.h"
+#include "base/units.h"
 #include "base/version.h"
-#include "config/units.h"
 #include "dispatch/dispatcher.h"
 #include "io/process.h"
 #include "io/process_tree.h"
@@ -189,7 +189,7 @@ class Daemon {
         kinds += (k == 0 ? "" : ", ") + pool.kinds[k];
       if (pool.kinds.size() > kListedMax) kinds += " and " + std::to_string(pool.kinds.size() - kListedMax) + " more";
       LogInfo("pool '%s': %s, %d workers, room for %" PRId64 " jobs and %s; kinds: %s", pool.name.c_str(),
-              pool.runner.c_str(), pool.workers, pool.capacity_jobs, config::FormatSize(pool.capacity_bytes).c_str(),
+              pool.runner.c_str(), pool.workers, pool.capacity_jobs, FormatSize(pool.capacity_bytes).c_str(),
               kinds.empty() ? "none" : kinds.c_str());
     }
     if (pools.size() > kListedMax)
@@ -221,7 +221,7 @@ class Daemon {
       int busy = 0;
       for (const auto& pool : dispatcher_.Pools()) busy += pool.workers_busy;
       LogInfo("SIG%s: draining, up to %s for %d running jobs; a second signal ends at once", sigabbrev_np(signal),
-              config::FormatDuration(config_.drain_timeout).c_str(), busy);
+              FormatDuration(config_.drain_timeout).c_str(), busy);
       return;
     }
   }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <thread>
 
+#include "base/units.h"
 #include "base/version.h"
 #include "client/cli/bench_done.h"
 #include "client/cli/bench_load.h"
@@ -71,7 +72,6 @@ Result<Connections> Connect(const std::string& address, int count) {
   return connections;
 }
 
-double Seconds(nanoseconds time) { return static_cast<double>(time.count()) / 1e9; }
 double PerSecond(int64_t count, nanoseconds time) {
   return time.count() > 0 ? static_cast<double>(count) / Seconds(time) : 0;
 }

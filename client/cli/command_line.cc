@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/suggest.h"
 #include "base/version.h"
 #include "client/cli/admin.h"
 #include "client/cli/bench.h"
@@ -14,7 +15,6 @@
 #include "client/cli/pools.h"
 #include "client/cli/session.h"
 #include "client/cli/submit.h"
-#include "client/cli/suggest.h"
 
 namespace millrace::cli {
 namespace {

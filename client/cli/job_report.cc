@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "base/units.h"
 #include "client/cli/json.h"
 #include "client/cli/output.h"
 #include "client/cli/render.h"
@@ -68,8 +69,7 @@ void JobReport::Finished(size_t index, const SubmittedJob& item, const Result<v1
   if (!json_) return progress_.PrintLine(JobLine(*job, item.file));
   JsonObject object = Members(index, item, job->state());
   object.Add("attempts", job->attempts());
-  object.Add("seconds",
-             static_cast<double>((FromProto(job->finish_time()) - FromProto(job->create_time())).count()) / 1e9);
+  object.Add("seconds", Seconds(FromProto(job->finish_time()) - FromProto(job->create_time())));
   if (job->state() == v1::JOB_STATE_SUCCEEDED) object.AddBytes("result", job->result());
   if (!job->error().empty()) object.Add("error", job->error());
   progress_.PrintLine(object.Take());

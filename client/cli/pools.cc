@@ -4,7 +4,6 @@
 
 #include "client/cli/json.h"
 #include "client/cli/render.h"
-#include "client/cli/suggest.h"
 
 namespace millrace::cli {
 namespace {

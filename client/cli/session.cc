@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <regex>
 
-#include "client/cli/suggest.h"
 #include "client/cli/units.h"
 
 namespace millrace::cli {

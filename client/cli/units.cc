@@ -2,11 +2,11 @@
 
 #include <google/protobuf/util/time_util.h>
 
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
-#include <utility>
+
+#include "base/units.h"
 
 namespace millrace::cli {
 namespace {
@@ -35,31 +35,8 @@ std::string ThreeDigits(double value, const char* unit) {
 }  // namespace
 
 std::optional<nanoseconds> ParseDuration(std::string_view text) {
-  static constexpr std::array<std::pair<std::string_view, double>, 7> kUnits = {
-      {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}, {"d", 86400e9}}};
-  double total = 0;
-  bool bare = false;
-  if (text.empty()) return std::nullopt;
-  while (!text.empty()) {
-    const std::optional<double> number = TakeNumber(text);
-    if (!number || bare) return std::nullopt;
-    size_t letters = 0;
-    while (letters < text.size() && text[letters] >= 'a' && text[letters] <= 'z') ++letters;
-    const std::string_view unit = text.substr(0, letters);
-    text.remove_prefix(letters);
-    double scale = 0;
-    for (const auto& [name, nanos] : kUnits) {
-      if (name == unit) scale = nanos;
-    }
-    if (unit.empty() && text.empty() && total == 0) {
-      bare = true;
-      scale = 1e9;
-    }
-    if (scale == 0) return std::nullopt;
-    total += *number * scale;
-  }
-  if (!(total < 9.2e18)) return std::nullopt;
-  return nanoseconds(std::llround(total));
+  const bool bare = text.find_first_not_of("0123456789.") == std::string_view::npos;
+  return bare ? millrace::ParseDuration(std::string(text) + "s") : millrace::ParseDuration(text);
 }
 
 std::string FormatDuration(nanoseconds time) {

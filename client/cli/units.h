@@ -1,4 +1,5 @@
-// Durations, times and sizes as people write and read them.
+// Durations, times and sizes as people type them at a command line, and as they read them in tables. The grammar of durations is the
+// one of base/units.h; what is printed here is rounded for the eye, and not meant to be read back.
 #pragma once
 
 #include <google/protobuf/duration.pb.h>
@@ -15,8 +16,7 @@ namespace millrace::cli {
 using std::chrono::nanoseconds;
 using WallNanos = std::chrono::time_point<std::chrono::system_clock, nanoseconds>;
 
-// "250ms", "90s", "1m30s", "1.5h", "2d"; units ns, us, ms, s, m, h, d; a bare number is seconds. nullopt: not a duration,
-// negative, or above 292 years.
+// As base/units.h says; a bare number is seconds, as for timeout(1).
 std::optional<nanoseconds> ParseDuration(std::string_view text);
 
 // Two units at most: "380 ns", "12.3 us", "4.56 ms", "7.89 s", "2m 5s", "3h 20m", "4d 6h".

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "base/suggest.h"
 #include "base/version.h"
 #include "config/schema.h"
 
@@ -73,9 +74,9 @@ void AddVariables(const Environment& environment, CommandLine* line) {
         std::find_if(std::begin(kSettings), std::end(kSettings), [&](const Setting& s) { return name == s.variable; });
     if (setting != std::end(kSettings)) {
       line->overrides.push_back({setting->section, setting->key, Node::Untyped(name, variable.second)});
-    } else if (auto nearest = Nearest(name.substr(kPrefix.size()), known)) {
+    } else if (const std::string nearest = Nearest(name.substr(kPrefix.size()), known); !nearest.empty()) {
       line->warnings.push_back("the variable " + name + " means nothing to millraced; did you mean " +
-                               std::string(kPrefix) + *nearest + "?");
+                               std::string(kPrefix) + nearest + "?");
     }
   }
 }

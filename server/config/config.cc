@@ -16,6 +16,7 @@
 #include "config/differences.h"
 #include "config/exec_kind.h"
 #include "config/kind_schema.h"
+#include "job/validate.h"
 #include "runners/builtin.h"
 #include "runners/native.h"
 
@@ -157,11 +158,7 @@ class Loader {
 
   void CheckPools() {
     for (const auto& pool : config_.pools) {
-      bool valid =
-          !pool.name.empty() && pool.name.size() <= 63 && std::all_of(pool.name.begin(), pool.name.end(), [](char c) {
-            return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-          });
-      if (!valid) {
+      if (!IsPoolName(pool.name)) {
         problems_.Add(origins_["pool." + pool.name],
                       "'" + pool.name + "' cannot name a pool; use 1 to 63 of a-z 0-9 _ -");
       }

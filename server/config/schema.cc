@@ -4,10 +4,10 @@
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
-#include <numeric>
 #include <type_traits>
 
-#include "config/units.h"
+#include "base/suggest.h"
+#include "base/units.h"
 
 namespace millrace::config {
 namespace {
@@ -24,20 +24,6 @@ std::string PrintField(const Field& field, Format format) {
   } else {
     return format(field);
   }
-}
-
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
-    }
-  }
-  return row.back();
 }
 
 std::string Join(const std::vector<std::string>& words) {
@@ -69,18 +55,9 @@ std::string Found(const Node& node) { return IsText(node) ? "'" + node.text + "'
 
 }  // namespace
 
-std::optional<std::string> Nearest(std::string_view wrong, const std::vector<std::string>& known) {
-  std::optional<std::string> best;
-  size_t best_distance = std::max<size_t>(2, wrong.size() / 3) + 1;
-  for (const auto& name : known) {
-    size_t distance = EditDistance(wrong, name);
-    if (distance < best_distance) best = name, best_distance = distance;
-  }
-  return best;
-}
-
 std::string Suggest(std::string_view wrong, const std::vector<std::string>& known) {
-  if (auto nearest = Nearest(wrong, known)) return "; did you mean '" + *nearest + "'?";
+  const std::string nearest = Nearest(wrong, known);
+  if (!nearest.empty()) return "; did you mean '" + nearest + "'?";
   return known.empty() ? "; there are none" : "; known are: " + Join(known);
 }
 

@@ -35,8 +35,6 @@ class Problems {
   std::vector<std::string> list_;
 };
 
-// The one of `known` that `wrong` was probably meant to be, if any.
-std::optional<std::string> Nearest(std::string_view wrong, const std::vector<std::string>& known);
 // "; did you mean 'workers'?" for the nearest of `known`, else "; known are: a, b, c".
 std::string Suggest(std::string_view wrong, const std::vector<std::string>& known);
 

@@ -11,13 +11,12 @@
 #include <utility>
 #include <vector>
 
+#include "base/units.h"
 #include "base/version.h"
 #include "metrics/names.h"
 
 namespace millrace::metrics {
 namespace {
-
-double Seconds(Nanos time) { return std::chrono::duration<double>(time).count(); }
 
 // The families of one scrape, in the order they are begun.
 class Page {

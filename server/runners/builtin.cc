@@ -5,14 +5,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <chrono>
-#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
 
+#include "base/units.h"
 #include "runners/text.h"
 #include "runtime/runtime.h"
 
@@ -50,7 +49,7 @@ AttemptOutcome Echo(AttemptContext& attempt) {
 }
 
 AttemptOutcome Sleep(AttemptContext& attempt) {
-  std::optional<Nanos> duration = ParseDuration(PayloadOf(attempt.spec()));
+  std::optional<Nanos> duration = DurationOfPayload(PayloadOf(attempt.spec()));
   if (!duration) return NoDuration(attempt);
   return attempt.cancel().SleepFor(*duration) ? AttemptOutcome::Succeeded("") : Stopped(attempt);
 }
@@ -63,7 +62,7 @@ Nanos ThreadCpu() {
 }
 
 AttemptOutcome Spin(AttemptContext& attempt) {
-  std::optional<Nanos> duration = ParseDuration(PayloadOf(attempt.spec()));
+  std::optional<Nanos> duration = DurationOfPayload(PayloadOf(attempt.spec()));
   if (!duration) return NoDuration(attempt);
   for (Nanos left = *duration; left > 0ns;) {
     if (attempt.cancel().cancelled()) return Stopped(attempt);
@@ -114,26 +113,13 @@ AttemptOutcome Sha256(AttemptContext& attempt) {
 
 }  // namespace
 
-std::optional<Nanos> ParseDuration(std::string_view text) {
+std::optional<Nanos> DurationOfPayload(std::string_view payload) {
   constexpr std::string_view kSpace = " \t\r\n";
-  constexpr std::array<std::pair<std::string_view, double>, 6> kUnits = {
-      {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}}};
   constexpr Nanos kMax = 24h;
-
-  text.remove_prefix(std::min(text.find_first_not_of(kSpace), text.size()));
-  text = text.substr(0, text.find_last_not_of(kSpace) + 1);
-  double number = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
-  if (error != std::errc{}) return std::nullopt;
-  std::string_view unit = text.substr(static_cast<size_t>(end - text.data()));
-  for (const auto& [name, nanos] : kUnits) {
-    if (name != unit) continue;
-    double value = number * nanos;
-    // Written so that a NaN is refused too.
-    if (!(value >= 0 && value <= static_cast<double>(kMax.count()))) return std::nullopt;
-    return Nanos(std::llround(value));
-  }
-  return std::nullopt;
+  payload.remove_prefix(std::min(payload.find_first_not_of(kSpace), payload.size()));
+  payload = payload.substr(0, payload.find_last_not_of(kSpace) + 1);
+  const std::optional<Nanos> duration = ParseDuration(payload);
+  return duration && *duration <= kMax ? duration : std::nullopt;
 }
 
 Status RegisterBuiltins(NativeRunner& runner) {

@@ -7,8 +7,8 @@
 //   fail     fails; the payload is the message, "permanent: ..." also says that a retry is of no use
 //   sha256   the result is the payload's SHA-256 as 64 hexadecimal digits
 //
-// A duration is a number with a unit (ns us ms s m h), up to a day: "250ms", "1.5s". A payload that makes no sense fails the job
-// for good, since it would not make more sense the next time.
+// A duration is written as base/units.h says ("250ms", "1.5s", "1m30s"), up to a day. A payload that makes no sense fails the job for
+// good, since it would not make more sense the next time.
 #pragma once
 
 #include <optional>
@@ -22,7 +22,7 @@ namespace millrace::runners {
 // Registers all of them. ALREADY_EXISTS: one of the names is taken.
 Status RegisterBuiltins(NativeRunner& runner);
 
-// nullopt: not a duration, negative, or more than a day. White space around it is ignored.
-std::optional<Nanos> ParseDuration(std::string_view text);
+// nullopt: not a duration, or more than a day. White space around it is ignored: `echo 1s` ends in a line break.
+std::optional<Nanos> DurationOfPayload(std::string_view payload);
 
 }  // namespace millrace::runners

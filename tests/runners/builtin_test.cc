@@ -120,20 +120,23 @@ TEST_F(Builtin, APayloadThatIsNoDurationFailsForGood) {
   }
 }
 
-TEST(ParseDuration, KnowsUnitsAndFractions) {
-  EXPECT_EQ(ParseDuration("250ms"), 250ms);
-  EXPECT_EQ(ParseDuration(" 1.5s\n"), 1500ms);
-  EXPECT_EQ(ParseDuration("7ns"), 7ns);
-  EXPECT_EQ(ParseDuration("8us"), 8us);
-  EXPECT_EQ(ParseDuration("2m"), 2min);
-  EXPECT_EQ(ParseDuration("24h"), 24h);
-  EXPECT_EQ(ParseDuration("0s"), 0ns);
+TEST(DurationOfPayload, KnowsUnitsAndFractions) {
+  EXPECT_EQ(DurationOfPayload("250ms"), 250ms);
+  EXPECT_EQ(DurationOfPayload(" 1.5s\n"), 1500ms);
+  EXPECT_EQ(DurationOfPayload("7ns"), 7ns);
+  EXPECT_EQ(DurationOfPayload("8us"), 8us);
+  EXPECT_EQ(DurationOfPayload("2m"), 2min);
+  EXPECT_EQ(DurationOfPayload("24h"), 24h);
+  EXPECT_EQ(DurationOfPayload("0s"), 0ns);
+  EXPECT_EQ(DurationOfPayload("1m30s"), 90s);
+  EXPECT_EQ(DurationOfPayload(".5s"), 500ms);
+  EXPECT_EQ(DurationOfPayload("1d"), 24h);
 }
 
-TEST(ParseDuration, RefusesEverythingElse) {
+TEST(DurationOfPayload, RefusesEverythingElse) {
   for (const char* text : {"", " ", "5", "s", "ms", "-1s", "1 s", "1e3s", "0x1s", "25h", "99999999999999999999h",
                            "nans", "infs", "inf", "1.5.2s", "1sec", "1S"}) {
-    EXPECT_EQ(ParseDuration(text), std::nullopt) << "'" << text << "'";
+    EXPECT_EQ(DurationOfPayload(text), std::nullopt) << "'" << text << "'";
   }
 }
 

@@ -1,8 +1,8 @@
-#include "client/cli/suggest.h"
+#include "base/suggest.h"
 
 #include <gtest/gtest.h>
 
-namespace millrace::cli {
+namespace millrace {
 namespace {
 
 const std::vector<std::string> kCommands = {"submit", "run", "jobs", "pools", "bench"};
@@ -23,4 +23,4 @@ TEST(Nearest, SaysNothingRatherThanNonsense) {
 }
 
 }  // namespace
-}  // namespace millrace::cli
+}  // namespace millrace

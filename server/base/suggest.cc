@@ -1,9 +1,9 @@
-#include "client/cli/suggest.h"
+#include "base/suggest.h"
 
 #include <algorithm>
 #include <cstddef>
 
-namespace millrace::cli {
+namespace millrace {
 namespace {
 
 // Optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours.
@@ -25,12 +25,13 @@ size_t Distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-std::string Nearest(std::string_view typed, const std::vector<std::string>& known) {
-  if (typed.empty() || typed.size() > 64) return "";
+std::string Nearest(std::string_view wrong, const std::vector<std::string>& known) {
+  constexpr size_t kLettersMax = 64;  // A distance costs the product of both lengths; no name of ours is longer.
+  if (wrong.empty() || wrong.size() > kLettersMax) return "";
   std::string best;
-  size_t best_distance = std::max<size_t>(1, typed.size() / 3) + 1;
+  size_t best_distance = std::max<size_t>(1, wrong.size() / 3) + 1;
   for (const std::string& word : known) {
-    const size_t distance = typed.size() >= 2 && std::string_view(word).starts_with(typed) ? 1 : Distance(typed, word);
+    const size_t distance = wrong.size() >= 2 && std::string_view(word).starts_with(wrong) ? 1 : Distance(wrong, word);
     if (distance < best_distance) {
       best = word;
       best_distance = distance;
@@ -39,4 +40,4 @@ std::string Nearest(std::string_view typed, const std::vector<std::string>& know
   return best;
 }
 
-}  // namespace millrace::cli
+}  // namespace millrace
