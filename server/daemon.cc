@@ -23,6 +23,7 @@
 #include "io/process.h"
 #include "io/process_tree.h"
 #include "metrics/collector.h"
+#include "pages/routes.h"
 #include "process_mark.h"
 #include "rpc/server.h"
 #include "runners/builtin.h"
@@ -51,12 +52,6 @@ constexpr auto kLeftoversPatience = std::chrono::seconds(10);
 int ConnectionsMax(const config::Config& config) {
   if (config.connections_max > 0) return config.connections_max;
   return static_cast<int>(std::clamp<int64_t>(OpenFilesLeft() / 2, 4, 10'000));
-}
-
-std::string Fixed(double value) {
-  char text[32];
-  snprintf(text, sizeof(text), "%.2f", value);
-  return text;
 }
 
 Result<std::unique_ptr<store::Store>> OpenStore(const config::Config& config) {
@@ -138,26 +133,27 @@ class Daemon {
     rpc_ = std::move(rpc).value();
     store_->WatchHealth([this](const Status& health) { rpc_->SetAccepting(health.ok()); });
 
-    auto web = web::Server::Start(config_.http,
-                                  {{"/", [this] { return StatusPage(); }},
-                                   {"/metrics",
-                                    [this] {
-                                      return web::Response{.content_type = metrics::Collector::kContentType,
-                                                           .body = collector_.Text()};
-                                    }},
-                                   {"/healthz", {[] { return web::Response{.body = "alive\n"}; }, web::Cost::kAtOnce}},
-                                   {"/readyz", {[this] { return Readiness(); }, web::Cost::kAtOnce}}});
+    auto web = web::Server::Start(config_.http, pages::MakeRoutes(PageSources()));
     MR_RETURN_IF_ERROR(web.status());
     web_ = std::move(web).value();
     return OkStatus();
   }
 
-  web::Response Readiness() {
-    if (draining_.load()) return {.status = 503, .body = "draining\n"};
-    if (Status health = store_->Health(); !health.ok()) return {.status = 503, .body = health.message() + "\n"};
-    if (Status reachable = rpc_->Reachable(); !reachable.ok())
-      return {.status = 503, .body = reachable.message() + "\n"};
-    return {.body = "ready\n"};
+  pages::Sources PageSources() {
+    return {.grpc_address = rpc_->address(),
+            .store = store_->Name(),
+            .health = [this] { return HealthNow(); },
+            .processors = [this] { return runtime_.procs(); },
+            .pools = [this] { return dispatcher_.Pools(); },
+            .metrics =
+                [this] {
+                  return web::Response{.content_type = metrics::Collector::kContentType, .body = collector_.Text()};
+                }};
+  }
+
+  pages::Health HealthNow() const {
+    if (draining_.load()) return {.draining = true};  // rpc_ is not asked while it stops.
+    return {.store = store_->Health(), .reachable = rpc_->Reachable()};
   }
 
   // The fiber whose end ends the runtime. It waits for the other side of the daemon, which is a plain thread.
@@ -257,33 +253,6 @@ class Daemon {
               report_.released, report_.queued);
     }
     return kExitDrained;
-  }
-
-  const char* StateWord() const {
-    if (draining_.load()) return "draining";
-    if (!store_->Health().ok()) return "no new jobs, since the store fails";
-    return rpc_->Reachable().ok() ? "ready"
-                                  : "no new connections: the limit of open files or of connections is reached";
-  }
-
-  web::Response StatusPage() {
-    web::StatusPage page{.title = "Millrace",
-                         .facts = {{"version", Version()},
-                                   {"gRPC", rpc_->address()},
-                                   {"state", StateWord()},
-                                   {"store", store_->Name()},
-                                   {"processors", std::to_string(runtime_.procs())}},
-                         .columns = {"pool", "runner", "state", "workers", "busy", "queued", "capacity", "scheduled",
-                                     "speedup", "efficiency", "utilization"},
-                         .links = {"/metrics", "/healthz", "/readyz"}};
-    for (const auto& pool : dispatcher_.Pools()) {
-      page.rows.push_back({pool.name, pool.runner, dispatch::ToString(pool.state), std::to_string(pool.workers),
-                           std::to_string(pool.workers_busy), std::to_string(pool.queued_jobs),
-                           std::to_string(pool.capacity_jobs), std::to_string(pool.scheduled_jobs),
-                           Fixed(pool.efficiency.speedup), Fixed(pool.efficiency.efficiency),
-                           Fixed(pool.efficiency.utilization)});
-    }
-    return Render(page);
   }
 
   const config::Config& config_;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <exception>
-#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -16,11 +15,11 @@ constexpr size_t kWorthCompressing = 1024;  // Below it the answer is one packet
 
 }  // namespace
 
-Response Render(const std::string& path, const Page& page) {
+Response Respond(const Page& page, const Request& request) {
   try {
-    return page.render();
+    return page.respond(request);
   } catch (const std::exception& error) {
-    LogError("the page %s failed: %s", path.c_str(), error.what());
+    LogError("the page %s failed: %s", request.path.c_str(), error.what());
     return {.status = 500, .body = "this page failed; the daemon's log says why\n"};
   }
 }
@@ -38,11 +37,11 @@ void PageQueue::Stop() {
   if (worker_.joinable()) worker_.join();
 }
 
-bool PageQueue::Ask(const std::string& path, const Page& page, bool gzip, Waiter* waiter) noexcept try {
+bool PageQueue::Ask(Request&& request, const Page& page, bool gzip, Waiter* waiter) noexcept try {
   {
     std::lock_guard lock(mutex_);
     if (stopping_ || waiting_.size() >= options_.waiting_max) return false;
-    waiting_.push_back({.path = &path, .page = &page, .gzip = gzip, .waiter = waiter});
+    waiting_.push_back({.request = std::move(request), .page = &page, .gzip = gzip, .waiter = waiter});
   }
   changed_.notify_all();
   return true;
@@ -50,27 +49,32 @@ bool PageQueue::Ask(const std::string& path, const Page& page, bool gzip, Waiter
   return false;
 }
 
+bool PageQueue::MayShare(const Place& one, const Place& other) {
+  return one.page == other.page && (!one.page->reads_request || one.request == other.request);
+}
+
 void PageQueue::Work() {
   for (;;) {
-    std::vector<Request> same;
+    std::vector<Place> same;
     {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
       if (waiting_.empty()) return;
-      const Page* page = waiting_.front().page;
-      auto others = std::stable_partition(waiting_.begin(), waiting_.end(),
-                                          [page](const Request& request) { return request.page == page; });
-      same.assign(waiting_.begin(), others);
-      waiting_.erase(waiting_.begin(), others);
+      std::vector<Place> others;
+      for (Place& place : waiting_) {
+        const bool shares = same.empty() || MayShare(same.front(), place);
+        (shares ? same : others).push_back(std::move(place));
+      }
+      waiting_ = std::move(others);
     }
     Serve(same);
   }
 }
 
-void PageQueue::Serve(std::vector<Request>& same) {
-  Response response = Render(*same.front().path, *same.front().page);
+void PageQueue::Serve(std::vector<Place>& same) {
+  Response response = Respond(*same.front().page, same.front().request);
   const bool compressible = response.body.size() >= kWorthCompressing;
-  auto wants_gzip = [&](const Request& request) { return compressible && request.gzip; };
+  auto wants_gzip = [&](const Place& place) { return compressible && place.gzip; };
 
   SharedAnswer packed, plain;
   if (std::any_of(same.begin(), same.end(), wants_gzip)) {
@@ -84,9 +88,7 @@ void PageQueue::Serve(std::vector<Request>& same) {
   if (packed == nullptr || !std::all_of(same.begin(), same.end(), wants_gzip)) {
     plain = Share({.response = std::move(response), .depends = compressible});
   }
-  for (const Request& request : same) {
-    request.waiter->Ready(packed != nullptr && wants_gzip(request) ? packed : plain);
-  }
+  for (const Place& place : same) place.waiter->Ready(packed != nullptr && wants_gzip(place) ? packed : plain);
 }
 
 SharedAnswer PageQueue::Share(Answer answer) {

@@ -1,9 +1,10 @@
 // PageQueue: makes the pages that take long, on a thread of its own, one after the other.
 //
 //   Sharing   All who wait for a page when its turn comes get the same answer, so what many clients ask for costs no more than one.
-//   Limits    Ask refuses who would be one too many to wait. An answer that does not fit beside those that are not sent yet becomes a
-//             503, and `on_crowded` is called: whoever holds the others should let one go.
-//   Threads   Ask, Stop: any. Ready and on_crowded are called on the queue's thread, without a lock of its.
+//             Where the page reads the request, they are all whose requests are equal.
+//   Limits    Ask refuses whoever would be one too many to wait. An answer that does not fit beside those that are not sent yet
+//             becomes a 503, and `on_crowded` is called: whoever holds the others should let one go.
+//   Threads   Ask, Stop: any. Ready and on_crowded are called on the queue's thread, which then holds no lock of the queue.
 #pragma once
 
 #include <atomic>
@@ -12,11 +13,10 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <thread>
 #include <vector>
 
-#include "web/server.h"
+#include "web/handler.h"
 
 namespace millrace::web {
 
@@ -29,7 +29,7 @@ struct Answer {
 using SharedAnswer = std::shared_ptr<const Answer>;
 
 // Calls the handler: 500 for one that throws.
-Response Render(const std::string& path, const Page& page);
+Response Respond(const Page& page, const Request& request);
 
 class PageQueue {
  public:
@@ -51,21 +51,22 @@ class PageQueue {
   PageQueue(const PageQueue&) = delete;
   PageQueue& operator=(const PageQueue&) = delete;
 
-  // `path` and `page` outlive the queue. False: too many wait, or it is stopped; the waiter is not called then.
-  bool Ask(const std::string& path, const Page& page, bool gzip, Waiter* waiter) noexcept;
+  // `page` outlives the queue. False: too many wait, or the queue is stopped; the waiter is not called then.
+  bool Ask(Request&& request, const Page& page, bool gzip, Waiter* waiter) noexcept;
 
   // Returns when everybody who waited has the answer.
   void Stop();
 
  private:
-  struct Request {
-    const std::string* path;
+  struct Place {  // In the line.
+    Request request;
     const Page* page;
     bool gzip;
     Waiter* waiter;
   };
+  static bool MayShare(const Place& one, const Place& other);
   void Work();
-  void Serve(std::vector<Request>& same);
+  void Serve(std::vector<Place>& same);
   SharedAnswer Share(Answer answer);
 
   const Options options_;
@@ -73,7 +74,7 @@ class PageQueue {
   const std::shared_ptr<std::atomic<size_t>> held_ = std::make_shared<std::atomic<size_t>>(0);
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<Request> waiting_;
+  std::vector<Place> waiting_;
   bool stopping_ = false;
   std::thread worker_;
 };

@@ -9,9 +9,12 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <new>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include "base/listener.h"
 #include "base/log.h"
@@ -91,8 +94,45 @@ Response NoSuchPage(const Pages& pages) {
   return {.status = 404, .body = "no such page; there are: " + known + "\n"};
 }
 
+const char* HeaderOf(MHD_Connection* connection, const char* name) {
+  return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
+
+std::string Unescaped(std::string text) {
+  text.resize(MHD_http_unescape(text.data()));
+  return text;
+}
+
+struct Gathered {
+  Request request;
+  bool complete = true;
+};
+
+// The library calls it, and no exception may cross the library.
+MHD_Result AddParameter(void* gathered, MHD_ValueKind, const char* name, const char* value) noexcept {
+  auto* to = static_cast<Gathered*>(gathered);
+  try {
+    to->request.query.emplace(Unescaped(name), Unescaped(value == nullptr ? "" : value));
+  } catch (const std::exception&) {
+    to->complete = false;
+  }
+  return to->complete ? MHD_YES : MHD_NO;
+}
+
+// No more of it than the page reads. Throws where there is no memory for it.
+Request MakeRequest(MHD_Connection* connection, Method method, const std::string& path, const Page& page) {
+  Gathered gathered{.request = {.method = method, .path = path}};
+  if (!page.reads_request) return std::move(gathered.request);
+  MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, &AddParameter, &gathered);
+  if (!gathered.complete) throw std::bad_alloc();
+  for (const char* name : kHeadersKept) {
+    if (const char* value = HeaderOf(connection, name)) gathered.request.headers.emplace(name, value);
+  }
+  return std::move(gathered.request);
+}
+
 bool WantsGzip(MHD_Connection* connection) {
-  const char* accepted = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept-Encoding");
+  const char* accepted = HeaderOf(connection, "Accept-Encoding");
   return accepted != nullptr && AcceptsGzip(accepted);
 }
 
@@ -111,8 +151,9 @@ MHD_Result OnRequest(void* state, MHD_Connection* connection, const char* path, 
   if (verb != "GET" && verb != "HEAD") return Answer405(connection);
   auto found = server.pages.find(path);
   if (found == server.pages.end()) return Send(connection, ToAnswer(NoSuchPage(server.pages)));
-  const auto& [name, page] = *found;
-  if (page.cost == Cost::kAtOnce) return Send(connection, ToAnswer(Render(name, page)));
+  const Page& page = found->second;
+  Request request = MakeRequest(connection, verb == "GET" ? Method::kGet : Method::kHead, found->first, page);
+  if (page.cost == Cost::kAtOnce) return Send(connection, ToAnswer(Respond(page, request)));
 
   const bool gzip = WantsGzip(connection);
   SharedAnswer busy = ToAnswer({.status = 503, .body = "too many wait for this page already; try again in a second\n"});
@@ -120,8 +161,8 @@ MHD_Result OnRequest(void* state, MHD_Connection* connection, const char* path, 
   *context = waiting.get();
   // Before it can be resumed.
   MHD_suspend_connection(connection);
-  Waiting* request = waiting.release();
-  if (!server.queue->Ask(name, page, gzip, request)) request->Ready(std::move(busy));
+  Waiting* waiter = waiting.release();
+  if (!server.queue->Ask(std::move(request), page, gzip, waiter)) waiter->Ready(std::move(busy));
   return MHD_YES;
 } catch (const std::exception&) {  // No memory for this request.
   return MHD_NO;

@@ -1,11 +1,12 @@
 // The HTTP face: a few read-only pages on one port. It knows paths and handlers, not what the pages say.
 //
-//   Requests   GET and HEAD; others are answered 405, paths without a page 404. Paths match exactly, byte for byte; a query is
-//              ignored. Bodies are not read, and a connection ends with its answer: one scrape every few seconds does not need more.
-//   Pages      One that answers at once is asked on the thread that serves all connections; the others on a thread of their own, one
-//              after the other, so that a page that takes long holds back no health check. Whoever asks for such a page while it
-//              waits for its turn gets the same answer. A handler that throws answers 500.
-//   gzip       Of pages that take long, where the client accepts it and there is enough to compress.
+//   Requests   GET and HEAD; others are answered 405, paths without a page 404. Paths match exactly, byte for byte. Bodies are not
+//              read, and a connection ends with its answer: one scrape every few seconds does not need more.
+//   Pages      The thread that serves all connections asks those that answer at once. A second thread asks the others, one after
+//              the other, so that a page that takes long holds back no health check. Whoever asks for such a page while it waits
+//              for its turn gets the same answer; where the page reads the request, whoever asks the same. A handler that throws
+//              answers 500.
+//   gzip       Compresses pages that take long, where the client accepts it and there is enough to compress.
 //   Limits     A connection costs a descriptor and some KiB, not a thread, and is cut
 //                - after idle_timeout without a byte in either direction,
 //                - at lifetime_max, however slowly it sends its request or reads its answer,
@@ -16,39 +17,14 @@
 #pragma once
 
 #include <chrono>
-#include <concepts>
-#include <functional>
-#include <map>
+#include <cstddef>
 #include <memory>
-#include <string>
-#include <utility>
 
 #include "base/address.h"
 #include "base/status.h"
+#include "web/handler.h"
 
 namespace millrace::web {
-
-struct Response {
-  int status = 200;
-  std::string content_type = "text/plain; charset=utf-8";
-  std::string body;
-};
-
-using Handler = std::function<Response()>;
-
-enum class Cost : uint8_t {
-  kSlow,    // May compute and wait for locks.
-  kAtOnce,  // Some microseconds, no lock that anybody holds for longer: all other clients wait for it.
-};
-
-struct Page {
-  template <std::invocable F>
-  Page(F handler, Cost cost_of_it = Cost::kSlow) : render(std::move(handler)), cost(cost_of_it) {}
-  Handler render;
-  Cost cost;
-};
-
-using Pages = std::map<std::string, Page>;  // By path: "/metrics".
 
 inline constexpr size_t kRequestBytesMax = size_t{16} << 10;
 

@@ -48,6 +48,25 @@ TEST(WebServer, AnswersHeadWithoutABody) {
   EXPECT_THAT(head, EndsWith("\r\n\r\n"));
 }
 
+TEST(WebServer, GivesAHandlerMethodPathQueryAndHeaders) {
+  auto show = [](const Request& request) {
+    std::string body = request.method == Method::kGet ? "GET" : "HEAD";
+    body += " " + request.path;
+    for (const auto& [name, value] : request.query) body += " " + name + "=" + value;
+    for (const auto& [name, value] : request.headers) body += " " + name + ": " + value;
+    return Response{.content_type = request.method == Method::kGet ? "text/get" : "text/head", .body = body};
+  };
+  auto server = StartServer({{"/slow", show}, {"/at-once", {show, Cost::kAtOnce}}});
+  for (const std::string path : {"/slow", "/at-once"}) {
+    EXPECT_THAT(Ask(*server, "GET", path), EndsWith("\r\n\r\nGET " + path));
+    EXPECT_THAT(Ask(*server, "GET", path + "?state=FAILED&pool=a%26b+c&verbose&pool=second"),
+                EndsWith("\r\n\r\nGET " + path + " pool=a&b c state=FAILED verbose="));
+    EXPECT_THAT(Ask(*server, "GET", path, "authorization: Bearer x\r\nAccept: text/html\r\nCookie: c\r\n"),
+                EndsWith("\r\n\r\nGET " + path + " Accept: text/html Authorization: Bearer x"));
+    EXPECT_THAT(Ask(*server, "HEAD", path), HasSubstr("Content-Type: text/head\r\n"));
+  }
+}
+
 TEST(WebServer, RefusesOtherMethodsAndUnknownPaths) {
   auto server = StartServer({{"/healthz", [] { return Response{.body = "alive\n"}; }}});
   for (const char* method : {"POST", "PUT", "DELETE", "OPTIONS"}) {
