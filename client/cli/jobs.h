@@ -1,27 +1,14 @@
-// `millrace jobs`: look at jobs and change their fate, one by one or all that match.
+// `millrace jobs list`, `get`, `wait` and `watch`: look at jobs. What changes them is in jobs_change.h.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "client/cli/selection.h"
 #include "client/cli/session.h"
 
 namespace millrace::cli {
-
-// Which jobs. The words are joined by AND with the filter.
-struct JobSelection {
-  std::string filter;  // ListJobsRequest.filter
-  std::string state, pool, kind, band;
-  std::vector<std::string> labels;  // NAME=VALUE
-
-  bool empty() const {
-    return filter.empty() && state.empty() && pool.empty() && kind.empty() && band.empty() && labels.empty();
-  }
-};
-
-// The selection in the language of ListJobsRequest.filter. INVALID_ARGUMENT names the option at fault.
-Result<std::string> ToFilter(const JobSelection& selection);
 
 struct ListArguments {
   JobSelection selection;
@@ -38,14 +25,5 @@ ExitCode WaitJobs(Session& session, const std::vector<std::string>& ids);
 
 // One job until it ends, with its log; or every job of the selection until interrupted.
 ExitCode WatchJobs(Session& session, const std::string& id, const JobSelection& selection);
-
-struct ChangeArguments {
-  std::vector<std::string> ids;
-  JobSelection selection;  // Instead of ids.
-  bool yes = false;        // Do not ask before changing a selection.
-  bool count_only = false;
-  std::string reason;  // cancel only.
-};
-ExitCode ChangeJobs(Session& session, client::Bulk verb, const ChangeArguments& arguments);
 
 }  // namespace millrace::cli

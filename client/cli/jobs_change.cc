@@ -1,8 +1,9 @@
+#include "client/cli/jobs_change.h"
+
 #include <unistd.h>
 
 #include <cstdio>
 
-#include "client/cli/jobs.h"
 #include "client/cli/json.h"
 #include "client/cli/render.h"
 #include "client/words.h"

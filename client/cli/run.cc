@@ -1,10 +1,11 @@
+#include "client/cli/run.h"
+
 #include <unistd.h>
 
 #include <cstdio>
 #include <utility>
 
 #include "client/cli/json.h"
-#include "client/cli/submit.h"
 #include "client/words.h"
 
 namespace millrace::cli {

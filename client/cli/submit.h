@@ -1,4 +1,4 @@
-// `millrace submit` and `millrace run`.
+// `millrace submit`.
 #pragma once
 
 #include "client/cli/session.h"
@@ -8,8 +8,5 @@ namespace millrace::cli {
 
 // One job, or many over one stream. Prints ids, or with --wait a line for each finished job (job_report.h).
 ExitCode RunSubmit(Session& session, const SubmitArguments& arguments);
-
-// Submits one job, shows its log on stderr as it is written and its result on stdout.
-ExitCode RunRun(Session& session, const SubmitArguments& arguments);
 
 }  // namespace millrace::cli
