@@ -21,13 +21,13 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr milliseconds kNone{-1};
 constexpr milliseconds kPoll = std::chrono::seconds(60);  // One WaitJob; short enough for proxies that cut idle calls.
-constexpr milliseconds kMargin = std::chrono::seconds(10);  // For the answer to such a poll to arrive.
+constexpr milliseconds kMargin = std::chrono::seconds(10);  // The answer to such a poll may take so long to arrive.
 constexpr milliseconds kPause{500};
 constexpr char kDefaultPort[] = "7070";
 
-// Methods that may be repeated when they answer UNAVAILABLE, which can also mean that the connection broke after the server had
-// acted. CancelJob, RetryJob and DeleteJob would then answer WRONG_STATE or NOT_FOUND about their own success; a repeated
-// StreamSubmit would submit its first items twice.
+// Methods that may be repeated when they answer UNAVAILABLE, which can also mean that the connection broke after the
+// server had acted. CancelJob, RetryJob and DeleteJob would then answer WRONG_STATE or NOT_FOUND about their own
+// success; a repeated StreamSubmit would submit its first items twice.
 constexpr const char* kRepeatable[][2] = {
     {"JobService", "SubmitJob"},   {"JobService", "BatchSubmitJobs"}, {"JobService", "GetJob"},
     {"JobService", "ListJobs"},    {"JobService", "WaitJob"},         {"PoolService", "ListPools"},
@@ -53,7 +53,7 @@ grpc::ChannelArguments Arguments(const ClientOptions& options) {
   } else {
     args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   }
-  // The server permits a ping each 10 s; a watcher of a quiet pool sends nothing else.
+  // The server permits a ping in 10 s. A client that watches a quiet pool sends nothing else.
   args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
   args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
@@ -65,9 +65,9 @@ grpc::ChannelArguments Arguments(const ClientOptions& options) {
   return args;
 }
 
-// With the port. gRPC itself would take port 84536 for 19000.
+// The address with its port. gRPC itself would take port 84536 for 19000.
 Result<std::string> Whole(const std::string& text) {
-  if (text.starts_with("unix:") && text.size() > 5) return text;  // A proxy's; the daemon has none.
+  if (text.starts_with("unix:") && text.size() > 5) return text;  // The socket of a proxy; the daemon has none.
   const bool in_brackets = text.starts_with('[') && text.ends_with(']');
   const bool has_port = !in_brackets && (text.empty() || text.find(':') != std::string::npos);
   const Result<Address> address = ParseAddress(has_port ? text : text + ":" + kDefaultPort);
@@ -107,7 +107,7 @@ struct AsyncCall {
   std::optional<std::stop_callback<std::function<void()>>> cancel;
 };
 
-// `Start` is called with the context, request, response and the function that gRPC calls at the end.
+// `Start` gets the context, the request, the response and the function that gRPC calls at the end.
 template <typename Request, typename Response, typename Start>
 void CallAsync(Client::State& state, Request request, Client::Done<Response> done, const CallOptions& options,
                Start start) {
@@ -171,8 +171,8 @@ Client::~Client() {
 Result<std::unique_ptr<Client>> Client::Connect(const std::string& address, ClientOptions options) {
   Result<std::string> whole = Whole(address);
   if (!whole.ok()) return Status(whole.status()).Field("address").With("address", address);
-  // Abseil's Debian build watches the order of gRPC's locks and ends the process where it takes one for a deadlock to come. It is
-  // wrong at times: it knows locks by their address, and memory is used again.
+  // Abseil's Debian build watches the order of gRPC's locks and ends the process where it takes one for a deadlock to
+  // come. It is wrong at times: it knows locks by their address, and memory is used again.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   auto state = std::make_unique<State>();
   state->address = *std::move(whole);
@@ -238,7 +238,8 @@ Result<v1::Job> Client::Wait(const std::string& id, std::optional<milliseconds> 
   auto last_answer = start;
   while (true) {
     const auto now = SteadyClock::now();
-    // A daemon that goes away is waited for once it was reached; so whoever was never answered asks for that first.
+    // Once the daemon was reached, we wait for it when it goes away. So a client that was never answered asks first
+    // whether it was reached.
     milliseconds poll = state_->reached ? kPoll : milliseconds(0);
     if (timeout)
       poll = std::clamp(*timeout - std::chrono::duration_cast<milliseconds>(now - start), milliseconds(0), poll);
@@ -276,7 +277,7 @@ Status Client::Watch(v1::WatchJobsRequest request, const std::function<bool(cons
     state_->SetDeadline(context, call.deadline.value_or(kNone));
     std::stop_callback cancel(call.stop, [&context] { context.TryCancel(); });
     auto stream = state_->jobs->WatchJobs(&context, request);
-    // The server sends it before the first event, which may be long in coming.
+    // The server sends its metadata before the first event, which may come much later.
     stream->WaitForInitialMetadata();
     bool up = state_->channel->GetState(false) == GRPC_CHANNEL_READY;
     v1::JobEvent event;

@@ -1,16 +1,16 @@
-// Client: the C++ face of Millrace. README.md beside this file shows it in use; examples/ has one program for each idea.
+// Client: Millrace from C++. README.md beside this file shows it in use; examples/ has one program for each idea.
 //
-//   Messages  The protobuf messages of proto/millrace/v1 are the vocabulary, as in every other language: nothing to learn twice,
-//             no field left out. gRPC itself stays behind this header.
-//   Errors    Every failure is a base Status: code, reason ("QUEUE_FULL"), metadata ("depth" = "1000"), the field at fault and
-//             retry_delay, decoded from the server's google.rpc details. Reasons that the library itself gives: UNREACHABLE (no
-//             daemon there), DEADLINE (no answer in time: a submit may still have been accepted, so repeat it with its
-//             request_id or not at all), INTERRUPTED (CallOptions::stop).
-//   Repeats   Only UNAVAILABLE is repeated by itself, a few times with growing pauses, and only where repeating is safe: reads,
-//             and submits, to which the library gives a request_id when they have none. Never CancelJob, RetryJob, DeleteJob and
-//             the stream. max_attempts = 1 turns it off.
-//   Threads   A Client is shared by any number of threads. Blocking calls block the calling thread (do not make them on a fiber);
-//             callbacks of Async calls run on the library's threads and must not block.
+//   Messages  The protobuf messages of proto/millrace/v1 are the vocabulary, as in every other language: nothing to
+//             learn twice, no field left out. gRPC itself stays behind this header.
+//   Errors    Every failure is a base Status: code, reason ("QUEUE_FULL"), metadata ("depth" = "1000"), the field at
+//             fault and retry_delay, decoded from the server's google.rpc details. Reasons that the library itself
+//             gives: UNREACHABLE (no daemon there), DEADLINE (no answer in time: a submit may still have been accepted,
+//             so repeat it with its request_id or not at all), INTERRUPTED (CallOptions::stop).
+//   Repeats   Only UNAVAILABLE is repeated by itself, a few times with growing pauses, and only where repeating is
+//             safe: reads, and submits, to which the library gives a request_id when they have none. Never CancelJob,
+//             RetryJob, DeleteJob and the stream. max_attempts = 1 turns it off.
+//   Threads   A Client is shared by any number of threads. Blocking calls block the calling thread (do not make them on
+//             a fiber); callbacks of Async calls run on the library's threads and must not block.
 //   Ownership The Client outlives its calls and streams; its destructor waits for Async calls that are still under way.
 #pragma once
 
@@ -30,10 +30,11 @@
 namespace millrace::client {
 
 struct ClientOptions {
-  // Of every call that is not given its own. gRPC has none by default, and a call without one can hang for ever.
+  // The deadline of every call that is not given its own. gRPC has none by default, and a call without one can hang for
+  // ever.
   std::chrono::milliseconds deadline = std::chrono::seconds(30);
-  int max_attempts = 4;  // 1 to 5 (what gRPC allows): of a call that answers UNAVAILABLE, the first one included.
-  // How long Wait and Watch, once they have reached the daemon, sit out its absence, such as a restart.
+  int max_attempts = 4;  // How often a call is tried that answers UNAVAILABLE, in all: 1 to 5, which is gRPC's limit.
+  // For how long Wait and Watch, once they have reached the daemon, wait for it when it is away, as for a restart.
   std::chrono::milliseconds patience = std::chrono::seconds(30);
   // Clients of one process and one address share a TCP connection unless this is set (a load generator wants several).
   bool own_connection = false;
@@ -45,16 +46,16 @@ struct CallOptions {
 };
 
 enum class Bulk { kCancel, kRetry, kDelete };
-// What the three take and answer; the proto has a message of each for each verb.
+// What the three bulk verbs take and answer; in the proto each has messages of its own.
 struct BulkRequest {
   std::string filter;
-  std::string reason;  // Of kCancel.
+  std::string reason;  // For kCancel.
   bool validate_only = false;
 };
 struct BulkCounts {
   int64_t matched = 0;
   int64_t changed = 0;
-  Status first_error;  // Why the first one was not changed that was in a state for it; OK: there was none.
+  Status first_error;  // Of the first job that was in a state for the change and was not changed; OK: there is none.
 };
 enum class PoolVerb { kPause, kResume, kDrain };
 
@@ -62,15 +63,15 @@ bool IsTerminal(v1::JobState state);
 
 class Client {
  public:
-  // "HOST:PORT", "[::1]:PORT"; without a port, 7070. Connects with the first call; INVALID_ARGUMENT BAD_ADDRESS is all that can fail
-  // here.
+  // "HOST:PORT", "[::1]:PORT"; without a port, 7070. Connects with the first call; INVALID_ARGUMENT BAD_ADDRESS is all
+  // that can fail here.
   static Result<std::unique_ptr<Client>> Connect(const std::string& address, ClientOptions options = {});
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
   const std::string& address() const;
-  // Whether a call was answered with OK since Connect. A daemon that is away then is one that went away.
+  // Whether a call was answered with OK since Connect. If so, a daemon that does not answer now has gone away.
   bool reached() const;
 
   // ---- Submit. Many at once: submit_stream.h.
@@ -83,14 +84,15 @@ class Client {
   // Every job that matches, page by page, until `on_job` returns false.
   Status List(v1::ListJobsRequest request, const std::function<bool(v1::Job)>& on_job, const CallOptions& call = {});
 
-  // Until the job is in a terminal state, and then all of it but the payload (JOB_VIEW_RESULT). `timeout` unset: as long as it
-  // takes. When it passes: DEADLINE_EXCEEDED, DEADLINE.
-  // Asks in long polls and outlives short absences of the daemon. CallOptions::deadline is not looked at.
+  // Waits until the job is in a terminal state, and gives all of it but the payload (JOB_VIEW_RESULT). `timeout` unset:
+  // waits as long as it takes. When it passes: DEADLINE_EXCEEDED, DEADLINE. It asks in long polls, goes on after short
+  // absences of the daemon, and does not look at CallOptions::deadline.
   Result<v1::Job> Wait(const std::string& id, std::optional<std::chrono::milliseconds> timeout = {},
                        const CallOptions& call = {});
 
-  // Calls `on_event` on the calling thread until it returns false (OK), the server ends the stream (OK: the watched job is in a
-  // terminal state), or it fails. A lost connection is resumed with the last event's token. No deadline unless one is given.
+  // Calls `on_event` on the calling thread until it returns false (OK), the server ends the stream (OK: the watched job
+  // is in a terminal state), or it fails. A lost connection is resumed with the last event's token. No deadline unless
+  // one is given.
   Status Watch(v1::WatchJobsRequest request, const std::function<bool(const v1::JobEvent&)>& on_event,
                const CallOptions& call = {});
 
@@ -108,7 +110,8 @@ class Client {
   Result<v1::Pool> ChangePool(PoolVerb verb, const std::string& name, const CallOptions& call = {});
 
   // ---- The daemon itself
-  // Takes as long as its disk does; give it a deadline that fits. Not repeated by itself. `folder` is an absolute path there.
+  // Takes as long as the disk of the daemon does; give it a deadline that fits. It is not repeated by itself. `folder`
+  // is an absolute path on the daemon's machine.
   Result<v1::BackupResponse> Backup(const std::string& folder, const CallOptions& call = {});
 
   // ---- Without blocking: `done` is called exactly once.

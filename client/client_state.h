@@ -28,7 +28,7 @@ struct Client::State {
   std::unique_ptr<v1::PoolService::Stub> pools;
   std::unique_ptr<v1::AdminService::Stub> admin;
 
-  std::atomic<bool> reached{false};  // By a call that was answered.
+  std::atomic<bool> reached{false};  // A call was answered.
 
   // Async calls under way; the destructor of Client waits for none.
   std::mutex mutex;

@@ -42,10 +42,10 @@ StatusCode CodeOf(int grpc_code) {
   }
 }
 
-// "Received message larger than max (73400378 vs. 67108864)", from either side.
+// "Received message larger than max (73400378 vs. 67108864)": the words of gRPC, on the server or here.
 bool TooLarge(const std::string& message) { return message.find("message larger than max") != std::string::npos; }
 
-// What gRPC itself makes of a failed connection, a passed deadline and the like comes without details.
+// An error that comes from gRPC itself, such as a failed connection or a passed deadline, has no details.
 std::string ReasonWithoutDetails(StatusCode code, int grpc_code, const std::string& message) {
   switch (code) {
     case StatusCode::kUnavailable:
@@ -61,13 +61,13 @@ std::string ReasonWithoutDetails(StatusCode code, int grpc_code, const std::stri
   }
 }
 
-// gRPC's words, of two of its versions, for a server that answers its greeting in HTTP/1.
+// The words of two versions of gRPC for a server that answers its greeting in HTTP/1.
 bool IsNoGrpc(const std::string& message) {
   return message.find("Failed parsing HTTP/2") != std::string::npos || message.find("http1.x") != std::string::npos;
 }
 
-// gRPC tells its whole story: "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:7070: Failed to connect to
-// remote host: Connection refused". The end of it is what a person needs.
+// gRPC says "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:7070: Failed to connect to remote
+// host: Connection refused". People need the end of it.
 std::string Brief(const std::string& message) {
   if (message.find("DNS resolution failed") != std::string::npos) return "no such host";
   constexpr std::string_view kStory = "Failed to connect to remote host: ";
@@ -95,7 +95,7 @@ Status FromRpcStatus(const google::rpc::Status& rpc) {
   for (const auto& [key, value] : info.metadata()) status = std::move(status).With(key, value);
   if (bad.field_violations_size() > 0) status = std::move(status).Field(bad.field_violations(0).field());
   if (has_retry) {
-    // Another program's number: what lies outside a day is no hint that anybody could follow.
+    // The number is from another program. A delay of more than a day is of no use to anybody.
     constexpr int64_t kDayMs = 24 * 3600 * 1000;
     const auto& delay = retry.retry_delay();
     const int64_t seconds = std::clamp<int64_t>(delay.seconds(), 0, kDayMs / 1000);
@@ -108,7 +108,7 @@ Status FromRpcStatus(const google::rpc::Status& rpc) {
 Status FromGrpc(const grpc::Status& status, const std::string& address, bool stopped) {
   if (status.ok()) return OkStatus();
   google::rpc::Status rpc;
-  // The trailer is another program's word: when it does not parse, code and message still tell what happened.
+  // The trailer is from another program. Where it cannot be parsed, code and message still tell what happened.
   if (!rpc.ParseFromString(status.error_details())) rpc.Clear();
   rpc.set_code(status.error_code());
   if (rpc.message().empty()) rpc.set_message(status.error_message());

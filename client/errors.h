@@ -10,11 +10,11 @@
 
 namespace millrace::client {
 
-// `address` goes into the message of an unreachable daemon. `stopped`: this side has ended the call, so that CANCELLED is its own
-// doing; otherwise the server has, which it does when it stops.
+// `address` goes into the message of an unreachable daemon. `stopped`: this side has ended the call, so CANCELLED comes
+// from it. Otherwise CANCELLED comes from the server, which ends calls when it stops.
 Status FromGrpc(const grpc::Status& status, const std::string& address, bool stopped = false);
 
-// As it comes inside an answer of StreamSubmit.
+// The same for an error inside an answer of StreamSubmit.
 Status FromRpcStatus(const google::rpc::Status& status);
 
 }  // namespace millrace::client

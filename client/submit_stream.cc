@@ -17,7 +17,8 @@ struct SubmitStream::State {
   std::string address;
   OnAnswer on_answer;
   size_t window;
-  size_t wake_at;  // A waiting Submit wakes when this few are unanswered: a quarter of the window, not one by one.
+  // A waiting Submit wakes when no more than these are unanswered: for a quarter of the window and not for each answer.
+  size_t wake_at;
 
   grpc::ClientContext context;
   std::unique_ptr<grpc::ClientReaderWriter<v1::StreamSubmitRequest, v1::StreamSubmitResponse>> stream;
@@ -27,10 +28,10 @@ struct SubmitStream::State {
   std::condition_variable changed;
   std::unordered_set<int64_t> unanswered;
   int64_t next = 0;
-  bool ended = false;  // Everything below is final.
+  bool ended = false;  // What stands below does not change any more.
   Status status;
 
-  std::atomic<bool> stopped{false};  // By us.
+  std::atomic<bool> stopped{false};  // This side has stopped the stream.
   std::thread reader;
   std::optional<std::stop_callback<std::function<void()>>> cancel;
 
@@ -112,14 +113,14 @@ Result<int64_t> SubmitStream::Submit(v1::SubmitJobRequest request, Flush flush) 
   bool written;
   {
     std::lock_guard lock(s.write_mutex);
-    // Nobody could follow a kLater into a full window, and its answer would never come.
+    // With a full window no item can follow a kLater: it would stay in the buffer, and its answer would never come.
     grpc::WriteOptions how;
     if (flush == Flush::kLater && !s.WindowFull()) how.set_buffer_hint();
     written = s.stream->Write(message, how);
   }
   if (written) return sequence;
 
-  // The call is over; ReadAnswers is about to know why, and answers this item unless we take it back first.
+  // The call is over. ReadAnswers is about to learn why, and answers this item unless we take it back first.
   std::unique_lock lock(s.mutex);
   if (s.unanswered.erase(sequence) == 0) return sequence;
   s.changed.wait(lock, [&s] { return s.ended; });

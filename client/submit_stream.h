@@ -1,13 +1,14 @@
-// SubmitStream: many submits over one stream, the fastest way in.
+// SubmitStream: many submits over one stream, which is the fastest way to submit.
 //
-//   Window    At most `window` items are unanswered; Submit waits for answers beyond that. Choose it so that window / rate is a few
-//             round trips; more only hides a full pool for longer.
-//   Answers   `on_answer` is called exactly once for each accepted Submit, in any order, on the stream's own thread. It may call
-//             Submit only when it knows that the window has room. When the stream breaks, everything unanswered is answered with
-//             the stream's Status: those items may or may not have been accepted, which a request_id of their own settles.
+//   Window    At most `window` items are unanswered; Submit waits for answers beyond that. Choose it so that window /
+//             rate is a few round trips; more only hides a full pool for longer.
+//   Answers   `on_answer` is called exactly once for each accepted Submit, in any order, on the stream's own thread. It
+//             may call Submit only when it knows that the window has room. When the stream breaks, everything
+//             unanswered is answered with the stream's Status: those items may or may not have been accepted, which a
+//             request_id of their own settles.
 //   Threads   Submit from any thread. Finish, once, from one.
-//   Full pool Give items on_full = WAIT: the server then stops reading, the window fills and Submit waits, so that memory stays
-//             flat on both sides. With REJECT each item that finds no room is answered with QUEUE_FULL.
+//   Full pool Give items on_full = WAIT: the server then stops reading, the window fills and Submit waits, so that
+//             memory stays flat on both sides. With REJECT each item that finds no room is answered with QUEUE_FULL.
 #pragma once
 
 #include <chrono>
@@ -24,12 +25,14 @@ namespace millrace::client {
 
 enum class Flush {
   kNow,  // Send at once.
-  kLater,  // More follow at once: may stay in the buffer until a kNow, a full window or Finish. Saves a system call for each item.
+  // More items follow at once: this one may stay in the buffer until a kNow, a full window or Finish. It saves a system
+  // call for each item.
+  kLater,
 };
 
 struct SubmitStreamOptions {
   int window = 256;
-  std::optional<std::chrono::milliseconds> deadline;  // Of the whole stream. Unset: none.
+  std::optional<std::chrono::milliseconds> deadline;  // For the whole stream. Unset: none.
   std::stop_token stop;                               // Breaks the stream.
 };
 
@@ -42,10 +45,10 @@ class SubmitStream {
   SubmitStream(const SubmitStream&) = delete;
   SubmitStream& operator=(const SubmitStream&) = delete;
 
-  // The item's sequence, counting from 0. Fails, without an answer, once the stream is broken.
+  // Gives the sequence of the item, counted from 0. Once the stream is broken it fails, and no answer follows.
   Result<int64_t> Submit(v1::SubmitJobRequest request, Flush flush = Flush::kNow);
 
-  // Waits for the answers still due. OK: every item had one from the server.
+  // Waits for the answers that are still to come. OK: every item had an answer from the server.
   Status Finish();
 
  private:

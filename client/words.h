@@ -1,4 +1,5 @@
-// The words of people for the enums of the proto: QUEUED for JOB_STATE_QUEUED. Filters, the command and its JSON use them.
+// Words for the enums of the proto as people use them: QUEUED for JOB_STATE_QUEUED. Filters, the command and its JSON
+// have these words.
 #pragma once
 
 #include <google/protobuf/descriptor.h>
@@ -9,8 +10,8 @@
 
 namespace millrace::client {
 
-// The name of a value without the prefix that is the enum's own name. A number that this program does not know, from a newer
-// daemon: "UNKNOWN_12".
+// The name of a value without its prefix, which is the name of the enum. "UNKNOWN_12" for a number that this program
+// does not know, because the daemon is newer.
 std::string WordOf(const google::protobuf::EnumDescriptor& type, int value);
 
 template <typename Enum>

@@ -1,5 +1,5 @@
-// `millrace admin inspect` and `verify`. The one folder of the client that knows the server's code: it reads a store as the daemon
-// does, and prints a job as the daemon would.
+// `millrace admin inspect` and `verify`. The one folder of the client that knows the server's code: it reads a store as
+// the daemon does, and prints a job as the daemon would.
 #pragma once
 
 #include <string>

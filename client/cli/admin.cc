@@ -14,7 +14,7 @@
 namespace millrace::cli {
 
 ExitCode Backup(Session& session, const std::string& folder) {
-  // What a person means who types a relative path; the daemon's own folder is none of their business.
+  // Whoever types a relative path means the folder in which they are, and not the working folder of the daemon.
   std::error_code error;
   const std::filesystem::path path = std::filesystem::absolute(folder, error);
   const Result<v1::BackupResponse> made =

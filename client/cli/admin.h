@@ -8,7 +8,8 @@
 
 namespace millrace::cli {
 
-// Has the daemon make a copy of its store. As long as it takes, unless --timeout says otherwise; the daemon goes on when we do not.
+// Has the daemon make a copy of its store. As long as it takes, unless --timeout says otherwise; the daemon goes on
+// when we do not.
 ExitCode Backup(Session& session, const std::string& folder);
 
 // ---- Of a store that no daemon has open, without one.
@@ -18,8 +19,8 @@ struct InspectArguments {
   std::string job;  // Only this one; empty: the whole.
 };
 
-// What does these commands. They need RocksDB, and no other command should have to load it: so `millrace` hands them over to the
-// program millrace-admin (client/admin), which understands the same command line and has them.
+// What does these commands. They need RocksDB, and no other command should have to load it: so `millrace` hands them
+// over to the program millrace-admin (client/admin), which understands the same command line and has them.
 struct StoreCommands {
   std::function<ExitCode(Session&, const InspectArguments&)> inspect;
   std::function<ExitCode(Session&, const std::string& folder)> verify;  // kDamaged: something is wrong with it.

@@ -53,7 +53,7 @@ Result<LoadOptions> MakeLoad(const BenchArguments& arguments) {
   spec.set_kind(arguments.kind);
   spec.set_pool(arguments.pool);
   spec.set_payload(std::string(static_cast<size_t>(*payload), 'x'));
-  if (arguments.request_ids) {  // About as long as those of a client that repeats.
+  if (arguments.request_ids) {  // About as long as the ids of a client that repeats calls.
     load.request_id_prefix =
         "bench-" + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()) + "-";
   }
@@ -64,7 +64,8 @@ Result<LoadOptions> MakeLoad(const BenchArguments& arguments) {
 Result<Connections> Connect(const std::string& address, int count) {
   Connections connections;
   for (int i = 0; i < count; ++i) {
-    // No repeats: one answer for one call, and no request_id unless it is asked for, since the server has to remember it.
+    // No repeats, so that each call has one answer. No request_id unless it is asked for, since the server has to
+    // remember it.
     auto connection = client::Client::Connect(address, {.max_attempts = 1, .own_connection = true});
     if (!connection.ok()) return connection.status();
     connections.push_back(std::move(*connection));
@@ -196,7 +197,7 @@ ExitCode RunBench(Session& session, const BenchArguments& arguments) {
     std::atomic<int64_t> acknowledged{0};
     result = RunLoad(*connections, *load, [&](const Acknowledged& job) {
       if (sampler) sampler->OnAcknowledged(job);
-      // Now and then: the bar's lock is not to be measured.
+      // Only now and then, so that the lock of the progress bar is not what is measured.
       if (const int64_t count = acknowledged.fetch_add(1, std::memory_order_relaxed) + 1; count % 1024 == 0)
         progress.Set(count);
     });

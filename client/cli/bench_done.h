@@ -1,11 +1,11 @@
-// DoneSampler: how long jobs take from submit to done, measured without a second stream of events: the server stamps each job when
-// it is accepted and when it finishes, and a sample of jobs is asked for these stamps.
+// DoneSampler: how long jobs take from submit to done, measured without a second stream of events: the server stamps
+// each job when it is accepted and when it finishes, and a sample of jobs is asked for these stamps.
 //
-//   Clocks    The stamps are the server's. It accepted each job between our send and our receipt of the answer, so every sample
-//             bounds the difference of the two clocks; their intersection is off by half the fastest round trip at most. When it
-//             contains zero, as on one machine, nothing is corrected.
-//   Cost      Up to kInTime jobs the sample is asked for after the load; longer runs ask as they go, since the server forgets old
-//             jobs.
+//   Clocks    The stamps are the server's. It accepted each job between our send and our receipt of the answer, so
+//             every sample bounds the difference of the two clocks; their intersection is off by half the fastest round
+//             trip at most. When it contains zero, as on one machine, nothing is corrected.
+//   Cost      Up to kInTime jobs the sample is asked for after the load; longer runs ask as they go, since the server
+//             forgets old jobs.
 #pragma once
 
 #include <chrono>

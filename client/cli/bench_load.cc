@@ -13,13 +13,13 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// How many jobs of one connection are unanswered. A full gate opens when a quarter of it is free, so that the sender wakes for
-// many jobs, not for each.
+// How many jobs of one connection are unanswered. A full gate opens when a quarter of it is free, so that the sender
+// wakes for many jobs, not for each.
 class Gate {
  public:
   explicit Gate(int64_t window) : window_(window), reopen_(window - std::max<int64_t>(window / 4, 1)) {}
 
-  // True: no room for another `count` after this one.
+  // True: after this one there is no room for another `count`.
   bool Enter(int64_t count) {
     std::unique_lock lock(mutex_);
     if (inside_ > 0 && inside_ + count > window_) {
@@ -84,10 +84,10 @@ class Load {
 
   struct Slot {
     SteadyTime due, sent;
-    bool full;  // The gate is: nothing follows before an answer.
+    bool full;  // The gate is full: nothing follows before an answer.
   };
-  // Waits until job `number` is due and there is room for `count`. In a closed loop a job is due when there is room; in an open
-  // one waiting for room makes it late.
+  // Waits until job `number` is due and there is room for `count`. In a closed loop a job is due when there is room; in
+  // an open one waiting for room makes it late.
   Slot WaitForTurn(Gate& gate, int64_t number, int64_t count) {
     if (options_.rate <= 0) {
       const bool full = gate.Enter(count);
@@ -111,14 +111,15 @@ class Load {
   void Refused(const Status& status, int64_t jobs) {
     last_answer_.store(steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed);
     if (status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kNotFound) gone_ = true;
-    if (options_.stop.stop_requested()) return;  // Unanswered because we went away.
+    if (options_.stop.stop_requested()) return;  // It is unanswered because we have stopped.
     std::lock_guard lock(mutex_);
     result_.refused[status.reason().empty() ? ToString(status.code()) : status.reason()] += jobs;
     if (result_.first_error.ok()) result_.first_error = status;
   }
 
   void SendStream(client::Client& client, int64_t first, int64_t stride) {
-    // By sequence. Answers may come in any order, so the unanswered ones can lie further apart than the window is wide.
+    // By sequence. Answers come in any order, so the sequences of unanswered items can lie further apart than the
+    // window is wide.
     std::vector<Slot> slots(static_cast<size_t>((options_.jobs - first + stride - 1) / stride));
     Gate gate(options_.window);
     client::SubmitStream stream(
@@ -133,7 +134,7 @@ class Load {
           gate.Leave(1);
         },
         {.window = options_.window + 1,
-         .stop = options_.stop});  // The gate is the window; the stream's own never fills.
+         .stop = options_.stop});  // The gate limits what is unanswered, so the window of the stream never fills.
 
     int64_t sequence = 0;
     for (int64_t number = first; number < options_.jobs && !Stopped(); number += stride) {
@@ -147,7 +148,7 @@ class Load {
         break;
       }
     }
-    (void)stream.Finish();  // What went wrong has been told item by item.
+    (void)stream.Finish();  // Errors have been counted item by item.
   }
 
   v1::SubmitJobRequest Request(int64_t number) const {

@@ -1,8 +1,9 @@
 // The load of `millrace bench`: sends jobs the way it is told and measures each answer.
 //
-// Closed loop (rate 0): each connection keeps `window` jobs unanswered and sends the next when an answer comes. The latency counts
-// from the send. Open loop: job n is due at start + n / rate whatever the server does, and its latency counts from that moment,
-// so a server that stalls is charged for every job that should have been sent meanwhile (no coordinated omission).
+// Closed loop (rate 0): each connection keeps `window` jobs unanswered and sends the next when an answer comes. The
+// latency counts from the send. Open loop: job n is due at start + n / rate whatever the server does, and its latency
+// counts from that moment, so a server that stalls is charged for every job that should have been sent meanwhile (no
+// coordinated omission).
 #pragma once
 
 #include <chrono>
@@ -25,12 +26,12 @@ enum class LoadMode { kUnary, kStream, kBatch };
 struct LoadOptions {
   LoadMode mode = LoadMode::kStream;
   int64_t jobs = 0;  // In all.
-  int window = 256;  // Of each connection, in jobs.
+  int window = 256;  // Unanswered jobs of each connection.
   int batch = 100;   // Jobs of one BatchSubmitJobs.
   double rate = 0;   // Jobs a second of all connections together; 0: closed loop.
   v1::SubmitJobRequest request;
   std::string request_id_prefix;               // Job n has the id prefix + n. Empty: none has one.
-  std::chrono::milliseconds deadline{30'000};  // Of each unary or batch call.
+  std::chrono::milliseconds deadline{30'000};  // For each unary or batch call.
   std::stop_token stop;
 };
 
@@ -38,7 +39,7 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 
 // One accepted job. `due` is when it should have been sent, `sent` when it was.
 struct Acknowledged {
-  int64_t number;  // Of the run, from 0.
+  int64_t number;  // In the run, from 0.
   SteadyTime due, sent, acknowledged;
   const v1::SubmitJobResponse& answer;
 };
@@ -52,8 +53,8 @@ struct LoadResult {
   LatencyHistogram latency;
 };
 
-// Calls `on_acknowledged` on the client's threads for each accepted job. Returns when every job sent has its answer; sends no
-// more once stopped, or once the server is gone.
+// Calls `on_acknowledged` on the client's threads for each accepted job. Returns when every job sent has its answer;
+// sends no more once stopped, or once the server is gone.
 std::unique_ptr<LoadResult> RunLoad(const std::vector<std::unique_ptr<client::Client>>& connections,
                                     const LoadOptions& options,
                                     const std::function<void(const Acknowledged&)>& on_acknowledged);

@@ -19,8 +19,8 @@ constexpr char kAbout[] =
     "Submit jobs to Millrace, look at them, change their fate; take care of its store.\n"
     "Times are written 500ms, 30s, 5m, 2h or 1d; sizes 512, 64k or 1MiB.";
 
-// An empty value is what a variable that is not set leaves behind: `--pool "$POOL"`. It is no selection, no key and no file, and to go
-// on as if the option were not there would delete the jobs of all pools. Only a payload and a reason may well be empty.
+// An empty value is what a variable that is not set leaves behind: `--pool "$POOL"`. It is a mistake: to go on as if
+// the option were not there would delete the jobs of all pools. Only a payload and a reason may be empty.
 void RefuseEmptyValues(CLI::App& app) {
   for (CLI::Option* option : app.get_options()) {
     const std::string name = option->get_name();
@@ -30,8 +30,8 @@ void RefuseEmptyValues(CLI::App& app) {
   for (CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) RefuseEmptyValues(*sub);
 }
 
-// "millrace jobs list" for `list`, or for `get jobs`, whose words stand the wrong way round: the whole commands that have the word at
-// their end.
+// The commands that end with `word`: "'jobs list' or 'pools list'" for `list`. Also for `list jobs`, in which the words
+// stand the wrong way round.
 std::string WholeCommands(const CLI::App& app, const std::string& word) {
   std::string text;
   for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
@@ -43,7 +43,7 @@ std::string WholeCommands(const CLI::App& app, const std::string& word) {
   return text;
 }
 
-// What is wrong with the arguments, the nearest word for one that no command knows, and where to read on.
+// Says what is wrong with the arguments, the nearest word for an unknown one, and where to read on.
 std::string Explain(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App* deepest = &app;
   std::string path = "millrace";

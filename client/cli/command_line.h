@@ -1,4 +1,4 @@
-// The command line of `millrace`: words to the structs of the commands. CLI11 is included in command_line.cc and nowhere else.
+// The command line of `millrace`. What each command is called and takes is in the files that commands.h names.
 #pragma once
 
 #include "client/cli/admin.h"

@@ -1,8 +1,6 @@
 // The commands of `millrace`, and how each joins the command line: its words, its help, its options, what it runs.
 //
-// To add a command: write what it does with its arguments as ExitCode F(Session&, const Arguments&) in a file of its own, add its
-// words and options to the AddX of its group, and for a new group a line to command_line.cc. The files that include CLI11 are
-// command_line.cc and the *_commands.cc.
+// README.md says how to add one. CLI11 is included in command_line.cc and in the files of the Add functions below.
 #pragma once
 
 #include <functional>
@@ -28,12 +26,12 @@ class Menu {
   Menu(const Menu&) = delete;
   Menu& operator=(const Menu&) = delete;
 
-  // A word that does nothing without one of its own commands behind it: `jobs`.
+  // A word that needs one of its own commands behind it: `jobs`.
   CLI::App* AddGroup(const char* name, const char* about);
-  // A command of the group, or with nullptr of the top. When it is on the command line, `run` is what runs.
+  // A command of the group; with nullptr one of the top. Where it is on the command line, `run` is what runs.
   CLI::App* Add(CLI::App* group, const char* name, const char* about, Run run);
 
-  // What the options of a command are parsed into, at their defaults. It lives as long as the menu.
+  // The arguments of a command at their defaults, for its options to be parsed into. They live as long as the menu.
   template <typename Arguments>
   Arguments& Keep() {
     auto arguments = std::make_shared<Arguments>();
@@ -41,7 +39,7 @@ class Menu {
     return *arguments;
   }
 
-  // Of the command that was on the command line.
+  // What the command on the command line runs.
   const Run& chosen() const { return chosen_; }
 
  private:

@@ -24,10 +24,10 @@ enum class ExitCode : int {
 
 ExitCode FromStatus(const Status& status);
 
-// Of a job in a terminal state.
+// For a job in a terminal state.
 ExitCode FromState(v1::JobState state);
 
-// Of several jobs together: kJobFailed beats kJobEnded beats kOk; any other code beats all three.
+// For several jobs together: kJobFailed beats kJobEnded, which beats kOk; any other code beats all three.
 ExitCode Worst(ExitCode a, ExitCode b);
 
 extern const char kExitCodeHelp[];

@@ -3,7 +3,7 @@
 namespace millrace::cli {
 namespace {
 
-// Jobs queue behind in_flight polls, so a poll is short: one long job does not keep the slot from many finished ones.
+// Jobs wait for one of the in_flight polls, so a poll is short: a long job must not hold back many that have finished.
 constexpr auto kPoll = std::chrono::seconds(2);
 constexpr auto kMargin = std::chrono::seconds(10);
 constexpr auto kPatience = std::chrono::seconds(30);  // As ClientOptions::patience.
@@ -69,7 +69,8 @@ void JobFollower::Poll(size_t index, std::string id) {
   v1::WaitJobRequest request;
   request.set_id(id);
   request.set_view(view_);
-  // A daemon that goes away is waited for once it was reached; so whoever was never answered asks for that first.
+  // Once the daemon was reached, we wait for it when it goes away. So a client that was never answered asks first
+  // whether it was reached.
   request.mutable_timeout()->set_seconds(client_.reached() ? kPoll.count() : 0);
   client_.WaitAsync(std::move(request), [this, index, id](const Result<v1::Job>& job) { Answer(index, id, job); },
                     {.deadline = kPoll + kMargin, .stop = stop_.get_token()});
@@ -97,7 +98,7 @@ void JobFollower::Answer(size_t index, const std::string& id, const Result<v1::J
   if (away && !pacer_.joinable()) pacer_ = std::thread([this] { Pace(); });
   if (queue_.empty() || (Paused() && pacer_.joinable())) {
     --in_flight_;
-    changed_.notify_all();  // Under the lock: the object may be gone once it is free.
+    changed_.notify_all();  // Under the lock, since this object may be deleted as soon as the lock is free.
     return;
   }
   auto [next_index, next_id] = std::move(queue_.front());

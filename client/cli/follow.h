@@ -1,8 +1,11 @@
-// JobFollower: waits for many jobs at once, each by long polls, so that a dispatcher with a million jobs is asked only about these.
+// JobFollower: waits for many jobs at once by long polls of each, so that a daemon with a million jobs is asked about
+// these only.
 //
-//   Absence   Once the daemon was reached, it may be away for half a minute, as for a restart: the polls go on when it is back.
-//   Threads   Add from any thread, also from a callback of the client. `on_finished` runs on the client's threads, once for each
-//             job that was added, with the finished job or the reason why it is not known; not after the destructor has returned.
+//   Absence   Once the daemon was reached, it may be away for half a minute, as for a restart: the polls go on when it
+//             is back.
+//   Threads   Add from any thread, also from a callback of the client. `on_finished` runs on the client's threads, once
+//             for each job that was added, with the finished job or the reason why it is not known; not after the
+//             destructor has returned.
 #pragma once
 
 #include <atomic>
@@ -25,7 +28,7 @@ class JobFollower {
  public:
   using OnFinished = std::function<void(size_t index, const Result<v1::Job>& job)>;
 
-  // `in_flight` polls at once; the rest queue. `view` of the jobs given to on_finished.
+  // Polls `in_flight` jobs at once; the others wait. `view`: what on_finished gets of a job.
   JobFollower(client::Client& client, OnFinished on_finished, v1::JobView view, std::stop_token stop,
               size_t in_flight = 64);
   ~JobFollower();  // Gives up on what is not finished.
@@ -34,7 +37,8 @@ class JobFollower {
 
   void Add(size_t index, std::string id);
 
-  // Until every job added so far has been reported. False: the time passed first; the unfinished are reported as DEADLINE.
+  // Waits until every job that was added has been reported. False: the time passed first, and the unfinished ones were
+  // reported as DEADLINE.
   bool WaitAll(std::optional<std::chrono::milliseconds> timeout);
 
  private:

@@ -1,8 +1,8 @@
 // Interrupt: Ctrl-C and SIGTERM as a stop token.
 //
-// Made first in main, before any other thread, so that every thread inherits the blocked signals and they reach only the one that
-// waits for them. Until Arm, a signal ends the process at once with 130; after it, the first one requests a stop, so that the
-// command can say what it leaves behind, and the second one ends the process.
+// It is made first in main, before any other thread: every thread inherits the blocked signals, and they reach only the
+// thread that waits for them. Before Arm a signal ends the process at once with 130. After Arm the first signal
+// requests a stop, so that the command can say what it leaves behind, and the second one ends the process.
 #pragma once
 
 #include <atomic>

@@ -1,7 +1,8 @@
-// JobReport: a line on stdout for each submitted job, for people or for programs, and what they add up to.
+// JobReport: a line on stdout for each submitted job, for people or for programs, and the sum of all.
 //
-//   JSON      index, file, id, state, existing, durability; when finished also attempts, seconds (from accepted to finished),
-//             resultText or resultBase64, error. A job that was not accepted has state REJECTED, reason and error.
+//   JSON      index, file, id, state, existing, durability; when finished also attempts, seconds (from accepted to
+//             finished), resultText or resultBase64, error. A job that was not accepted has state REJECTED, reason and
+//             error.
 //   Threads   Any; a short lock.
 #pragma once
 
@@ -25,7 +26,7 @@ struct SubmittedJob {
 
 class JobReport {
  public:
-  // `waits`: Accepted says nothing, since Finished follows. `progress` outlives the report.
+  // `waits`: Accepted prints nothing, since Finished follows. `progress` outlives the report.
   JobReport(bool json, bool waits, ProgressBar& progress) : json_(json), waits_(waits), progress_(progress) {}
 
   void Accepted(size_t index, const SubmittedJob& item);

@@ -100,7 +100,7 @@ ExitCode WatchJobs(Session& session, const std::string& id, const JobSelection& 
   request.set_job_id(id);
   request.set_filter(*filter);
   request.set_include_log(!id.empty());
-  // Events of a pool that is none would never come. Where that cannot be asked, the watch itself tells why.
+  // Events of a pool that does not exist would never come. Where we cannot ask for that, the watch itself says why.
   if (const ExitCode known = session.CheckNames(*filter); known == ExitCode::kNotFound) return known;
   v1::JobState last = v1::JOB_STATE_UNSPECIFIED;
   const Status status = session.client().Watch(

@@ -1,4 +1,4 @@
-// `millrace jobs list`, `get`, `wait` and `watch`: look at jobs. What changes them is in jobs_change.h.
+// `millrace jobs list`, `get`, `wait` and `watch`: look at jobs. The commands that change jobs are in jobs_change.h.
 #pragma once
 
 #include <cstdint>

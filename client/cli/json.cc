@@ -46,8 +46,8 @@ std::string JsonString(std::string_view text) {
     } else if (c == '\t') {
       out += "\\t";
     } else if (length == 2 && c == '\xc2' && static_cast<unsigned char>(text[1]) < 0xa0) {
-      out +=
-          std::string("\\u00") + "89"[text[1] >> 4 & 1] + "0123456789abcdef"[text[1] & 15];  // Moves cursors as well.
+      out += std::string("\\u00") + "89"[text[1] >> 4 & 1] +
+             "0123456789abcdef"[text[1] & 15];  // U+0080 to U+009F can move a cursor too.
     } else if (length == 1 && (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)) {
       char escape[8];
       std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(static_cast<unsigned char>(c)));

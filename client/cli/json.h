@@ -11,9 +11,9 @@
 
 namespace millrace::cli {
 
-// As protobuf's own JSON, for people who write `jq 'select(.queuedJobs > 100)'`: numbers are numbers, 64 bits wide too, and are
-// there when they are 0, as are flags; an enum has its word (client/words.h). What is not given is left out otherwise. Bytes are
-// base64, times and durations are text.
+// The JSON of protobuf with three changes, for people who write `jq 'select(.queuedJobs > 100)'`: numbers of 64 bits
+// are numbers, numbers and flags are there when they are 0 or false, and an enum has its word (client/words.h). Other
+// fields that are not set are left out. Bytes are base64, times and durations are text.
 std::string ToJson(const google::protobuf::Message& message);
 
 // A quoted JSON string. Bytes that are not UTF-8 become U+FFFD.
@@ -21,8 +21,8 @@ std::string JsonString(std::string_view text);
 
 std::string JsonNumber(double value);  // "null" when it is none.
 
-// Length of the UTF-8 sequence at the front of a text that is not empty: 1 to 4, or 0 when there is none (overlong forms, surrogates
-// and stray bytes).
+// Length of the UTF-8 sequence at the front of a text that is not empty: 1 to 4; 0 for what is none (overlong forms,
+// surrogates and stray bytes).
 size_t Utf8Length(std::string_view text);
 bool IsUtf8(std::string_view text);
 std::string Base64(std::string_view bytes);

@@ -12,17 +12,17 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
-// Timestamp, Duration: text of a form of their own, which protobuf knows.
+// Timestamp and Duration have a text form of their own, which protobuf writes.
 bool HasOwnForm(const Message& message) { return message.GetDescriptor()->file()->package() == "google.protobuf"; }
 
 std::string OwnForm(const Message& message) {
   std::string out;
   const auto status = google::protobuf::util::MessageToJsonString(message, &out);
-  // A time beyond the year 9999 comes from a daemon that is not ours.
+  // Only a daemon that is not ours sends a time beyond the year 9999.
   return status.ok() ? out : "null";
 }
 
-// `index` below 0: the field is no list.
+// `index` is below 0 where the field is no list.
 std::string ValueOf(const Message& message, const FieldDescriptor& field, int index) {
   const Reflection& reflection = *message.GetReflection();
   const bool one = index < 0;

@@ -6,8 +6,8 @@
 
 namespace millrace::cli {
 
-// Values below 2^kSubBits have a bucket each. Above, the octave is the position of the highest bit and the next kSubBits bits
-// choose the part of it.
+// Values below 2^kSubBits have a bucket each. Above, the octave is the position of the highest bit and the next
+// kSubBits bits choose the part of it.
 size_t LatencyHistogram::Index(int64_t value) {
   const int octave = std::max(static_cast<int>(std::bit_width(static_cast<uint64_t>(value))) - kSubBits, 0);
   if (octave == 0) return static_cast<size_t>(value);

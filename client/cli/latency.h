@@ -1,5 +1,5 @@
-// LatencyHistogram: percentiles of times from nanoseconds to hours in fixed memory, as HdrHistogram does it: buckets of powers of
-// two, each cut into 128 equal parts, so a percentile is at most 0.8 % too high.
+// LatencyHistogram: percentiles of times from nanoseconds to hours in fixed memory, as HdrHistogram does it: buckets of
+// powers of two, each cut into 128 equal parts, so a percentile is at most 0.8 % too high.
 //
 //   Threads   Record from any thread; read when the recorders are done.
 #pragma once
@@ -18,7 +18,8 @@ class LatencyHistogram {
   void Record(Nanos time, int64_t times = 1);  // Negative counts as 0, more than an hour as an hour.
 
   int64_t count() const;
-  // The upper edge of the bucket that holds the value of this rank, never above the largest value. `share` in [0, 1]; 0 when empty.
+  // The upper edge of the bucket that holds the value of this rank, never above the largest value. `share` in [0, 1]; 0
+  // when empty.
   Nanos Percentile(double share) const;
   Nanos Mean() const;
   Nanos Max() const { return Nanos(max_.load(std::memory_order_relaxed)); }

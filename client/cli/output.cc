@@ -57,7 +57,7 @@ void Print(std::string_view text) {
 }
 
 void PrintLine(std::string_view line) {
-  std::string whole(line);  // At once: other threads print as well.
+  std::string whole(line);  // Printed by one call, since other threads print as well.
   Print(whole += '\n');
 }
 

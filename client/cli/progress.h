@@ -1,4 +1,4 @@
-// ProgressBar: one line on stderr that moves, for work that takes long. Where stderr is no terminal it shows nothing.
+// ProgressBar: a line on stderr that shows how far the work is. Where stderr is no terminal it shows nothing.
 //
 //   Threads   Any; a short lock. Redrawn ten times a second at most.
 #pragma once
@@ -13,7 +13,7 @@ namespace millrace::cli {
 
 class ProgressBar {
  public:
-  // `verb` as in "submitting"; `total` of the things counted, 0 when unknown.
+  // `verb`: "submitting". `total`: how many things there are to do; 0 when unknown.
   ProgressBar(std::string verb, int64_t total, bool enabled = true);
   ~ProgressBar();  // Clears the line.
   ProgressBar(const ProgressBar&) = delete;
@@ -21,7 +21,7 @@ class ProgressBar {
 
   void Set(int64_t done);
   void Hide();  // Until the next Set.
-  // A line on stdout, which would otherwise be written into the bar when both are the same terminal.
+  // Prints a line on stdout. Without this it would be written into the bar when both are the same terminal.
   void PrintLine(std::string_view line);
 
   // "finishing [=====>    ]  123/200  61%  48/s  2.0 s left", without colour or cursor movement.

@@ -11,7 +11,7 @@
 namespace millrace::cli {
 namespace {
 
-// What was logged before the watch began is in the job's log tail and in no event; it is shown at the end, marked.
+// What the job logged before the watch began is in its log tail and in no event. So it is shown at the end.
 void ShowMissedLog(const v1::Job& job, int64_t shown) {
   if (shown == 0) {
     PrintBytes(job.log_tail(), stderr);
@@ -34,7 +34,7 @@ ExitCode Abandon(Session& session, const std::string& id, bool cancel, const Sta
                  "jobs cancel %s\n",
                  id.c_str(), id.c_str(), id.c_str());
   } else {
-    // Not with the session's stop token: it has been asked to stop.
+    // Without the stop token of the session, which has been asked to stop.
     const Result<v1::Job> cancelled = session.client().Cancel(id, "interrupted at the command line", {});
     if (!cancelled.ok()) return session.Fail(cancelled.status());
     std::fprintf(stderr, "\nmillrace: job %s is asked to stop\n", id.c_str());

@@ -11,7 +11,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// What a person can do about it; empty when the message says it all.
+// What a person can do about the error; empty when the message says it already.
 std::string Advice(const Status& status) {
   if (status.reason() == "UNREACHABLE") {
     return "start it with `millraced`, or say where it is with --address HOST[:PORT] or MILLRACE_ADDRESS";
@@ -21,7 +21,7 @@ std::string Advice(const Status& status) {
   if (status.code() == StatusCode::kResourceExhausted) {
     const auto delay = status.retry_delay();
     const bool full = status.reason() == "QUEUE_FULL" || status.reason() == "PROCESS_FULL";
-    if (!delay && !full) return "";  // Nobody has said that it will pass.
+    if (!delay && !full) return "";  // Nothing says that a later try would succeed.
     return "try again" + (delay ? " in " + FormatDuration(*delay) : std::string(" later")) +
            (full ? ", or wait for room with --on-full wait" : "");
   }
@@ -44,7 +44,7 @@ std::vector<std::string> NamesOf(const v1::ListPoolsResponse& pools, bool kinds)
 }  // namespace
 
 std::optional<std::string> WantedBy(const std::string& filter, const std::string& field) {
-  // The whole word `field`, outside of quotes: what stands before it has an even number of them.
+  // Finds the whole word `field` outside of quotes: before it there is an even number of quotes.
   const std::regex term("(^|[\\s(])" + field + "\\s*=\\s*(\"([^\"\\\\]*)\"|([A-Za-z0-9._-]+))");
   for (std::sregex_iterator at(filter.begin(), filter.end(), term), end; at != end; ++at) {
     const std::string before = filter.substr(0, static_cast<size_t>(at->position()));

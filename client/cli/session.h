@@ -1,4 +1,4 @@
-// Session: what every command needs: the client, the options that all commands share, and the way errors are told.
+// Session: what every command needs: the client, the options of all commands, and one way to print errors.
 #pragma once
 
 #include <chrono>
@@ -18,7 +18,7 @@ namespace millrace::cli {
 struct GlobalOptions {
   std::string address = "127.0.0.1:7070";
   bool json = false;
-  std::string timeout;  // Of the whole command; empty: each command's own default.
+  std::string timeout;  // For the whole command; empty: the default of the command.
 };
 
 // The value that a filter wants its `field` to equal, as written: `pool = "a" AND state = QUEUED` wants the pool a.
@@ -31,7 +31,8 @@ class Session {
   // Checks the options and makes the client; before the other calls.
   Status Open(client::ClientOptions client_options = {});
 
-  // From the first use of these two on, Ctrl-C is a request to stop; while arguments and files are read it just ends us.
+  // From the first use of these two on, Ctrl-C is a request to stop. Before, while arguments and files are read, it
+  // ends the process.
   client::Client& client() { return interrupt_.Arm(), *client_; }
   std::stop_token stop() const { return interrupt_.Arm(), interrupt_.token(); }
 
@@ -49,14 +50,15 @@ class Session {
   ExitCode Fail(const Status& status);
   // The job was accepted, or found by its request id or unique key, and its end is not known.
   ExitCode FailWait(const Status& status, const v1::SubmitJobResponse& accepted);
-  // Looks up what the server does have when the kind or pool of a submit is unknown.
+  // Where the kind or pool of a submit is unknown, also says which ones the daemon has.
   ExitCode FailSubmit(const Status& status, const v1::JobSpec& spec);
-  // For a filter that nothing matches: kNotFound, with the nearest name on stderr, where it wants a pool or a kind that the daemon
-  // does not have, which is a mistake in the word rather than an empty answer. kOk when it has them or cannot be asked.
+  // For a filter that nothing matches. kNotFound, with the nearest name on stderr, where the filter names a pool or a
+  // kind that the daemon does not have: that is a misspelt word and not an empty answer. kOk where the daemon has them
+  // or cannot be asked.
   ExitCode CheckNames(const std::string& filter);
 
  private:
-  // "did you mean", and what there is.
+  // Prints "did you mean", and what there is.
   static std::string Known(std::string_view what, std::string_view word, std::vector<std::string> known,
                            std::string_view said);
 

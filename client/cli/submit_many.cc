@@ -14,7 +14,7 @@
 namespace millrace::cli {
 namespace {
 
-// A refusal that every other job would get as well; going on would only repeat it.
+// Whether every other job would be refused for the same reason, so that it is of no use to go on.
 bool IsGeneral(const Status& status) {
   switch (status.code()) {
     case StatusCode::kNotFound:
@@ -43,7 +43,7 @@ class ManySubmits {
                 [this](int64_t sequence, const Result<v1::SubmitJobResponse>& answer) { OnAnswer(sequence, answer); },
                 {.window = arguments.window, .deadline = session.TimeLeft(), .stop = session.stop()}) {}
 
-  // `file` may be empty. False: the rest need not be tried.
+  // `file` may be empty. False: it is of no use to try the rest.
   bool Submit(size_t index, const v1::SubmitJobRequest& request, const std::string& file) {
     v1::SubmitJobRequest each = request;
     if (!file.empty()) {
@@ -56,7 +56,8 @@ class ManySubmits {
       each.mutable_spec()->set_payload(std::move(*bytes));
     }
     {
-      // Sequences count the submits, which are made by this thread only, so the next one is known before its answer can come.
+      // Sequences count the submits, which are made by this thread only, so the next one is known before its answer can
+      // come.
       std::lock_guard lock(mutex_);
       items_[index].file = file;
       index_of_sequence_.push_back(index);
@@ -130,7 +131,7 @@ class ManySubmits {
   std::vector<size_t> index_of_sequence_;
   Status general_;
 
-  // Last, and in this order: the stream's answers go to the follower, and what both call is above them.
+  // The last members, in this order: the answers of the stream go to the follower, and both call what stands above.
   JobFollower follower_;
   client::SubmitStream stream_;
 };

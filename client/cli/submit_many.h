@@ -1,4 +1,4 @@
-// Many jobs in one command: over one stream, with a progress bar, followed to their ends when asked.
+// Submits many jobs in one command: over one stream, with a progress bar; waits for their ends where that is asked for.
 #pragma once
 
 #include <string>
@@ -9,8 +9,9 @@
 
 namespace millrace::cli {
 
-// A job for each file when there are several, else `arguments.count` times the same job. A job that is refused is reported and the
-// others go on, unless every other one would be refused as well: an unknown kind or pool, a daemon that is gone.
+// A job for each file where there are several, else `arguments.count` times the same job. When a job is refused, that
+// is reported and the others go on, unless all others would be refused for the same reason: an unknown kind or pool, a
+// daemon that is gone.
 ExitCode SubmitMany(Session& session, const SubmitArguments& arguments, const v1::SubmitJobRequest& request,
                     const std::vector<std::string>& files);
 

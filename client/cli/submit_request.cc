@@ -97,7 +97,7 @@ Result<v1::SubmitJobRequest> MakeRequest(const SubmitArguments& arguments) {
 
   request.set_request_id(arguments.request_id);
   if (arguments.on_full.empty()) {
-    // Many jobs are meant to take the time they need; one job is meant to be answered.
+    // Many jobs may take the time they need; whoever submits one job wants an answer.
     request.set_on_full(arguments.many() ? v1::ON_FULL_WAIT : v1::ON_FULL_REJECT);
   } else if (arguments.on_full == "wait" || arguments.on_full == "reject") {
     request.set_on_full(arguments.on_full == "wait" ? v1::ON_FULL_WAIT : v1::ON_FULL_REJECT);
@@ -157,7 +157,7 @@ void WarnOfUnreadInput(const SubmitArguments& arguments) {
   if (fstat(STDIN_FILENO, &about) != 0) return;
   int waiting = 0;
   const bool pipe = S_ISFIFO(about.st_mode) && ioctl(STDIN_FILENO, FIONREAD, &waiting) == 0 && waiting > 0;
-  // A file that is read from its middle on is the input of the loop that this command stands in.
+  // stdin is a file that is not at its beginning: it is the input of a loop around this command (`while read`).
   const bool file = S_ISREG(about.st_mode) && about.st_size > 0 && lseek(STDIN_FILENO, 0, SEEK_CUR) == 0;
   if (!pipe && !file) return;
   std::fputs("millrace: stdin was not read, and the job has no payload; `--file -` makes stdin the payload\n", stderr);

@@ -37,21 +37,22 @@ struct SubmitArguments {
   bool many() const { return count > 1 || files.size() > 1 || !files_from.empty(); }
 };
 
-// Everything but the payload of files. INVALID_ARGUMENT names the option.
+// Makes everything but a payload that comes from a file. INVALID_ARGUMENT names the option.
 Result<v1::SubmitJobRequest> MakeRequest(const SubmitArguments& arguments);
 
 // A request holds 64 MiB, and no payload is larger.
 inline constexpr size_t kFileBytesMax = size_t{64} << 20;
 
-// The whole file, or stdin for "-". INVALID_ARGUMENT UNREADABLE, PAYLOAD_TOO_LARGE (before it is read, where it tells its size).
+// The whole file, or stdin for "-". INVALID_ARGUMENT UNREADABLE, PAYLOAD_TOO_LARGE (before it is read, where it tells
+// its size).
 Result<std::string> ReadFile(const std::string& path);
 
-// "millrace: ..." on stderr when stdin has something to read and nobody asked for it: `echo x | millrace submit sha256` is a mistake.
-// After the submit, when whoever writes has had time to.
+// Warns on stderr when stdin has something to read and no option asked for it: `echo x | millrace submit sha256` is a
+// mistake. To be called after the submit, so that whoever writes to stdin has had time to.
 void WarnOfUnreadInput(const SubmitArguments& arguments);
 
-// The lines of `files_from` after the files named one by one. Empty lines are skipped; lines may end in CR LF, and the text may begin
-// with a byte order mark. INVALID_ARGUMENT for UTF-16.
+// The files that are named one by one, then the lines of `files_from`. Empty lines are skipped; lines may end in CR LF,
+// and the text may begin with a byte order mark. INVALID_ARGUMENT for UTF-16.
 Result<std::vector<std::string>> FilesOf(const SubmitArguments& arguments);
 
 }  // namespace millrace::cli

@@ -1,4 +1,5 @@
-// Table: rows for people, columns aligned. Columns of numbers are right-aligned. Details: what is known of one thing, a line each.
+// Table: rows for people in aligned columns; numbers are right-aligned. Details: what is known of one thing, a line for
+// each fact.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// Durations, times and sizes as people type them at a command line, and as they read them in tables. The grammar of durations is the
-// one of base/units.h; what is printed here is rounded for the eye, and not meant to be read back.
+// Durations, times and sizes as people type them at a command line, and as they read them in tables. The grammar of
+// durations is the one of base/units.h; what is printed here is rounded for the eye, and not meant to be read back.
 #pragma once
 
 #include <google/protobuf/duration.pb.h>
