@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# cmake --preset, also in a checkout that was moved, renamed or copied together with its build folders: what CMake remembers there is
-# of the old place, and it would only say that its cache does not match.
+# cmake --preset, also in a checkout that was moved, renamed or copied together with its build folders. CMake itself
+# would refuse there, since its cache names the old place.
 #
 #   deploy/configure.sh [--if-needed] PRESET [ARGUMENT...]      the arguments are CMake's
 #     --if-needed    leaves a folder alone that was configured in this place, whatever its settings

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The main job, on real input: one exec job (gzip -9) and one native job (sha256) for each of many files of this machine, every
-# result checked against the file and sha256sum, and what /metrics says of it.
+# The main job, on real input: one exec job (gzip -9) and one native job (sha256) for each of many files of this
+# machine, every result checked against the file and sha256sum, and what /metrics says of it.
 #
 #   deploy/main_job.sh FILES HTTP_ADDRESS DIR      against the daemon at MILLRACE_ADDRESS, whose kinds are those of
 #                                                  config.example.toml; DIR gets the lists and the results
@@ -14,7 +14,8 @@ mkdir -p "$folder"
 say() { printf '\n==== %s\n' "$*"; }
 
 say "looking for $files files under /usr/share"
-# Spread evenly over what is there, in an order that does not change; names that need no care in lists; up to the payload limit.
+# The files are spread evenly over what is there, in an order that does not change. Their names need no quoting in
+# lists, and none is larger than a payload may be.
 { find /usr/share -type f -readable -size +0 -size -1024k 2>/dev/null || true; } | grep -xE '[[:alnum:]/._+@:~-]+' | sort >"$folder/all"
 found=$(wc -l <"$folder/all")
 if ((found < files)); then
@@ -31,7 +32,7 @@ gain() { awk -v from="$(sum "$1" "$2" <<<"$3")" -v to="$(sum "$1" "$2" <<<"$4")"
 # sum NAME [LABEL]: over the samples on stdin whose labels hold LABEL.
 sum() { awk -v name="$1" -v label="${2:-}" 'index($1, name "{") == 1 || $1 == name { if (index($1, label)) s += $2 } END { print s + 0 }'; }
 
-# work KIND POOL: one job for each file, waited for, and a line about it for the table at the end. Efficiency is computed from the
+# work KIND POOL: runs one job for each file, and adds a line to the table at the end. Efficiency is computed from the
 # counters over the work itself; the gauges of the same names look at the last minute.
 table=()
 work() {

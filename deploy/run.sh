@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # From a fresh Debian 12 or Ubuntu 24.04 to a running Millrace that has done real work, with the results checked.
 #
-#   deploy/run.sh                    installs what is missing, builds, starts the daemon, has it compress and hash 240 files of
-#                                    this machine, checks every result, and says what /metrics says. The daemon stays.
+#   deploy/run.sh                    installs what is missing, builds, starts the daemon, has it compress and hash 240
+#                                    files of this machine, checks every result, and says what /metrics says. The daemon
+#                                    stays.
 #   deploy/run.sh --stop             stops that daemon
 #
 #   --files N                        another number of files
@@ -13,8 +14,8 @@
 #   --state DIR                      where the daemon's jobs, log and pid are kept, instead of build/run
 #   --stop-after                     stop the daemon at the end
 #
-# Files and folders are looked for from where you are. Safe to run again: a daemon that an earlier run left is used as it is, or
-# restarted when the program or its settings changed.
+# Files and folders are looked for from where you are. Safe to run again: a daemon that an earlier run left is used as
+# it is, or restarted when the program or its settings changed.
 # Asks nothing. Exit code 0: all is well; 1: a result was wrong; 2: it could not be installed, built or started.
 set -euo pipefail
 unset CDPATH
