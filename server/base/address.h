@@ -1,7 +1,7 @@
 // HOST:PORT, where a server listens or a client connects.
 //
-// HOST is an IPv4 address, an IPv6 address in brackets, or a name; it is never left out, so that listening on every interface is
-// written down ("0.0.0.0:7070").
+// HOST is an IPv4 address, an IPv6 address in brackets, or a name; it is never left out, so that listening on every
+// interface is written down ("0.0.0.0:7070").
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,8 @@ struct Address {
 
   bool operator==(const Address&) const = default;
 
-  // Reachable from this machine only: 127.0.0.0/8, ::1 or "localhost". Other names are not looked up and count as remote.
+  // Reachable from this machine only: 127.0.0.0/8, ::1 or "localhost". Other names are not looked up and count as
+  // remote.
   bool IsLoopback() const;
   bool IsIpv6() const { return host.find(':') != std::string::npos; }
   std::string ToString() const;

@@ -1,6 +1,7 @@
 // Budget: a number of bytes that many holders share, so that what they hold together has a bound.
 //
-//   Refusal   TryTake takes all that was asked for or nothing. Nobody waits: whoever is refused tells its client to come again.
+//   Refusal   TryTake takes all that was asked for or nothing. Nobody waits: whoever is refused tells its client to
+//             come again.
 //   Threads   Any; lock-free. The counter orders nothing but itself.
 #pragma once
 
@@ -23,12 +24,13 @@ class Budget {
     used_.fetch_sub(wanted, std::memory_order_relaxed);
     return false;
   }
-  // Beyond the limit, if need be: for what cannot be refused any more, and is small. TryTake then fails until enough was given back.
+  // Takes also beyond the limit: for what is small and cannot be refused any more. TryTake then fails until enough was
+  // given back.
   void Take(size_t bytes) { used_.fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed); }
   void Give(size_t bytes) { used_.fetch_sub(static_cast<int64_t>(bytes), std::memory_order_relaxed); }
 
   int64_t limit() const { return limit_; }
-  // A moment's view; it may show for a moment what is about to be refused.
+  // What is held at this moment; it may include for a moment what is about to be refused.
   int64_t used() const { return used_.load(std::memory_order_relaxed); }
 
  private:

@@ -87,7 +87,7 @@ int64_t CgroupMemoryLimit(const std::string& root) {
   };
   ForEachCgroup(root, "memory", [&](const std::string& folder, bool version2) {
     tighten(ReadBytes(folder + (version2 ? "/memory.max" : "/memory.limit_in_bytes")));
-    // Above this the kernel slows the group down until it is as good as stopped.
+    // memory.high: above it the kernel slows the group down until it hardly runs.
     if (version2) tighten(ReadBytes(folder + "/memory.high"));
   });
   return limit;

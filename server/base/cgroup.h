@@ -1,4 +1,5 @@
-// Limits that a container or a service manager has put on this process: control groups, version 2 and version 1, also both at once.
+// Limits that a container or a service manager has put on this process: control groups, version 2 and version 1, also
+// both at once.
 #pragma once
 
 #include <cstdint>
@@ -7,9 +8,9 @@
 
 namespace millrace {
 
-// Calls `look` with each folder from our group up to the root of what is mounted, for version 2, and for version 1 where the
-// hierarchy has the controller ("cpu", "memory"). `root` stands for "/" in tests; it holds proc/self/cgroup, proc/self/mountinfo and
-// sys/fs/cgroup.
+// Calls `look` with each folder from our group up to the root of what is mounted: of version 2, and of version 1 where
+// the hierarchy has the controller ("cpu", "memory"). Tests give a folder as `root`, which stands for "/" and holds
+// proc/self/cgroup, proc/self/mountinfo and sys/fs/cgroup.
 void ForEachCgroup(const std::string& root, const std::string& controller,
                    const std::function<void(const std::string& folder, bool version2)>& look);
 

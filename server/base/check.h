@@ -1,10 +1,11 @@
-// MR_CHECK: a broken invariant stops the process with its story. Only a bug of ours, or a misuse that the contract calls fatal
-// (unlock of an unlocked mutex), gets here; anything a user or the world can cause is a Status.
+// MR_CHECK: a broken invariant stops the process and says which. It is for bugs of ours, and for misuse that a contract
+// calls fatal (unlock of an unlocked mutex). Whatever a user or the world can cause is a Status.
 #pragma once
 
 namespace millrace {
 
-// Prints "fatal error: <message>" and where, without waiting long for stderr, and aborts. Allocates nothing.
+// Prints "fatal error: <message>" and the place in the code, then aborts. Does not wait long for stderr, and allocates
+// nothing.
 [[noreturn]] void Fatal(const char* file, int line, const char* format, ...) __attribute__((format(printf, 3, 4)));
 
 }  // namespace millrace

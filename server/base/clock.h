@@ -1,7 +1,7 @@
 // Wall and monotonic time behind one interface, so that a test can own time.
 //
-// Monotonic time drives leases, delays, timeouts and backoff; wall time is only for what people wrote down (run_at, cron) and
-// for time stamps shown to them. Both are nanoseconds.
+// Monotonic time drives leases, delays, timeouts and backoff; wall time is only for what people wrote down (run_at,
+// cron) and for time stamps shown to them. Both are nanoseconds.
 //   Threads   Every call is safe from any thread or fiber and never blocks.
 #pragma once
 
@@ -21,8 +21,9 @@ using MonoTime = std::chrono::time_point<std::chrono::steady_clock, Nanos>;
 // A point in the world, since the Unix epoch.
 using WallTime = std::chrono::time_point<std::chrono::system_clock, Nanos>;
 
-// A duration of any unit, as a parameter: in nanoseconds, and their greatest or least where it has no place in them. So
-// hours::max() means "no limit" as nanoseconds::max() does, and not some time that is left over from an overflow.
+// A parameter that takes a duration of any unit, and is in nanoseconds. A duration that nanoseconds cannot hold becomes
+// the greatest or least one that they can. So hours::max() means "no limit" as nanoseconds::max() does, and not what is
+// left over from an overflow.
 class AnyDuration {
  public:
   template <std::integral Rep, typename Period>
@@ -46,8 +47,8 @@ class AnyDuration {
   Nanos nanos_;
 };
 
-// `from` plus `by`; the end of the clock's range where the sum lies beyond it. For every sum with a duration that somebody else has
-// given: nanoseconds::max() is what people write for "no limit".
+// `from` plus `by`, or the end of the clock's range where the sum lies beyond it. To be used for every sum with a
+// duration that comes from outside: nanoseconds::max() is what people write for "no limit".
 template <typename C>
 constexpr std::chrono::time_point<C, Nanos> Later(std::chrono::time_point<C, Nanos> from, Nanos by) {
   using Time = std::chrono::time_point<C, Nanos>;
@@ -85,8 +86,8 @@ class ManualClock final : public Clock {
 
  private:
   std::atomic<int64_t> mono_{1'000'000'000};
-  std::atomic<int64_t> wall_{
-      1'700'000'000'000'000'000};  // 2023-11-14: any date would do, a fixed one reads well in logs.
+  // 2023-11-14: any date would do, a fixed one reads well in logs.
+  std::atomic<int64_t> wall_{1'700'000'000'000'000'000};
 };
 
 }  // namespace millrace

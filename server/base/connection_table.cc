@@ -16,8 +16,8 @@ ConnectionTable::Verdict ConnectionTable::Add(int fd, const std::string& peer) {
   if ((Full() || PeerFull(peer)) && std::chrono::steady_clock::now() - swept_ >= kSweepEvery) Sweep();
   if (Full()) return Verdict::kFull;
   if (PeerFull(peer)) return Verdict::kPeerFull;
-  // Without limits, too, the table must not grow for ever. Twice as many as were open at the last sweep: the cost of sweeps stays
-  // in proportion to that of accepting.
+  // The table must not grow for ever, with no limit either. The next sweep comes when there are twice as many entries
+  // as connections were open at the last one: so the cost of sweeps stays in proportion to the cost of accepting.
   if (entries_.size() == entries_.capacity() && entries_.size() >= 64) Sweep();
   struct stat now {};
   if (fstat(fd, &now) != 0) return Verdict::kAdded;

@@ -1,8 +1,9 @@
 // ConnectionTable: which of the connections that were handed to somebody else are still open.
 //
-//   How       A descriptor's number is used again once it is closed; its inode is not while any descriptor refers to it. So a
-//             number whose inode has changed is another file, and the connection is gone.
-//   Cost      Sweep is one fstat for each connection. Add, where it needs room, sweeps, but no more often than kSweepEvery.
+//   How       A descriptor's number is used again once it is closed; its inode is not while any descriptor refers to
+//             it. So a number whose inode has changed is another file, and the connection is gone.
+//   Cost      Sweep is one fstat for each connection. Add sweeps where it needs room, but no more often than
+//             kSweepEvery.
 //   Threads   One at a time.
 #pragma once
 
@@ -25,7 +26,7 @@ class ConnectionTable {
 
   enum class Verdict { kAdded, kFull, kPeerFull };
 
-  // `peer`: whose connection it is, empty where nobody counts them.
+  // `peer`: the client that the connection belongs to; empty where nobody counts its connections.
   Verdict Add(int fd, const std::string& peer);
   // Forgets the connections that are closed.
   void Sweep();

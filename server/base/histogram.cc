@@ -20,7 +20,7 @@ Histogram::Histogram(std::vector<double> bounds)
 }
 
 void Histogram::Observe(double value) {
-  // A bound belongs to the bucket below it, as Prometheus' `le`.
+  // A value that equals a bound belongs to the bucket below the bound, as for `le` of Prometheus.
   size_t bucket = static_cast<size_t>(std::lower_bound(bounds_.begin(), bounds_.end(), value) - bounds_.begin());
   counts_[bucket].fetch_add(1, std::memory_order_relaxed);
   sum_.fetch_add(value, std::memory_order_relaxed);

@@ -1,8 +1,8 @@
 // Sortable ids: 26 characters that order by creation, also as bytes.
 //
-// 128 bits as in the ULID specification: 48 bits of Unix milliseconds, then 80 bits that start random in each millisecond and
-// count up inside it, so ids made by one generator are strictly increasing even when the clock steps back.
-// Text is Crockford's base32 in upper case, parsed in either case.
+// 128 bits as in the ULID specification: 48 bits of Unix milliseconds, then 80 bits that start random in each
+// millisecond and count up inside it, so ids made by one generator are strictly increasing even when the clock steps
+// back. Text is Crockford's base32 in upper case, parsed in either case.
 #pragma once
 
 #include <compare>
@@ -35,7 +35,7 @@ class IdGenerator {
 
   // Strictly greater than every id this generator gave before. Any thread; a short internal lock.
   Id Next();
-  // Greater than this one as well from now on, which an earlier generator gave. Any thread.
+  // From now on every id is also greater than this one, which an earlier generator gave. Any thread.
   void StartAbove(const Id& id);
 
  private:

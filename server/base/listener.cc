@@ -27,9 +27,9 @@ namespace {
 
 // How soon the loop tries again when it could not accept, or looks for room.
 constexpr int kPauseMs = 100;
-// After so many it looks whether it is to stop.
+// After so many connections the loop looks whether it is to stop.
 constexpr int kAcceptsInARow = 64;
-// A shortage that comes and goes is told once in a minute.
+// A shortage that comes and goes is logged once in a minute.
 constexpr auto kTellEvery = std::chrono::minutes(1);
 // A port that the system chose for one address of a name may be taken at another.
 constexpr int kPortTries = 10;
@@ -45,7 +45,7 @@ void SetOption(int fd, int level, int name, int value) { setsockopt(fd, level, n
 struct Bound {
   std::vector<int> fds;
   uint16_t port = 0;
-  int error = 0;  // Of the address that could not be bound; no fds then.
+  int error = 0;  // errno of the address that could not be bound; there are no fds then.
 
   void CloseAll() {
     for (const int fd : fds) close(fd);
@@ -57,7 +57,7 @@ uint16_t PortOf(int fd) {
   sockaddr_storage address{};
   socklen_t size = sizeof(address);
   if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return 0;
-  // The port is at the same place in both families.
+  // IPv4 and IPv6 addresses have the port at the same place.
   return ntohs(reinterpret_cast<const sockaddr_in*>(&address)->sin_port);
 }
 
@@ -85,7 +85,7 @@ bool SameAddress(const addrinfo& a, const addrinfo& b) {
   return a.ai_addrlen == b.ai_addrlen && memcmp(a.ai_addr, b.ai_addr, a.ai_addrlen) == 0;
 }
 
-// All of `places`, but those of a family that this machine has no address of, as long as one remains.
+// `places` without those of a family in which this machine has no address, unless none would remain.
 Bound BindAll(addrinfo* places, uint16_t port, std::chrono::milliseconds send_timeout) {
   auto set_port = [places](uint16_t value) {
     for (addrinfo* place = places; place != nullptr; place = place->ai_next) SetPort(place->ai_addr, value);
@@ -111,7 +111,7 @@ Bound BindAll(addrinfo* places, uint16_t port, std::chrono::milliseconds send_ti
   return bound;
 }
 
-// Whose a connection is, for the limit of one address; empty for this machine's own.
+// The client that a connection belongs to, for the limit of one address. Empty for a client on this machine.
 std::string PeerName(const sockaddr_storage& peer) {
   if (peer.ss_family == AF_INET) {
     const in_addr& address = reinterpret_cast<const sockaddr_in*>(&peer)->sin_addr;
@@ -150,7 +150,7 @@ struct Listener::State {
       }
       if (stopping.load(std::memory_order_relaxed)) return;
       if (full) LookForRoom();
-      // Even an empty queue tells that the shortage is over: the system takes a descriptor before it looks.
+      // An empty queue too shows that the shortage is over: the system takes a descriptor before it looks at the queue.
       for (size_t i = 1; i < polled.size(); ++i) {
         if (short_of_something || polled[i].revents != 0) AcceptSome(polled[i].fd);
         polled[i].revents = 0;
@@ -169,7 +169,7 @@ struct Listener::State {
         continue;
       }
       if (errno == EAGAIN) return Ease();
-      // The connection ended before it was accepted, or the network failed it: the next one may be well.
+      // The connection ended before it was accepted, or the network failed: the next one may be good.
       if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO || errno == EPERM || errno == ENETDOWN ||
           errno == ENOPROTOOPT || errno == EHOSTDOWN || errno == ENONET || errno == EHOSTUNREACH ||
           errno == EOPNOTSUPP || errno == ENETUNREACH || errno == ETIMEDOUT) {
@@ -249,12 +249,12 @@ struct Listener::State {
   Take take;
   std::thread thread;
 
-  // The thread's own.
+  // Used by the thread only.
   bool short_of_something = false, full = false;
   bool told_trouble = false;
   std::chrono::steady_clock::time_point told = std::chrono::steady_clock::now() - kTellEvery;
 
-  std::mutex lock;  // Of what follows.
+  std::mutex lock;  // Guards what follows.
   ConnectionTable table;
   ListenerStats counts;  // Without `open`.
   Status health;
@@ -303,8 +303,8 @@ Status Listener::Start(Take take) {
 
 void Listener::Stop() {
   if (state_->thread.joinable()) {
-    state_->stopping.store(true,
-                           std::memory_order_relaxed);  // The descriptor wakes; nothing else is handed over by it.
+    // relaxed: the write to the descriptor wakes the thread; no other data is handed over.
+    state_->stopping.store(true, std::memory_order_relaxed);
     const uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = write(state_->stop_fd, &one, sizeof(one));
     state_->thread.join();

@@ -116,7 +116,7 @@ std::string Escaped(std::string_view message, LogFormat format) {
       snprintf(text, sizeof(text), format == LogFormat::kJson ? "\\\\x%02x" : "\\x%02x", first);
       out += text;
     } else if (first == 0xC2 && static_cast<unsigned char>(message[1]) < 0xA0) {
-      // A terminal takes these for control characters, too.
+      // Terminals take these for control characters too.
       snprintf(text, sizeof(text), "\\u%04x", static_cast<unsigned char>(message[1]));
       out += text;
     } else {

@@ -1,6 +1,8 @@
-// LogLimit: lets the first few lines of each period through, for what strangers can make us say again and again.
+// LogLimit: lets the first few lines of each period through. For messages that strangers can cause again and again.
 //
-//   if (limit.Admit(now, &left_out)) { if (left_out > 0) LogWarning("%llu like these were left out", ...); LogWarning(...); }
+//   if (!limit.Admit(now, &left_out)) return;
+//   if (left_out > 0) LogWarning("%llu like these were left out", ...);
+//   LogWarning(...);
 //
 //   Threads   Any. Lock-free; two threads that meet at the end of a period may let a line too many through.
 #pragma once
@@ -15,7 +17,8 @@ class LogLimit {
  public:
   LogLimit(uint32_t lines, std::chrono::steady_clock::duration period) : lines_(lines), period_(period) {}
 
-  // `left_out`: how many were refused since the last one that was not, told once, when a period begins.
+  // `left_out`: how many lines were refused since the last line that was let through. It is given once, when a period
+  // begins; 0 otherwise.
   bool Admit(std::chrono::steady_clock::time_point now, uint64_t* left_out) {
     *left_out = 0;
     const int64_t time = now.time_since_epoch().count();

@@ -14,13 +14,13 @@
 namespace millrace {
 namespace {
 
-// Waits for stderr however long it takes. What it refuses for good, as where the reader has gone, is lost.
+// Waits for stderr, however long that takes. What stderr refuses for good is lost, as when its reader has gone.
 void WriteAll(std::string_view text) {
   while (!text.empty()) {
     const ssize_t wrote = write(STDERR_FILENO, text.data(), text.size());
     if (wrote > 0) {
       text.remove_prefix(static_cast<size_t>(wrote));
-    } else if (wrote < 0 && errno == EAGAIN) {  // Somebody who shares it has made it so.
+    } else if (wrote < 0 && errno == EAGAIN) {  // Another process that shares stderr has made it non-blocking.
       pollfd ready{STDERR_FILENO, POLLOUT, 0};
       poll(&ready, 1, -1);
     } else if (wrote == 0 || errno != EINTR) {
@@ -91,7 +91,7 @@ void LogQueue::Run() {
     writing_ = true;
     batch.clear();
     batch.swap(waiting_);
-    // Nothing was taken after the first line that was dropped, so the word of it is the next line after the batch.
+    // After the first line that was dropped the queue took nothing, so the line that tells of it follows this batch.
     const uint64_t gap = std::exchange(dropped_, 0);
     lock.unlock();
     if (gap > 0) tell_(gap);

@@ -1,6 +1,7 @@
-// LogQueue: lines on their way to stderr, so that nobody but a thread of its own waits for whoever reads them.
+// LogQueue: lines on their way to stderr. Only the thread of the queue waits for whoever reads them.
 //
-// Before Start, Write waits for stderr itself. Never destroyed once started: its thread may be in a write that does not end.
+// Before Start, Write waits for stderr itself. Never destroyed once started: its thread may be in a write that does not
+// end.
 #pragma once
 
 #include <chrono>
@@ -16,10 +17,11 @@ namespace millrace {
 
 class LogQueue {
  public:
-  // Lines that wait, in bytes. A start prints some hundred KiB at most; beyond this nobody is reading.
+  // Bytes of the lines that wait. A start prints a few hundred KiB at most; beyond this limit nobody is reading.
   static constexpr size_t kBytesMax = size_t{1} << 20;
 
-  // `tell` is called on the queue's thread when there is room again after lines were dropped; it Writes a line that says so.
+  // `tell` is called on the queue's thread when there is room again after lines were dropped; it Writes a line that
+  // says so.
   void Start(std::function<void(uint64_t dropped)> tell);
 
   // Whole lines. Any thread, a short lock.

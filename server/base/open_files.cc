@@ -21,7 +21,7 @@ rlimit Now() {
 void RaiseOpenFilesLimit() {
   before = Now();
   const rlimit raised{before->rlim_max, before->rlim_max};
-  setrlimit(RLIMIT_NOFILE, &raised);  // Where a sandbox forbids it, the soft limit has to do.
+  setrlimit(RLIMIT_NOFILE, &raised);  // Where a sandbox forbids it, the soft limit stays.
 }
 
 int64_t OpenFilesLeft() {

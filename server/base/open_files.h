@@ -1,5 +1,5 @@
-// The limit of open files (RLIMIT_NOFILE): a server wants the hard one, programs that it starts the soft one that it was given, since
-// some still use select(), which knows no descriptor beyond 1023.
+// The limit of open files (RLIMIT_NOFILE). A server wants the hard limit. The programs that it starts get the soft
+// limit that it was given itself, since some still use select(), which knows no descriptor beyond 1023.
 //
 //   Threads   RaiseOpenFilesLimit once, before other threads start. The rest: any.
 #pragma once
@@ -14,7 +14,7 @@ namespace millrace {
 void RaiseOpenFilesLimit();
 // How many more descriptors this process may open.
 int64_t OpenFilesLeft();
-// What a program that this process starts is given: the limit from before it was raised.
+// The limit for programs that this process starts: the one from before it was raised.
 rlimit OpenFilesLimitOfChildren();
 
 }  // namespace millrace

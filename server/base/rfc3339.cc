@@ -4,7 +4,7 @@ namespace millrace {
 
 namespace {
 
-// Reads a text from the left; once something did not fit, `ok` stays false.
+// Reads a text from the left. Once something was not as expected, `ok` stays false.
 struct Scanner {
   std::string_view rest;
   bool ok = true;

@@ -1,10 +1,11 @@
 // Status and Result<T>: expected failures as values.
 //
-// Three kinds of failure, three forms. A job that fails is data (job/job.h). An operation that cannot proceed is a Status: an
-// ordinary value that the caller must look at. A broken invariant of ours is a CHECK (base/check.h) and stops the process.
+// Three kinds of failure, three forms. A job that fails is data (job/job.h). An operation that cannot proceed is a
+// Status: an ordinary value that the caller must look at. A broken invariant of ours is a CHECK (base/check.h) and
+// stops the process.
 //
-//   Message   For a person: names the thing and the fix.
-//   Reason    For a program: UPPER_SNAKE, stable; with metadata holding every number the message mentions.
+//   Message   For people: names the thing and the fix.
+//   Reason    For programs: UPPER_SNAKE, never changes. The metadata hold every number that the message mentions.
 //             rpc/convert turns both into a google.rpc.ErrorInfo and the code into a gRPC status code.
 //   Cost      An OK Status is one null pointer; nothing is allocated unless something failed.
 //   Threads   A value; share it as any other.

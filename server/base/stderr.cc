@@ -11,7 +11,7 @@ namespace millrace {
 
 bool WriteStderr(std::string_view text) {
   constexpr int kPatienceMs = 1000;
-  constexpr int kInterruptionsMax = 100;  // Of the wait, by signals.
+  constexpr int kInterruptionsMax = 100;  // How often signals may interrupt the wait.
   const int before = errno;
   for (int interruptions = 0; !text.empty();) {
     pollfd ready{STDERR_FILENO, POLLOUT, 0};

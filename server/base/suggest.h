@@ -7,8 +7,8 @@
 
 namespace millrace {
 
-// Empty where nothing is near. Near is: at most a third of the letters wrong, and one wrong letter in any case. Two neighbours that
-// changed places count as one mistake. A known word that begins with `wrong` is near too.
+// Empty where nothing is near. Near is: at most a third of the letters wrong, and one wrong letter in any case. Two
+// neighbours that changed places count as one mistake. A known word that begins with `wrong` is near too.
 std::string Nearest(std::string_view wrong, const std::vector<std::string>& known);
 
 }  // namespace millrace

@@ -32,7 +32,8 @@ std::string_view TakeDigits(std::string_view* text) {
   return digits;
 }
 
-// The factor of the unit at the start of `text`, which loses it; the unit goes on to the next number. 0: there is no such unit.
+// The factor of the unit at the start of `text`, which loses it; the unit goes on to the next number. 0: there is no
+// such unit.
 int64_t TakeUnit(std::string_view* text, std::span<const Unit> units) {
   const std::string_view name = text->substr(0, text->find_first_of("0123456789."));
   text->remove_prefix(name.size());
