@@ -18,10 +18,10 @@
 namespace millrace::metrics {
 namespace {
 
-// The families of one scrape, in the order they are begun.
+// The families of one scrape, in the order in which they begin.
 class Page {
  public:
-  // Series added next belong to this metric.
+  // The series that are added next belong to this metric.
   void Begin(const Metric& metric) {
     current_ = &metric;
     prometheus::MetricFamily family;
@@ -33,7 +33,7 @@ class Page {
     families_.push_back(std::move(family));
   }
 
-  // `labels` in the order of the metric's.
+  // `labels` are values, in the order of the names in the metric.
   template <typename Number>
   void Add(std::initializer_list<std::string_view> labels, Number value) {
     prometheus::ClientMetric& series = AddSeries(labels);
@@ -47,7 +47,7 @@ class Page {
       total += histogram.counts[i];
       series.histogram.bucket.push_back({total, histogram.bounds[i]});
     }
-    // From the buckets, so that the count is never below a bucket while others observe.
+    // The count is the sum of the buckets, so that it is never below a bucket while others observe.
     series.histogram.sample_count = total + (histogram.counts.empty() ? 0 : histogram.counts.back());
     series.histogram.sample_sum = histogram.sum;
   }
@@ -58,7 +58,7 @@ class Page {
     Add({}, value);
   }
 
-  // Without a value there is the metric, and no series of it.
+  // Without a value the metric is there, but it has no series.
   template <typename Number>
   void Single(const Metric& metric, const std::optional<Number>& value) {
     Begin(metric);

@@ -1,14 +1,15 @@
 // Every metric Millrace exports: name, labels and meaning. The help text here is what a scrape shows.
 //
 //   Names    millrace_ first, the unit last (seconds, bytes, jobs, ...), counters end in _total.
-//   Labels   Only what is bounded by the configuration: pools, kinds, bands, states, methods. Never an id, a key or a client's text.
-//            A kind is told apart in up to kOwnKindsMax of a pool (dispatch/kind_counts.h), the rest is kind="other".
-//   Series   All exist from the first scrape on, at zero when nothing happened; a kind's in the pool that the configuration gives
-//            it, in another pool from its first job there on.
-//   Alerts   A gauge whose value would be no number while there is nothing to tell of (no job waits) is one that is then rightly
-//            zero: an age, never a time.
-//   Sources  Counters live where the counted thing lives (dispatch/pool_status.h, runtime/stats.h, rpc/call_stats.h); a scrape
-//            reads them.
+//   Labels   Only what is bounded by the configuration: pools, kinds, bands, states, methods. Never an id, a key or a
+//            client's text. A pool tells kOwnKindsMax kinds apart (dispatch/kind_counts.h); the others are together
+//            kind="other".
+//   Series   All exist from the first scrape on, at zero while nothing has happened. The series of a kind are in the
+//            pool that the configuration gives it; in another pool they begin with its first job there.
+//   Alerts   While there is nothing to measure (no job waits), a gauge is 0, and 0 must then be right: so an age is
+//            exported and never a point in time.
+//   Sources  Counters live where the counted thing lives (dispatch/pool_status.h, runtime/stats.h, rpc/call_stats.h); a
+//            scrape reads them.
 #pragma once
 
 #include <cstdint>

@@ -13,7 +13,8 @@
 namespace millrace::metrics {
 namespace {
 
-// Field `number`, from 1, of /proc/self/stat (proc(5)); the command's name, field 2, may hold spaces and ends at the last ')'.
+// Field `number`, from 1, of /proc/self/stat (proc(5)); the command's name, field 2, may hold spaces and ends at the
+// last ')'.
 std::optional<int64_t> StatField(const std::string& stat, int number) {
   size_t end = stat.rfind(')');
   if (end == std::string::npos) return {};

@@ -8,17 +8,17 @@
 
 namespace millrace::metrics {
 
-// Nothing where the kernel does not say: a zero would be a number like any other.
+// A field is empty where the kernel does not say: a zero would be a number like any other.
 struct ProcessStats {
   std::optional<double> cpu_seconds;
   std::optional<int64_t> resident_bytes;
   std::optional<int64_t> virtual_bytes;
   std::optional<int64_t> open_fds;
-  std::optional<int64_t> max_fds;       // Nothing as well where there is no limit.
+  std::optional<int64_t> max_fds;       // Also empty where there is no limit.
   std::optional<double> start_seconds;  // Since the epoch.
 };
 
-// Keeps open what it reads, so that it can tell of a process that has no descriptor left. Any thread.
+// Keeps the files open that it reads, so that it also works while the process has no descriptor left. Any thread.
 class ProcessReader {
  public:
   ProcessReader();
@@ -31,7 +31,7 @@ class ProcessReader {
  private:
   std::optional<int64_t> CountDescriptors();
 
-  std::mutex mutex_;  // The directory has one position.
+  std::mutex mutex_;  // Guards the position in the directory, which is one for all.
   int stat_fd_ = -1;
   void* descriptors_ = nullptr;  // DIR of /proc/self/fd.
   std::optional<double> boot_seconds_;

@@ -11,20 +11,18 @@
 
 namespace millrace::web {
 
-enum class Method : uint8_t {
-  kGet,
-  kHead
-};  // Of a HEAD the server sends what it would answer to GET, without the body.
+enum class Method : uint8_t { kGet, kHead };  // To HEAD the server sends the answer to GET without its body.
 
 // The headers that a handler can see. A page that needs another one adds it here.
 inline constexpr std::array kHeadersKept = {"Accept", "Authorization"};
 
 struct Request {
+  using Fields = std::map<std::string, std::string, std::less<>>;
+
   Method method = Method::kGet;
   std::string path;  // As sent: nothing in it is unescaped.
-  std::map<std::string, std::string, std::less<>>
-      query;  // Unescaped. "" for a name without a value; the first value of a name.
-  std::map<std::string, std::string, std::less<>> headers;  // By the names in kHeadersKept, spelled as there.
+  Fields query;      // Unescaped. Without a value a name has ""; of a name that comes twice the first value counts.
+  Fields headers;    // By the names in kHeadersKept, spelled as there.
 
   friend bool operator==(const Request&, const Request&) = default;
 };
@@ -35,7 +33,8 @@ struct Response {
   std::string body;
 };
 
-// Called on threads of the server, one call at a time for each of the two costs. It may throw: the client gets 500, the log what().
+// Called on threads of the server; two calls at a time at most, one for each Cost. It may throw: the client then gets
+// 500, and what() goes to the log.
 using Handler = std::function<Response(const Request&)>;
 
 enum class Cost : uint8_t {

@@ -1,9 +1,9 @@
-// OpenConnections: the sockets that a server has open, by age. It cuts those that are open for too long, and the oldest when there are
-// too many: a client that does nothing, or everything slowly, is older than all that are served.
+// OpenConnections: the sockets that a server has open, by age. It cuts those that are open for too long, and the oldest
+// when there are too many: a client that does nothing, or everything slowly, is older than all that are served.
 //
-//   Cutting   Is shutdown(2): whoever serves the socket finds it at its end and closes it. What is cut is no longer among the open
-//             ones, but holds its descriptor until it is closed.
-//   Threads   Any. One of its own cuts at the time; no call waits, but those that are named so.
+//   Cutting   is shutdown(2): whoever serves the socket finds it at its end and closes it. A connection that is cut no
+//             longer counts as open, but holds its descriptor until it is closed.
+//   Threads   Any. A thread of this class cuts connections when they are too old. Only the Await calls wait.
 #pragma once
 
 #include <chrono>
@@ -32,10 +32,10 @@ class OpenConnections {
   void CutOldest();
   size_t size() const;
 
-  Id last() const;  // That was opened; 0 before the first.
-  // Until `id` was opened. False: in vain.
+  Id last() const;  // The newest id; 0 before the first.
+  // Waits until `id` was opened. False: it was not within `patience`.
   bool AwaitOpened(Id id, std::chrono::milliseconds patience);
-  // Until no more than `number` hold a descriptor. False: in vain.
+  // Waits until no more than `number` connections hold a descriptor. False: more of them did all the time.
   bool AwaitDescriptors(size_t number, std::chrono::milliseconds patience);
 
  private:
@@ -45,14 +45,14 @@ class OpenConnections {
     Time opened;
   };
   void CutOld();
-  void CutFirst();  // With the lock.
+  void CutFirst();  // The caller holds the lock.
 
   const size_t number_max_;
   const std::chrono::milliseconds age_max_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::map<Id, Connection> open_;  // The oldest first, as ids grow.
-  std::set<Id> cut_;               // And not closed yet.
+  std::set<Id> cut_;               // Cut and not closed yet.
   Id last_id_ = 0;
   bool stopping_ = false;
   std::thread cutter_;

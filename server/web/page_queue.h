@@ -1,10 +1,11 @@
 // PageQueue: makes the pages that take long, on a thread of its own, one after the other.
 //
-//   Sharing   All who wait for a page when its turn comes get the same answer, so what many clients ask for costs no more than one.
-//             Where the page reads the request, they are all whose requests are equal.
-//   Limits    Ask refuses whoever would be one too many to wait. An answer that does not fit beside those that are not sent yet
-//             becomes a 503, and `on_crowded` is called: whoever holds the others should let one go.
-//   Threads   Ask, Stop: any. Ready and on_crowded are called on the queue's thread, which then holds no lock of the queue.
+//   Sharing   All clients who wait for a page when its turn comes get the same answer, so many clients cost no more
+//             than one. Where the page reads the request, only clients whose requests are equal share an answer.
+//   Limits    Ask refuses whoever would be one too many to wait. An answer that does not fit beside those that are not
+//             sent yet becomes a 503, and `on_crowded` is called: whoever holds the others should let one go.
+//   Threads   Ask, Stop: any. Ready and on_crowded are called on the queue's thread, which then holds no lock of the
+//             queue.
 #pragma once
 
 #include <atomic>
@@ -70,7 +71,7 @@ class PageQueue {
   SharedAnswer Share(Answer answer);
 
   const Options options_;
-  // Bytes of the answers that somebody holds. Answers outlive the queue.
+  // Bytes of the answers that somebody holds. Shared, since answers outlive the queue.
   const std::shared_ptr<std::atomic<size_t>> held_ = std::make_shared<std::atomic<size_t>>(0);
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -39,18 +39,18 @@ struct Serving {
   Serving& operator=(const Serving&) = delete;
   ~Serving() {
     listener.reset();
-    // Nobody may be suspended when the library stops; whoever comes meanwhile is answered 503.
+    // No connection may be suspended when the library stops. A request that comes meanwhile is answered 503.
     if (queue) queue->Stop();
     if (http != nullptr) MHD_stop_daemon(http);
   }
 };
 
-// A request for a page that takes long. Made and ended by the library's thread.
+// A request for a page that takes long. The thread of the library makes and deletes it.
 struct Waiting final : PageQueue::Waiter {
   explicit Waiting(MHD_Connection* of) : connection(of) {}
   void Ready(SharedAnswer made) override {
     answer = std::move(made);
-    MHD_resume_connection(connection);  // Then this may be gone.
+    MHD_resume_connection(connection);  // From here on this object may be deleted.
   }
   MHD_Connection* const connection;
   SharedAnswer answer;
@@ -140,8 +140,8 @@ MHD_Result Answer405(MHD_Connection* connection) {
   return Send(connection, ToAnswer({.status = 405, .body = "only GET and HEAD are answered here\n"}), "GET, HEAD");
 }
 
-// Called once a request's headers are there, and once more after it was resumed. A request that is answered at the first call is not
-// read further. MHD_NO closes the connection.
+// Called when the headers of a request are there, and once more when the request was resumed. A request that is
+// answered at the first call is not read further. MHD_NO closes the connection.
 MHD_Result OnRequest(void* state, MHD_Connection* connection, const char* path, const char* method, const char*,
                      const char*, size_t*, void** context) noexcept try {
   if (auto* resumed = static_cast<Waiting*>(*context)) return Send(connection, resumed->answer);
@@ -159,7 +159,7 @@ MHD_Result OnRequest(void* state, MHD_Connection* connection, const char* path, 
   SharedAnswer busy = ToAnswer({.status = 503, .body = "too many wait for this page already; try again in a second\n"});
   auto waiting = std::make_unique<Waiting>(connection);
   *context = waiting.get();
-  // Before it can be resumed.
+  // First suspend: Ready, which resumes, may be called before Ask returns.
   MHD_suspend_connection(connection);
   Waiting* waiter = waiting.release();
   if (!server.queue->Ask(std::move(request), page, gzip, waiter)) waiter->Ready(std::move(busy));
@@ -185,11 +185,11 @@ void OnConnection(void* state, MHD_Connection* connection, void** context,
   try {
     *context = reinterpret_cast<void*>(connections.Opened(info->connect_fd));
   } catch (const std::exception&) {
-    // No memory to remember it by: it is cut when it is idle.
+    // There is no memory to remember the connection: it is cut when it is idle.
   }
 }
 
-// Paths match byte for byte: what is escaped stays so.
+// Paths match byte for byte, so nothing is unescaped. Unescaped does that for the query.
 size_t LeaveEscaped(void*, MHD_Connection*, char* text) { return strlen(text); }
 
 void OnLog(void*, const char* format, va_list arguments) {
@@ -202,7 +202,8 @@ void OnLog(void*, const char* format, va_list arguments) {
 
 MHD_Daemon* StartLibrary(Serving* state) {
   const ServerOptions& options = state->options;
-  // Take keeps to our limit. At the library's own (seen in 0.9.75) its thread waits for a mutex that it holds, for ever.
+  // Take keeps to our limit. At the limit of the library itself its thread waits for ever for a mutex that it holds
+  // (seen in 0.9.75).
   constexpr unsigned kNoLimit = 1'000'000;
   return MHD_start_daemon(
       MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0,
@@ -213,7 +214,7 @@ MHD_Daemon* StartLibrary(Serving* state) {
       MHD_OPTION_END);
 }
 
-// Other ports, the store and children need descriptors as well.
+// A share of the descriptors: the other port, the store and child processes need some as well.
 size_t ConnectionsFor(size_t wanted) {
   constexpr size_t kShare = 8, kLeast = 4;
   rlimit limit{};
@@ -221,22 +222,23 @@ size_t ConnectionsFor(size_t wanted) {
   return std::min(wanted, std::max(kLeast, static_cast<size_t>(limit.rlim_cur) / kShare));
 }
 
-// On the listener's thread. It waits for the library's, which does nothing that takes long, so that there are never more connections
-// than it has been told of.
+// On the thread of the listener. It waits for the thread of the library, which does nothing that takes long. So the
+// library never has more connections than `connections` knows.
 void Take(Serving& server, int fd) {
   constexpr std::chrono::milliseconds kPatience{1000};
-  // Those that are cut hold their descriptor a moment longer, those that wait for a page until they have it.
+  // Connections that are cut hold their descriptor a moment longer; those that wait for a page hold it until they have
+  // the page.
   const size_t descriptors_max = server.options.connections_max + 2 * server.options.pages_waiting_max;
   sockaddr_storage peer{};
   socklen_t size = sizeof(peer);
   auto* address = reinterpret_cast<sockaddr*>(&peer);
-  if (getpeername(fd, address, &size) != 0 ||  // It has gone already.
+  if (getpeername(fd, address, &size) != 0 ||  // The client has gone already.
       !server.connections->AwaitDescriptors(descriptors_max, kPatience)) {
     close(fd);
     return;
   }
   const OpenConnections::Id next = server.connections->last() + 1;
-  // Closes it where it fails.
+  // MHD_add_connection closes the descriptor where it fails.
   if (MHD_add_connection(server.http, fd, address, size) == MHD_YES) {
     (void)server.connections->AwaitOpened(next, kPatience);
   }
@@ -266,7 +268,7 @@ Result<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, Page
                                             .on_crowded = [of = state.get()] { of->connections->CutOldest(); }});
     state->http = StartLibrary(state.get());
   } catch (const std::system_error&) {
-    // As when the library has no thread.
+    // A thread was refused; treated below as when the library gets none.
   }
   if (state->http == nullptr) {
     return Unavailable("NO_THREAD",
