@@ -1,10 +1,10 @@
 // The daemon: builds every part in the order of the tree, runs until a signal, drains, and stops the parts in reverse.
 //
-//   Threads   The caller's thread starts and stops things and otherwise sleeps; a second one and those it starts run the fibers;
-//             gRPC, the HTTP port and the process host have their own.
-//   End       SIGTERM or SIGINT: readiness and health say no, new jobs are refused, running ones get drain_timeout, the rest are
-//             stopped and handed back to their queues. A second signal ends the process at once; the children of exec jobs die with
-//             it.
+//   Threads   The caller's thread starts and stops things and otherwise sleeps; a second one and those it starts run
+//             the fibers; gRPC, the HTTP port and the process host have their own.
+//   End       SIGTERM or SIGINT: readiness and health say no, new jobs are refused, running ones get drain_timeout, the
+//             rest are stopped and handed back to their queues. A second signal ends the process at once; the children
+//             of exec jobs die with it.
 #pragma once
 
 #include <chrono>

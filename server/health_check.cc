@@ -31,7 +31,7 @@ bool Await(int fd, short events, SteadyClock::time_point until) {
   }
 }
 
-// Where a daemon that listens there can be reached from its own machine.
+// The address at which a daemon that listens on `host` can be reached from its own machine.
 std::string Reachable(const std::string& host) {
   if (host == "0.0.0.0") return "127.0.0.1";
   return host == "::" ? "::1" : host;

@@ -1,5 +1,5 @@
-// What `millraced --check-health` does: asks the daemon that runs with the same configuration whether it is well. For a container's
-// health check, which then needs no tool and no copy of the address.
+// What `millraced --check-health` does: asks the daemon that runs with the same configuration whether it is well. For a
+// container's health check, which then needs no tool and no copy of the address.
 #pragma once
 
 #include <chrono>

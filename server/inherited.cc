@@ -5,7 +5,8 @@
 namespace millrace {
 namespace {
 
-// `nohup`, and a shell without job control, want these to pass the program by. SIGPIPE and SIGXFSZ are ignored by us as well.
+// `nohup`, and a shell without job control, ignore these for a program on purpose. We ignore SIGPIPE and SIGXFSZ
+// ourselves.
 bool MayStayIgnored(int signal) {
   switch (signal) {
     case SIGHUP:
@@ -29,7 +30,7 @@ void ResetInherited() {
   standard.sa_handler = SIG_DFL;
   for (int signal = 1; signal < NSIG; ++signal) {
     if (!MayStayIgnored(signal))
-      sigaction(signal, &standard, nullptr);  // Fails for some, which cannot be changed anyway.
+      sigaction(signal, &standard, nullptr);  // Fails for SIGKILL and the like, which cannot be changed.
   }
   sigset_t none;
   sigemptyset(&none);

@@ -19,13 +19,13 @@
 namespace millrace {
 namespace {
 
-constexpr std::chrono::seconds kHealthPatience{4};  // A container's check is given five by the image.
+constexpr std::chrono::seconds kHealthPatience{4};  // The image gives a health check five seconds.
 constexpr int kExitUnhealthy = 1;
 constexpr int kExitUnprinted = 1;
 
 constexpr int64_t kLittleMemory = int64_t{512} << 20;
 
-// For the log: whole lines, up to a limit.
+// The configuration for the log: whole lines, up to a limit.
 std::string ShortConfig(const config::Config& config) {
   constexpr size_t kBytesMax = size_t{16} << 10;
   std::string text = config::ToToml(config, config::Secrets::kHidden);
@@ -34,7 +34,8 @@ std::string ShortConfig(const config::Config& config) {
   return text + "... and more; millraced --print-config shows all";
 }
 
-// The exit code of whoever has printed what was asked for: a full disk must not leave half a configuration behind, and no word.
+// The exit code after something was printed to stdout: a full disk must not go unnoticed and leave half a
+// configuration.
 int Printed() {
   if (fflush(stdout) == 0 && ferror(stdout) == 0) return 0;
   perror("millraced: stdout");

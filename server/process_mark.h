@@ -1,8 +1,8 @@
-// ProcessMark: the mark (io/process_tree.h) of all processes that the daemons of one data folder start, so that a daemon finds what
-// an earlier one, killed, has left.
+// ProcessMark: the mark (io/process_tree.h) of all processes that the daemons of one data folder start. By it a daemon
+// finds the processes that an earlier daemon left when it was killed.
 //
-// The mark is kept in the file `processes` of the folder, locked while the daemon lives. A copy of the folder, a backup that was put
-// elsewhere, gets a mark of its own: the file also says which file it is (device and inode).
+// The mark is kept in the file `processes` of the folder, which is locked while the daemon lives. A copy of the folder,
+// such as a backup, gets a mark of its own: the file also says which file it is (device and inode).
 #pragma once
 
 #include <string>
@@ -14,7 +14,8 @@ namespace millrace {
 
 class ProcessMark {
  public:
-  // `data_dir` exists; empty: there is none, and the mark is new. FAILED_PRECONDITION: DATA_DIR_IN_USE, DATA_DIR_UNUSABLE.
+  // `data_dir` exists; empty: there is none, and the mark is new. FAILED_PRECONDITION: DATA_DIR_IN_USE,
+  // DATA_DIR_UNUSABLE.
   static Result<ProcessMark> Open(const std::string& data_dir);
 
   const std::string& text() const { return text_; }

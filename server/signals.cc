@@ -32,7 +32,7 @@ Signals::Signals() {
   }
   MR_CHECK(pthread_sigmask(SIG_BLOCK, &set, nullptr) == 0, "cannot block signals");
   signal(SIGPIPE, SIG_IGN);
-  signal(SIGXFSZ, SIG_IGN);  // A limit on file sizes is an error of the write, as a full disk is.
+  signal(SIGXFSZ, SIG_IGN);  // Beyond a limit on file sizes the write fails, as on a full disk.
   signal_fd_ = signalfd(-1, &set, SFD_CLOEXEC);
   wake_fd_ = eventfd(0, EFD_CLOEXEC);
   MR_CHECK(signal_fd_ >= 0 && wake_fd_ >= 0, "no descriptors for signals: %s", strerror(errno));
