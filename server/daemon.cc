@@ -47,8 +47,8 @@ constexpr size_t kListedMax = 50;
 // For processes that an earlier daemon left and that are killed: those that hang in the kernel are not waited for.
 constexpr auto kLeftoversPatience = std::chrono::seconds(10);
 
-// Half of the descriptors that are left when all else has its own; the other half is for what comes later: files of the store,
-// programs that jobs start, /metrics.
+// Half of the descriptors that are left when all else has its own; the other half is for what comes later: files of the
+// store, programs that jobs start, /metrics.
 int ConnectionsMax(const config::Config& config) {
   if (config.connections_max > 0) return config.connections_max;
   return static_cast<int>(std::clamp<int64_t>(OpenFilesLeft() / 2, 4, 10'000));
@@ -275,7 +275,8 @@ class Daemon {
   std::thread fibers_;
   bool dispatching_ = false;
   std::atomic<bool> draining_{false};
-  // Between Stop and the main fiber: Stop writes grace_ before drain_ is woken, the fiber report_ before it wakes signals_.
+  // Between Stop and the main fiber: Stop writes grace_ before drain_ is woken, the fiber report_ before it wakes
+  // signals_.
   rt::Parker drain_, end_;
   Nanos grace_{0};
   dispatch::Dispatcher::DrainReport report_;

@@ -1,6 +1,7 @@
 // Which key is which field: the list of everything that can be configured, section by section.
 //
-//   [server], [log], ...   A function for each, in one table (bindings.cc); a new module adds a line there.
+//   [server], [log], ...   A function for each, in one table (bindings.cc): what a new module can be told is a line
+//                          there.
 //   [pool.NAME]            One section for each pool.
 //   [kind.NAME]            One for each kind: what every kind has, and what its runner adds (kind_schema.h).
 #pragma once

@@ -56,8 +56,8 @@ EarlyExit UsageError(const std::string& problem) {
   return {kExitUsage, "millraced: " + problem + "\nmillraced --help shows all flags.\n"};
 }
 
-// Kubernetes sets variables like MILLRACE_SERVICE_HOST for a service named millrace, so an unknown variable is no error; one that
-// is nearly right earns a warning.
+// Kubernetes sets variables like MILLRACE_SERVICE_HOST for a service named millrace, so an unknown variable is no
+// error; one that is nearly right earns a warning.
 void AddVariables(const Environment& environment, CommandLine* line) {
   std::vector<std::string> known = {kConfigVariable};
   for (const Setting& setting : kSettings) known.emplace_back(setting.variable);

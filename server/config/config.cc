@@ -131,7 +131,8 @@ class Loader {
     }
   }
 
-  // A quarter for unfinished jobs; what the store, gRPC and the allocator make of them comes on top, and about doubles it.
+  // A quarter for unfinished jobs; what the store, gRPC and the allocator make of them comes on top, and about doubles
+  // it.
   void FitBudgets(const Section& jobs, const Section& server) {
     if (memory_bytes_ <= 0) return;
     auto fit = [&](const char* key, int64_t* field, int64_t share) {

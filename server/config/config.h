@@ -1,8 +1,10 @@
 // The configuration: each module's Options, filled from a TOML file, MILLRACE_* variables and flags, checked once.
 //
-//   Strict     An unknown key, a wrong type, a number out of range, a pool or program that is not there: each is a problem that
-//              names the place and the fix. All problems are told at once, and with any of them nothing starts.
-//   Defaults   Nothing at all is a good configuration: the pool "default" with the built-in kinds, on loopback, in memory.
+//   Strict     An unknown key, a wrong type, a number out of range, a pool or program that is not there: each is a
+//              problem that names the place and the fix. All problems are told at once, and with any of them nothing
+//              starts.
+//   Defaults   Nothing at all is a good configuration: the pool "default" with the built-in kinds, on loopback, in
+//              memory.
 //   Memory     Budgets that nobody set are lowered to fit into the memory that the machine or container has.
 //   Sections   [server] [log] [runtime] [jobs] [pool.NAME] [kind.NAME]; deploy/config.example.toml explains every key.
 #pragma once
@@ -46,21 +48,22 @@ struct KindConfig {
 struct Config {
   Address grpc_address{"127.0.0.1", 7070};
   web::ServerOptions http;
-  int connections_max = 0;  // Of gRPC. 0: what the limit of open files leaves room for.
+  int connections_max = 0;  // gRPC connections. 0: as many as the limit of open files leaves room for.
   int64_t call_bytes_max = int64_t{256} << 20;
   bool insecure = false;  // Listen where other machines can reach us, without authentication.
   StoreKind store = StoreKind::kAuto;
   std::string data_dir;  // Empty: none.
   // What an acknowledgement is worth with the rocksdb store.
   Durability ack = Durability::kFsync;
-  Nanos ack_interval = std::chrono::milliseconds(50);  // Of kInterval.
+  Nanos ack_interval = std::chrono::milliseconds(50);  // For kInterval.
   Nanos drain_timeout = std::chrono::seconds(30);
 
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
 
-  // Its clients may always come, so nothing is a deadlock; that handlers wait for each other for so long is worth a word. Its fibers
-  // are thousands, not millions, and run libraries that were written for the stacks of threads.
+  // A client may always come, so fibers that all wait are no deadlock; but handlers that wait for each other for so long
+  // are worth a line in the log. Fibers are thousands, not millions, and run libraries that were written for the stacks
+  // of threads.
   rt::RuntimeOptions runtime{
       .stack_bytes = size_t{1} << 20, .report_deadlock = false, .report_blocked_longer = std::chrono::minutes(1)};
   dispatch::DispatcherOptions jobs;
@@ -77,7 +80,8 @@ struct Loaded {
 
 // Reads the file that the command line names, if any, then its overrides.
 Loaded Load(const CommandLine& command_line);
-// The same with the file's text at hand; `name` is what problems call it. `memory_bytes`: what the process can have; 0: unknown.
+// The same with the file's text at hand; `name` is what problems call it. `memory_bytes`: what the process can have; 0:
+// unknown.
 Loaded LoadText(std::string_view text, const std::string& name, const std::vector<Override>& overrides,
                 int64_t memory_bytes = 0);
 

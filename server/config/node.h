@@ -1,7 +1,7 @@
 // Node: a setting as somebody wrote it, with the place where, so that every error can name it.
 //
-// A file becomes a tree of nodes (ParseToml, toml++ underneath); an environment variable or a flag becomes one leaf whose type is
-// not known until a key asks for it.
+// A file becomes a tree of nodes (ParseToml, toml++ underneath); an environment variable or a flag becomes one leaf
+// whose type is not known until a key asks for it.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Section: the keys of one TOML table, each bound to a field of somebody's Options. One description serves reading a file,
-// overriding by environment and flags, and printing.
+// Section: the keys of one TOML table, each bound to a field of somebody's Options. One description serves reading a
+// file, overriding by environment and flags, and printing.
 //
 //   Section pool("pool.thumbs");
 //   pool.Integer("workers", &options.workers, 1, 10'000);
@@ -55,7 +55,7 @@ class Section {
   void Size(std::string key, int64_t* field, int64_t min, int64_t max);
   void Size(std::string key, size_t* field, int64_t min, int64_t max);
   void Size(std::string key, std::optional<int64_t>* field, int64_t min, int64_t max);
-  // A size, or "auto": what the field held at first, which whoever reads the configuration may change while Automatic says so.
+  // A size, or "auto": the field then keeps its first value, which config.cc may lower. Automatic says which it is.
   void Budget(std::string key, int64_t* field, int64_t min, int64_t max);
   void Boolean(std::string key, bool* field);
   void Text(std::string key, std::string* field);
@@ -66,7 +66,7 @@ class Section {
   // One of `names`; the field gets its position.
   void Choice(std::string key, std::vector<std::string> names, std::function<void(size_t)> set,
               std::function<size_t()> get);
-  // A table in the table, on one line when printed.
+  // A table inside this one, which is printed on one line.
   void Table(std::string key, Section* inner);
 
   // Every key of the table; unknown ones are problems.
@@ -79,7 +79,7 @@ class Section {
   // Every key with its value as TOML, "" where the field is unset.
   std::vector<std::pair<std::string, std::string>> Values() const;
   const std::string& path() const { return path_; }
-  std::vector<std::string> Names() const;  // Of the keys.
+  std::vector<std::string> Names() const;  // The names of the keys.
   // A budget that nobody has set to a size.
   bool Automatic(const std::string& key) const { return automatic_.contains(key); }
   // Where the key's value was written last; "default" when nowhere.

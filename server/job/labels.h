@@ -1,6 +1,6 @@
-// LabelSet: the labels of a job, name to value. Copies share one map, so the spec, the job and the events that tell of it hold the same
-// memory; changing one of them copies it first.
-//   Threads   As a shared_ptr: each copy is one thread's, what they share does not change.
+// LabelSet: the labels of a job, name to value. Copies share one map, so the spec, the job and the events that tell of
+// it hold the same memory; changing one of them copies it first.
+//   Threads   As for a shared_ptr: each copy belongs to one thread; what the copies share does not change.
 #pragma once
 
 #include <cstddef>

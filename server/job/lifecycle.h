@@ -7,7 +7,10 @@
 //     │       (or at once: released, lost)
 //     │                        │  ├────▶ CANCELLED          also from SCHEDULED, BLOCKED and QUEUED
 //     │                        │  └────▶ EXPIRED            also from SCHEDULED, BLOCKED and QUEUED
-//   FAILED, CANCELLED, EXPIRED and QUARANTINED go back to QUEUED when somebody asks for a retry. SUCCEEDED is final.
+//   BLOCKED waits for other jobs, or for a limit that has to be asked for before a queue. It is where a job may begin,
+//   where one comes from SCHEDULED, QUEUED or RUNNING instead of going into its queue, and it leaves for SCHEDULED or
+//   QUEUED. FAILED, CANCELLED, EXPIRED and QUARANTINED go back to QUEUED, or to BLOCKED, when somebody asks for a
+//   retry. SUCCEEDED is final.
 //
 //   Claims   A start gives the job a new attempt number and a new token. Whoever moves the job says which attempt it believes to
 //            be the newest; a late result, of an attempt that was given up meanwhile, is refused instead of overwriting.
@@ -20,7 +23,7 @@
 
 namespace millrace {
 
-// The attempt somebody acts for.
+// The attempt for which somebody acts.
 struct Claim {
   int attempt = 0;  // 0: the job was never started.
   uint64_t token = 0;

@@ -1,7 +1,7 @@
 // Retry: attempt number in; next delay, or "enough", out. Arithmetic only: no timers, no random source of its own.
 //
-// Backoff is exponential with full jitter ("Exponential Backoff And Jitter", AWS Architecture Blog): uniform in [0, cap], so a
-// thousand jobs that failed together do not come back together.
+// Backoff is exponential with full jitter ("Exponential Backoff And Jitter", AWS Architecture Blog): uniform in [0,
+// cap], so a thousand jobs that failed together do not come back together.
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,5 @@
-// Validate: is this something a client may ask for? One clear answer that names the field and the fix. Limits that depend on
-// the state of the system (full, unknown pool) are not looked at here.
+// Validate: is this something a client may ask for? One clear answer that names the field and the fix. Limits that
+// depend on the state of the system (full, unknown pool) are not looked at here.
 #pragma once
 
 #include <cstddef>
@@ -23,14 +23,15 @@ inline constexpr Nanos kRunTimeoutMax = std::chrono::hours(24 * 31);
 
 // INVALID_ARGUMENT with the field as the client wrote it ("spec.run_timeout").
 Status ValidateSpec(const JobSpec& spec, size_t payload_bytes_max);
-// A part of ValidateSpec, for when `deadline` has come of `deadline_after`.
+// A part of ValidateSpec, for when admission has made `deadline` of `deadline_after`.
 Status ValidateDeadline(const JobSpec& spec);
 Status ValidateRequestId(std::string_view request_id);
 
-// `field` is what the message calls the setting, for a config file as for a request. Kinds are checked by the same rules.
+// `field` is what the message calls the setting, for a config file as for a request. Kinds are checked by the same
+// rules.
 Status ValidateRetry(const RetryOverrides& retry, const std::string& field);
 
-// BAD_DURATION, in the same words wherever a time is refused, also one that no value of ours holds.
+// BAD_DURATION, in the same words wherever a duration is refused, also one that Nanos cannot hold.
 Status DurationOutOfRange(const std::string& value, Nanos least, Nanos most, const std::string& field);
 
 // Names of pools: 1 to 63 of [a-z0-9_-], as they become metric labels. Kinds may also have upper case and dots.

@@ -22,7 +22,7 @@ using dispatch::AttemptContext;
 using dispatch::AttemptOutcome;
 using namespace std::chrono_literals;
 
-// What a computation does between two yields. Long against a switch, short against what the others would notice.
+// How long a computation runs between two yields: long beside a switch, and too short for other fibers to notice.
 constexpr Nanos kSpinSlice = 1ms;
 constexpr size_t kHashChunkBytes = size_t{256} << 10;
 
@@ -37,7 +37,7 @@ AttemptOutcome Stopped(const AttemptContext& attempt) {
 }
 
 AttemptOutcome NoDuration(const AttemptContext& attempt) {
-  // Enough of it to recognise, however long it is.
+  // A part that is enough to recognise the payload.
   return BadPayload("the payload '" + Printable(PayloadOf(attempt.spec()), 40) +
                     "' is no duration; write for instance 250ms, 1.5s or 2m, up to 24h");
 }
@@ -54,7 +54,8 @@ AttemptOutcome Sleep(AttemptContext& attempt) {
   return attempt.cancel().SleepFor(*duration) ? AttemptOutcome::Succeeded("") : Stopped(attempt);
 }
 
-// Of the thread. A difference of two readings is the fiber's own only when no switch lies between them.
+// The processor time of the thread. A difference of two readings is that of the fiber only if no switch lies between
+// them.
 Nanos ThreadCpu() {
   timespec now{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
@@ -68,7 +69,7 @@ AttemptOutcome Spin(AttemptContext& attempt) {
     if (attempt.cancel().cancelled()) return Stopped(attempt);
     Nanos slice = std::min(left, kSpinSlice), used = 0ns;
     for (Nanos start = ThreadCpu(); used < slice; used = ThreadCpu() - start) {
-      // Between two readings of the clock, work that the compiler must not take away.
+      // Work between two readings of the clock, which the compiler must not remove.
       for (int turn = 0; turn < 20'000; ++turn) asm volatile("");
     }
     left -= used;

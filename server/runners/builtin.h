@@ -7,8 +7,8 @@
 //   fail     fails; the payload is the message, "permanent: ..." also says that a retry is of no use
 //   sha256   the result is the payload's SHA-256 as 64 hexadecimal digits
 //
-// A duration is written as base/units.h says ("250ms", "1.5s", "1m30s"), up to a day. A payload that makes no sense fails the job for
-// good, since it would not make more sense the next time.
+// A duration is written as base/units.h says ("250ms", "1.5s", "1m30s"), up to a day. A payload that makes no sense
+// fails the job for good, since it would not make more sense the next time.
 #pragma once
 
 #include <optional>

@@ -24,12 +24,13 @@ namespace {
 
 constexpr size_t kErrorLineBytes = 512;
 constexpr size_t kOutputTailBytes = 1024;
-// Between two lines of the log about starts that were refused.
+// The time between two log lines about starts that were refused.
 constexpr Nanos kShortageWordEvery = std::chrono::minutes(1);
-// The kernel's MAX_ARG_STRLEN, with the 0 at the end; and its limit of all together: a quarter of the stack's, 6 MiB at most.
+// The kernel's MAX_ARG_STRLEN, with the 0 at the end; and its limit of all together: a quarter of the stack's, 6 MiB at
+// most.
 constexpr size_t kArgumentBytesMax = size_t{128} << 10;
 constexpr size_t kArgumentsBytesMax = size_t{6} << 20;
-// Beside the configured: MILLRACE_ variables, the name of the program twice and some tables of the kernel.
+// Room beside what is configured: MILLRACE_ variables, the name of the program twice and some tables of the kernel.
 constexpr size_t kArgumentsReserved = size_t{8} << 10;
 
 Status Bad(const std::string& kind, const std::string& what) {
@@ -78,7 +79,7 @@ size_t ArgumentsBytesMax() {
   return std::clamp(static_cast<size_t>(stack.rlim_cur) / 4, kArgumentBytesMax, kArgumentsBytesMax);
 }
 
-// What execve would answer with E2BIG at every attempt.
+// Refuses what execve would answer with E2BIG at every attempt.
 Status CheckSize(const std::string& kind, const ExecOptions& exec) {
   size_t all = kArgumentsReserved;
   auto add = [&all](size_t bytes) {
@@ -125,7 +126,7 @@ Status CheckOptions(const std::string& kind, const ExecOptions& exec) {
        {limits.cpu_seconds, limits.address_space_bytes, limits.file_bytes, limits.open_files, limits.processes}) {
     if (limit && *limit < 0) return Bad(kind, "the limit " + std::to_string(*limit) + " is negative");
   }
-  // Fewer, and a program could not load its libraries beside stdin, stdout and stderr.
+  // With fewer, a program could not load its libraries beside stdin, stdout and stderr.
   if (limits.open_files && *limits.open_files < 8) return Bad(kind, "fewer than 8 open files let no program start");
   if (limits.cpu_seconds && *limits.cpu_seconds == 0) return Bad(kind, "0 cpu seconds let no program run");
   if (exec.grace < Nanos(0)) return Bad(kind, "the grace between TERM and KILL is negative");
@@ -151,7 +152,7 @@ class LastLine {
     if (tail_.size() > kTailBytes) tail_.erase(0, tail_.size() - kTailBytes);
   }
 
-  bool nothing() const { return tail_.empty(); }  // Was added.
+  bool nothing() const { return tail_.empty(); }  // Nothing was added.
 
   std::string Text() const {
     std::string_view line(tail_);
@@ -253,7 +254,7 @@ AttemptOutcome ExecRunner::NotRun(const Status& why) {
 }
 
 void ExecRunner::TellOfShortage(const Status& why) {
-  // relaxed: of those who come at the same time one tells, and which does not matter.
+  // relaxed: of several fibers that come at the same time one writes the line, no matter which.
   refused_starts_.fetch_add(1, std::memory_order_relaxed);
   const Nanos::rep now = std::chrono::steady_clock::now().time_since_epoch() / Nanos(1);
   Nanos::rep next = next_word_.load(std::memory_order_relaxed);

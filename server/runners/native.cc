@@ -12,7 +12,7 @@ using dispatch::AttemptOutcome;
 using dispatch::KindOptions;
 
 namespace {
-// An error is shown in lists and kept with the job; what is longer belongs into the log.
+// An error is shown in lists and kept with the job; a longer text belongs in the log.
 constexpr size_t kErrorBytesMax = 4096;
 }  // namespace
 

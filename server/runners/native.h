@@ -5,9 +5,10 @@
 //     return dispatch::AttemptOutcome::Succeeded(Resize(PayloadOf(attempt.spec())));
 //   });
 //
-//   Handlers   Run on a worker's fiber, many at the same time: what they share they must guard. They look at attempt.cancel() in long
-//              computations, and wait only through sync/ and io/, which park the fiber and not its thread. They need not call
-//              rt::Yield(): a fiber that computes for longer than its turn is preempted (runtime/README.md).
+//   Handlers   Run on a worker's fiber, many at the same time: what they share they must guard. They look at
+//              attempt.cancel() in long computations, and wait only through sync/ and io/, which park the fiber and not
+//              its thread. They need not call rt::Yield(): a fiber that computes for longer than its turn is preempted
+//              (runtime/README.md).
 //   Failures   A handler returns an outcome. What it throws becomes a failed attempt with the exception's text.
 //   Threads    Register before the dispatcher starts; everything else from any thread, while jobs run
 //              (runners/kind_table.h).

@@ -5,8 +5,8 @@
 namespace millrace::runners {
 namespace {
 
-// Bytes of the UTF-8 sequence that `text` begins with, 0 when that is none. As in RFC 3629: no surrogates, nothing longer than
-// needed, nothing above U+10FFFF.
+// Bytes of the UTF-8 sequence that `text` begins with, 0 when that is none. As in RFC 3629: no surrogates, nothing
+// longer than needed, nothing above U+10FFFF.
 size_t SequenceBytes(std::string_view text) {
   auto byte = [&](size_t i) { return i < text.size() ? static_cast<uint8_t>(text[i]) : uint8_t{0}; };
   auto continues = [&](size_t i) { return (byte(i) & 0xC0) == 0x80; };

@@ -1,4 +1,5 @@
-// Text from a program or a handler, made fit for an error message: protobuf strings must be UTF-8, terminals must not be steered.
+// Text from a program or a handler, made fit for an error message: protobuf strings must be UTF-8, and the text must
+// not control a terminal.
 #pragma once
 
 #include <cstddef>
@@ -7,8 +8,8 @@
 
 namespace millrace::runners {
 
-// The bytes with every control character and everything that is not UTF-8 as '?', cut to `bytes_max` with "..." at the end. Line
-// breaks and tabs stay.
+// The bytes with every control character and everything that is not UTF-8 as '?', cut to `bytes_max` with "..." at the
+// end. Line breaks and tabs stay.
 std::string Printable(std::string_view bytes, size_t bytes_max);
 
 }  // namespace millrace::runners
