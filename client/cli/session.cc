@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <regex>
 
+#include "base/suggest.h"
 #include "client/cli/units.h"
 
 namespace millrace::cli {

@@ -126,7 +126,8 @@ KindBinding::KindBinding(KindConfig* kind)
 }
 
 void ForEachSection(Config* config, const std::function<void(const Section&)>& visit) {
-  for (const auto& section : ConfigBinding(config).sections()) visit(*section);
+  const ConfigBinding binding(config);
+  for (const auto& section : binding.sections()) visit(*section);
   for (dispatch::PoolOptions& pool : config->pools) visit(PoolBinding(&pool).section);
   for (KindConfig& kind : config->kinds) visit(KindBinding(&kind).section);
 }

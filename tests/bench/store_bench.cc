@@ -21,6 +21,7 @@
 #include "runtime/runtime.h"
 #include "store/disk_journal.h"
 #include "tests/support/open_journal.h"
+#include "tests/support/temp_folder.h"
 
 namespace millrace {
 namespace {
