@@ -12,7 +12,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A root folder with just the files that are read. How groups are found is also the subject of runtime/cpu_limit_test.cc.
+// A root folder with just the files that are read. How groups are found is also the subject of
+// runtime/cpu_limit_test.cc.
 class CgroupMemory : public ::testing::Test {
  protected:
   void SetUp() override {

@@ -58,7 +58,8 @@ TEST(Log, AMessageCannotForgeALine) {
 }
 
 TEST(Log, IsValidTextAndJsonWhateverBytesAMessageHas) {
-  // A character of each length, bytes that are none, one too few, too long a form, half of a pair, and a control character of C1.
+  // A character of each length, bytes that are none, one too few, too long a form, half of a pair, and a control
+  // character of C1.
   const char* bytes = "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \xff \xe2\x82 \xc0\x80 \xed\xa0\x80 \xc2\x9b";
   EXPECT_THAT(
       Logged(LogLevel::kInfo, LogFormat::kText, [&] { LogInfo("%s", bytes); }),

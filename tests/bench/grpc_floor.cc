@@ -1,11 +1,12 @@
-// grpc_floor: the same gRPC service with nothing behind it. It answers each submit with an id and runs no job, so its rate is the
-// most that any server of this protocol can reach with this gRPC on this machine; Millrace's rate is told as a share of it.
+// grpc_floor: the same gRPC service with nothing behind it. It answers each submit with an id and runs no job, so its
+// rate is the most that any server of this protocol can reach with this gRPC on this machine; Millrace's rate is told
+// as a share of it.
 //
 //   build/bin/grpc_floor --address 127.0.0.1:7170 &
 //   build/bin/millrace bench --floor --address 127.0.0.1:7170 --mode stream
 //
-// The same API (callback reactors, reply objects on the call's arena), keepalive and message limits as server/rpc, one reactor a
-// stream, one read and one write under way at a time: what differs is only what Millrace does with a job.
+// The same API (callback reactors, reply objects on the call's arena), keepalive and message limits as server/rpc, one
+// reactor a stream, one read and one write under way at a time: what differs is only what Millrace does with a job.
 #include <grpcpp/grpcpp.h>
 #include <signal.h>
 

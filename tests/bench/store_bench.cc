@@ -1,5 +1,5 @@
-// The journal on RocksDB: jobs acknowledged a second by how many submit at a time, how long each waits for it and what is written for it, in
-// each mode; and recovery.
+// The journal on RocksDB: jobs acknowledged a second by how many submit at a time, how long each waits for it and what
+// is written for it, in each mode; and recovery.
 // TMPDIR chooses the disk. `disk_fsync` is the floor: an append and fdatasync of the same bytes, nothing else.
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
@@ -117,7 +117,7 @@ class Clients {
     std::unique_lock guard(lock_);
     came_.wait(guard, [this] { return ready_.size() == clients_.size(); });
   }
-  // Of the answers so far. After AwaitAll.
+  // What the answers so far say. To be called after AwaitAll.
   double Milliseconds(double quantile) {
     auto at = waited_.begin() + static_cast<ptrdiff_t>(quantile * static_cast<double>(waited_.size() - 1));
     std::nth_element(waited_.begin(), at, waited_.end());
@@ -206,8 +206,8 @@ void Recovers(benchmark::State& state) {
   }
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
-// A dispatcher's start on such a store, all jobs queued again. Counters: what is resident more for each job, and what malloc has
-// given out more, both with all of the store.
+// A dispatcher's start on such a store, all jobs queued again. Counters: what is resident more for each job, and what
+// malloc has given out more, both with all of the store.
 void Starts(benchmark::State& state) {
   test::TempFolder folder;
   const auto jobs = static_cast<uint64_t>(state.range(0));

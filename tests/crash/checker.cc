@@ -8,7 +8,7 @@ namespace millrace::crash {
 
 namespace {
 
-constexpr int kToldMax = 5;  // Of each kind.
+constexpr int kToldMax = 5;  // So many of each kind are told.
 constexpr int kLossesMax = 3;
 constexpr int kHistoryMax = 10;
 
@@ -61,8 +61,8 @@ void CheckEnd(const Request& request, const Known& known, const v1::Job& job, Fi
   findings->Add(Fault::kWrongEnd, Name(request) + ": " + wrong + ": " + Describe(job));
 }
 
-// So often the program of a job may have been started of whose attempts nothing is known: once, once more after it failed, and
-// after each loss but the last one.
+// So often the program of a job may have been started of whose attempts nothing is known: once, once more after it
+// failed, and after each loss but the last one.
 size_t StartsMax(const Request& request) {
   if (request.wish == Wish::kOnce) return 1;
   return (request.wish == Wish::kFailFirst ? 2 : 1) + kLossesMax - 1;
@@ -246,7 +246,7 @@ class Checker {
     }
   }
 
-  // Of one that was forgotten before anybody saw how it ended.
+  // A job that was forgotten before anybody saw how it ended.
   void CheckStarts(const std::multiset<int>& started, const Request& request, const std::string& id) {
     if (started.size() > StartsMax(request)) {
       findings_.Add(Fault::kRanAgain,
@@ -259,8 +259,8 @@ class Checker {
     }
   }
 
-  // The program of the attempt that succeeded had begun before anybody could know that the job has ended. One that begins later
-  // can only be of an earlier attempt, whose daemon was killed while it was being started.
+  // The program of the attempt that succeeded had begun before anybody could know that the job has ended. One that
+  // begins later can only be of an earlier attempt, whose daemon was killed while it was being started.
   void CheckNoneAfterTheEnd(const std::string& id, const std::vector<const Execution*>& lines, const Known& known) {
     const v1::Job* job = Find(id);
     if (known.over_at == 0 || (job != nullptr ? job->state() : known.repeated) != v1::JOB_STATE_SUCCEEDED) return;

@@ -1,15 +1,18 @@
-// Checker: whether what a daemon has in the end, and what was executed, agrees with what its clients were told. Plain values in,
-// findings out, so that every kind of finding can be planted (checker_test.cc).
+// Checker: whether what a daemon has in the end, and what was executed, agrees with what its clients were told. Plain
+// values in, findings out, so that every kind of finding can be planted (checker_test.cc).
 //
-// A job that was acknowledged and is not there was forgotten, and not lost, if all of this holds. A job that was lost before it
-// had ended fails at the first.
-//   Word    In the end a repeat of its request was told the same id and a state in which jobs end. The daemon writes that down
-//           when a job ends and at no other time; of one that it lost it knows nothing, and takes the repeat for a new one.
-//   Sight   What clients saw and heard of its end says the same, and a program that succeeded ran to its end, as it wrote down
-//           itself, outside of the daemon.
-//   Room    The oldest are forgotten, and only when there are too many: of its sort (finished, or dead letters) as many as may
-//           be are there, less those that clients took away; and none of these ended before it, if its end was seen.
-// It never comes back, and is not executed again. Finish times are compared, so the wall clock may not be set back in a run.
+// A job that was acknowledged and is not there was forgotten, and not lost, if all of this holds. A job that was lost
+// before it had ended fails at the first.
+//   Word    In the end a repeat of its request was told the same id and a state in which jobs end. The daemon writes
+//           that down when a job ends and at no other time; of one that it lost it knows nothing, and takes the repeat
+//           for a new one.
+//   Sight   What clients saw and heard of its end says the same, and a program that succeeded ran to its end, as it
+//           wrote down itself, outside of the daemon.
+//   Room    The oldest are forgotten, and only when there are too many: of its sort (finished, or dead letters) as many
+//           as may be are there, less those that clients took away; and none of these ended before it, if its end was
+//           seen.
+// It never comes back, and is not executed again. Finish times are compared, so the wall clock may not be set back in a
+// run.
 #pragma once
 
 #include <array>
@@ -79,7 +82,7 @@ struct Known {
   std::optional<Retry> retry;
 };
 
-// Of a program: that an attempt began, or that it came to its end, well.
+// What a program says of itself: that an attempt began, or that it came to a good end.
 struct Execution {
   std::string job;
   int attempt = 0;

@@ -25,8 +25,8 @@ constexpr int64_t kPatience = 120'000 * kMilli;
 // Jobs that end in a round are fewer.
 constexpr int64_t kAll = 10'000'000;
 
-// Of --ack interval: what was acknowledged has a sync after so long. The seconds are for a machine that pauses, or has better to
-// do than to run the daemon; one that does not sync by itself would have none however long one waits.
+// With --ack interval, what was acknowledged has a sync after so long. The seconds are for a machine that pauses, or
+// has better to do than to run the daemon; one that does not sync by itself would have none however long one waits.
 constexpr int64_t kAckIntervalMs = 50;
 constexpr int64_t kSyncedWithin = (kAckIntervalMs + 5'000) * kMilli;
 
@@ -191,8 +191,9 @@ class Round {
     }
   }
 
-  // Everything acknowledged until now is on the disk once a sync of the log that begins from now on is over. The mode says that
-  // it comes by itself where there is something to sync, so there is one more: the others may have had theirs already.
+  // Everything acknowledged until now is on the disk once a sync of the log that begins from now on is over. The mode
+  // says that it comes by itself where there is something to sync, so there is one more: the others may have had theirs
+  // already.
   void AwaitSync(const std::string& address) {
     const int64_t since = MonotonicNow();
     const auto client = client::Client::Connect(address);
@@ -276,7 +277,7 @@ class Round {
   PowerCut disk_;
   Ledger ledger_;
   Findings findings_;
-  int64_t killed_at_ = 0, promised_until_ = 0;  // Of the last life.
+  int64_t killed_at_ = 0, promised_until_ = 0;  // In the last life.
 };
 
 }  // namespace

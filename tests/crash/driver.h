@@ -1,5 +1,5 @@
-// Driver: many lives of a daemon on one folder after another, each ended by SIGKILL, some by a loss of power, with clients that never
-// stop; and at the end of each round the question whether all agrees.
+// Driver: many lives of a daemon on one folder after another, each ended by SIGKILL, some by a loss of power, with
+// clients that never stop; and at the end of each round the question whether all agrees.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,8 @@ struct DriverOptions {
   bool at_syncs = false;  // All kills are just before a sync.
   bool cancels = false;   // Clients cancel as well.
   bool verbs = false;     // And retry and delete what has ended.
-  // So many finished jobs are remembered, and a tenth as many dead letters, which are rare; 0: all are. Neither this nor verbs
-  // where the mode may lose what was acknowledged.
+  // So many finished jobs are remembered, and a tenth as many dead letters, which are rare; 0: all are. Neither this
+  // nor verbs where the mode may lose what was acknowledged.
   int64_t remember = 0;
   // Mutation of the daemon: syncs of files that end so do nothing.
   std::string unsynced;

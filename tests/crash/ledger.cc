@@ -221,7 +221,7 @@ std::optional<Ledger::Picked> Ledger::Pick(Random& random) const {
 Ledger::Forgiven Ledger::Forgive(const Promise& promise, const std::vector<v1::Job>& jobs) {
   std::lock_guard guard(lock_);
   std::unordered_map<std::string, const v1::Job*> by_id;
-  int64_t newest_sent = 0, newest = 0;  // Of what is there: when it was sent, and its number.
+  int64_t newest_sent = 0, newest = 0;  // The newest that is there: when it was sent, and its number.
   for (const v1::Job& job : jobs) {
     by_id[job.id()] = &job;
     const auto sent = requests_.find(NumberOf(job));

@@ -57,7 +57,7 @@ class Ledger {
   // On any thread, at any time.
   void Heard(const v1::JobEvent& event);
 
-  // ---- What came of a verb, sent by who had seen how the job ended
+  // ---- What came of a verb that was sent by somebody who had seen how the job ended
   enum class Verb { kRetry, kDelete };
   void Changed(int64_t number, Verb verb, const Status& status);
 
@@ -70,16 +70,16 @@ class Ledger {
   };
   std::optional<Picked> Pick(Random& random) const;
 
-  // The power was cut where the mode does not promise all: of what was told or seen since `kept_until`, what is not among
-  // `jobs` is forgotten and counted. What was acknowledged before one of them was sent at all is a finding: only the newest
-  // may go. So is what was acknowledged longer than `age_max` before the cut.
+  // The power was cut where the mode does not promise all: of what was told or seen since `kept_until`, what is not
+  // among `jobs` is forgotten and counted. What was acknowledged before one of them was sent at all is a finding: only
+  // the newest may go. So is what was acknowledged longer than `age_max` before the cut.
   struct Promise {
     int64_t kept_until = 0, cut_at = 0;
     int64_t age_max = INT64_MAX;
   };
   struct Forgiven {
     int64_t requests = 0, ends = 0;
-    int64_t oldest_at = INT64_MAX;  // Of the requests: when the first was acknowledged.
+    int64_t oldest_at = INT64_MAX;  // When the first of the requests was acknowledged.
   };
   Forgiven Forgive(const Promise& promise, const std::vector<v1::Job>& jobs);
 

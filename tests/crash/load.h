@@ -1,5 +1,5 @@
-// Load: the clients of one life of a daemon: streams, single submits, batches, and one that looks at what is known and, if told
-// to, changes it. They go on until the daemon is gone or Stop.
+// Load: the clients of one life of a daemon: streams, single submits, batches, and one that looks at what is known and,
+// if told to, changes it. They go on until the daemon is gone or Stop.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,9 @@ class Load {
  public:
   struct Options {
     uint64_t seed = 0;
-    bool cancels = false;  // Of what is far.
-    bool verbs = false;    // Retries and deletes of what has ended.
-    bool listens = false;  // To the events of all jobs.
+    bool cancels = false;  // Also cancels jobs that are far from their time.
+    bool verbs = false;    // Also retries and deletes jobs that have ended.
+    bool listens = false;  // Also watches the events of all jobs.
   };
   Load(Ledger& ledger, std::string address, Options options);
   ~Load() { Stop(); }

@@ -1,9 +1,12 @@
-// PowerCut: a folder whose files can lose power. A process is started with Environment() and works below root(); when it is gone, Cut
-// leaves of the folder what a disk may have kept: all that was synced, and of the rest whatever chance gives.
+// PowerCut: a folder whose files can lose power. A process is started with Environment() and works below root(); when
+// it is gone, Cut leaves of the folder what a disk may have kept: all that was synced, and of the rest whatever chance
+// gives.
 //
-//   Bytes   Beyond what was synced a file ends there, or goes on for a while, or has pages in it that never arrived. See Tails.
-//   Names   Of what was created, renamed and removed in a folder since its last fsync, the first n stay, n by chance: file systems
-//           keep the order. That the fsync of a file makes its name durable, as on ext4, is a kindness nobody may count on.
+//   Bytes   Beyond what was synced a file ends there, or goes on for a while, or has pages in it that never arrived.
+//           See Tails.
+//   Names   Of what was created, renamed and removed in a folder since its last fsync, the first n stay, n by chance:
+//           file systems keep the order. That the fsync of a file makes its name durable, as on ext4, is a kindness
+//           nobody may count on.
 //   Limits  What the layer watches, and how, is told at the head of power_cut_layer.cc.
 #pragma once
 
@@ -44,7 +47,8 @@ struct CutReport {
 
 class PowerCut {
  public:
-  // Below `folder`, which is made if it is not there, emptied, and left to the caller in the end. `layer`: the library to be loaded.
+  // Below `folder`, which is made if it is not there, emptied, and left to the caller in the end. `layer`: the library
+  // to be loaded.
   PowerCut(std::filesystem::path folder, std::filesystem::path layer);
   ~PowerCut();
   PowerCut(const PowerCut&) = delete;

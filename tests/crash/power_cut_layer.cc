@@ -1,14 +1,18 @@
-// The power-cut layer: loaded with LD_PRELOAD into a process under test, it writes down (power_cut_trace.h) what of a folder is on the
-// disk and not only in the page cache, and can have the process die at a chosen step. power_cut.h cuts the folder back afterwards.
+// The power-cut layer: loaded with LD_PRELOAD into a process under test, it writes down (power_cut_trace.h) what of a
+// folder is on the disk and not only in the page cache, and can have the process die at a chosen step. power_cut.h cuts
+// the folder back afterwards.
 //
-//   Files     Are appended to; what an fsync or fdatasync found when it began is on the disk once it has returned. sync_file_range
-//             promises nothing.
+//   Files     Are appended to; what an fsync or fdatasync found when it began is on the disk once it has returned.
+//             sync_file_range promises nothing.
 //   Names     Created, renamed and removed names are on the disk after an fsync of their folder, and not before.
-//   Cutting   A file that is made shorter is so on the disk at once: what a loss of power could bring back is what was there before.
-//   Undoing   A file that is unlinked, replaced or opened with O_TRUNC goes to the graveyard instead, since the disk may still have it.
-//   The rest  Whatever this layer could not take back (overwriting synced bytes, shared writable mappings, stdio streams that write)
-//             ends the process with a message.
-//   Threads   Any. Writes and syncs take no lock; what changes names takes one, so that the order of events is that of the changes.
+//   Cutting   A file that is made shorter is so on the disk at once: what a loss of power could bring back is what was
+//             there before.
+//   Undoing   A file that is unlinked, replaced or opened with O_TRUNC goes to the graveyard instead, since the disk
+//             may still have it.
+//   The rest  Whatever this layer could not take back (overwriting synced bytes, shared writable mappings, stdio
+//             streams that write) ends the process with a message.
+//   Threads   Any. Writes and syncs take no lock; what changes names takes one, so that the order of events is that of
+//             the changes.
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>

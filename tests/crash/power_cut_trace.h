@@ -1,5 +1,6 @@
-// What the power-cut layer, which is loaded into the process under test, writes down for power_cut.h, which cuts afterwards: a file that
-// both map. A page of it survives the death of the process as any file does; an event counts once its `valid` is set.
+// What the power-cut layer, which is loaded into the process under test, writes down for power_cut.h, which cuts
+// afterwards: a file that both map. A page of it survives the death of the process as any file does; an event counts
+// once its `valid` is set.
 #pragma once
 
 #include <stddef.h>
@@ -20,15 +21,15 @@ enum class Step : uint32_t { kCreate, kWrite, kSync, kFolderSync, kRename, kUnli
 enum class Moment : uint32_t { kBefore, kHalf, kAfter };
 
 struct Event {
-  // kCreate, kMakeFolder: `name` is there as file `inode`. kLink: `name` is `inode` as well. kRename: `name` is `to` now. kUnlink:
-  // `name` is gone. kSync: the first `size` bytes of `inode` are on the disk. kFolderSync: so is what events below number `size` did
-  // in the folder `name`. kTruncate: no more than `size` bytes of `inode` are left.
+  // kCreate, kMakeFolder: `name` is there as file `inode`. kLink: `name` is `inode` as well. kRename: `name` is `to`
+  // now. kUnlink: `name` is gone. kSync: the first `size` bytes of `inode` are on the disk. kFolderSync: so is what
+  // events below number `size` did in the folder `name`. kTruncate: no more than `size` bytes of `inode` are left.
   enum class Kind : uint32_t { kCreate, kMakeFolder, kLink, kRename, kUnlink, kSync, kFolderSync, kTruncate };
 
   std::atomic<uint32_t> valid;
   Kind kind;
   uint64_t inode, size;
-  int64_t began;  // Of a sync: when it began, by CLOCK_MONOTONIC.
+  int64_t began;  // For a sync: when it began, by CLOCK_MONOTONIC.
   char name[kNameMax], to[kNameMax];
 };
 

@@ -1,6 +1,6 @@
-// The program behind the kind "record": writes "JOB ATTEMPT begins TIME" at the end of the file that its first argument names,
-// does what the first word of its payload says, and before it succeeds writes "JOB ATTEMPT ends TIME". TIME is CLOCK_MONOTONIC,
-// in nanoseconds. Its result is its payload.
+// The program behind the kind "record": writes "JOB ATTEMPT begins TIME" at the end of the file that its first argument
+// names, does what the first word of its payload says, and before it succeeds writes "JOB ATTEMPT ends TIME". TIME is
+// CLOCK_MONOTONIC, in nanoseconds. Its result is its payload.
 #include <fcntl.h>
 #include <stdlib.h>
 #include <time.h>

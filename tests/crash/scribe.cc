@@ -1,9 +1,11 @@
 // A process that does to a folder what its arguments say, for power_cut_test.cc:
 //
-//   append FILE BYTES   sync FILE   folder-sync FOLDER   rename FROM TO   unlink FILE   mkdir FOLDER   truncate FILE   overwrite FILE
+//   append FILE BYTES   sync FILE   folder-sync FOLDER   rename FROM TO   unlink FILE   mkdir FOLDER   truncate FILE
+//                       overwrite FILE
 //   shorten FILE BYTES
 //
-// BYTES are letters 'a', 'b', ... so that each place in a file has its own. Ends with SIGKILL, as a daemon that lost power would.
+// BYTES are letters 'a', 'b', ... so that each place in a file has its own. Ends with SIGKILL, as a daemon that lost
+// power would.
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>

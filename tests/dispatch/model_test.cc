@@ -1,4 +1,5 @@
-// Random sequences of operations against a plain model of what a dispatcher promises. The seed is printed; MILLRACE_SEED replays.
+// Random sequences of operations against a plain model of what a dispatcher promises. The seed is printed;
+// MILLRACE_SEED replays.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -19,7 +20,8 @@ using dispatch::AttemptOutcome;
 constexpr int kWorkers = 3;
 constexpr int64_t kCapacity = 8;
 
-// One pool of held jobs. The test ends attempts, moves time and calls verbs; the model says which states are possible after each.
+// One pool of held jobs. The test ends attempts, moves time and calls verbs; the model says which states are possible
+// after each.
 class Model {
  public:
   Model(DispatchFixture& d, bool cold, unsigned seed) : d_(d), cold_(cold), random_(seed) {}

@@ -15,8 +15,9 @@ using namespace std::chrono_literals;  // NOLINT: literals are made for this
 
 constexpr Nanos kRun = 100ms;
 
-// Clients that all come at time 0, and a pool whose worker takes kRun for a job. gRPC's retry policy: `kTries` calls at most, the delay
-// between them a random part of a backoff that doubles; or what the server says, where there is a pushback.
+// Clients that all come at time 0, and a pool whose worker takes kRun for a job. gRPC's retry policy: `kTries` calls at
+// most, the delay between them a random part of a backoff that doubles; or what the server says, where there is a
+// pushback.
 class Crowd {
  public:
   Crowd(DispatchFixture& d, bool pushback) : d_(d), pushback_(pushback) {}

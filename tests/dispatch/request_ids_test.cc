@@ -9,7 +9,8 @@ namespace {
 
 using namespace std::chrono_literals;  // NOLINT: literals are made for this
 
-// What a daemon with other fingerprints noted: the content cannot be compared, and a repeat must not become a second job.
+// What a daemon with other fingerprints noted: the content cannot be compared, and a repeat must not become a second
+// job.
 TEST(RequestIds, OneOfAnOlderDaemonGivesItsJobWhateverTheContent) {
   DispatchSetup setup;
   store::MemoryJournal journal(store::MemoryJournal::Keep::kAll);

@@ -1,4 +1,5 @@
-// A TCP echo server: echo_example 127.0.0.1:7007. Each connection has a fiber that reads and writes as if it were alone.
+// A TCP echo server: echo_example 127.0.0.1:7007. Each connection has a fiber that reads and writes as if it were
+// alone.
 #include <cstdio>
 
 #include "io/socket.h"

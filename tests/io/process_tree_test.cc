@@ -61,8 +61,8 @@ TEST_F(Tree, ADescendantWithASessionOfItsOwnIsGoneWhenRunReturns) {
 }
 
 TEST_F(Tree, ADescendantWhoseParentHasEndedIsGoneWhenRunReturns) {
-  // Twice forked and with a session of its own, as a service starts: when the leader ends, nothing but the mark tells whose it was.
-  // The substitution waits until it has closed the pipe.
+  // Twice forked and with a session of its own, as a service starts: when the leader ends, nothing but the mark tells
+  // whose it was. The substitution waits until it has closed the pipe.
   ProcessExit exit =
       RunAdopting(Shell("echo $( (setsid sh -c 'trap \"\" TERM HUP; echo $$; exec sleep 1000 >/dev/null 2>&1' &) )"));
   EXPECT_TRUE(exit.success());

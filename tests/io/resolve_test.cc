@@ -23,7 +23,8 @@ rlim_t AddressSpaceBytes() {
   return pages * static_cast<size_t>(sysconf(_SC_PAGESIZE));
 }
 
-// In a process of its own: the C library keeps the stacks of threads that have ended, and a thread needs no new memory then.
+// In a process of its own: the C library keeps the stacks of threads that have ended, and a thread needs no new memory
+// then.
 TEST(ResolvingRole, DISABLED_HasNoThreadForALookUp) {
   test::OnProcs(1, [] {
     rlimit before{};

@@ -16,8 +16,8 @@ using test::WatchedFiber;
 class SignalTest : public IoTest {};
 INSTANTIATE_TEST_SUITE_P(Procs, SignalTest, test::kAnyProcs);
 
-// To the process; under ThreadSanitizer to this thread, because another one gets it only when it next calls what that intercepts,
-// which a thread asleep in a futex does not.
+// To the process; under ThreadSanitizer to this thread, because another one gets it only when it next calls what that
+// intercepts, which a thread asleep in a futex does not.
 void SendToSelf(int signal) {
 #if defined(__SANITIZE_THREAD__)
   raise(signal);

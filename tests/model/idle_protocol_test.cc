@@ -1,10 +1,10 @@
-// server/runtime/idle_protocol.h with real rings and locks: work is never left in a queue while a processor is idle and everybody
-// sleeps. Machines go through the steps of the scheduler (FindRunnable, GiveUpProcessor, AcquireProcessor, WakeOne) one by one, without
-// timers, the poller and preemption; a machine that has to be made is there at once. Whoever changes the order of steps there changes it
-// here.
+// server/runtime/idle_protocol.h with real rings and locks: work is never left in a queue while a processor is idle and
+// everybody sleeps. Machines go through the steps of the scheduler (FindRunnable, GiveUpProcessor, AcquireProcessor,
+// WakeOne) one by one, without timers, the poller and preemption; a machine that has to be made is there at once.
+// Whoever changes the order of steps there changes it here.
 //
-// An item of work may wait for another to have run, as a fiber that computes until it is told to stop. Then a wake-up that comes only
-// when some machine is through with its work is too late, and shows as a deadlock.
+// An item of work may wait for another to have run, as a fiber that computes until it is told to stop. Then a wake-up
+// that comes only when some machine is through with its work is too late, and shows as a deadlock.
 #include "runtime/idle_protocol.h"
 
 #include <gtest/gtest.h>
@@ -232,7 +232,7 @@ class Machines {
   std::array<int, kMachines> idle_machines_{};
   int idle_machine_count_ = 0;
 
-  // Of each machine.
+  // For each machine.
   std::atomic<int> made_{0};
   std::array<size_t, kMachines> later_{};
   std::array<int, kMachines> processor_of_{};
@@ -290,7 +290,8 @@ Result ReadyAndCompute(const std::vector<Mutation>& mutations, Bug bug) {
   });
 }
 
-// Two plain threads bring work; each needs a machine of its own, though the second finds one spinning and leaves it to that.
+// Two plain threads bring work; each needs a machine of its own, though the second finds one spinning and leaves it to
+// that.
 Result TwoFromOutside(const std::vector<Mutation>& mutations, Bug bug) {
   return Explore(For("idle: work | work which meets the other", 1, mutations, bug), [=](Scene& scene) {
     Meetings meetings;
@@ -304,8 +305,8 @@ Result TwoFromOutside(const std::vector<Mutation>& mutations, Bug bug) {
   });
 }
 
-// Two wake at the same time; whoever runs the last of their items readies another and computes until that has run. A wrong count of
-// those who spin shows then.
+// Two wake at the same time; whoever runs the last of their items readies another and computes until that has run. A
+// wrong count of those who spin shows then.
 Result TwoWakers(const std::vector<Mutation>& mutations, Bug bug) {
   Options options = For("idle: work | work, the last readies and computes", 2, mutations, bug);
   options.outdated_reads = 0;
@@ -353,7 +354,8 @@ TEST(IdleProtocolModel, WithoutTheFenceOfTheOneWhoPushesAWakeUpIsLost) {
   EXPECT_TRUE(failure.starts_with("deadlock")) << failure;
 }
 
-// The last look is made with seq_cst loads, each of which would do in the place of the fence; one of the two must be there.
+// The last look is made with seq_cst loads, each of which would do in the place of the fence; one of the two must be
+// there.
 TEST(IdleProtocolModel, WithoutFenceAndSequentialLoadsOfTheLastLookAWakeUpIsLost) {
   const Mutation relaxed_look = {.function = "::Empty", .kind = OpKind::kLoad, .fault = Fault::kRelaxed};
   std::string failure = FirstFailure({Without("IdleProtocol::BeforeLastLook"), relaxed_look}, Bug::kNone);

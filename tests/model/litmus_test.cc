@@ -1,5 +1,5 @@
-// The model checker itself: it shows what the memory model allows, hides nothing it allows, and reports it so that it can be
-// followed. Names of litmus tests as in the literature (Alglave et al., "Herding Cats").
+// The model checker itself: it shows what the memory model allows, hides nothing it allows, and reports it so that it
+// can be followed. Names of litmus tests as in the literature (Alglave et al., "Herding Cats").
 #include <gtest/gtest.h>
 
 #include <array>
@@ -150,7 +150,8 @@ TEST(ModelMemory, OneVariableNeverGoesBack) {
   EXPECT_TRUE(result.held) << result.story;
 }
 
-// ---- The search -------------------------------------------------------------------------------------------------------------------
+// ---- The search
+// -------------------------------------------------------------------------------------------------------------------
 
 Result Increments(bool atomic_add, Options options = {.name = "increments"}) {
   return Explore(options, [=](Scene& scene) {
@@ -209,7 +210,8 @@ TEST(ModelSearch, TwoStepsThatDoNotMeetAreTriedInOneOrder) {
   EXPECT_EQ(all.executions, 6u);  // 4! / (2! * 2!)
 }
 
-// What a random program of three threads can do, by the search that leaves out equivalent orders and by the one that tries all.
+// What a random program of three threads can do, by the search that leaves out equivalent orders and by the one that
+// tries all.
 TEST(ModelSearch, LeavingOutEquivalentOrdersLosesNoOutcome) {
   std::mt19937 random(20261123);
   auto pick = [&](auto... of) {

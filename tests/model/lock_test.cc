@@ -1,4 +1,5 @@
-// server/runtime/lock.cc and spin_lock.cc, the real ones: one at a time, nobody sleeps for ever, each sees what the last one wrote.
+// server/runtime/lock.cc and spin_lock.cc, the real ones: one at a time, nobody sleeps for ever, each sees what the
+// last one wrote.
 #include "runtime/lock.h"
 
 #include <gtest/gtest.h>
@@ -72,7 +73,8 @@ TEST(LockModel, WithoutItsOrderingsItFails) {
   EXPECT_EQ(Survivors("lock.cc", kLock), std::set<std::string>{"Lock::LockSlow: add split"});
 }
 
-// ---- SpinLock ---------------------------------------------------------------------------------------------------------------------
+// ---- SpinLock
+// ---------------------------------------------------------------------------------------------------------------------
 
 Result TwoOnSpinLock(const std::vector<Mutation>& mutations) {
   return Sections<rt::SpinLock>(For("SpinLock: 2 | 2", mutations), {2, 2});

@@ -1,4 +1,5 @@
-// server/sync/mutex.cc, the real one, in its normal and its starving mode: one fiber at a time, and none is left asleep.
+// server/sync/mutex.cc, the real one, in its normal and its starving mode: one fiber at a time, and none is left
+// asleep.
 #include "sync/mutex.h"
 
 #include <gtest/gtest.h>
@@ -59,8 +60,8 @@ TEST(MutexModel, KeepsOthersOutAndLeavesNobodyAsleep) {
   }
 }
 
-// Two survive in UnlockSlow, where under queue_lock_ nothing can come in between but a spinner's mark, and a lost mark costs a wake-up
-// too many.
+// Two survive in UnlockSlow, where under queue_lock_ nothing can come in between but a spinner's mark, and a lost mark
+// costs a wake-up too many.
 TEST(MutexModel, WithoutItsOrderingsItFails) {
   EXPECT_EQ(Survivors("mutex.h", {&Two}), std::set<std::string>{});
   const std::set<std::string> expected = {"Mutex::UnlockSlow: add split", "Mutex::UnlockSlow: cas split"};

@@ -1,5 +1,5 @@
-// server/runtime/park.cc and server/sync/wake_race.h, the real ones: a wake-up that comes before, while or after somebody goes to
-// wait is never lost, is used once, and nothing of a waiter's frame is touched when it may be gone.
+// server/runtime/park.cc and server/sync/wake_race.h, the real ones: a wake-up that comes before, while or after
+// somebody goes to wait is never lost, is used once, and nothing of a waiter's frame is touched when it may be gone.
 #include "runtime/park.h"
 
 #include <gtest/gtest.h>
@@ -78,7 +78,8 @@ TEST(ParkerModel, AForgottenFutexWakeIsSeen) {
   EXPECT_EQ(result.failure, "deadlock: waiter sleeps in a futex");
 }
 
-// ---- WakeRace ---------------------------------------------------------------------------------------------------------------------
+// ---- WakeRace
+// ---------------------------------------------------------------------------------------------------------------------
 
 using sync::internal::WakeRace;
 
@@ -89,7 +90,8 @@ struct Waker {
   bool won = false;
 };
 
-// Wakers that find the race under a lock of their own, as channels do, and a fiber that takes it back from each of them.
+// Wakers that find the race under a lock of their own, as channels do, and a fiber that takes it back from each of
+// them.
 Result Claimers(size_t count, bool early, const char* name, const std::vector<Mutation>& mutations) {
   return Explore(For(name, mutations), [=](Scene& scene) {
     std::vector<Waker> wakers(count);

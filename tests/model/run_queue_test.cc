@@ -1,5 +1,5 @@
-// server/runtime/run_queue.h, the real one with rings of four: whatever the owner and the thieves do at the same time, each fiber
-// comes out exactly once, and whoever takes it sees what was written before it was pushed.
+// server/runtime/run_queue.h, the real one with rings of four: whatever the owner and the thieves do at the same time,
+// each fiber comes out exactly once, and whoever takes it sees what was written before it was pushed.
 #include "runtime/run_queue.h"
 
 #include <gtest/gtest.h>
@@ -211,9 +211,10 @@ TEST(RunQueueModel, EachFiberComesOutOnceInEveryOrder) {
   EXPECT_TRUE(result.held) << result.story;
 }
 
-// Two kinds survive. The orderings of head_ keep a slot from being filled again before it has been read; a model in which no load
-// sees a store of the future cannot show that. And those of an idle look that has nothing to pair with: TakeNext, whose fiber comes
-// to the ring after it, and three of the four loads of Empty, which hang on the one of next_.
+// Two kinds survive. The orderings of head_ keep a slot from being filled again before it has been read; a model in
+// which no load sees a store of the future cannot show that. And those of an idle look that has nothing to pair with:
+// TakeNext, whose fiber comes to the ring after it, and three of the four loads of Empty, which hang on the one of
+// next_.
 TEST(RunQueueModel, WithoutAnyOtherOrderingOrWithoutACompareAndSwapItFails) {
   const std::set<std::string> expected = {
       "RunQueueOf<kSlots>::Empty: load seq_cst",       "RunQueueOf<kSlots>::Pop: cas acq_rel",

@@ -1,5 +1,5 @@
-// server/sync/channel.h and select.cc, the real ones with their real locks: a select does exactly one of its cases, no value is lost or
-// doubled, and nobody is left asleep, however its partners come.
+// server/sync/channel.h and select.cc, the real ones with their real locks: a select does exactly one of its cases, no
+// value is lost or doubled, and nobody is left asleep, however its partners come.
 #include "sync/select.h"
 
 #include <gtest/gtest.h>
@@ -173,7 +173,8 @@ Result ThreadSelects(const std::vector<Mutation>& mutations) {
   });
 }
 
-// The model's clock stands far before the one that a thread looks at, so this deadline has passed when the thread looks.
+// The model's clock stands far before the one that a thread looks at, so this deadline has passed when the thread
+// looks.
 Result ThreadGivesUp(const std::vector<Mutation>& mutations) {
   return Explore(For("select of a thread: receive a or a deadline | try to send a", 3, mutations), [](Scene& scene) {
     Channel<int> a;

@@ -158,7 +158,7 @@ TEST(Convert, EveryFieldOfASpecGoesToAClientAndBack) {
   job.spec = std::make_shared<JobSpec>(full);
   v1::Job out;
   Fill(job, View::kFull, &out);
-  // Of a job that is kept it is `deadline`, so no client ever reads it.
+  // A job that is kept has `deadline` instead, so no client ever reads it.
   EXPECT_FALSE(out.spec().has_deadline_after());
   out.mutable_spec()->mutable_deadline_after()->set_seconds(8);
 

@@ -1,7 +1,7 @@
 // A whole daemon but for its process: runtime, dispatcher and gRPC server on a port of its own, and a client's stubs.
 //
-// Kinds: "echo" returns its payload; "hold" runs until Release or its cancel; "talk" reports progress, logs its payload and then
-// holds; "fail" fails for good.
+// Kinds: "echo" returns its payload; "hold" runs until Release or its cancel; "talk" reports progress, logs its payload
+// and then holds; "fail" fails for good.
 #pragma once
 
 #include <grpcpp/grpcpp.h>

@@ -84,8 +84,9 @@ TEST(StreamSubmit, ABadItemIsAnAnswerAndTheStreamGoesOn) {
   EXPECT_TRUE(stream->Finish().ok());
 }
 
-// Writes `items` items of `payload_bytes` into a full, paused pool; returns once the server has stopped reading, with `waiting`
-// items un-answered, and has stayed so for a while of its own life; then lets the pool work and expects every answer.
+// Writes `items` items of `payload_bytes` into a full, paused pool; returns once the server has stopped reading, with
+// `waiting` items un-answered, and has stayed so for a while of its own life; then lets the pool work and expects every
+// answer.
 void ExpectAFullPoolStopsTheReader(int items, size_t payload_bytes, int64_t waiting) {
   Daemon d;
   d.Pause();

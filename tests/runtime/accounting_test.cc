@@ -158,7 +158,7 @@ void ReadUntilItWasSeen(Runtime& runtime, bool announced) {
     });
     done = true;
   });
-  // Sysmon looks at who sleeps only while others wait for a processor.
+  // Sysmon looks at sleeping fibers only while others wait for a processor.
   sync::WaitGroup others;
   for (int i = 0; i < Procs(); ++i) {
     others.Go([&] {

@@ -1,5 +1,5 @@
-// Misuse that no other file tests: each ends the process with a message that names the thing and the way out, or has a plain meaning.
-// The table of all misuses is in README.md.
+// Misuse that no other file tests: each ends the process with a message that names the thing and the way out, or has a
+// plain meaning. The table of all misuses is in README.md.
 #include <gtest/gtest.h>
 #include <pthread.h>
 #include <sys/resource.h>
@@ -193,7 +193,8 @@ TEST_F(BadUseDeathTest, AnExceptionThatLeavesAnyFiberEndsTheProcess) {
                "left a fiber after a wait");
 }
 
-// It unwinds the thread's stack down to the fiber's outermost frame, which lets nothing out. There is no exception to be named.
+// It unwinds the thread's stack down to the fiber's outermost frame, which lets nothing out. There is no exception to
+// be named.
 TEST_F(BadUseDeathTest, PthreadExitOnAFiberEndsTheProcess) {
 #if defined(__SANITIZE_THREAD__)
   const char* words = "ThreadSanitizer: CHECK failed";  // It wants to end its own notion of the thread first.
@@ -220,7 +221,8 @@ TEST_F(BadUseDeathTest, NotASingleThreadIsFatalWithTheWayOut) {
   EXPECT_DEATH(RunWithoutAddressSpace(), "cannot make a single thread for the runtime; raise the limit of threads");
 }
 
-// Every thread there may be sits in a call, and more fibers are ready. A plain thread waits for the message and then lets them go on.
+// Every thread there may be sits in a call, and more fibers are ready. A plain thread waits for the message and then
+// lets them go on.
 void BlockAllThreads() {
   int pipe_ends[2], err[2];
   if (pipe(pipe_ends) != 0 || pipe(err) != 0) _exit(1);

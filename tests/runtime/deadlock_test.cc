@@ -144,13 +144,14 @@ TEST_P(DeadlockDeathTest, CanBeSwitchedOff) {
       ExitedWithCode(5), "^$");
 }
 
-// ---- Who goes on behind the back of whoever looks for deadlocks -------------------------------------------------------------
+// ---- Who goes on behind the back of whoever looks for deadlocks
+// -------------------------------------------------------------
 
 enum class Wakes : uint8_t { kBlockingCall, kPlainThread };
 
-// Two fibers, of which `second` is looked at later than `first`. In between `first` is woken, by `second` coming out of a
-// blocking call or by a plain thread that ends at once, and gets into a blocking call of its own; `second` waits for it then.
-// So each is seen waiting for another one, while nothing is wrong.
+// Two fibers, of which `second` is looked at later than `first`. In between `first` is woken, by `second` coming out of
+// a blocking call or by a plain thread that ends at once, and gets into a blocking call of its own; `second` waits for
+// it then. So each is seen waiting for another one, while nothing is wrong.
 class BehindTheBack {
  public:
   BehindTheBack(Runtime& runtime, Wakes wakes) : runtime_(runtime), wakes_(wakes) {
@@ -168,7 +169,8 @@ class BehindTheBack {
         CurrentFiber() == first_ ? First() : Second();
       });
     }
-    // The housekeeper, which will be kept in BeforeLook, makes no machine then: there has to be one beside that which may poll.
+    // The housekeeper, which will be kept in BeforeLook, makes no machine then: there has to be one beside that which
+    // may poll.
     while (places[0] == nullptr || places[1] == nullptr || runtime_.Stats().machines_idle < 1) Yield();
     Fiber* earlier = nullptr;
     for (FiberWalk walk; Fiber* fiber = walk.Next();) {

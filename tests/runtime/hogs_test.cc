@@ -1,4 +1,5 @@
-// Who runs beside fibers that compute without an end, counted in turns of those and not in time. Hangs are caught by ctest's limit.
+// Who runs beside fibers that compute without an end, counted in turns of those and not in time. Hangs are caught by
+// ctest's limit.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -42,8 +43,8 @@ class BesideHogs : public test::OnAnyProcs {
   // What a fiber that comes before hogs may have to wait for: each processor ends a turn and begins another one.
   int64_t few() const { return 2 * GetParam() + 2; }
 
-  // How many turns of hogs end between `wake`, called on a plain thread, and the moment at which somebody says Here. The least of some
-  // rounds: the machine may pause between the two at any time.
+  // How many turns of hogs end between `wake`, called on a plain thread, and the moment at which somebody says Here.
+  // The least of some rounds: the machine may pause between the two at any time.
   int64_t TurnsUntilHere(
       Runtime& runtime, const std::function<void()>& wake, const std::function<void()>& ending = [] {}) {
     constexpr int kRounds = 8;
@@ -263,7 +264,8 @@ TEST_P(Hogs, GetTurnsBesideFibersThatOnlyYield) {
   ExpectTurnsBeside({}, [] { Yield(); });
 }
 
-// Each readies itself by way of a plain lock and a timer that is due: it never computes for long and is always back at once.
+// Each readies itself by way of a plain lock and a timer that is due: it never computes for long and is always back at
+// once.
 TEST_P(Hogs, GetTurnsBesideFibersThatAreAlwaysWokenAgain) {
   ExpectTurnsBeside({}, [] { SleepFor(std::chrono::nanoseconds(1)); });
 }

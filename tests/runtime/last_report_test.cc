@@ -1,4 +1,4 @@
-// Whatever ends the process on a fiber says which fiber it was and who called what: each kind once.
+// Whatever ends the process on a fiber says which fiber it was and shows its calls: each kind once.
 #include "runtime/last_report.h"
 
 #include <gtest/gtest.h>

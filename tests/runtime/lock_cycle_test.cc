@@ -1,4 +1,4 @@
-// Rings of locks, and who waits too long.
+// Rings of locks, and fibers that wait too long.
 #include "runtime/deadlock.h"
 
 #include <fcntl.h>

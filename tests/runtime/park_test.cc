@@ -89,12 +89,13 @@ TEST_P(Parking, ACommitThatSaysNoBesideReadyFibersLosesNobody) {
   });
 }
 
-// A function that waits keeps the place of errno, and the fiber may go on on another thread: in functions of their own. For TSan the
-// errno of a thread is one variable that several fibers write.
+// A function that waits keeps the place of errno, and the fiber may go on on another thread: in functions of their own.
+// For TSan the errno of a thread is one variable that several fibers write.
 [[gnu::noinline]] MR_NO_TSAN void SetErrno(int value) { errno = value; }
 [[gnu::noinline]] MR_NO_TSAN int Errno() { return errno; }
 
-// Whichever way a fiber is entered (from the machine's stack, from another fiber, for the first time), errno is its own.
+// Whichever way a fiber is entered (from the machine's stack, from another fiber, for the first time), errno is its
+// own.
 TEST_P(Parking, ErrnoStaysWithTheFiber) {
   Run([] {
     sync::WaitGroup done;
@@ -187,7 +188,8 @@ TEST(Lock, ExcludesThreadsAndFibersFromEachOther) {
   EXPECT_EQ(count, 6 * kEach);
 }
 
-// Two threads that take the lock again as soon as they have released it: whoever sleeps for it must still get it, again and again.
+// Two threads that take the lock again as soon as they have released it: whoever sleeps for it must still get it, again
+// and again.
 TEST(Lock, AWaiterIsNotStarvedByThreadsThatTakeItInALoop) {
   Lock lock;
   std::atomic<bool> stop{false};

@@ -64,8 +64,8 @@ class Zoo {
   pid_t pid_ = -1;
 };
 
-// ThreadSanitizer keeps a signal back until the thread it came to calls into the C library next; an idle machine, asleep in a futex of
-// ours, does not.
+// ThreadSanitizer keeps a signal back until the thread it came to calls into the C library next; an idle machine,
+// asleep in a futex of ours, does not.
 #if !defined(__SANITIZE_THREAD__)
 TEST(SigQuit, PrintsAllFibersAndTheProgramGoesOn) {
   Zoo zoo;

@@ -110,7 +110,8 @@ TEST(RunQueue, OwnerAndThievesTogetherSeeEachFiberOnce) {
   for (uintptr_t i = 1; i <= kFibers; ++i) ASSERT_EQ(seen[i].load(), 1) << "fiber " << i;
 }
 
-// Go's RunSchedLocalQueueEmptyTest: while one of two fibers goes from the slot to the ring, the queue must never look empty.
+// Go's RunSchedLocalQueueEmptyTest: while one of two fibers goes from the slot to the ring, the queue must never look
+// empty.
 TEST(RunQueue, NeverLooksEmptyWhileTheSlotIsDisplacedIntoTheRing) {
   for (int round = 0; round < 500; ++round) {
     RunQueue queue;

@@ -134,8 +134,8 @@ TEST(Scheduler, OnOneProcessorYieldingFibersTakeStrictTurns) {
   EXPECT_EQ(order, "cabcabcabcab");
 }
 
-// Two fibers that ready each other stay in the next slot for ever; only the look at the global queue every 61st slice lets the
-// fiber from outside in.
+// Two fibers that ready each other stay in the next slot for ever; only the look at the global queue every 61st slice
+// lets the fiber from outside in.
 TEST(Scheduler, APairThatReadiesEachOtherCannotStarveTheGlobalQueue) {
   Runtime runtime({.procs = 1});
   std::atomic<bool> outsider_ran{false};
@@ -163,7 +163,8 @@ TEST(Scheduler, APairThatReadiesEachOtherCannotStarveTheGlobalQueue) {
   });
 }
 
-// Go's TestGoroutineParallelism: N fibers hand a number round without ever yielding; it moves only if all N run at once.
+// Go's TestGoroutineParallelism: N fibers hand a number round without ever yielding; it moves only if all N run at
+// once.
 TEST_P(Scheduling, AsManyFibersRunAtTheSameTimeAsThereAreProcessors) {
   int procs = std::min(GetParam(), 4);
   for (int trial = 0; trial < 5; ++trial) {
@@ -198,7 +199,8 @@ TEST_P(Scheduling, AReadyFiberIsNeverLeftWhileAProcessorIsIdle) {
 }
 
 TEST_P(Scheduling, WakeUpsFromPlainThreadsAreNeverLost) {
-  // Each round all machines may be asleep when the thread readies the fiber: the idle protocol's race, a few thousand times.
+  // Each round all machines may be asleep when the thread readies the fiber: the idle protocol's race, a few thousand
+  // times.
   constexpr int kThreads = 3, kRounds = 500;
   Runtime runtime({.procs = GetParam()});
   runtime.Run([&] {
@@ -252,8 +254,8 @@ TEST_P(Scheduling, TheLastSpinnerSeesALatePush) {
   });
 }
 
-// The thread that wakes main for the last time may still be inside Ready when the runtime is gone and the next one stands in its
-// place.
+// The thread that wakes main for the last time may still be inside Ready when the runtime is gone and the next one
+// stands in its place.
 TEST_P(Scheduling, ARuntimeOutlivesThePlainThreadThatWokeItLast) {
   for (int i = 0; i < 300; ++i) {
     std::thread waker;
@@ -324,8 +326,8 @@ void AddFromAClosureOf(std::atomic<size_t>& sum) {
   while (sum == before) Yield();
 }
 
-// AddressSanitizer once took what the outermost frame of an earlier fiber had left for the bounds of the closure; of a large one it looks
-// at the first and the last bytes.
+// AddressSanitizer once took what the outermost frame of an earlier fiber had left for the bounds of the closure; of a
+// large one it looks at the first and the last bytes.
 TEST_P(Scheduling, AClosureMayLieWhereTheFrameOfAnEarlierFiberWas) {
   Run([&] {
     std::atomic<size_t> sum{0};

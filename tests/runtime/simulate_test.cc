@@ -102,7 +102,7 @@ struct Sale {
 };
 
 // Two customers and one seat. Each looks whether it is free, thinks it over and takes it; the second one has the longer
-// way. Only who comes `carefully` sees to it that nobody else looks meanwhile.
+// way. Only a fiber that comes `carefully` sees to it that nobody else looks meanwhile.
 Sale SellOneSeat(uint64_t seed, bool carefully) {
   Sale sale;
   std::mutex noting;  // Not held over anything that waits. No race is planted, only an order.

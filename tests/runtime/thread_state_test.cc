@@ -17,8 +17,8 @@ namespace {
 class ThreadState : public test::OnAnyProcs {};
 INSTANTIATE_TEST_SUITE_P(Procs, ThreadState, test::kAnyProcs);
 
-// The compiler may keep errno's address, which is another one after a switch: go through a function it cannot see into. For TSan a
-// thread's errno is shared by the fibers on that thread.
+// The compiler may keep errno's address, which is another one after a switch: go through a function it cannot see into.
+// For TSan a thread's errno is shared by the fibers on that thread.
 MR_NO_TSAN __attribute__((noinline)) void SetErrno(int value) {
   asm volatile("");
   errno = value;

@@ -236,7 +236,8 @@ TEST_P(Timers, FireBesideFibersThatNeverWait) {
   });
 }
 
-// The sleeper's timer belongs to a processor whose machine is stuck in a fiber that does not yield: another must fire it.
+// The sleeper's timer belongs to a processor whose machine is stuck in a fiber that does not yield: another must fire
+// it.
 TEST(Timer, OfABusyProcessorIsFiredByAnotherMachine) {
   for (int trial = 0; trial < 100; ++trial) {
     test::OnProcs(2, [] {

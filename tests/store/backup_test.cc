@@ -302,7 +302,8 @@ TEST_P(BackupFolder, OnAnotherFileSystemIsCopied) {
   fs::remove_all(other);
 }
 
-// ---- The thread that makes them ----------------------------------------------------------------------------------------------
+// ---- The thread that makes them
+// ----------------------------------------------------------------------------------------------
 
 // A checkpoint that ends when the test says so.
 class Held {

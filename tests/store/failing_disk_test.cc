@@ -104,7 +104,8 @@ class Work {
   Status said_;
 };
 
-// ---- At each call in turn --------------------------------------------------------------------------------------------------
+// ---- At each call in turn
+// --------------------------------------------------------------------------------------------------
 
 struct Sweep {
   const char* name;
@@ -117,13 +118,14 @@ struct Sweep {
 
 class FailingCalls : public testing::TestWithParam<Sweep> {};
 
-// The disk fails at its nth call, for each n until there is none any more, and is well again later: nothing acknowledged is lost,
-// nothing refused is there, and jobs are accepted again without help.
+// The disk fails at its nth call, for each n until there is none any more, and is well again later: nothing
+// acknowledged is lost, nothing refused is there, and jobs are accepted again without help.
 TEST_P(FailingCalls, LoseNothingAndAreWorkedThrough) {
   const Sweep& sweep = GetParam();
 #if defined(__SANITIZE_THREAD__)
-  // Slowed down so, RocksDB 7.8 now and then syncs a log in the background just when that fails, and stops the process at an assertion
-  // of its own when the same log is synced again (server/store/README.md, Open). The other builds run these.
+  // Slowed down so, RocksDB 7.8 now and then syncs a log in the background just when that fails, and stops the process
+  // at an assertion of its own when the same log is synced again (server/store/README.md, Open). The other builds run
+  // these.
   if (sweep.ops == FailingDisk::kSync) GTEST_SKIP() << "an assertion of RocksDB 7.8 may end the process";
 #endif
   int felt = 0;
@@ -169,7 +171,8 @@ INSTANTIATE_TEST_SUITE_P(, FailingCalls,
                                          Sweep{"ReadOnly", FailingDisk::kAll, EROFS, "", UINT64_MAX, 23}),
                          [](const auto& tested) { return tested.param.name; });
 
-// ---- What is told ----------------------------------------------------------------------------------------------------------
+// ---- What is told
+// ----------------------------------------------------------------------------------------------------------
 
 TEST(FailingDisk, EachErrorSaysWhatToDo) {
   TempFolder folder;
@@ -187,8 +190,8 @@ TEST(FailingDisk, EachErrorSaysWhatToDo) {
       {EACCES, "STORE_FAILED", "to the user"},      {EFBIG, "STORE_FAILED", "ulimit -f"},
   };
   for (const auto& each : kCases) {
-    // Only the log fails: a table that is still compacted after the store was opened again would otherwise feel the error
-    // first, and a background error would be counted in place of a write error.
+    // Only the log fails: a table that is still compacted after the store was opened again would otherwise feel the
+    // error first, and a background error would be counted in place of a write error.
     disk.Set({.ops = FailingDisk::kWrite, .error = each.error, .suffix = ".log"});
     for (int i = 0; i < 2; ++i) {
       EXPECT_FALSE(work.Submit(*journal));
@@ -226,7 +229,8 @@ TEST(FailingDisk, ATableThatCannotBeWrittenIsToldAlsoWhenNobodySubmits) {
   work.ExpectAll(*journal);
 }
 
-// ---- Real disks ------------------------------------------------------------------------------------------------------------
+// ---- Real disks
+// ------------------------------------------------------------------------------------------------------------
 
 TEST(SmallDisk, TheFirstFilesNeedRoom) {
   WithOwnMounts([] {
@@ -323,8 +327,8 @@ TEST(SmallDisk, BecomesReadOnlyAndWritableAgain) {
   });
 }
 
-// A file system with room on a device without: what was written is in the page cache, its fsync fails, and the kernel gives the pages
-// up as clean. Then they are dropped, so that only what is on the device can be read.
+// A file system with room on a device without: what was written is in the page cache, its fsync fails, and the kernel
+// gives the pages up as clean. Then they are dropped, so that only what is on the device can be read.
 TEST(ThinDisk, AnFsyncThatFailsForRealLosesNothing) {
   WithOwnMounts([] {
     SmallDisk device(size_t{24} << 20);
@@ -370,7 +374,8 @@ TEST(ThinDisk, AnFsyncThatFailsForRealLosesNothing) {
   });
 }
 
-// ---- Who may have the folder -----------------------------------------------------------------------------------------------
+// ---- Who may have the folder
+// -----------------------------------------------------------------------------------------------
 
 TEST(StoreFolder, StaysOursWhileTheDiskFails) {
   TempFolder folder;

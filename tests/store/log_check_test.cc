@@ -142,7 +142,8 @@ TEST(LogCheck, AHoleIsDamageWhereItWasSyncedAndTornWhereNot) {
   }
 }
 
-// What a loss of power may leave of a log that nobody synced: each page as it was at its last sync, or as it should be, up to some end.
+// What a loss of power may leave of a log that nobody synced: each page as it was at its last sync, or as it should be,
+// up to some end.
 TEST(LogCheck, PagesThatWereLostInAnUnsyncedLogAreTornWhateverTheyHit) {
   constexpr size_t kPage = 4096;
   for (size_t bytes : {10, 60, 700, 20'000}) {

@@ -1,5 +1,5 @@
-// Records that nobody wrote: an error, or a job whose bytes say the same again; never a crash, and never an allocation that the bytes
-// talked us into. The checksum would stop nearly all of them, so here it is made right.
+// Records that nobody wrote: an error, or a job whose bytes say the same again; never a crash, and never an allocation
+// that the bytes talked us into. The checksum would stop nearly all of them, so here it is made right.
 #define XXH_INLINE_ALL
 #include <gtest/gtest.h>
 #include <xxhash.h>
@@ -32,7 +32,7 @@ void Seal(Part part, const std::string& key, std::string* record) {
   memcpy(record->data() + 1, &checksum, sizeof(checksum));
 }
 
-// Of the body. Numbers that are the end of something are more interesting than others.
+// Changes the body. Numbers that are the end of something are more interesting than others.
 void Mutate(RandomRecords& random, const std::string& donor, std::string* record) {
   static constexpr std::string_view kNumbers[] = {
       {"\0", 1},
@@ -189,7 +189,7 @@ TEST(RecordFuzz, AMutatedEndedRecordIsAnErrorOrAnEnd) {
     JobRecord record = random.New();
     random.Ended(&record);
     EndedJob ended = EndedOf(record);
-    ended.bytes = static_cast<int64_t>(random.Number());  // Of any length.
+    ended.bytes = static_cast<int64_t>(random.Number());  // Any length.
     // Any 24 bytes are a key, and nothing else is.
     const std::string key = random.Chance() ? KeyOfEnded(ended) : random.Text(30);
     std::string bytes = EncodeEnded(ended);

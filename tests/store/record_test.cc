@@ -252,7 +252,8 @@ TEST(Record, ALaterVersionIsRefusedAsSuch) {
   EXPECT_EQ(DecodeJob(record.id, {spec, state}).status().reason(), "STORE_TOO_NEW");
 }
 
-// The bytes of each version, fixed for ever: a store that was written by an earlier build has to be read by a later one.
+// The bytes of each version, fixed for ever: a store that was written by an earlier build has to be read by a later
+// one.
 std::string Hex(const std::string& bytes) {
   std::string text;
   char two[3];

@@ -1,6 +1,6 @@
-// Random sequences of operations against a plain model of what must be remembered, on the real store, with a restart at every
-// step: in order, or from a copy that was made in the middle of it, as of a process that ends there (tests/crash kills real ones).
-// Before each life the store is verified. The seed is printed; MILLRACE_SEED replays.
+// Random sequences of operations against a plain model of what must be remembered, on the real store, with a restart at
+// every step: in order, or from a copy that was made in the middle of it, as of a process that ends there (tests/crash
+// kills real ones). Before each life the store is verified. The seed is printed; MILLRACE_SEED replays.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -106,7 +106,8 @@ class RestartModel {
     // A submit is answered after all that was noted before it.
     while (!Submit(d, /*delayed=*/true)) {
     }
-    // To copy the files one by one would make a folder that no crash leaves: the store makes and removes tables meanwhile.
+    // To copy the files one by one would make a folder that no crash leaves: the store makes and removes tables
+    // meanwhile.
     std::filesystem::remove_all(folder_ / "copy");
     const Status copied = journal.Checkpoint(folder_ / "copy");
     ASSERT_TRUE(copied.ok()) << copied.ToString();

@@ -19,8 +19,8 @@
 #include "tests/support/temp_folder.h"
 
 #if defined(__SANITIZE_THREAD__)
-// The system's RocksDB was not built for ThreadSanitizer, which therefore does not see how it orders a write on the commit thread before a
-// read on another, only the memcpy and memcmp on both sides.
+// The system's RocksDB was not built for ThreadSanitizer, which therefore does not see how it orders a write on the
+// commit thread before a read on another, only the memcpy and memcmp on both sides.
 extern "C" const char* __tsan_default_suppressions() { return "race:librocksdb.so\n"; }
 #endif
 
@@ -137,10 +137,11 @@ TEST(RocksDisk, RequestIdsOutliveTheirJobsUntilTheyAreDropped) {
   }
 }
 
-// ---- Death -----------------------------------------------------------------------------------------------------------------
+// ---- Death
+// -----------------------------------------------------------------------------------------------------------------
 
-// Run by the test below in a process of its own: accepts jobs, ends and retries some, and says on its standard output what it was
-// answered. Never ends by itself.
+// Run by the test below in a process of its own: accepts jobs, ends and retries some, and says on its standard output
+// what it was answered. Never ends by itself.
 TEST(RocksDiskChild, DISABLED_WritesUntilItIsKilled) {
   const char* folder = getenv("MILLRACE_STORE");
   ASSERT_NE(folder, nullptr);
@@ -226,7 +227,8 @@ TEST(RocksDisk, WhatWasAcknowledgedIsThereAfterKill9) {
   }
 }
 
-// ---- Who may open it -------------------------------------------------------------------------------------------------------
+// ---- Who may open it
+// -------------------------------------------------------------------------------------------------------
 
 TEST(RocksDisk, ASecondOneOnTheSameFolderIsRefused) {
   TempFolder folder;
@@ -245,10 +247,11 @@ TEST(RocksDisk, AFolderThatCannotBeWrittenIsAnError) {
   EXPECT_EQ(test::OpenJournal("/proc/millrace", {}).status().reason(), "STORE_FAILED");
 }
 
-// ---- Damage ----------------------------------------------------------------------------------------------------------------
+// ---- Damage
+// ----------------------------------------------------------------------------------------------------------------
 
-// Every file of a store, damaged in turn: either it opens and every job it gives is one that was written, as it was written, and
-// none is missing; or it says that it is damaged.
+// Every file of a store, damaged in turn: either it opens and every job it gives is one that was written, as it was
+// written, and none is missing; or it says that it is damaged.
 TEST(RocksDisk, ADamagedFileIsAnErrorOrMakesNoDifference) {
   TempFolder folder;
   RandomRecords random(7);
@@ -326,7 +329,8 @@ TEST(RocksDisk, ALostFileIsAnError) {
   EXPECT_FALSE(status.ok());
 }
 
-// ---- A disk without room ---------------------------------------------------------------------------------------------------
+// ---- A disk without room
+// ---------------------------------------------------------------------------------------------------
 
 // A limit on the size of files stands for the end of the disk: writes fail in the middle, at RocksDB's own doing.
 TEST(RocksDisk, WithoutRoomNothingAcknowledgedIsLost) {

@@ -1,5 +1,5 @@
-// A store whose files were hit at random: it says that it is damaged, or it has exactly the jobs that were acknowledged. Never a crash,
-// never a wrong job, never one that is missing without a word.
+// A store whose files were hit at random: it says that it is damaged, or it has exactly the jobs that were
+// acknowledged. Never a crash, never a wrong job, never one that is missing without a word.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -26,15 +26,15 @@ using test::WriteFile;
 // All that a store has to remember.
 struct Memory {
   std::map<JobId, std::string> jobs;
-  std::map<std::string, std::string> requests;  // Of jobs that have ended or are forgotten.
+  std::map<std::string, std::string> requests;  // Requests of jobs that have ended or are forgotten.
   bool operator==(const Memory&) const = default;
 };
 
 // What was on the disk after each acknowledged call.
 struct History {
   std::vector<Memory> states;
-  std::vector<size_t> begins;  // Of each: where the batch that made it begins, in the log that was the newest then.
-  size_t before_last = 0;      // Of the states: the one before the last call, which may be of several batches.
+  std::vector<size_t> begins;  // For each: where the batch that made it begins, in the log that was the newest then.
+  size_t before_last = 0;      // The state before the last call, which may have made several batches.
 
   // The newest moment at which it looked like this.
   std::optional<size_t> Find(const Memory& memory) const {
@@ -155,7 +155,7 @@ enum class Hit { kBits, kGarbage, kSwap, kHole, kCut, kRemove };
 constexpr int kHits = 6;
 constexpr size_t kSector = 512;
 
-// What was done, for the one who has to find out. `hole`: where its sector is, if there is one.
+// What was done, for whoever has to find out. `hole`: where its sector is, if there is one.
 std::string Strike(RandomRecords& random, Hit hit, const fs::path& file, size_t* hole) {
   std::string bytes = ReadFile(file);
   const size_t size = bytes.size();
@@ -237,7 +237,8 @@ void Fuzz(const RocksDiskOptions& options, int steps, int rounds) {
       continue;
     }
     ++earlier;
-    // Without its end the newest log is what it was some time before; nobody can tell the difference from a machine that stopped then.
+    // Without its end the newest log is what it was some time before; nobody can tell the difference from a machine
+    // that stopped then.
     if (name == newest_log && (hit == Hit::kCut || hit == Hit::kRemove)) continue;
     // Zeros in the last batch are what a machine that stopped in the middle of it leaves.
     if (name == newest_log && hit == Hit::kHole && *moment >= history.before_last) continue;

@@ -333,8 +333,8 @@ TEST_F(VerifyTest, NamesAJobToInspectAsUnreadable) {
   EXPECT_EQ(ReadJob(**store, jobs[3].id).status().reason(), "STORE_DAMAGED");
 }
 
-// Any byte of any file: a report that says damaged, or one that says sound and is right, since every job is as it was written. Never
-// anything else, and nothing on the disk changes.
+// Any byte of any file: a report that says damaged, or one that says sound and is right, since every job is as it was
+// written. Never anything else, and nothing on the disk changes.
 TEST_F(VerifyTest, AFlippedBitAnywhereIsFoundOrMakesNoDifference) {
   test::OpenJournal(Store(), {}).value().reset();  // What was in the log lies in tables.
   {

@@ -1,5 +1,6 @@
-// Programs that end in the middle of everything. What main leaves behind is dropped without destructors and its memory is never
-// given back, so each program runs in a child of its own; that child must end, and be able to allocate and print until then.
+// Programs that end in the middle of everything. What main leaves behind is dropped without destructors and its memory
+// is never given back, so each program runs in a child of its own; that child must end, and be able to allocate and
+// print until then.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -166,7 +167,8 @@ TEST_P(Ending, WhileHundredsOfThreadsAreStoppedOrBlocked) {
   });
 }
 
-// One fiber prints, which holds the stream's lock, and allocates under it; others hold malloc's. Some are stopped there.
+// One fiber prints, which holds the stream's lock, and allocates under it; others hold malloc's. Some are stopped
+// there.
 TEST_P(Ending, LeavesTheLocksOfTheLibrariesFree) {
   InChild([&] {
     static FILE* stream = fopen("/dev/null", "w");

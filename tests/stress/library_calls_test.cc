@@ -1,4 +1,5 @@
-// Calls into the C and C++ libraries by fibers that are stopped in the middle of them, with the library's locks in their hands.
+// Calls into the C and C++ libraries by fibers that are stopped in the middle of them, with the library's locks in
+// their hands.
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <netdb.h>

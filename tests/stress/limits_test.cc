@@ -157,8 +157,8 @@ TEST_P(Limits, WithoutSpareThreadsEverythingStillFinishes) {
       done.Go([&, i] {
         for (int k = 0; k < 10 || hits.Missing(); ++k) {
           Compute(20'000);
-          // While the only spare thread is always in somebody's call, no fiber can be stopped: on a busy machine, where a call
-          // takes as long as its thread waits for a processor, that may be for ever. So the calls end some time.
+          // While the only spare thread is always in somebody's call, no fiber can be stopped: on a busy machine, where
+          // a call takes as long as its thread waits for a processor, that may be for ever. So the calls end some time.
           if (k >= 20) {
             rt::Yield();
             continue;
@@ -235,7 +235,8 @@ TEST_P(Limits, AThousandCallsThatBlockAndComputeAfterwards) {
     done.Wait();
   });
   EXPECT_EQ(finished.load(), count);
-  // When the last one began, each of the others was in its call, and no more of them than there are processors held one.
+  // When the last one began, each of the others was in its call, and no more of them than there are processors held
+  // one.
   rt::RuntimeStats stats = runtime.Stats();
   EXPECT_GE(stats.switches_handoff + stats.switches_preempted, static_cast<uint64_t>(count - GetParam()));
 }

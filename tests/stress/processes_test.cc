@@ -1,8 +1,8 @@
 // Children and system calls, made by fibers that are stopped and lose their processor all the time.
 //
-// What users see of the preemption signal (runtime/README.md): its handler is installed with SA_RESTART, so read, write, wait, flock
-// and the like go on by themselves. The kernel restarts no nanosleep, poll, select or epoll_wait: these fail with EINTR, as they do
-// beside any signal handler, and their callers must look.
+// What users see of the preemption signal (runtime/README.md): its handler is installed with SA_RESTART, so read,
+// write, wait, flock and the like go on by themselves. The kernel restarts no nanosleep, poll, select or epoll_wait:
+// these fail with EINTR, as they do beside any signal handler, and their callers must look.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -67,7 +67,8 @@ TEST_P(SystemCallsUnderTorment, SpawnedChildrenRunAndEnd) {
   EXPECT_TRUE(HasNoChildren());
 }
 
-// A child that a fiber has forked has one thread, which goes on with the fiber's code and may use the libraries before it execs.
+// A child that a fiber has forked has one thread, which goes on with the fiber's code and may use the libraries before
+// it execs.
 TEST_P(SystemCallsUnderTorment, AForkedChildMayAllocateAndPrint) {
   Torment(2, [](int index, int round) {
     pid_t pid = fork();

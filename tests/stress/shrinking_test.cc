@@ -99,7 +99,8 @@ TEST(Sleepers, AreNotWokenByTheSignalInTheirNextCallEither) {
     stop = true;
     hog.Wait();
   });
-  // A signal may still meet a thread that is on its way into the kernel. Signalled whenever it had computed, it was one call in ten.
+  // A signal may still meet a thread that is on its way into the kernel. Signalled whenever it had computed, it was one
+  // call in ten.
   EXPECT_LE(interrupted, kCalls / 20);
 }
 

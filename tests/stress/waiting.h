@@ -1,10 +1,11 @@
-// Programs of fibers that wait for each other in every way there is, and know what must have come of it. waiting_test.cc stops
-// them and takes their processors at every step; simulated_test.cc runs them in orders drawn from seeds.
+// Programs of fibers that wait for each other in every way there is, and know what must have come of it.
+// waiting_test.cc stops them and takes their processors at every step; simulated_test.cc runs them in orders drawn from
+// seeds.
 //
-//   Shape   Called by kFibers fibers in rounds: `program(fiber, round)`; false: something went wrong. What the fibers share
-//           lives in the object.
-//   World   None: no plain thread, no system call (but see ShortLives), no clock but rt::Now. So a simulation of one is the
-//           same each time.
+//   Shape   Called by kFibers fibers in rounds: `program(fiber, round)`; false: something went wrong. What the fibers
+//           share lives in the object.
+//   World   None: no plain thread, no system call (but see ShortLives), no clock but rt::Now. So a simulation of one is
+//           the same each time.
 #pragma once
 
 #include <array>
@@ -212,8 +213,8 @@ struct ShortLives {
   }
 };
 
-// Everything at once: makers offer pieces over two channels until they have made all or are stopped, by somebody or by a
-// deadline; packers take from whichever channel has one. What was made is what is packed.
+// Everything at once: makers offer pieces over two channels until they have made all or are stopped, by somebody or by
+// a deadline; packers take from whichever channel has one. What was made is what is packed.
 struct Workshop {
   static constexpr int kFibers = 3;
 

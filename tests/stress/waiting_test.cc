@@ -1,4 +1,5 @@
-// Everything of sync/ and the timers, with the fibers stopped and their processors taken at every step of every protocol.
+// Everything of sync/ and the timers, with the fibers stopped and their processors taken at every step of every
+// protocol.
 #include "tests/stress/waiting.h"
 
 #include <gtest/gtest.h>

@@ -1,7 +1,8 @@
-// A disk that fails on demand: the system calls on the files below one folder, of this process and of the libraries in it, answer with an
-// error. failing_disk.cc stands before libc in the program that links it. As LD_PRELOAD it does the same for a daemon, at the word of a
-// file: MILLRACE_FAILING_DISK=FOLDER and MILLRACE_FAULTS=FILE, and in FILE, read at each call, "sync 5": every fsync fails with EIO.
-// Words: write, sync, change (making, renaming, cutting, and opening to write); a number of errno.h; none or no file: all is well.
+// A disk that fails on demand: the system calls on the files below one folder, of this process and of the libraries in
+// it, answer with an error. failing_disk.cc stands before libc in the program that links it. As LD_PRELOAD it does the
+// same for a daemon, at the word of a file: MILLRACE_FAILING_DISK=FOLDER and MILLRACE_FAULTS=FILE, and in FILE, read at
+// each call, "sync 5": every fsync fails with EIO. Words: write, sync, change (making, renaming, cutting, and opening
+// to write); a number of errno.h; none or no file: all is well.
 #pragma once
 
 #include <atomic>

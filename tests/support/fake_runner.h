@@ -1,11 +1,13 @@
-// FakeRunner: attempts that wait until the test says how they end. No clock, no sleeping: the test and the attempts meet.
+// FakeRunner: attempts that wait until the test says how they end. No clock, no sleeping: the test and the attempts
+// meet.
 //
 //   FakeRunner runner;
 //   ... submit "hold" ...
 //   auto attempt = runner.Next();            // parks until a worker has begun one
 //   attempt.Finish(AttemptOutcome::Succeeded("42"));
 //
-// Kinds: "hold" waits for the test, "noop" succeeds at once, "echo" returns its payload. More with AddKind, which behave as "hold".
+// Kinds: "hold" waits for the test, "noop" succeeds at once, "echo" returns its payload. More with AddKind, which
+// behave as "hold".
 #pragma once
 
 #include <memory>

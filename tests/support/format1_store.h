@@ -54,7 +54,7 @@ class BareStore {
   rocksdb::DB* db_ = nullptr;
 };
 
-// Of each three jobs one waits, one has ended, and one was retried after it had ended.
+// One job in three waits, one has ended, and one was retried after it had ended.
 struct Format1Store {
   std::map<JobId, dispatch::JobRecord> jobs;
   std::map<std::string, dispatch::SpentRequest> requests;  // As format 2 has them.

@@ -1,4 +1,5 @@
-// File systems of a test's own, without trace for the machine: the test runs once more, alone in a process with a mount namespace.
+// File systems of a test's own, without trace for the machine: the test runs once more, alone in a process with a mount
+// namespace.
 #pragma once
 
 #include <fcntl.h>

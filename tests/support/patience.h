@@ -1,8 +1,8 @@
 // Patience: how long a test tries for something that happens by chance, such as a signal at the right moment.
 //
-//   It ends when the test has had kLeastProcessorTime and kLeastTime in vain: then what it waits for does not happen any more, and
-//   the test fails. A machine that is busy with other work may not give it that much; after kMostTime the test gives up and says that
-//   it has shown nothing.
+//   It ends when the test has had kLeastProcessorTime and kLeastTime in vain: then what it waits for does not happen
+//   any more, and the test fails. A machine that is busy with other work may not give it that much; after kMostTime the
+//   test gives up and says that it has shown nothing.
 #pragma once
 
 #include <chrono>

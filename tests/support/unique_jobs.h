@@ -1,4 +1,4 @@
-// Submits with unique keys, for tests of who holds them.
+// Submits with unique keys, for tests of which job holds them.
 #pragma once
 
 #include <memory>

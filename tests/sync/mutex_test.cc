@@ -98,8 +98,8 @@ TEST_P(MutexTest, KnowsItsOwner) {
   });
 }
 
-// A fiber that takes the mutex again as soon as it has let it go, and holds it most of the time, does not keep another one out
-// for ever: after a millisecond of waiting the mutex is handed over.
+// A fiber that takes the mutex again as soon as it has let it go, and holds it most of the time, does not keep another
+// one out for ever: after a millisecond of waiting the mutex is handed over.
 TEST_P(MutexTest, AHogDoesNotStarveTheOthers) {
   Run([] {
     Mutex mutex;

@@ -67,8 +67,8 @@ TEST_P(PipelineTest, TheSieveFindsThePrimes) {
   });
 }
 
-// Power series as streams of coefficients; each operation is a fiber that asks for a coefficient only when asked for one. The
-// product runs both operands through splitters of unequal speed, as powser1 does.
+// Power series as streams of coefficients; each operation is a fiber that asks for a coefficient only when asked for
+// one. The product runs both operands through splitters of unequal speed, as powser1 does.
 class Series {
  public:
   explicit Series(Channel<Nothing>& stop) : stop_(stop) {}

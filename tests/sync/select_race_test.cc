@@ -1,5 +1,5 @@
-// Selects that cross each other. Mirrors TestNonblockSelectRace, TestSelfSelect, TestSelectStress and TestSelectDuplicateChannel of
-// Go's runtime/chan_test.go, and test/chan (select6, doubleselect).
+// Selects that cross each other. Mirrors TestNonblockSelectRace, TestSelfSelect, TestSelectStress and
+// TestSelectDuplicateChannel of Go's runtime/chan_test.go, and test/chan (select6, doubleselect).
 #include <malloc.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
-// One operation in every way a select can be written around it: with each kind of operand and function, alone or beside a
-// case that is never ready, with each kind of end. Go's test/chan/select5, whose generated program goes through the shapes
-// of its grammar.
+// One operation in every way a select can be written around it: with each kind of operand and function, alone or beside
+// a case that is never ready, with each kind of end. Go's test/chan/select5, whose generated program goes through the
+// shapes of its grammar.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -91,8 +91,8 @@ auto SendTo(Operand operand, Channel<int>& channel, Rest&&... rest) {
   }
 }
 
-// A way to write the operation. `value` is what there is to send, or to receive (nullopt: the channel is closed); `right`:
-// what its function was told was right.
+// A way to write the operation. `value` is what there is to send, or to receive (nullopt: the channel is closed);
+// `right`: what its function was told was right.
 struct Writing {
   const char* name;
   std::function<size_t(const Shape&, Operand, Channel<int>&, std::optional<int> value, bool* right)> run;

@@ -1,5 +1,5 @@
-// Which case a select chooses, when it waits, and misuse; many at once are in select_race_test.cc, the ways to write one in
-// select_shapes_test.cc. Mirrors Go's test/chan (select3, select4, select7, nonblock) and the fairness tests of
+// Which case a select chooses, when it waits, and misuse; many at once are in select_race_test.cc, the ways to write
+// one in select_shapes_test.cc. Mirrors Go's test/chan (select3, select4, select7, nonblock) and the fairness tests of
 // runtime/chan_test.go.
 #include "sync/select.h"
 

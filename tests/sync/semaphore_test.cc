@@ -73,7 +73,8 @@ TEST_P(SemaphoreTest, OneReleaseMayServeSeveral) {
   });
 }
 
-// A permit that is released while somebody waits belongs to the one who waits, not to whoever comes first (Go: TestSemaHandoff).
+// A permit that is released while somebody waits belongs to the one who waits, not to whoever comes first (Go:
+// TestSemaHandoff).
 TEST_P(SemaphoreTest, AReleaseIsHandedToTheOneThatWaits) {
   Run([] {
     for (int i = 0; i < 100; ++i) {

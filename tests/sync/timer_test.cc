@@ -1,5 +1,5 @@
-// Mirrors Go's time/sleep_test.go and time/tick_test.go. Where it matters when something comes, in a simulation, whose clock jumps
-// from timer to timer.
+// Mirrors Go's time/sleep_test.go and time/tick_test.go. Where it matters when something comes, in a simulation, whose
+// clock jumps from timer to timer.
 #include "sync/timer.h"
 
 #include <atomic>

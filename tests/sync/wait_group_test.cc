@@ -150,9 +150,9 @@ TEST_F(WaitGroupDeathTest, ReuseBeforeWaitHasReturnedIsFatal) {
                "fatal error: sync: WaitGroup is reused before previous Wait has returned");
 }
 
-// Add is caught between the count's coming to zero and the release of those who wait, which are some instructions of the
-// last Done. One fiber does nothing but such Dones and is stopped by signals all the time, sooner or later in there; the
-// other one then adds to that very group, and takes it back at once, before anybody could call it reuse.
+// Add is caught between the count's coming to zero and the release of those who wait, which are some instructions of
+// the last Done. One fiber does nothing but such Dones and is stopped by signals all the time, sooner or later in
+// there; the other one then adds to that very group, and takes it back at once, before anybody could call it reuse.
 [[noreturn]] void AddWhileTheLastDoneIsStopped() {
   rt::Runtime runtime({.procs = 1});
   test::Tormentor tormentor(runtime, {.pause_max = std::chrono::microseconds(50), .takes = false});

@@ -209,7 +209,7 @@ TEST(HostileClient, HoldsNoMoreThanAShareOfMemoryByNotReadingItsAnswers) {
     // What it does not read beyond the first byte stays where it is.
     while (!unread.back().HasBytes() && !unread.back().IsCut()) std::this_thread::yield();
   }
-  // The oldest of them are cut to make room for who reads.
+  // The oldest of them are cut to make room for clients that read.
   while (!Ask(*server, "GET", "/big").ends_with("xxxx")) std::this_thread::yield();
 }
 

@@ -106,8 +106,8 @@ int64_t ResidentBytes() {
   return resident_pages * 4096;
 }
 
-// A million parked fibers: bytes of resident memory each, page tables not included. One iteration: used stacks would not be
-// counted again.
+// A million parked fibers: bytes of resident memory each, page tables not included. One iteration: used stacks would
+// not be counted again.
 MR_BENCHMARK_WITH(park_1m, ->Iterations(1)) {
   constexpr int kFibers = 1'000'000;
   for (auto _ : state) {

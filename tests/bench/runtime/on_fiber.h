@@ -1,5 +1,5 @@
-// Runs a benchmark's body on the main fiber of a runtime with as many processors as MILLRACE_PROCS says, else as the machine has.
-// Results are wall time: a fiber moves between threads, so CPU time of "the" thread means nothing.
+// Runs a benchmark's body on the main fiber of a runtime with as many processors as MILLRACE_PROCS says, else as the
+// machine has. Results are wall time: a fiber moves between threads, so CPU time of "the" thread means nothing.
 #pragma once
 
 #include <benchmark/benchmark.h>

@@ -20,8 +20,8 @@ using Clock = std::chrono::steady_clock;
 
 double Micros(Nanos duration) { return static_cast<double>(duration.count()) / 1e3; }
 
-// A ticker of 1 ms beside one fiber per processor that computes and never calls the runtime: how late is each tick? A tick that
-// is due while another is served late counts as late too.
+// A ticker of 1 ms beside one fiber per processor that computes and never calls the runtime: how late is each tick? A
+// tick that is due while another is served late counts as late too.
 MR_BENCHMARK_WITH(preempt_wake, ->Iterations(1)) {
   constexpr int kTicks = 2000;
   const int procs = static_cast<int>(state.counters["procs"]);
@@ -67,8 +67,8 @@ std::vector<Pipe> OpenPipes(benchmark::State& state, size_t count) {
   return pipes;
 }
 
-// A thousand fibers that each block their thread in a read, without a word to the runtime, and a pair that plays ping-pong beside
-// them: time of a round trip, and from the start of the first fiber until the pair has finished.
+// A thousand fibers that each block their thread in a read, without a word to the runtime, and a pair that plays
+// ping-pong beside them: time of a round trip, and from the start of the first fiber until the pair has finished.
 MR_BENCHMARK_WITH(blocking_1000, ->Iterations(1)) {
   constexpr int kBlocked = 1000, kRoundTrips = 100'000;
   std::vector<Pipe> pipes = OpenPipes(state, kBlocked);

@@ -1,5 +1,5 @@
-// Atomic<T>: what std::atomic<T> is in a program of the model (std_atomic.h). As large as T, like the original. Outside of Explore it
-// is a plain variable.
+// Atomic<T>: what std::atomic<T> is in a program of the model (std_atomic.h). As large as T, like the original. Outside
+// of Explore it is a plain variable.
 #pragma once
 
 #include <atomic>
@@ -29,7 +29,8 @@ void Fence(std::memory_order order, const Where& where = Where::current());
 // Spinning: goes on when something has changed of what this thread looked at.
 void Relax(const Where& where = Where::current());
 
-// Sleeps while the variable at `address` is `expected`. Compares with the newest value: the kernel compares under its lock.
+// Sleeps while the variable at `address` is `expected`. Compares with the newest value: the kernel compares under its
+// lock.
 void FutexWait(const void* address, uint64_t expected, const Where& where);
 // Wakes up to `count` of those who wait; which ones is tried in all ways. The variable may be gone.
 void FutexWake(const void* address, int count, const Where& where);

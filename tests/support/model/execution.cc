@@ -45,7 +45,8 @@ Execution::Execution(const Options& options) : options_(options) {
   threads_[0]->name = "body";
 }
 
-// ---- Threads ----------------------------------------------------------------------------------------------------------------------
+// ---- Threads
+// ----------------------------------------------------------------------------------------------------------------------
 
 ThreadRecord& Execution::NewThread() {
   if (used_ == kThreadsMax) Fail("too many threads");
@@ -180,7 +181,8 @@ void Execution::Resume(void* fiber) {
   Fail("Ready of something that is no fiber");
 }
 
-// ---- Steps ------------------------------------------------------------------------------------------------------------------------
+// ---- Steps
+// ------------------------------------------------------------------------------------------------------------------------
 
 bool Execution::HasFault(const Op& op, Fault fault) const {
   for (const Mutation& mutation : options_.mutations) {
@@ -256,7 +258,8 @@ bool Execution::SpinsOut() {
   return true;
 }
 
-// ---- Decisions --------------------------------------------------------------------------------------------------------------------
+// ---- Decisions
+// --------------------------------------------------------------------------------------------------------------------
 
 uint32_t Execution::Enabled() const {
   uint32_t enabled = 0, spinning = 0;
@@ -283,7 +286,7 @@ bool Execution::Independent(const ThreadRecord& one, const ThreadRecord& other) 
   return a.kind == OpKind::kLoad && b.kind == OpKind::kLoad && !sequential;
 }
 
-// The index of who goes on; kNobody when the run is over, for whatever reason.
+// The index of the thread that goes on; kNobody when the run is over, for whatever reason.
 size_t Execution::PickNext() {
   if (!failure_.empty()) return kNobody;
   uint32_t enabled = Enabled();
@@ -367,7 +370,8 @@ void Execution::Fail(const std::string& what) {
   throw Abandoned();
 }
 
-// ---- The search -------------------------------------------------------------------------------------------------------------------
+// ---- The search
+// -------------------------------------------------------------------------------------------------------------------
 
 void Execution::RunOnce(const std::function<void(Scene&)>& body) {
   memory_.Reset(options_.outdated_reads);

@@ -1,5 +1,5 @@
-// Execution: the inside of Explore. The threads of one run of the body as coroutines, the decision who goes on at each operation, and
-// the search through these decisions. Also the door for the model's atomics, futexes and fibers.
+// Execution: the inside of Explore. The threads of one run of the body as coroutines, the decision which one goes on at
+// each operation, and the search through these decisions. Also the door for the model's atomics, futexes and fibers.
 #pragma once
 
 #include <cstdint>
@@ -145,7 +145,7 @@ class Execution {
   int seconds_ = 0;
   uint32_t steps_ = 0;
   bool pruned_ = false;
-  std::string schedule_;  // Of this run.
+  std::string schedule_;  // The schedule of this run.
   std::string failure_;
   std::vector<Event> events_;
   std::set<std::tuple<const char*, uint32_t, uint32_t, OpKind>> noted_;

@@ -1,19 +1,20 @@
-// Memory: what the atomics of one explored execution hold, and what each thread may see of it. An operational C++20 memory model by
-// views, after Kang et al., "A Promising Semantics" (POPL 2017), without promises.
+// Memory: what the atomics of one explored execution hold, and what each thread may see of it. An operational C++20
+// memory model by views, after Kang et al., "A Promising Semantics" (POPL 2017), without promises.
 //
-//   A variable is the list of all values it was ever given, in the order of the stores. A thread may read any of them that is not
-//   older than what it has seen of that variable. Reading one with acquire that was written with release takes over the writer's
-//   view; a relaxed read does so at the next acquire fence. Read-modify-writes and compare-and-swaps that succeed read the newest
-//   one, and continue the release sequence of what they read. seq_cst fences hand one common view on; seq_cst loads and stores do
-//   so for their own variable.
+//   A variable is the list of all values it was ever given, in the order of the stores. A thread may read any of them
+//   that is not older than what it has seen of that variable. Reading one with acquire that was written with release
+//   takes over the writer's view; a relaxed read does so at the next acquire fence. Read-modify-writes and
+//   compare-and-swaps that succeed read the newest one, and continue the release sequence of what they read. seq_cst
+//   fences hand one common view on; seq_cst loads and stores do so for their own variable.
 //
-//   Sees       A missing store-load fence (both sides read old values), a missing acquire or release, a lost update, use of a
-//              variable before it is published or after it is destroyed, a race on plain data kept in a Plain<T>.
+//   Sees       A missing store-load fence (both sides read old values), a missing acquire or release, a lost update,
+//              use of a variable before it is published or after it is destroyed, a race on plain data kept in a
+//              Plain<T>.
 //   More than  everything x86 can do: total store order is the part of this in which all is acquire and release.
-//   Less than  all that C++ allows: no load is satisfied by a store that comes later in the program ("out of thin air", load
-//              buffering), stores to one variable take effect in the order of execution, a weak compare-and-swap does not fail
-//              spuriously, and a thread reads one outdated value a bounded number of times in a row, because stores become visible
-//              in finite time.
+//   Less than  all that C++ allows: no load is satisfied by a store that comes later in the program ("out of thin air",
+//              load buffering), stores to one variable take effect in the order of execution, a weak compare-and-swap
+//              does not fail spuriously, and a thread reads one outdated value a bounded number of times in a row,
+//              because stores become visible in finite time.
 #pragma once
 
 #include <array>
@@ -40,7 +41,7 @@ struct View {
 // What one thread knows.
 struct Knowledge {
   View now;
-  View acquired;  // Of relaxed reads; taken over at an acquire fence.
+  View acquired;  // What relaxed reads have seen; taken over at an acquire fence.
   View released;  // At the last release fence; goes with relaxed stores.
   std::array<uint8_t, kLocationsMax> outdated_reads{};
   std::array<uint16_t, kLocationsMax> read_since_relax{};  // Position of the message plus one; 0: not read.

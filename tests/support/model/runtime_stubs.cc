@@ -1,6 +1,6 @@
-// The runtime below Park and Ready, as the model has it: a fiber is a thread of the model, and what its machine does after the fiber
-// has left its stack (ParkCommit) is another, so that a fiber may be resumed while its commit still runs. Everything above, from
-// park.cc on, is the real code.
+// The runtime below Park and Ready, as the model has it: a fiber is a thread of the model, and what its machine does
+// after the fiber has left its stack (ParkCommit) is another, so that a fiber may be resumed while its commit still
+// runs. Everything above, from park.cc on, is the real code.
 #include <chrono>
 #include <cstdarg>
 #include <cstdio>

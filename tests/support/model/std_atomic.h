@@ -1,6 +1,7 @@
-// Included by the compiler before the first line of each source of a model program (-include): from here on std::atomic is
-// model::Atomic. That is how the sources of server/ get under the model checker without a line changed, and with everything they
-// will use tomorrow. The standard headers that have atomics of their own come first and keep the real one.
+// Included by the compiler before the first line of each source of a model program (-include): from here on std::atomic
+// is model::Atomic. That is how the sources of server/ get under the model checker without a line changed, and with
+// everything they will use tomorrow. The standard headers that have atomics of their own come first and keep the real
+// one.
 #pragma once
 
 #include <gtest/gtest.h>

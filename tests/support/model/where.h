@@ -1,5 +1,5 @@
-// Where: the place in the source of an operation. std::source_location, or as much of it as clang-tidy 14, which reads the sources but
-// runs nothing, can be given.
+// Where: the place in the source of an operation. std::source_location, or as much of it as clang-tidy 14, which reads
+// the sources but runs nothing, can be given.
 #pragma once
 
 #include <cstdint>
