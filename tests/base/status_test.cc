@@ -53,7 +53,7 @@ TEST(Result, IsAValueOrTheReasonThereIsNone) {
   EXPECT_FALSE(bad.ok());
   EXPECT_EQ(bad.status().reason(), "NO_SEVEN");
   EXPECT_DEATH(bad.value(), "the value of a failed Result was used: NOT_FOUND NO_SEVEN");
-  EXPECT_DEATH(Result<int>{OkStatus()}, "without a value");
+  EXPECT_DEATH((void)Result<int>{OkStatus()}, "without a value");
 }
 
 TEST(Result, PassesErrorsUpwards) {

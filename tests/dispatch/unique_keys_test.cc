@@ -277,7 +277,7 @@ void Lives(const std::vector<std::function<void(DispatchFixture&)>>& bodies) {
 }
 
 TEST(UniqueRestart, WhoHeldAKeyHoldsIt) {
-  JobId waiting, running, started;
+  JobId waiting, running;
   Lives({[&](DispatchFixture& d) {
            running = d.Submit(Unique("running"));
            FakeRunner::Held first = d.runner.Next();

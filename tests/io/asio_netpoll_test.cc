@@ -103,7 +103,7 @@ TEST_P(AsioNetpollerTest, ItWatchesAsLongAsAFiberWaits) {
 
 // I/O goes on while other fibers keep all processors busy.
 TEST_P(AsioNetpollerTest, ItIsNotLostWhenAllProcessorsAreBusy) {
-  Run([this] {
+  Run([] {
     SocketPair pair;
     std::atomic<bool> stop{false};
     sync::WaitGroup busy;

@@ -44,7 +44,7 @@ INSTANTIATE_TEST_SUITE_P(Procs, EchoExample, test::kAnyProcs);
 
 TEST_P(EchoExample, EchoesToSeveralClientsAtOnce) {
   static constexpr int kClients = 20;
-  Run([this] {
+  Run([] {
     PipePair errors = MakePipe().value();
     pid_t server = Start(GetParam(), errors.writer.fd());
     errors.writer.Close();

@@ -118,7 +118,7 @@ void MoreReadersThanProcessors(int procs) {
 }
 
 TEST_P(BlockingCall, UnannouncedDoesNotStopTheOthers) {
-  Run([this] { MoreReadersThanProcessors(GetParam()); });
+  Run([] { MoreReadersThanProcessors(GetParam()); });
 }
 
 // As in a container whose seccomp profile knows no membarrier(2).
@@ -141,14 +141,14 @@ TEST_P(BlockingCall, UnannouncedDoesNotStopTheOthersWithoutMembarrierEither) {
       {
         ForbidMembarrier();
         EXPECT_FALSE(ProcessBarrier());
-        Runtime({.procs = GetParam()}).Run([this] { MoreReadersThanProcessors(GetParam()); });
+        Runtime({.procs = GetParam()}).Run([] { MoreReadersThanProcessors(GetParam()); });
         exit(testing::Test::HasFailure() ? 1 : 0);
       },
       testing::ExitedWithCode(0), "");
 }
 
 TEST_P(BlockingCall, AFiberThatComputesAfterwardsStillSharesTheProcessors) {
-  Run([this] {
+  Run([] {
     std::atomic<bool> stop{false};
     const int count = GetParam() + 1;
     std::vector<Pipe> pipes(static_cast<size_t>(count));

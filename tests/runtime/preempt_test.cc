@@ -56,7 +56,7 @@ class Hogs {
 };
 
 TEST_P(Preemption, AFiberThatSpinsWithoutAnyCallDoesNotStopTheOthers) {
-  Run([this] {
+  Run([] {
     Hogs hogs(GetParam());
     // Each needs a processor that a hog has.
     for (int i = 0; i < 20; ++i) Yield();
@@ -66,7 +66,7 @@ TEST_P(Preemption, AFiberThatSpinsWithoutAnyCallDoesNotStopTheOthers) {
 
 // As Boost.Coroutine, a JIT or an interpreter does it.
 TEST_P(Preemption, AFiberThatSpinsOnAStackThatALibraryHasMadeDoesNotStopTheOthers) {
-  Run([this] {
+  Run([] {
     static std::atomic<bool> stop, begun;
     stop = false;
     sync::WaitGroup hogs;
@@ -101,7 +101,7 @@ TEST_P(Preemption, AFiberThatSpinsOnAStackThatALibraryHasMadeDoesNotStopTheOther
 }
 
 TEST_P(Preemption, TimersFireBesideFibersThatSpin) {
-  Run([this] {
+  Run([] {
     Hogs hogs(GetParam());
     for (int i = 0; i < 20; ++i) SleepFor(milliseconds(1));
     hogs.Stop();
@@ -109,7 +109,7 @@ TEST_P(Preemption, TimersFireBesideFibersThatSpin) {
 }
 
 TEST_P(Preemption, AStoppedFiberGoesOnWhereItWasWithItsRegistersAndErrno) {
-  Run([this] {
+  Run([] {
     std::atomic<int> running{0};
     std::atomic<int> wrong{0};
     sync::WaitGroup hogs;

@@ -103,7 +103,7 @@ TEST_P(SleepingThreads, HogsAreStoppedAlsoWhenNoDescriptorIsToBeHad) {
   GTEST_SKIP() << "UBSan takes every object for a wrong one where it can open no pipe to probe memory with";
 #endif
   NoDescriptors none;
-  Run([this] {
+  Run([] {
     std::atomic<bool> stop{false};
     sync::WaitGroup hogs;
     for (int i = 0; i < GetParam(); ++i) {

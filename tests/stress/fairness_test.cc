@@ -27,11 +27,11 @@ class Fairness : public OnAnyProcs {
 };
 INSTANTIATE_TEST_SUITE_P(Procs, Fairness, kAnyProcs);
 
-__attribute__((noipa)) uint64_t CallHeavy(uint64_t n) { return n < 2 ? n : CallHeavy(n - 1) + CallHeavy(n - 2); }
+MILLRACE_OPAQUE uint64_t CallHeavy(uint64_t n) { return n < 2 ? n : CallHeavy(n - 1) + CallHeavy(n - 2); }
 
 // Go: TestPreemption, TestAsyncPreempt: loops with calls, without, and empty ones.
 TEST_P(Fairness, LoopsOfEveryKindAreStopped) {
-  Run([this] {
+  Run([] {
     std::atomic<bool> stop{false};
     sync::WaitGroup hogs;
     for (int i = 0; i < GetParam() + 1; ++i) {
@@ -56,7 +56,7 @@ TEST_P(Fairness, LoopsOfEveryKindAreStopped) {
 
 // Go: TestGoroutineParallelism: fibers that can only finish together, because each waits for the others without giving way.
 TEST_P(Fairness, SpinnersThatWaitForEachOtherAllGetOn) {
-  Run([this] {
+  Run([] {
     const int count = 2 * GetParam();
     for (int round = 0; round < 3; ++round) {
       std::atomic<int> turn{0};
@@ -77,7 +77,7 @@ TEST_P(Fairness, SpinnersThatWaitForEachOtherAllGetOn) {
 
 // Go: TestYieldProgress, with all kinds of neighbours.
 TEST_P(Fairness, WhoYieldsGetsOnBesideHogs) {
-  Run([this] {
+  Run([] {
     std::atomic<bool> stop{false};
     std::atomic<int> yields{0};
     sync::WaitGroup all;
@@ -128,7 +128,7 @@ TEST_P(Fairness, APairThatHogsAndAPairThatDoesNotBothGetOn) {
 
 // Go: TestTimerFairness: timers are not starved by fibers that keep each other busy over channels.
 TEST_P(Fairness, TimersFireBesideAChannelThatIsNeverQuiet) {
-  Run([this] {
+  Run([] {
     sync::Channel<int> busy;
     std::atomic<bool> stop{false};
     sync::WaitGroup all;
@@ -158,7 +158,7 @@ TEST_P(Fairness, TimersFireBesideAChannelThatIsNeverQuiet) {
 
 // Go: TestTimerFairness2: nor by fibers in a loop of short system calls.
 TEST_P(Fairness, TimersFireBesideLoopsOfSystemCalls) {
-  Run([this] {
+  Run([] {
     std::atomic<bool> stop{false};
     sync::WaitGroup callers;
     for (int i = 0; i < GetParam() + 1; ++i) {

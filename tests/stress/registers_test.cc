@@ -104,8 +104,8 @@ TEST_P(StateUnderTorment, FloatingPointModesBelongToTheFiber) {
 }
 
 // Behind calls: a function that waits may not use errno before and after, since the compiler keeps its address (runtime/README.md).
-__attribute__((noipa)) void SetErrno(int value) { errno = value; }
-__attribute__((noipa)) int GetErrno() { return errno; }
+MILLRACE_OPAQUE void SetErrno(int value) { errno = value; }
+MILLRACE_OPAQUE int GetErrno() { return errno; }
 
 TEST_P(StateUnderTorment, ErrnoStaysWithItsFiber) {
   if (!rt::kPreemptionWorks) GTEST_SKIP() << "for ThreadSanitizer fibers are threads, and may not share a thread-local";
@@ -124,7 +124,7 @@ TEST_P(StateUnderTorment, ErrnoStaysWithItsFiber) {
 }
 
 thread_local int64_t slot = 0;
-__attribute__((noipa)) int64_t* SlotOfThisThread() { return &slot; }
+MILLRACE_OPAQUE int64_t* SlotOfThisThread() { return &slot; }
 
 // A fiber changes its thread only where it waits. Go: TestGetgThreadSwitch for what the runtime itself knows.
 TEST_P(StateUnderTorment, BetweenTwoWaitsAFiberStaysOnItsThreadAndKnowsWhoItIs) {

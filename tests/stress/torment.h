@@ -15,6 +15,13 @@
 #include "tests/support/patience.h"
 #include "tests/support/tormentor.h"
 
+// A function of which its callers know nothing: neither what it does nor what it returned the last time.
+#ifdef __clang__
+#define MILLRACE_OPAQUE __attribute__((noinline, optnone))
+#else
+#define MILLRACE_OPAQUE __attribute__((noipa))
+#endif
+
 namespace millrace::test {
 
 inline void Compute(int loops) {

@@ -86,7 +86,7 @@ TEST_P(ChannelValuesTest, AMoveThatYieldsHoldsUpNobodyAndKeepsTheOrder) {
       Channel<Restless> channel(capacity);
       WaitGroup senders;
       for (int sender = 0; sender < 4; ++sender) {
-        senders.Go([&channel, sender, kEach] {
+        senders.Go([&channel, sender] {
           for (int i = 0; i < kEach; ++i) channel.Send(Restless(sender * kEach + i));
         });
       }
