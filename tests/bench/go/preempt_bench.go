@@ -1,4 +1,5 @@
-// What others do not suffer from fibers that never wait, or that block their thread; the twin of runtime/preempt_bench.cc.
+// What others do not suffer from fibers that never wait, or that block their thread; the twin of
+// runtime/preempt_bench.cc.
 package main
 
 import (
