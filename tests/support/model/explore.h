@@ -2,8 +2,7 @@
 // one that fails. A stateless model checker in the manner of CHESS, Relacy and loom.
 //
 //   model::Result result = model::Explore({.name = "two increments"}, [](model::Scene& scene) {
-//     std::atomic<int> n{0};                                   // In this program std::atomic is model::Atomic
-//                                                              (std_atomic.h).
+//     std::atomic<int> n{0};                                   // Here std::atomic is model::Atomic (std_atomic.h).
 //     scene.Thread("one", [&] { n.store(n.load() + 1); });
 //     scene.Thread("two", [&] { n.store(n.load() + 1); });
 //     scene.Run();
