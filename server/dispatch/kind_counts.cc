@@ -17,8 +17,11 @@ void KindCounts::Renew(const Runner& runner) {
 }
 
 KindCounts::Counts& KindCounts::Of(const KindOptions& kind) {
+  if (&kind == newest_) return *newest_counts_;
   auto known = by_options_.find(&kind);
-  return known != by_options_.end() ? *known->second : Add(kind);
+  newest_counts_ = known != by_options_.end() ? known->second : &Add(kind);
+  newest_ = &kind;
+  return *newest_counts_;
 }
 
 KindCounts::Counts& KindCounts::Add(const KindOptions& kind) {

@@ -50,6 +50,9 @@ class KindCounts {
   const Runner* runner_;
   std::map<std::string, Counts> by_name_;                       // Owns them.
   std::unordered_map<const KindOptions*, Counts*> by_options_;  // To find one without comparing names.
+  // The one that was asked for last: an attempt asks three times, and most pools run one kind.
+  const KindOptions* newest_ = nullptr;
+  Counts* newest_counts_ = nullptr;
 };
 
 }  // namespace millrace::dispatch

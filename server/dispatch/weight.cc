@@ -41,7 +41,7 @@ int64_t SpecWeight(const JobSpec& spec) {
 }  // namespace
 
 int64_t TextWeight(const std::string& text) {
-  static const size_t kInPlace = std::string().capacity();
+  constexpr size_t kInPlace = std::string().capacity();
   return text.capacity() <= kInPlace ? 0 : static_cast<int64_t>(text.capacity()) + 1 + kAllocated;
 }
 
