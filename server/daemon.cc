@@ -82,7 +82,13 @@ class Daemon {
         runtime_(config.runtime),
         process_host_({.adopt = true, .mark = mark_.text()}),
         exec_(process_host_),
-        dispatcher_({runtime_, clock_, store_->journal(), {&native_, &exec_}, store_->pool_memory()}, config.jobs),
+        dispatcher_({runtime_,
+                     clock_,
+                     store_->journal(),
+                     {&native_, &exec_},
+                     store_->pool_memory(),
+                     [this](const Status& status) { LoseStore(status); }},
+                    config.jobs),
         collector_({.dispatch = [this] { return dispatcher_.Stats(); },
                     .runtime = [this] { return runtime_.Stats(); },
                     .calls = &calls_,
@@ -100,7 +106,9 @@ class Daemon {
     }
     LogStarted();
     AwaitSignal();
-    return Stop(config_.drain_timeout);
+    if (!store_lost_.load()) return Stop(config_.drain_timeout);
+    Stop(Nanos(0));  // What ends from now on cannot be written down.
+    return kExitStoreLost;
   }
 
  private:
@@ -164,6 +172,7 @@ class Daemon {
     if (!ok) return;
     drain_.Wait(rt::WaitReason::kExternal);
     report_ = dispatcher_.Stop(grace_);
+    drained_.store(true);
     signals_.Wake();
     end_.Wait(rt::WaitReason::kExternal);
   }
@@ -210,6 +219,7 @@ class Daemon {
   void AwaitSignal() {
     for (;;) {
       int signal = signals_.Wait();
+      if (signal == 0) return;  // LoseStore
       if (signal == SIGHUP) {
         LogWarning("SIGHUP: this version does not reload its configuration; restart it instead");
         continue;
@@ -222,6 +232,13 @@ class Daemon {
     }
   }
 
+  // On any thread.
+  void LoseStore(const Status& status) {
+    LogError("%s; this daemon ends", status.message().c_str());
+    store_lost_.store(true);
+    signals_.Wake();
+  }
+
   // In the order that rpc/server.h asks for: health, dispatcher, gRPC. Also what is left of a start that failed.
   int Stop(Nanos grace) {
     draining_.store(true);
@@ -229,8 +246,9 @@ class Daemon {
     if (dispatching_) {
       grace_ = grace;
       drain_.Wake();
-      for (int signal; (signal = signals_.Wait()) != 0;) {
-        if (signal == SIGHUP) continue;
+      while (!drained_.load()) {
+        const int signal = signals_.Wait();
+        if (signal == 0 || signal == SIGHUP) continue;
         LogError("SIG%s again: ended before the drain was over", sigabbrev_np(signal));
         FlushLog(kLastWordsPatience);
         // No destructors: they would wait for what we were told not to wait for.
@@ -275,6 +293,8 @@ class Daemon {
   std::thread fibers_;
   bool dispatching_ = false;
   std::atomic<bool> draining_{false};
+  std::atomic<bool> drained_{false};  // The dispatcher has stopped.
+  std::atomic<bool> store_lost_{false};
   // Between Stop and the main fiber: Stop writes grace_ before drain_ is woken, the fiber report_ before it wakes
   // signals_.
   rt::Parker drain_, end_;

@@ -17,6 +17,7 @@ namespace millrace {
 inline constexpr int kExitDrained = 0;
 inline constexpr int kExitCutShort = 1;    // A second signal while draining.
 inline constexpr int kExitNotStarted = 2;  // The log's last line says why.
+inline constexpr int kExitStoreLost = 3;   // Another daemon owns the store by now.
 
 // For the log at the end: whoever reads it may have stopped reading.
 inline constexpr std::chrono::milliseconds kLastWordsPatience{1000};

@@ -1,7 +1,6 @@
 #include "dispatch/admission.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <utility>
 
@@ -44,21 +43,6 @@ Status Admission::OfItem(const Status& status, size_t index) {
   if (!status.field().empty()) whole = std::move(whole).Field(item + "." + status.field());
   return whole;
 }
-
-// The journal has yet to commit a submission. Deletes itself.
-class AcceptCommit final : public Journal::Waiter {
- public:
-  AcceptCommit(Core& core, Submission& submission) : core_(core), submission_(submission) {}
-  void OnCommitted(const Status& status) override {
-    std::unique_ptr<AcceptCommit> self(this);
-    Turn turn(core_);
-    core_.admission.Committed(submission_, status, turn);
-  }
-
- private:
-  Core& core_;
-  Submission& submission_;
-};
 
 // ---- Before the lock -------------------------------------------------------------------------------------------------------
 
@@ -267,10 +251,8 @@ Status Admission::ShuttingDown() {
 // ---- Acceptance ------------------------------------------------------------------------------------------------------------
 
 void Admission::Accept(Submission& submission, Turn& turn) {
-  std::array<const JobRecord*, 1> one{};
-  std::vector<const JobRecord*> many;
-  if (submission.jobs_.size() > 1) many.reserve(submission.jobs_.size());
-  size_t count = 0;
+  // A part of its own: it may be refused, and what else this Turn writes may not.
+  core_.commits.ClosePart();
   for (size_t i = 0; i < submission.jobs_.size(); ++i) {
     const auto& job = submission.jobs_[i];
     if (!job) continue;
@@ -283,17 +265,15 @@ void Admission::Accept(Submission& submission, Turn& turn) {
     }
     core_.table.Insert(job->id, job);
     submission.acks[i].id = job->id;
-    one[0] = &record;
-    if (submission.jobs_.size() > 1) many.push_back(&record);
-    ++count;
+    core_.commits.batch.Accept(record);
   }
-  std::span<const JobRecord* const> records(submission.jobs_.size() > 1 ? many.data() : one.data(), count);
-  if (records.empty()) return Committed(submission, OkStatus(), turn);
-  AcceptCommit* commit = core_.commits_at_once ? nullptr : new AcceptCommit(core_, submission);
-  if (std::optional<Status> status = core_.journal.Append(records, Journal::Accepting::kYes, commit)) {
-    delete commit;
-    Committed(submission, *status, turn);
-  }
+  if (!core_.commits.batch.open()) return Committed(submission, OkStatus(), turn);
+  core_.commits.Then<&Admission::AcceptCommitted>(submission);
+  core_.commits.ClosePart();
+}
+
+void Admission::AcceptCommitted(Core& core, Submission& submission, uint64_t, const Status& status, Turn& turn) {
+  core.admission.Committed(submission, status, turn);
 }
 
 void Admission::Committed(Submission& submission, const Status& status, Turn& turn) {

@@ -56,8 +56,6 @@ class Admission {
   Gate& commit_gate() { return commit_gate_; }
 
  private:
-  friend class AcceptCommit;
-
   // What to do with a submission now: accept it (everything is reserved), refuse it, or let it wait.
   struct Decision {
     Status refusal;        // Whatever on_full says.
@@ -93,6 +91,7 @@ class Admission {
   void GiveBackPlaces(Submission& submission);
   void Accept(Submission& submission, Turn& turn);
   void Committed(Submission& submission, const Status& status, Turn& turn);
+  static void AcceptCommitted(Core& core, Submission& submission, uint64_t, const Status& status, Turn& turn);
   void Refuse(Submission& submission, SubmitResult result, Status status, Turn& turn);
   // RESOURCE_EXHAUSTED, for those that do not wait. Not made for those that do: they may be looked at often.
   Status FullStatus(const Decision& decision, Turn& turn);

@@ -19,28 +19,12 @@ uint64_t SeedFrom(const DispatcherOptions& options, const Clock& clock) {
 
 }  // namespace
 
-// The journal has yet to commit how a job ended. Deletes itself.
-class EndCommit final : public Journal::Waiter {
- public:
-  EndCommit(Core& core, JobEntry& job) : core_(core), job_(job) {}
-  void OnCommitted(const Status& status) override {
-    MR_CHECK(status.ok(), "the journal gave up a job it had accepted: %s", status.ToString().c_str());
-    std::unique_ptr<EndCommit> self(this);
-    Turn turn(core_);
-    --job_.pool->unsettled_jobs;
-    core_.CompleteEnd(job_, turn);
-  }
-
- private:
-  Core& core_;
-  JobEntry& job_;  // In the table until then.
-};
-
 Core::Core(Dispatcher::Dependencies dependencies, const DispatcherOptions& chosen)
     : runtime(dependencies.runtime),
       clock(dependencies.clock),
       journal(dependencies.journal),
       pool_memory(dependencies.pool_memory),
+      store_lost_door(std::move(dependencies.store_lost)),
       commits_at_once(dependencies.journal.CommitsAtOnce()),
       can_evict(dependencies.journal.KeepsUnfinished()),
       runners(std::move(dependencies.runners)),
@@ -49,6 +33,7 @@ Core::Core(Dispatcher::Dependencies dependencies, const DispatcherOptions& chose
                 {.age = chosen.finished_age_min}),
       request_ids(chosen.request_ids_bytes_max),
       admission(*this),
+      commits(*this),
       events(chosen.events_kept, static_cast<uint64_t>(clock.Wall().time_since_epoch().count())),
       ids(clock),
       options_(chosen),
@@ -99,10 +84,10 @@ void Core::Move(JobEntry& job, JobState to, const Claim& by) {
   if (UniqueKeys::Matters(from, to)) unique_keys.Moved(job.id, *job.record().spec, from, to);
 }
 
-std::optional<Status> Core::Append(JobEntry& job, Journal::Waiter* waiter) {
-  job.hot->newest_commit = waiter;
-  const JobRecord* record = &job.record();
-  return journal.Append(std::span(&record, 1), Journal::Accepting::kNo, waiter);
+void Core::Write(JobEntry& job) {
+  job.hot->newest_part = commits.number();
+  job.hot->evict_then = false;
+  commits.batch.Change(job.record());
 }
 
 void Core::Announce(const JobEntry& job, std::string_view error, Turn& turn) {
@@ -257,8 +242,19 @@ void Core::StartAttempt(JobEntry& job, Worker& worker, Turn& turn) {
   worker.attempt.Begin(job, turn.mono());
   job.hot->attempt = &worker.attempt;
   Announce(job, {}, turn);
-  worker.awaits_start = !Append(job, commits_at_once ? nullptr : worker.start_commit.get()).has_value();
-  if (!worker.awaits_start) ArmRunTimeout(job, turn);
+  Write(job);
+  worker.awaits_start = true;
+  commits.Then<&Core::StartCommitted>(job, job.life.claim.token);
+}
+
+void Core::StartCommitted(Core& core, JobEntry& job, uint64_t token, const Status& status, Turn& turn) {
+  // Its end is committed after its start, so the job is still there; but it may have been handed back without one.
+  if (!status.ok() || job.life.claim.token != token || job.state() != JobState::kRunning) return;
+  Worker& worker = job.hot->attempt->worker();
+  if (!std::exchange(worker.awaits_start, false)) return;
+  core.StopIfLate(job, turn);
+  core.ArmRunTimeout(job, turn);
+  turn.Wake(&worker);
 }
 
 void Core::ArmRunTimeout(JobEntry& job, Turn& turn) {
@@ -340,11 +336,11 @@ AttemptResult Core::Conclude(JobEntry& job, const Claim& by, AttemptFacts facts,
   if (verdict.next == JobState::kScheduled) {
     record.due = Later(turn.wall(), verdict.delay);
     Arm(&job.due, Alarm::Purpose::kDue, Later(turn.mono(), verdict.delay), turn);
-    AppendWaiting(job, nullptr, turn);
+    WriteWaiting(job, nullptr, turn);
     Announce(job, record.error, turn);
     KeepOrEvict(job, turn);
   } else {
-    AppendWaiting(job, nullptr, turn);
+    WriteWaiting(job, nullptr, turn);
     Enqueue(job, turn);
   }
   return verdict.result;
@@ -376,14 +372,17 @@ void Core::End(JobEntry& job, JobState state, const Claim& by, std::string error
   record.due.reset();
   RememberOutput(*job.hot);
   Charge(job, HotWeight(record), turn);  // With result and log, until its end is committed.
-  auto commit = commits_at_once ? nullptr : std::make_unique<EndCommit>(*this, job);
-  job.hot->newest_commit = commit.get();
-  if (!journal.End(job.shared_record(), commit.get())) {
-    ++job.pool->unsettled_jobs;
-    commit.release();  // It deletes itself when it is called.
-    return;
-  }
-  CompleteEnd(job, turn);
+  job.hot->newest_part = commits.number();
+  commits.batch.End(job.shared_record());
+  commits.Then<&Core::EndCommitted>(job);
+  ++job.pool->unsettled_jobs;
+}
+
+void Core::EndCommitted(Core& core, JobEntry& job, uint64_t, const Status& status, Turn& turn) {
+  // Not committed: nobody is told that it has ended. Another daemon owns it now, and runs it again.
+  if (!status.ok()) return;
+  --job.pool->unsettled_jobs;
+  core.CompleteEnd(job, turn);
 }
 
 void Core::CompleteEnd(JobEntry& job, Turn& turn) {
@@ -413,19 +412,17 @@ void Core::CompleteEnd(JobEntry& job, Turn& turn) {
 
 void Core::Forget(const Retention::Kept& kept, Turn& turn) {
   --jobs[static_cast<size_t>(kept.job.state)];
-  if (kept.request_id == nullptr) {
-    turn.Free(journal.Forget(kept.job, nullptr));
-    return;
-  }
+  if (kept.request_id == nullptr) return commits.batch.Forget(kept.job, std::nullopt);
   request_ids.JobForgotten(*kept.request_id, turn.mono());
-  const SpentRequest spent{.request_id = *kept.request_id,
-                           .job = kept.job.id,
-                           .fingerprint = request_ids.Find(*kept.request_id)->fingerprint,
-                           .final_state = kept.job.state,
-                           .until = turn.wall() + RequestIds::kKeptAfter};
-  turn.Free(journal.Forget(kept.job, &spent));
+  commits.batch.Forget(kept.job, SpentRequest{.request_id = *kept.request_id,
+                                              .job = kept.job.id,
+                                              .fingerprint = request_ids.Find(*kept.request_id)->fingerprint,
+                                              .final_state = kept.job.state,
+                                              .until = turn.wall() + RequestIds::kKeptAfter});
   // One comes and, where there is no room, one goes.
-  if (std::optional<std::string> gone = request_ids.PopExpired(turn.mono())) journal.DropRequest(*gone);
+  if (std::optional<std::string> gone = request_ids.PopExpired(turn.mono())) {
+    commits.batch.DropRequest(*std::move(gone));
+  }
   WakeBy(request_ids.Next(), turn);
 }
 

@@ -23,6 +23,7 @@
 #include "base/published.h"
 #include "dispatch/admission.h"
 #include "dispatch/alarms.h"
+#include "dispatch/commits.h"
 #include "dispatch/dispatcher.h"
 #include "dispatch/event_log.h"
 #include "dispatch/id_table.h"
@@ -41,8 +42,6 @@
 
 namespace millrace::dispatch {
 
-class StartCommit;
-
 class Core {
  public:
   Core(Dispatcher::Dependencies dependencies, const DispatcherOptions& options);
@@ -53,8 +52,9 @@ class Core {
   Clock& clock;
   Journal& journal;
   PoolMemory* const pool_memory;
-  const bool commits_at_once;
-  const bool can_evict;  // The journal has the jobs that wait, so they may go cold.
+  const std::function<void(const Status&)> store_lost_door;
+  const bool commits_at_once;  // So nobody ever sees a job whose end is not committed.
+  const bool can_evict;        // The journal has the jobs that wait, so they may go cold.
   std::vector<Runner*> runners;
   // What live output holds. Not under the lock; shared, as the journal may hold a job longer than we are there.
   const std::shared_ptr<std::atomic<int64_t>> live_bytes = std::make_shared<std::atomic<int64_t>>(0);
@@ -78,14 +78,16 @@ class Core {
   RequestIds request_ids;
   UniqueKeys unique_keys;
   Admission admission;
+  Commits commits;
   std::array<int64_t, kJobStates> jobs{};  // By state.
   uint64_t revivals = 0;                   // Jobs that had ended and were retried.
   bool draining = false;
+  bool store_lost = false;
   bool kinds_replaced = false;  // So a job looks for its kind again when it starts.
   PoolWishes wishes;            // Of pools, as they were kept last or are being kept now.
   uint64_t wishes_version = 0;
   int64_t ended_while_draining = 0, released = 0;  // Attempts, for the report of Stop.
-  std::vector<std::unique_ptr<StartCommit>> abandoned_starts;
+  uint64_t turns = 0, worker_wakes = 0;            // Since the start; benchmarks and tests count what a job costs.
 
   EventLog events;
   IdGenerator ids;
@@ -174,18 +176,25 @@ class Core {
   // ---- Pools
   void ServeIdleWorkers(Pool& pool, Turn& turn);  // After a resume or a resize: workers take what is queued.
   void SetWorkers(Pool& pool, int wanted, Turn& turn);
+  // New jobs are refused from now on, and no worker takes another one.
+  void StopServing(Turn& turn);
+  // The store belongs to another daemon by now. What was written and is not committed is lost to us, and nobody is told of it.
+  void LoseStore(const Status& status, Turn& turn);
   void RunWorker(Pool& pool, int number);  // Starts its fiber. Without the lock.
   void EndSurplusWorkers(Pool& pool, Turn& turn);
   void CheckDrained(Pool& pool, Turn& turn);
 
  private:
-  friend class EndCommit;
-  friend class EvictCommit;
   // The one door to job/lifecycle's Transition: counts states as well.
   void Move(JobEntry& job, JobState to, const Claim& by);
-  std::optional<Status> Append(JobEntry& job, Journal::Waiter* waiter);
-  // Of a job that waits again, perhaps having ended before; where it is too much, it goes cold once that is committed.
-  void AppendWaiting(JobEntry& job, const EndedJob* was, Turn& turn);
+  // The job's record is written down with what this Turn writes.
+  void Write(JobEntry& job);
+  // So is that of a job that waits again, which had ended before if `was` is given.
+  void WriteWaiting(JobEntry& job, const EndedJob* was, Turn& turn);
+  // What follows from commits.
+  static void StartCommitted(Core& core, JobEntry& job, uint64_t token, const Status& status, Turn& turn);
+  static void WaitingCommitted(Core& core, JobEntry& job, uint64_t part, const Status& status, Turn& turn);
+  static void EndCommitted(Core& core, JobEntry& job, uint64_t, const Status& status, Turn& turn);
   bool MustEvict(const JobEntry& job) const;
   void Evict(JobEntry& job, Turn& turn);
   void Uncount(JobEntry& job);

@@ -18,36 +18,11 @@ bool Waits(JobState state) { return state == JobState::kScheduled || state == Jo
 
 }  // namespace
 
-// A job that is to go cold once the journal has committed what must be known of it. Deletes itself.
-class EvictCommit final : public Journal::Waiter {
- public:
-  EvictCommit(Core& core, const JobId& id) : core_(core), id_(id) {}
-  void OnCommitted(const Status& status) override {
-    MR_CHECK(status.ok(), "the journal gave up a job it had accepted: %s", status.ToString().c_str());
-    std::unique_ptr<EvictCommit> self(this);
-    Turn turn(core_);
-    JobEntry* job = core_.table.Find(id_);
-    // Otherwise something newer was written meanwhile.
-    if (job != nullptr && job->hot && job->hot->newest_commit == this) core_.Evict(*job, turn);
-  }
-
- private:
-  Core& core_;
-  const JobId id_;
-};
-
-void Core::AppendWaiting(JobEntry& job, const EndedJob* was, Turn& turn) {
+void Core::WriteWaiting(JobEntry& job, const EndedJob* was, Turn& turn) {
   Charge(job, HotWeight(job.record()), turn);
-  EvictCommit* evict = nullptr;
-  if (MustEvict(job)) {
-    RememberOutput(*job.hot);
-    if (!commits_at_once) evict = new EvictCommit(*this, job.id);
-  }
-  job.hot->newest_commit = evict;
-  const JobRecord* record = &job.record();
-  std::optional<Status> status = was != nullptr ? journal.Revive(*record, *was, evict)
-                                                : journal.Append(std::span(&record, 1), Journal::Accepting::kNo, evict);
-  MR_CHECK(status.has_value() == commits_at_once, "the journal does not answer as it said");
+  if (was == nullptr) return Write(job);
+  job.hot->newest_part = commits.number();
+  commits.batch.Revive(job.record(), *was);
 }
 
 bool Core::MustEvict(const JobEntry& job) const {
@@ -55,10 +30,24 @@ bool Core::MustEvict(const JobEntry& job) const {
 }
 
 void Core::KeepOrEvict(JobEntry& job, Turn& turn) {
-  if (!can_evict || !job.hot || !Waits(job.state()) || job.counted || job.hot->newest_commit != nullptr) return;
-  if (MustEvict(job)) return Evict(job, turn);
+  if (!can_evict || !job.hot || !Waits(job.state()) || job.counted || job.hot->evict_then) return;
+  if (MustEvict(job)) {
+    if (job.hot->newest_part <= commits.committed()) return Evict(job, turn);
+    // What is to be known of it then is still to be written down, with what this Turn writes.
+    if (job.hot->newest_part == commits.number()) {
+      RememberOutput(*job.hot);
+      job.hot->evict_then = true;
+      commits.Then<&Core::WaitingCommitted>(job, job.hot->newest_part);
+      return;
+    }
+  }
   job.counted = true;
   waiting_hot_ += job.held;
+}
+
+void Core::WaitingCommitted(Core& core, JobEntry& job, uint64_t part, const Status& status, Turn& turn) {
+  // Otherwise something newer was written meanwhile.
+  if (status.ok() && job.hot && job.hot->evict_then && job.hot->newest_part == part) core.Evict(job, turn);
 }
 
 void Core::Uncount(JobEntry& job) {

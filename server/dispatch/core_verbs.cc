@@ -42,7 +42,7 @@ Status Core::Cancel(JobEntry& job, const std::string& reason, Turn& turn) {
   const std::string error = reason.empty() ? "cancelled" : "cancelled: " + reason;
   if (job.state() == JobState::kRunning) {
     job.record().cancel_requested = true;
-    Append(job, nullptr);
+    Write(job);
     StopAttempt(job, kStopCancel, Cancelled("CANCEL_REQUESTED", error), turn);
     return OkStatus();
   }
@@ -79,7 +79,7 @@ Status Core::Retry(JobEntry& job, std::shared_ptr<HotJob>* hot, Turn& turn) {
   alarms.Disarm(&job.due);
   job.record().due.reset();
   Move(job, JobState::kQueued, job.life.claim);
-  AppendWaiting(job, nullptr, turn);
+  WriteWaiting(job, nullptr, turn);
   Enqueue(job, turn);
   return OkStatus();
 }
@@ -109,7 +109,7 @@ Status Core::Retry(const JobRecord& ended, std::shared_ptr<HotJob>* hot, Turn& t
   record.cancel_requested = false;
   record.deadline_waived = record.spec->deadline && *record.spec->deadline <= turn.wall();
   Move(job, JobState::kQueued, job.life.claim);
-  AppendWaiting(job, &kept->job, turn);
+  WriteWaiting(job, &kept->job, turn);
   ArmDeadline(job, record, turn);
   Enqueue(job, turn);
   return OkStatus();
@@ -143,7 +143,7 @@ bool Core::RunOneDue(std::vector<LateJob>* late, Turn& turn) {
   Alarm* alarm = alarms.PopDue(turn.mono(), turn.wall());
   if (alarm == nullptr) {
     if (std::optional<std::string> expired = request_ids.PopExpired(turn.mono())) {
-      journal.DropRequest(*expired);
+      commits.batch.DropRequest(*std::move(expired));
       return true;
     }
     std::optional<Retention::Kept> old = retention.PopTrimmed(turn.mono());
@@ -234,6 +234,24 @@ void Core::EndSurplusWorkers(Pool& pool, Turn& turn) {
     --pool.workers_alive;
     turn.Wake(worker);
   }
+}
+
+void Core::StopServing(Turn& turn) {
+  draining = true;
+  const Status refusal = Admission::ShuttingDown();
+  admission.RefuseWaiting(admission.process_gate(), refusal, turn);
+  admission.RefuseWaiting(admission.commit_gate(), refusal, turn);
+  for (const auto& [name, pool] : pools.All()) {
+    admission.RefuseWaiting(pool->gate, refusal, turn);
+    pool->stopping = true;
+    EndSurplusWorkers(*pool, turn);
+  }
+}
+
+void Core::LoseStore(const Status& status, Turn& turn) {
+  if (std::exchange(store_lost, true)) return;
+  StopServing(turn);
+  turn.TellStoreLost(status);
 }
 
 void Core::CheckDrained(Pool& pool, Turn& turn) {

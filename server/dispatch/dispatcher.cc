@@ -167,15 +167,7 @@ MonoTime Dispatcher::RunDue() {
 Dispatcher::DrainReport Dispatcher::Stop(Nanos grace) {
   {
     Turn turn(*core_);
-    core_->draining = true;
-    const Status refusal = Admission::ShuttingDown();
-    core_->admission.RefuseWaiting(core_->admission.process_gate(), refusal, turn);
-    core_->admission.RefuseWaiting(core_->admission.commit_gate(), refusal, turn);
-    for (const auto& [name, pool] : core_->pools.All()) {
-      core_->admission.RefuseWaiting(pool->gate, refusal, turn);
-      pool->stopping = true;
-      core_->EndSurplusWorkers(*pool, turn);
-    }
+    core_->StopServing(turn);
   }
   // A fiber waits for the workers, this one for that fiber or the end of the grace.
   sync::CancelSource workers_ended;
@@ -228,6 +220,8 @@ DispatchStats Dispatcher::Stats() const {
     stats.waiting_bytes = core_->admission.waiting_bytes();
     stats.unknown_pool = core_->admission.unknown_pool();
     stats.draining = core_->draining;
+    stats.turns = core_->turns;
+    stats.worker_wakes = core_->worker_wakes;
   }
   stats.durability = core_->journal.durability();
   stats.journal = core_->journal.Stats();

@@ -42,8 +42,9 @@ namespace millrace::dispatch {
 
 class Core;
 class Gate;
-class VerbCommit;
+class Commit;
 struct JobEntry;
+class Turn;
 
 enum class OnFull : uint8_t { kReject, kWait };
 
@@ -116,8 +117,7 @@ class VerbCall {
 
  private:
   friend class Dispatcher;
-  friend class VerbCommit;
-  VerbCommit* commit_ = nullptr;  // What it waits for.
+  Commit* commit_ = nullptr;  // What it waits for.
 };
 
 class JobWaiter {
@@ -191,6 +191,9 @@ class Dispatcher {
     Journal& journal;
     std::vector<Runner*> runners;
     PoolMemory* pool_memory = nullptr;  // nullptr: each life begins with every pool active.
+    // Called once, on any thread and without a lock, when the journal says that another daemon owns the store by now
+    // (kNotOwner). The dispatcher accepts and starts nothing from then on; whoever runs it calls Stop. May be empty.
+    std::function<void(const Status&)> store_lost = {};
   };
 
   Dispatcher(Dependencies dependencies, DispatcherOptions options);
@@ -289,7 +292,9 @@ class Dispatcher {
   void LogMissingPools() const;
   void RecallWishes();
   Status KeepWishes() const;
+  // Answers once all that the verb found and changed is committed.
   void Settle(VerbCall* call, Status status);
+  static void VerbCommitted(Core&, VerbCall& call, uint64_t, const Status& status, Turn& turn);
   template <typename Verb>
   void DoAll(const Filter& filter, bool count_only, VerbCall* call, Verb verb);
   template <typename Change>

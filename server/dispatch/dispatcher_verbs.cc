@@ -75,41 +75,23 @@ bool TellsOfAJob(const Status& status) {
 
 }  // namespace
 
-// The journal has yet to commit what a verb has found and changed. Deletes itself.
-class VerbCommit final : public Journal::Waiter {
- public:
-  VerbCommit(Core& core, VerbCall* call) : core_(core), call_(call) {}
-  void OnCommitted(const Status& status) override {
-    MR_CHECK(status.ok(), "the journal gave up changes of jobs it had accepted: %s", status.ToString().c_str());
-    std::unique_ptr<VerbCommit> self(this);
-    {
-      Turn turn(core_);
-      if (call_ == nullptr) return;
-      call_->commit_ = nullptr;
-    }
-    call_->Done();
-  }
-  // In a Turn.
-  void Leave() { std::exchange(call_, nullptr)->commit_ = nullptr; }
-
- private:
-  Core& core_;
-  VerbCall* call_;  // nullptr: it was abandoned.
-};
-
 void Dispatcher::Settle(VerbCall* call, Status status) {
-  const bool wait = !core_->commits_at_once && TellsOfAJob(status);
   call->status = std::move(status);
-  if (!wait) return call->Done();
+  if (!TellsOfAJob(call->status)) return call->Done();
   Turn turn(*core_);
-  call->commit_ = new VerbCommit(*core_, call);
-  core_->journal.Flush(call->commit_);
+  call->commit_ = core_->commits.Then<&Dispatcher::VerbCommitted>(*call);
+}
+
+void Dispatcher::VerbCommitted(Core&, VerbCall& call, uint64_t, const Status& status, Turn& turn) {
+  call.commit_ = nullptr;
+  if (!status.ok()) call.status = status;
+  turn.Answer(&call);
 }
 
 bool Dispatcher::Abandon(VerbCall* call) {
   Turn turn(*core_);
   if (call->commit_ == nullptr) return false;
-  call->commit_->Leave();
+  Commits::Leave(*std::exchange(call->commit_, nullptr), call);
   return true;
 }
 

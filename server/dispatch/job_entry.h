@@ -29,9 +29,10 @@ struct HotJob {
   JobRecord record;  // `life` is the entry's.
   // What clients see instead of `record`, while the journal has yet to commit how the job ended.
   std::unique_ptr<JobRecord> last_committed;
-  RunningAttempt* attempt = nullptr;         // RUNNING, until the runner has returned.
-  std::shared_ptr<LiveOutput> live;          // nullptr: it never showed anything.
-  Journal::Waiter* newest_commit = nullptr;  // Who waits for the commit of what was written last; nullptr: nobody.
+  RunningAttempt* attempt = nullptr;  // RUNNING, until the runner has returned.
+  std::shared_ptr<LiveOutput> live;   // nullptr: it never showed anything.
+  uint64_t newest_part = 0;           // The part of what was written of it last (commits.h).
+  bool evict_then = false;            // It goes cold when that is committed.
 
   const JobRecord& visible() const { return last_committed ? *last_committed : record; }
 };

@@ -4,14 +4,16 @@
 //              reads live jobs only, and no old job pins anything.
 //   Ended      A job that has ended belongs to the journal: dispatch keeps an EndedJob of it, some 50 bytes, and reads the rest
 //              when somebody asks. A job that waits is let go of as well where the journal has it (KeepsUnfinished).
-//   Order      Records of one job take effect in the order of the calls; those of one call together or not at all.
-//   Threads    Append, End, Revive, Forget, DropRequest and Flush are called with the dispatcher's lock held: they only take note and
-//              never wait for a disk. A record and what it points to by reference are valid during the call; `spec` and `result`
-//              are immutable and shared, so a journal may hold on to them and encode later.
+//   Order      What a Turn writes is one Batch (batch.h), in parts. Parts take effect in their order, each as a whole or not at all.
+//   Threads    Commit is called with the dispatcher's lock held: it only takes note and never waits for a disk. A record and what it
+//              points to by reference are valid during the call; `spec` and `result` are immutable and shared, so a journal may hold
+//              on to them and encode later.
 //              Read and ReadEnded may be called on any thread or fiber, without that lock, and may wait for a disk.
-//   Failure    Only a call that accepts new jobs may fail, and then none of them exists. What was accepted is kept: a journal that
-//              cannot write a later record keeps it and tries again, and the commit stays pending until it succeeded. So a
+//   Failure    Only a part that accepts new jobs may be refused, and then none of them exists. What was accepted is kept: a journal
+//              that cannot write a later record keeps it and tries again, and the commit stays pending until it succeeded. So a
 //              full disk stops new work and loses none.
+//   Ownership  A store that several daemons reach belongs to one of them at a time. A journal that has lost it answers every part with
+//              kNotOwner from then on: nothing is written any more, and the dispatcher stops serving.
 #pragma once
 
 #include <cstdint>
@@ -23,62 +25,16 @@
 #include <string_view>
 #include <vector>
 
-#include "base/clock.h"
 #include "base/histogram.h"
 #include "base/status.h"
+#include "dispatch/batch.h"
 #include "job/job.h"
-#include "job/lifecycle.h"
 
 namespace millrace::dispatch {
 
 // The reason of a Status: another daemon owns the store now, and nothing of this one is written any more. What was not
 // committed before never will be.
 inline constexpr std::string_view kNotOwner = "NOT_OWNER";
-
-// A job as it is remembered.
-struct JobRecord {
-  JobId id;
-  std::shared_ptr<const JobSpec> spec;  // `pool` filled in.
-  int64_t payload_bytes = 0;            // Also where `spec` was read without its payload.
-  std::string request_id;               // Empty: none.
-  uint64_t fingerprint = 0;             // Of the spec; with a request id.
-  Lifecycle life;                       // State, and the newest attempt with its token.
-  WallTime created{};
-  std::optional<WallTime> due;       // SCHEDULED: when. Wall time, as the monotonic clock does not survive a restart.
-  std::optional<WallTime> finished;  // Terminal states.
-  int attempts = 0;                  // That count against max_attempts, a running one included.
-  int losses = 0;
-  bool cancel_requested = false;
-  bool deadline_waived = false;  // Retried after its deadline, the job has none any more.
-  std::vector<Attempt> history;  // The newest kAttemptsKept.
-  Bytes result;
-  std::string error;
-  // Of the whole job, remembered when it ends, or is let go of while it waits; else they live in memory only.
-  std::optional<Progress> progress;
-  Bytes log_tail;
-  int64_t log_bytes = 0;
-};
-
-// What retention has to know of a job that has ended.
-struct EndedJob {
-  JobId id;
-  JobState state = JobState::kSucceeded;
-  WallTime finished{};
-  int64_t bytes = 0;  // Payload, result and log.
-  bool operator==(const EndedJob&) const = default;
-};
-EndedJob EndedOf(const JobRecord& record);
-
-// A request id of a job that has ended: it outlives the job for a while, so that a late repeat does not become a second job.
-struct SpentRequest {
-  std::string request_id;
-  JobId job;
-  std::optional<uint64_t>
-      fingerprint;  // Of the spec. nullopt: noted by an older daemon, whose fingerprints say nothing to others.
-  JobState final_state = JobState::kSucceeded;
-  std::optional<WallTime> until;  // nullopt: the job is remembered still.
-  bool operator==(const SpentRequest&) const = default;
-};
 
 struct JournalStats {
   HistogramSnapshot commit_seconds;  // One batch; with an fsync where the mode has one.
@@ -108,32 +64,23 @@ class Journal {
   virtual Status LoadRequests(const std::function<void(SpentRequest)>& each) = 0;
 
   // ---- Writing, with the dispatcher's lock held
-  class Waiter {
-   public:
-    virtual ~Waiter() = default;
-    // On any thread, with no lock of the journal held, in the order of the calls; only a failure may be told early.
-    virtual void OnCommitted(const Status& status) = 0;
-  };
+  using Waiter = CommitWaiter;
 
-  // Append and End always answer inside the call.
+  // Commit always answers inside the call.
   virtual bool CommitsAtOnce() const = 0;
 
-  enum class Accepting : bool { kNo, kYes };
+  // For each part: sets its `answer`, or calls its waiter later, exactly once, never inside the call, when the part is as durable as
+  // durability() says.
+  virtual void Commit(Batch& batch) = 0;
 
-  // Jobs that have not ended. nullopt: `waiter` is called later, exactly once, never inside the call, when the records are as
-  // durable as durability() says. A status: this is the answer, and the waiter is not called. Without a waiter nobody wants to
-  // know.
-  virtual std::optional<Status> Append(std::span<const JobRecord* const> records, Accepting accepting,
-                                       Waiter* waiter) = 0;
-  // The job has ended: from the commit on it can be read here. Answers as Append.
-  virtual std::optional<Status> End(std::shared_ptr<const JobRecord> record, Waiter* waiter) = 0;
-  // A job that had ended lives again. Answers as Append.
-  virtual std::optional<Status> Revive(const JobRecord& record, const EndedJob& was, Waiter* waiter) = 0;
-  // A job that has ended is gone; of its request id, if it has one, this remains. Gives what is to be freed without the lock.
-  virtual std::shared_ptr<const void> Forget(const EndedJob& job, const SpentRequest* request) = 0;
-  virtual void DropRequest(const std::string& request_id) = 0;
-  // `waiter` is called as that of an Append, when everything that was noted before is committed. Not where that is at once.
-  virtual void Flush(Waiter* waiter) = 0;
+  // ---- One part alone: what tools and tests write. `nullopt`: `waiter` is called later.
+  enum class Accepting : bool { kNo, kYes };
+  std::optional<Status> Append(std::span<const JobRecord* const> records, Accepting accepting, Waiter* waiter);
+  std::optional<Status> End(std::shared_ptr<const JobRecord> record, Waiter* waiter);
+  std::optional<Status> Revive(const JobRecord& record, const EndedJob& was, Waiter* waiter);
+  std::shared_ptr<const void> Forget(const EndedJob& job, const SpentRequest* request);
+  void DropRequest(const std::string& request_id);
+  std::optional<Status> Flush(Waiter* waiter);
 
   // ---- Reading
   enum class Part : bool {

@@ -87,6 +87,8 @@ struct DispatchStats {
   int64_t waiting_bytes = 0;         // Of waiting_bytes_max.
   Durability durability = Durability::kNone;
   JournalStats journal;
+  uint64_t turns = 0;         // Sections under the dispatcher's lock,
+  uint64_t worker_wakes = 0;  // and wake-ups of workers: what jobs cost, for benchmarks and tests.
   bool draining = false;
 };
 

@@ -7,11 +7,14 @@
 
 namespace millrace::dispatch {
 
-Turn::Turn(Core& core) : core_(core) { core_.lock.lock(); }
+Turn::Turn(Core& core) : core_(core) {
+  core_.lock.lock();
+  ++core_.turns;
+}
 
 Turn::~Turn() {
   if (!held_) return;
-  ServeGates();
+  Settle();
   core_.lock.unlock();
   DoTheRest();
 }
@@ -27,8 +30,10 @@ WallTime Turn::wall() {
 }
 
 void Turn::Wake(Worker* worker) {
-  if (!worker->parked) return;  // It is on its way and will see what it was given when it has the lock.
-  worker->parked = false;
+  if (!worker->waits) return;        // It is in a turn of its own, at whose end it sees what it was given.
+  if (worker->awaits_start) return;  // The commit of its start wakes it: before that it could only wait again.
+  ++core_.worker_wakes;
+  worker->waits = false;
   worker->next_woken = woken_;
   woken_ = worker;
 }
@@ -63,29 +68,30 @@ void Turn::ServeGates() {
   }
 }
 
-bool Turn::NothingToDo() const {
-  return woken_ == nullptr && answered_ == nullptr && free_ == 0 && finished_.empty() && drained_.empty() &&
-         cancels_.empty() && !events_ && !kick_;
+void Turn::Settle() {
+  // What follows from a commit at once may make room, and who is served then writes again.
+  do {
+    ServeGates();
+  } while (core_.commits.HandOver(*this));
 }
 
-bool Turn::ParkIdle(Worker& worker) {
-  ServeGates();
-  if (worker.job != nullptr || worker.cold || worker.quit || !NothingToDo()) return false;
-  Park(worker, rt::WaitReason::kIdle);
-  return true;
-}
-
-void Turn::Park(Worker& worker, rt::WaitReason reason) {
-  worker.parked = true;
+std::optional<rt::WaitReason> Turn::EndFor(Worker& worker) {
+  Settle();
+  std::optional<rt::WaitReason> wait;
+  if (worker.idle) wait = rt::WaitReason::kIdle;
+  if (worker.awaits_start) wait = rt::WaitReason::kIo;
+  worker.waits = wait.has_value();
   held_ = false;
-  rt::ParkAndUnlock(reason, core_.lock);
+  core_.lock.unlock();
+  DoTheRest();
+  return wait;
 }
 
 void Turn::DoTheRest() {
   // Neither a worker nor a submission may be touched once it was told: it may be gone.
   for (Worker* worker = woken_; worker != nullptr;) {
     Worker* next = worker->next_woken;
-    rt::Ready(worker->fiber);
+    worker->Wake();
     worker = next;
   }
   for (Submission* submission = answered_; submission != nullptr;) {
@@ -93,12 +99,14 @@ void Turn::DoTheRest() {
     submission->Done();
     submission = next;
   }
+  for (VerbCall* call : verbs_) call->Done();
   for (auto& [source, reason] : cancels_) source->Cancel(std::move(reason));
   for (auto& [waiter, job] : finished_) waiter->OnFinished(SnapshotOf(*job, /*full=*/true));
   for (auto& [waiter, pool] : drained_) waiter->OnDrained(std::move(pool));
   for (auto& [pool, number] : new_workers_) core_.RunWorker(*pool, number);
   if (kick_) core_.timekeeper.Kick();
   if (events_) core_.events.Notify();
+  if (!store_lost_.ok() && core_.store_lost_door) core_.store_lost_door(store_lost_);
 }
 
 }  // namespace millrace::dispatch

@@ -11,7 +11,7 @@
 #include "base/status.h"
 #include "dispatch/dispatcher.h"
 #include "dispatch/job_entry.h"
-#include "runtime/park.h"
+#include "runtime/accounting.h"
 #include "sync/cancel.h"
 
 namespace millrace::dispatch {
@@ -24,7 +24,8 @@ struct Worker;
 class Turn {
  public:
   explicit Turn(Core& core);  // Takes the lock.
-  ~Turn();                    // Serves who waits for room, releases the lock, then does what was noted.
+  // Serves whoever waits for room, hands what was written to the journal, releases the lock, then does what was noted.
+  ~Turn();
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
 
@@ -35,6 +36,7 @@ class Turn {
   // ---- To be done after the lock is released
   void Wake(Worker* worker);
   void Answer(Submission* submission, Status status);
+  void Answer(VerbCall* call) { verbs_.push_back(call); }
   // How the job ended; the record does not change any more.
   void Tell(JobWaiter* waiter, std::shared_ptr<const JobRecord> job) { finished_.emplace_back(waiter, std::move(job)); }
   void Tell(Dispatcher::DrainWaiter* waiter, PoolStatus pool) { drained_.emplace_back(waiter, std::move(pool)); }
@@ -45,25 +47,25 @@ class Turn {
   void StartWorker(Pool& pool, int number) { new_workers_.emplace_back(&pool, number); }
   void KickTimekeeper() { kick_ = true; }
   void NotifyWatchers() { events_ = true; }
+  void TellStoreLost(Status status) { store_lost_ = std::move(status); }
 
   // ---- Before the lock is released
   // There may be room for who waits at the gate.
   void RoomAt(Gate& gate);
 
-  // For a worker that found no job: serves who waits for room, then parks the calling fiber and releases the lock, unless it was
-  // given a job meanwhile or something is to be done outside first. True: it parked and was woken; this turn is over.
-  bool ParkIdle(Worker& worker);
-  // Ends the turn and parks a worker until it is woken. Nothing may have been noted.
-  void Park(Worker& worker, rt::WaitReason reason);
+  // Ends the turn of a worker as the destructor does. A reason: it has nothing to do now, and waits (Worker::Wait) until another
+  // turn wakes it.
+  std::optional<rt::WaitReason> EndFor(Worker& worker);
 
  private:
   void ServeGates();
-  bool NothingToDo() const;
+  void Settle();
   void DoTheRest();
 
   Core& core_;
   bool held_ = true;
   bool events_ = false, kick_ = false;
+  Status store_lost_;
   std::optional<MonoTime> mono_;
   std::optional<WallTime> wall_;
 
@@ -76,6 +78,7 @@ class Turn {
   std::vector<std::shared_ptr<const void>> more_freed_;
   std::vector<Gate*> gates_;
   std::vector<std::pair<Pool*, int>> new_workers_;
+  std::vector<VerbCall*> verbs_;
   std::vector<std::pair<JobWaiter*, std::shared_ptr<const JobRecord>>> finished_;
   std::vector<std::pair<Dispatcher::DrainWaiter*, PoolStatus>> drained_;
   std::vector<std::pair<std::shared_ptr<sync::CancelSource>, Status>> cancels_;

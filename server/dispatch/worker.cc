@@ -128,84 +128,88 @@ void RunningAttempt::Log(std::string_view bytes) {
   core_.events.Notify();
 }
 
-// ---- StartCommit -----------------------------------------------------------------------------------------------------------
-
-void StartCommit::OnCommitted(const Status& status) {
-  MR_CHECK(status.ok(), "the journal gave up a job it had accepted: %s", status.ToString().c_str());
-  Turn turn(core_);
-  if (worker_ == nullptr) return;
-  worker_->awaits_start = false;
-  core_.StopIfLate(*worker_->job, turn);
-  core_.ArmRunTimeout(*worker_->job, turn);
-  turn.Wake(worker_);
-}
-
 // ---- Worker ----------------------------------------------------------------------------------------------------------------
 
 Worker::Worker(Core& owner, Pool& home, int n)
-    : core(owner), pool(home), number(n), name(home.name() + "/" + std::to_string(n)), attempt(owner) {
-  if (!owner.commits_at_once) start_commit = std::make_unique<StartCommit>(owner, this);
-}
+    : core(owner), pool(home), number(n), name(home.name() + "/" + std::to_string(n)), attempt(owner, *this) {}
 
 void Worker::AbandonStart(Turn& turn) {
-  if (!std::exchange(awaits_start, false)) return;
-  start_commit->Abandon();
-  core.abandoned_starts.push_back(std::exchange(start_commit, std::make_unique<StartCommit>(core, this)));
-  turn.Wake(this);
+  if (std::exchange(awaits_start, false)) turn.Wake(this);
+}
+
+void Worker::Wake() {
+  // Read first: it may be gone after the exchange, if it had not parked yet.
+  rt::Fiber* const fiber = fiber_;
+  // release: it sees what it was given. acquire: pairs with the commit of its Park, so its stack is left.
+  if (wakeup_.exchange(kWoken, std::memory_order_acq_rel) == kParked) rt::Ready(fiber);
+}
+
+void Worker::Wait(rt::WaitReason reason) {
+  rt::Park(
+      reason,
+      [](rt::Fiber*, void* self) {
+        int none = kNone;
+        // acquire, where it was woken before it parked; else it is the scheduler that orders Wake before what follows here.
+        return static_cast<Worker*>(self)->wakeup_.compare_exchange_strong(none, kParked, std::memory_order_acq_rel);
+      },
+      this);
+  // The next Wake comes after a Turn in which this worker began to wait again.
+  wakeup_.store(kNone, std::memory_order_relaxed);
 }
 
 void Worker::Run() {
-  fiber = rt::CurrentFiber();
+  fiber_ = rt::CurrentFiber();
   {
     Turn turn(core);
     pool.workers.push_back(this);
   }
-  // A worker that always finds a job would keep its processor for ever: it lets others run after this much time.
-  constexpr Nanos kSlice = std::chrono::milliseconds(2);
   // After a start that was refused: a long queue is not tried through at once, each job with two records for the journal.
   constexpr Nanos kRefusedPause = std::chrono::milliseconds(100);
-  MonoTime slice_start = core.clock.Mono();
+  slice_start_ = core.clock.Mono();
   runnable_before_ = rt::CurrentFiberTimes().runnable;
   while (TakeJob()) {
     if (!RunJob()) rt::SleepFor(kRefusedPause);
-    if (attempt.ended() - slice_start < kSlice) continue;
+    if (looked_ || attempt.ended() - slice_start_ < kSlice) continue;
     rt::Yield();
     runnable_before_ = rt::CurrentFiberTimes().runnable;
-    slice_start = attempt.ended();
+    slice_start_ = attempt.ended();
   }
   Turn turn(core);
   std::erase(pool.workers, this);
   pool.FreeNumber(number);
 }
 
+void Worker::LookForJob(bool rest, Turn& turn) {
+  if (job != nullptr || cold || quit || idle) return;
+  if (pool.surplus()) {
+    --pool.workers_alive;
+    quit = true;
+  } else if (!pool.may_take() || rest || !core.AssignNext(pool, *this, turn)) {
+    pool.PushIdle(this);
+    turn.RoomAt(pool.gate);  // A rendezvous has room while a worker is idle.
+  }
+}
+
 bool Worker::TakeJob() {
   std::optional<ColdJob> mine;
   Result<std::shared_ptr<HotJob>> read = std::shared_ptr<HotJob>();
   for (;;) {
-    {
+    if (!std::exchange(looked_, false)) {
       Turn turn(core);
       // Jobs that cannot be read now come by themselves; they find the worker idle, as it becomes that in the same turn.
       const bool rest = mine && !core.StartCold(*mine, &read, *this, turn);
-      if (job == nullptr && !cold && !quit && !idle) {
-        if (pool.surplus()) {
-          --pool.workers_alive;
-          quit = true;
-        } else if (pool.may_take() && !rest && core.AssignNext(pool, *this, turn)) {
-          // It has a job now, or one to read.
-        } else {
-          pool.PushIdle(this);
-          turn.RoomAt(pool.gate);  // A rendezvous has room while a worker is idle.
-        }
-      }
-      if (job != nullptr) return true;
-      if (quit) return false;
-      if (!cold && turn.ParkIdle(*this)) {  // Woken with a job, or to end.
-        if (job != nullptr) return true;
-        if (quit) return false;
-      }
-      mine = std::exchange(cold, std::nullopt);
+      LookForJob(rest, turn);
+      must_wait_ = turn.EndFor(*this);
     }
-    if (mine) read = ReadCold(mine->id);
+    if (must_wait_) {
+      Wait(*must_wait_);
+      slice_start_ = core.clock.Mono();
+    }
+    if (job != nullptr) return true;
+    if (quit) return false;
+    mine = std::exchange(cold, std::nullopt);
+    MR_CHECK(mine.has_value(), "worker %s was woken for nothing", name.c_str());
+    read = ReadCold(mine->id);
   }
 }
 
@@ -215,11 +219,6 @@ Result<std::shared_ptr<HotJob>> Worker::ReadCold(const JobId& id) {
     LogError("job %s cannot start and stays queued: %s", id.ToString().c_str(), read.status().message().c_str());
   }
   return read;
-}
-
-void Worker::AwaitStartCommit() {
-  Turn turn(core);
-  if (awaits_start) turn.Park(*this, rt::WaitReason::kIo);
 }
 
 AttemptOutcome Worker::RunAttempt() {
@@ -233,7 +232,6 @@ AttemptOutcome Worker::RunAttempt() {
 }
 
 bool Worker::RunJob() {
-  if (!core.commits_at_once) AwaitStartCommit();
   rt::FiberTimes before = rt::CurrentFiberTimes();
   // Since it was given the job it waited for a processor: time that the attempt lost, though it had not begun.
   before.runnable = runnable_before_;
@@ -253,6 +251,12 @@ bool Worker::RunJob() {
   attempt.set_ended(turn.mono());
   const bool started = !outcome.not_started;
   core.FinishAttempt(*this, std::move(outcome), std::move(output), timings, turn);
+  // In the same Turn, unless a job is in line and others are to run before it.
+  looked_ = started && (attempt.ended() - slice_start_ < kSlice || !pool.channel.anyone_in_line());
+  if (looked_) {
+    LookForJob(/*rest=*/false, turn);
+    must_wait_ = turn.EndFor(*this);
+  }
   return started;
 }
 

@@ -23,17 +23,19 @@ namespace millrace::dispatch {
 
 class Core;
 class Turn;
+struct Worker;
 
 // The attempt a worker runs, as the runner sees it. Used again for the worker's next attempt.
 class RunningAttempt final : public AttemptContext {
  public:
-  explicit RunningAttempt(Core& core) : core_(core) {}
+  RunningAttempt(Core& core, Worker& worker) : core_(core), worker_(worker) {}
 
   // ---- In a Turn
   void Begin(JobEntry& job, MonoTime now);
   // The source to be cancelled once the lock is released; nullptr: the runner has not asked for its token yet, and will get a
   // cancelled one.
   std::shared_ptr<sync::CancelSource> RequestStop(StopCause cause, const Status& reason);
+  Worker& worker() const { return worker_; }
   const Claim& claim() const { return claim_; }
   MonoTime started() const { return started_; }
   MonoTime ended() const { return ended_; }
@@ -60,6 +62,7 @@ class RunningAttempt final : public AttemptContext {
   LiveOutput& Live();
 
   Core& core_;
+  Worker& worker_;
   JobEntry* job_ = nullptr;
   JobId id_;
   std::shared_ptr<const JobSpec> spec_;
@@ -76,19 +79,6 @@ class RunningAttempt final : public AttemptContext {
   std::atomic<LiveOutput*> live_{nullptr};
 };
 
-// The journal has yet to commit that a worker starts a job. The worker's, for one start after the other, so that a start allocates
-// nothing; where a worker leaves without it, it is the core's, since the journal may still call it.
-class StartCommit final : public Journal::Waiter {
- public:
-  StartCommit(Core& core, Worker* worker) : core_(core), worker_(worker) {}
-  void OnCommitted(const Status& status) override;
-  void Abandon() { worker_ = nullptr; }  // In a Turn.
-
- private:
-  Core& core_;
-  Worker* worker_;
-};
-
 struct Worker {
   Worker(Core& core, Pool& pool, int number);
 
@@ -97,32 +87,45 @@ struct Worker {
   // In a Turn, of an attempt that was asked to stop: where its start is not committed yet, which on a disk that fails may take for
   // ever, it ends without.
   void AbandonStart(Turn& turn);
+  // Ends the Wait that this worker is in or on its way to. Without the lock, once for each Turn that cleared `waits`; the worker may
+  // be gone after that.
+  void Wake();
 
   Core& core;
   Pool& pool;
   const int number;
   const std::string name;  // "default/3"
-  rt::Fiber* fiber = nullptr;
 
-  // ---- Guarded by the dispatcher's lock
-  JobEntry* job = nullptr;                    // In hand; given by whoever found this worker idle, or taken by itself.
-  std::optional<ColdJob> cold;                // Set aside for this worker to read and to start.
-  bool idle = false;                          // On the pool's stack of idle workers.
-  bool parked = false;                        // Waits for Ready.
-  bool quit = false;                          // No more jobs.
-  bool awaits_start = false;                  // The handler may not run before the journal has committed that it does.
-  std::unique_ptr<StartCommit> start_commit;  // nullptr: the journal commits at once.
+  // ---- Guarded by the dispatcher's lock. Nobody changes them while the worker neither waits nor is idle.
+  JobEntry* job = nullptr;      // In hand; given by whoever found this worker idle, or taken by itself.
+  std::optional<ColdJob> cold;  // Set aside for this worker to read and to start.
+  bool idle = false;            // On the pool's stack of idle workers.
+  bool waits = false;           // Parked, or about to be: it goes on when it is woken.
+  bool quit = false;            // No more jobs.
+  bool awaits_start = false;    // The handler may not run before the journal has committed that it does.
   Worker* next_idle = nullptr;
   Worker* next_woken = nullptr;  // In the Turn that wakes it.
   RunningAttempt attempt;
 
  private:
   bool TakeJob();  // False: quit.
+  // In a Turn: it gets the next job, or one to read first, or becomes idle, or is to end. `rest`: it takes none by itself.
+  void LookForJob(bool rest, Turn& turn);
+  // Until what LookForJob led to is there to be done: a job whose start is committed, one to read, or the end.
+  void Wait(rt::WaitReason reason);
   Result<std::shared_ptr<HotJob>> ReadCold(const JobId& id);
-  void AwaitStartCommit();
   AttemptOutcome RunAttempt();
   bool RunJob();  // False: the attempt could not be started.
 
+  // A worker that always finds a job would keep its processor for ever: it lets others run after this much time.
+  static constexpr Nanos kSlice = std::chrono::milliseconds(2);
+
+  rt::Fiber* fiber_ = nullptr;
+  enum Wakeup : int { kNone, kParked, kWoken };
+  std::atomic<int> wakeup_{kNone};
+  bool looked_ = false;                      // The Turn that ended its last job looked for the next one.
+  std::optional<rt::WaitReason> must_wait_;  // What LookForJob led to is not there yet.
+  MonoTime slice_start_{};
   // How long the fiber had ever waited for a processor when it was last without a job.
   Nanos runnable_before_{0};
 };

@@ -54,76 +54,57 @@ DiskJournal::~DiskJournal() { Stop(); }
 
 // ---- Any thread -----------------------------------------------------------------------------------------------------
 
-std::optional<Status> DiskJournal::Append(std::span<const dispatch::JobRecord* const> records, Accepting accepting,
-                                          Waiter* waiter) {
-  const bool accept = accepting == Accepting::kYes;
-  auto note = [&](const dispatch::JobRecord& record) {
-    Note made{.kind = accept ? Note::Kind::kAccept : Note::Kind::kChange,
-              .last_of_call = &record == records.back(),
-              .id = record.id,
-              .state = PrepareState(record)};
-    if (made.last_of_call) made.waiter = waiter;
-    if (accept) made.spec = SpecOf(record);
-    return made;
-  };
-  Status refusal;
-  if (records.size() == 1) {
-    Note one = note(*records[0]);
-    refusal = Push(std::span(&one, 1));
-  } else {
-    Notes many;
-    many.reserve(records.size());
-    for (const dispatch::JobRecord* record : records) many.push_back(note(*record));
-    refusal = Push(many);
-  }
-  if (!refusal.ok()) return refusal;
-  return std::nullopt;
-}
-
-std::optional<Status> DiskJournal::End(std::shared_ptr<const dispatch::JobRecord> record, Waiter* waiter) {
-  const JobId id = record->id;
-  PushOurs({.kind = Note::Kind::kEnd, .id = id, .waiter = waiter, .ended = std::move(record)});
-  return std::nullopt;
-}
-
-std::optional<Status> DiskJournal::Revive(const dispatch::JobRecord& record, const dispatch::EndedJob& was,
-                                          Waiter* waiter) {
-  PushOurs({.kind = Note::Kind::kRevive, .id = record.id, .waiter = waiter, .state = PrepareState(record), .was = was});
-  return std::nullopt;
-}
-
-std::shared_ptr<const void> DiskJournal::Forget(const dispatch::EndedJob& job, const dispatch::SpentRequest* request) {
-  Note note{.kind = Note::Kind::kForget, .id = job.id, .was = job};
-  if (request != nullptr) note.request = std::make_unique<const dispatch::SpentRequest>(*request);
-  PushOurs(std::move(note));
-  return nullptr;
-}
-
-void DiskJournal::DropRequest(const std::string& request_id) {
-  Note note{.kind = Note::Kind::kDropRequest};
-  note.request = std::make_unique<const dispatch::SpentRequest>(dispatch::SpentRequest{.request_id = request_id});
-  PushOurs(std::move(note));
-}
-
-void DiskJournal::Flush(Waiter* waiter) { PushOurs({.kind = Note::Kind::kFlush, .waiter = waiter}); }
-
-void DiskJournal::PushOurs(Note note) {
-  Status noted = Push(std::span(&note, 1));
-  MR_CHECK(noted.ok(), "a change of what was accepted was refused: %s", noted.ToString().c_str());
-}
-
-Status DiskJournal::Push(std::span<Note> notes) {
-  bool wake;
+void DiskJournal::Commit(dispatch::Batch& batch) {
+  bool wake = false;
   {
     rt::LockGuard guard(lock_);
-    if (!health_.ok() && !notes.empty() && notes[0].kind == Note::Kind::kAccept) return health_;
-    // Whole calls only: the commit thread takes all there is.
-    for (Note& note : notes) notes_.push_back(std::move(note));
-    wake = std::exchange(sleeping_, false);
+    // Whole parts only: the commit thread takes all there is.
+    for (dispatch::Batch::Part& part : batch.parts()) {
+      const std::span<dispatch::Batch::Entry> entries = batch.entries(part);
+      if (!health_.ok() && !entries.empty() && entries[0].kind == dispatch::Batch::Kind::kAccept) {
+        part.answer = health_;
+        continue;
+      }
+      for (dispatch::Batch::Entry& entry : entries) {
+        notes_.push_back(NoteOf(entry));
+        notes_.back().last_of_call = false;
+      }
+      if (entries.empty()) notes_.push_back({.kind = Note::Kind::kFlush});
+      notes_.back().last_of_call = true;
+      notes_.back().waiter = part.waiter;
+    }
+    if (!notes_.empty()) wake = std::exchange(sleeping_, false);
     if (wake) woken_.fetch_add(1, std::memory_order_relaxed);
   }
   if (wake) rt::FutexWake(woken_, 1);
-  return OkStatus();
+}
+
+DiskJournal::Note DiskJournal::NoteOf(dispatch::Batch::Entry& entry) {
+  using enum dispatch::Batch::Kind;
+  switch (entry.kind) {
+    case kAccept:
+      return {.kind = Note::Kind::kAccept,
+              .id = entry.record->id,
+              .spec = SpecOf(*entry.record),
+              .state = PrepareState(*entry.record)};
+    case kChange:
+      return {.kind = Note::Kind::kChange, .id = entry.record->id, .state = PrepareState(*entry.record)};
+    case kEnd: {
+      const JobId id = entry.ended->id;
+      return {.kind = Note::Kind::kEnd, .id = id, .ended = std::move(entry.ended)};
+    }
+    case kRevive:
+      return {
+          .kind = Note::Kind::kRevive, .id = entry.record->id, .state = PrepareState(*entry.record), .was = entry.was};
+    case kForget:
+    case kDropRequest:
+      break;
+  }
+  Note note{.kind = entry.kind == kForget ? Note::Kind::kForget : Note::Kind::kDropRequest,
+            .id = entry.was.id,
+            .was = entry.was};
+  if (entry.request) note.request = std::make_unique<const dispatch::SpentRequest>(*std::move(entry.request));
+  return note;
 }
 
 dispatch::JournalStats DiskJournal::Stats() const {
@@ -172,7 +153,7 @@ void DiskJournal::CommitLoop() {
   while (AwaitNotes(&notes)) {
     size_t tried = 0;
     Status status =
-        notes.empty() ? disk_->Sync() : Commit(notes, &tried);  // None: the disk is in trouble, and says so.
+        notes.empty() ? disk_->Sync() : WriteNotes(notes, &tried);  // None: the disk is in trouble, and says so.
     if (status.ok()) status = SyncIfDue(/*now=*/false);
     if (!status.ok()) WorkThroughFailure(std::move(status), std::move(notes), tried);
     notes.clear();
@@ -203,7 +184,7 @@ bool DiskJournal::AwaitNotes(Notes* notes) {
   }
 }
 
-Status DiskJournal::Commit(Notes& notes, size_t* tried) {
+Status DiskJournal::WriteNotes(Notes& notes, size_t* tried) {
   size_t begin = 0;
   Status status;
   while (begin < notes.size()) {

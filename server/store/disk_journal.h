@@ -1,6 +1,6 @@
 // DiskJournal: dispatch/journal.h with group commit.
 //
-//   Append    Takes note in memory. The commit thread takes everything noted since its last turn, writes it as one
+//   Commit    Takes note in memory. The commit thread takes everything noted since its last turn, writes it as one
 //             batch with one fsync and goes on with what came meanwhile: the slower the disk, the more jobs share an
 //             fsync.
 //   Answers   OnCommitted is called by a thread of its own, so that the next fsync does not wait for what the
@@ -64,14 +64,7 @@ class DiskJournal final : public dispatch::Journal {
   Status LoadEnded(const std::function<void(const dispatch::EndedJob&)>& each) override;
   Status LoadRequests(const std::function<void(dispatch::SpentRequest)>& each) override;
 
-  std::optional<Status> Append(std::span<const dispatch::JobRecord* const> records, Accepting accepting,
-                               Waiter* waiter) override;
-  std::optional<Status> End(std::shared_ptr<const dispatch::JobRecord> record, Waiter* waiter) override;
-  std::optional<Status> Revive(const dispatch::JobRecord& record, const dispatch::EndedJob& was,
-                               Waiter* waiter) override;
-  std::shared_ptr<const void> Forget(const dispatch::EndedJob& job, const dispatch::SpentRequest* request) override;
-  void DropRequest(const std::string& request_id) override;
-  void Flush(Waiter* waiter) override;
+  void Commit(dispatch::Batch& batch) override;
 
   Result<std::shared_ptr<const dispatch::JobRecord>> Read(const JobId& id, Part part) override;
   Result<std::vector<std::shared_ptr<const dispatch::JobRecord>>> ReadEnded(const Range& range) override;
@@ -106,9 +99,9 @@ class DiskJournal final : public dispatch::Journal {
       kFlush,  // Nothing: its waiter waits for those before it.
     };
     Kind kind;
-    bool last_of_call = true;
+    bool last_of_call = true;  // Of a part: it is written as a whole.
     JobId id;
-    Waiter* waiter = nullptr;  // The waiter of the call, at its last note.
+    Waiter* waiter = nullptr;  // The waiter of the part, at its last note.
     SpecPart spec;
     StatePart state;
     std::shared_ptr<const dispatch::JobRecord> ended;
@@ -122,10 +115,7 @@ class DiskJournal final : public dispatch::Journal {
   using Notes = std::vector<Note>;
 
   // ---- Any thread
-  // One call. Its refusal: submits are not accepted.
-  Status Push(std::span<Note> notes);
-  // One that cannot be refused.
-  void PushOurs(Note note);
+  static Note NoteOf(dispatch::Batch::Entry& entry);
   void WakeForTrouble();
   Result<std::shared_ptr<const dispatch::JobRecord>> ReadNow(const JobId& id, Part part);
   // One page. `others` counts the specs that lie between.
@@ -137,7 +127,7 @@ class DiskJournal final : public dispatch::Journal {
   bool AwaitNotes(Notes* notes);
   // Writes whole calls, has them answered and takes them off `notes`. After an error, the first `tried` of the notes
   // that are left may be on the disk nevertheless.
-  Status Commit(Notes& notes, size_t* tried);
+  Status WriteNotes(Notes& notes, size_t* tried);
   Status WriteChanges();
   // Refuses submits and writes the rest again until it succeeds, or the end.
   void WorkThroughFailure(Status status, Notes notes, size_t tried);

@@ -69,7 +69,7 @@ void DiskJournal::WorkThroughFailure(Status status, Notes notes, size_t tried) {
     // here.
     if (!IsDamage(status)) {
       status = Reopen();
-      if (status.ok()) status = Commit(notes, &tried);
+      if (status.ok()) status = WriteNotes(notes, &tried);
       if (status.ok()) break;
       if (status.reason() == dispatch::kNotOwner) {
         SetHealth(status);

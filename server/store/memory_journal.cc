@@ -43,46 +43,50 @@ Status MemoryJournal::LoadRequests(const std::function<void(SpentRequest)>& each
   return OkStatus();
 }
 
-std::optional<Status> MemoryJournal::Append(std::span<const JobRecord* const> records, Accepting, Waiter*) {
-  if (keep_ != Keep::kAll) return OkStatus();
-  rt::LockGuard guard(lock_);
-  for (const JobRecord* record : records) living_.insert_or_assign(record->id, *record);
-  return OkStatus();
-}
-
-std::optional<Status> MemoryJournal::End(std::shared_ptr<const JobRecord> record, Waiter*) {
-  rt::LockGuard guard(lock_);
-  if (keep_ == Keep::kAll) {
-    living_.erase(record->id);
-    if (!record->request_id.empty()) {
-      requests_.insert_or_assign(record->request_id, SpentRequest{.request_id = record->request_id,
-                                                                  .job = record->id,
-                                                                  .fingerprint = record->fingerprint,
-                                                                  .final_state = record->life.state});
-    }
+void MemoryJournal::Commit(dispatch::Batch& batch) {
+  for (dispatch::Batch::Part& part : batch.parts()) {
+    for (dispatch::Batch::Entry& entry : batch.entries(part)) Take(entry);
+    part.answer = OkStatus();
   }
-  const JobId id = record->id;
-  ended_.Insert(id, std::move(record));
-  return OkStatus();
 }
 
-std::optional<Status> MemoryJournal::Revive(const JobRecord& record, const EndedJob&, Waiter*) {
-  std::shared_ptr<const JobRecord> old;  // Freed without the lock.
+void MemoryJournal::Take(dispatch::Batch::Entry& entry) {
+  using enum dispatch::Batch::Kind;
+  const bool all = keep_ == Keep::kAll;
+  if (!all && (entry.kind == kAccept || entry.kind == kChange)) return;
   rt::LockGuard guard(lock_);
-  old = ended_.Erase(record.id);
-  if (keep_ == Keep::kAll) living_.insert_or_assign(record.id, record);
-  return OkStatus();
-}
-
-std::shared_ptr<const void> MemoryJournal::Forget(const EndedJob& job, const SpentRequest* request) {
-  rt::LockGuard guard(lock_);
-  if (request != nullptr && keep_ == Keep::kAll) requests_.insert_or_assign(request->request_id, *request);
-  return ended_.Erase(job.id);
-}
-
-void MemoryJournal::DropRequest(const std::string& request_id) {
-  rt::LockGuard guard(lock_);
-  requests_.erase(request_id);
+  switch (entry.kind) {
+    case kAccept:
+    case kChange:
+      living_.insert_or_assign(entry.record->id, *entry.record);
+      break;
+    case kEnd: {
+      const JobRecord& record = *entry.ended;
+      if (all) {
+        living_.erase(record.id);
+        if (!record.request_id.empty()) {
+          requests_.insert_or_assign(record.request_id, SpentRequest{.request_id = record.request_id,
+                                                                     .job = record.id,
+                                                                     .fingerprint = record.fingerprint,
+                                                                     .final_state = record.life.state});
+        }
+      }
+      ended_.Insert(record.id, std::move(entry.ended));
+      break;
+    }
+    case kRevive:
+      // Freed later, as whoever forgets a job does.
+      entry.ended = ended_.Erase(entry.record->id);
+      if (all) living_.insert_or_assign(entry.record->id, *entry.record);
+      break;
+    case kForget:
+      if (entry.request && all) requests_.insert_or_assign(entry.request->request_id, *entry.request);
+      entry.ended = ended_.Erase(entry.was.id);
+      break;
+    case kDropRequest:
+      requests_.erase(entry.request->request_id);
+      break;
+  }
 }
 
 Result<std::shared_ptr<const JobRecord>> MemoryJournal::Read(const JobId& id, Part) {

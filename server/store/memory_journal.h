@@ -7,7 +7,6 @@
 #include <memory>
 #include <string>
 
-#include "base/check.h"
 #include "dispatch/id_table.h"
 #include "dispatch/journal.h"
 #include "runtime/lock.h"
@@ -30,14 +29,7 @@ class MemoryJournal final : public dispatch::Journal {
   Status LoadEnded(const std::function<void(const dispatch::EndedJob&)>& each) override;
   Status LoadRequests(const std::function<void(dispatch::SpentRequest)>& each) override;
 
-  std::optional<Status> Append(std::span<const dispatch::JobRecord* const> records, Accepting accepting,
-                               Waiter* waiter) override;
-  std::optional<Status> End(std::shared_ptr<const dispatch::JobRecord> record, Waiter* waiter) override;
-  std::optional<Status> Revive(const dispatch::JobRecord& record, const dispatch::EndedJob& was,
-                               Waiter* waiter) override;
-  std::shared_ptr<const void> Forget(const dispatch::EndedJob& job, const dispatch::SpentRequest* request) override;
-  void DropRequest(const std::string& request_id) override;
-  void Flush(Waiter*) override { MR_FATAL("a journal that commits at once is never waited for"); }
+  void Commit(dispatch::Batch& batch) override;
 
   Result<std::shared_ptr<const dispatch::JobRecord>> Read(const JobId& id, Part part) override;
   Result<std::vector<std::shared_ptr<const dispatch::JobRecord>>> ReadEnded(const Range& range) override;
@@ -45,6 +37,8 @@ class MemoryJournal final : public dispatch::Journal {
   size_t size() const;
 
  private:
+  void Take(dispatch::Batch::Entry& entry);
+
   const Keep keep_;
   mutable rt::Lock lock_;
   dispatch::IdTable<const dispatch::JobRecord> ended_ MR_GUARDED_BY(lock_);

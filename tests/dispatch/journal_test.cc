@@ -79,6 +79,57 @@ TEST(SlowJournal, AHandlerStartsWhenItsStartIsCommitted) {
   });
 }
 
+TEST(SlowJournal, AnIdleWorkerIsWokenOnceAndNotBeforeItsStartIsCommitted) {
+  SlowDispatcher slow(/*capacity_jobs=*/0);  // A rendezvous: a submit is refused until the worker is idle.
+  slow.Run([&](DispatchFixture& d) {
+    std::unique_ptr<SubmitCall> call = Call(d, "hold");
+    for (; call->answered(); call = Call(d, "hold")) {
+      call->Await();
+      rt::Yield();
+    }
+    slow.journal.Commit();
+    call->Await();
+    EXPECT_EQ(d.State(call->acks[0].id), JobState::kRunning);
+    EXPECT_EQ(d.dispatcher.Stats().worker_wakes, 0u);
+    slow.journal.Commit();
+    EXPECT_EQ(d.dispatcher.Stats().worker_wakes, 1u);
+    d.runner.Next().Succeed();
+  });
+}
+
+TEST(SlowJournal, AJobTakesFiveSectionsUnderTheLock) {
+  SlowDispatcher slow(/*capacity_jobs=*/0);
+  slow.Run([&](DispatchFixture& d) {
+    std::unique_ptr<SubmitCall> call = Call(d, "hold");
+    for (; call->answered(); call = Call(d, "hold")) {
+      call->Await();
+      rt::Yield();
+    }
+    const uint64_t turns = d.dispatcher.Stats().turns;  // After that of the submit, and with its own.
+    slow.journal.Commit();                              // Accepted.
+    slow.journal.Commit();                              // Started.
+    d.runner.Next().Succeed();
+    slow.AwaitAppend();
+    slow.journal.Commit();  // Ended.
+    EXPECT_EQ(d.dispatcher.Stats().turns, turns + 4 + 1);
+    EXPECT_EQ(d.State(call->acks[0].id), JobState::kSucceeded);
+    EXPECT_EQ(slow.journal.parts(), 3);
+  });
+}
+
+TEST(MemoryStore, AJobTakesTwoSectionsUnderTheLock) {
+  WithDispatcher({.pools = {{.name = "default", .workers = 1, .capacity_jobs = 0}}}, [](DispatchFixture& d) {
+    dispatch::SubmitAck ack;
+    while (!d.TrySubmit(d.Spec("hold"), &ack).ok()) rt::Yield();
+    WaitCall wait;
+    ASSERT_TRUE(d.dispatcher.Wait(ack.id, &wait).ok());
+    const uint64_t turns = d.dispatcher.Stats().turns;
+    d.runner.Next().Succeed();
+    wait.Await();
+    EXPECT_EQ(d.dispatcher.Stats().turns, turns + 1 + 1);
+  });
+}
+
 TEST(SlowJournal, AStopHandsBackAJobWhoseStartIsNotCommitted) {
   SlowDispatcher slow;
   slow.Run([&](DispatchFixture& d) {
@@ -172,7 +223,7 @@ TEST(SlowJournal, AWorkerGoesOnWhileAResultIsBeingCommitted) {
     slow.AwaitAppend();
     slow.journal.Commit();
     d.runner.Next().Succeed();
-    while (slow.journal.waiting() < 2) rt::Yield();  // The end of the first, the start of the second.
+    slow.AwaitAppend();  // The end of the first and the start of the second, in one part.
     EXPECT_EQ(d.State(second->acks[0].id), JobState::kRunning);
     slow.journal.Commit();
     EXPECT_EQ(d.State(first->acks[0].id), JobState::kSucceeded);

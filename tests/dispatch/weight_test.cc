@@ -39,18 +39,9 @@ class DiskOfHeavyJobs final : public dispatch::Journal {
   Durability durability() const override { return Durability::kNone; }
   bool CommitsAtOnce() const override { return true; }
   bool KeepsUnfinished() const override { return true; }
-  std::optional<Status> Append(std::span<const dispatch::JobRecord* const>, Accepting, Waiter*) override {
-    return OkStatus();
+  void Commit(dispatch::Batch& batch) override {
+    for (dispatch::Batch::Part& part : batch.parts()) part.answer = OkStatus();
   }
-  std::optional<Status> End(std::shared_ptr<const dispatch::JobRecord>, Waiter*) override { return OkStatus(); }
-  std::optional<Status> Revive(const dispatch::JobRecord&, const dispatch::EndedJob&, Waiter*) override {
-    return OkStatus();
-  }
-  std::shared_ptr<const void> Forget(const dispatch::EndedJob&, const dispatch::SpentRequest*) override {
-    return nullptr;
-  }
-  void DropRequest(const std::string&) override {}
-  void Flush(Waiter*) override {}
   Status LoadEnded(const std::function<void(const dispatch::EndedJob&)>&) override { return OkStatus(); }
   Status LoadRequests(const std::function<void(dispatch::SpentRequest)>&) override { return OkStatus(); }
   Result<std::vector<std::shared_ptr<const dispatch::JobRecord>>> ReadEnded(const Range&) override {

@@ -96,6 +96,7 @@ struct DispatchSetup {
   dispatch::DispatcherOptions options = {.finished_age_min = Nanos(0), .seed = 1};
   dispatch::Journal* journal = nullptr;  // nullptr: the fixture's own, in memory.
   dispatch::PoolMemory* pool_memory = nullptr;
+  std::function<void(const Status&)> store_lost;
   Nanos clock_ahead{0};  // Both clocks begin so much later than usual.
   Nanos wall_ahead{0};   // The wall clock alone, as when somebody set it.
   std::function<void(FakeRunner&)> prepare;
@@ -104,8 +105,9 @@ struct DispatchSetup {
 class DispatchFixture {
  public:
   DispatchFixture(rt::Runtime& runtime, const DispatchSetup& setup)
-      : dispatcher({runtime, clock, setup.journal ? *setup.journal : journal, {&runner}, setup.pool_memory},
-                   setup.options) {
+      : dispatcher(
+            {runtime, clock, setup.journal ? *setup.journal : journal, {&runner}, setup.pool_memory, setup.store_lost},
+            setup.options) {
     clock.Advance(setup.clock_ahead);
     clock.StepWall(setup.wall_ahead);
     if (setup.prepare) setup.prepare(runner);

@@ -32,30 +32,18 @@ class SlowJournal final : public dispatch::Journal {
     return OkStatus();
   }
 
-  std::optional<Status> Append(std::span<const dispatch::JobRecord* const> records, Accepting,
-                               Waiter* waiter) override {
-    for (const dispatch::JobRecord* record : records) Take(*record);
-    rt::LockGuard guard(lock_);
-    if (waiter != nullptr) waiting_.push_back(waiter);
-    return std::nullopt;
-  }
-  std::optional<Status> End(std::shared_ptr<const dispatch::JobRecord> record, Waiter* waiter) override {
-    const dispatch::JobRecord* one = record.get();
-    return Append(std::span(&one, 1), Accepting::kNo, waiter);
-  }
-  std::optional<Status> Revive(const dispatch::JobRecord& record, const dispatch::EndedJob&, Waiter* waiter) override {
-    const dispatch::JobRecord* one = &record;
-    return Append(std::span(&one, 1), Accepting::kNo, waiter);
-  }
-  std::shared_ptr<const void> Forget(const dispatch::EndedJob& job, const dispatch::SpentRequest*) override {
-    rt::LockGuard guard(lock_);
-    noted_.push_back({job.id, nullptr});
-    return nullptr;
-  }
-  void DropRequest(const std::string&) override {}
-  void Flush(Waiter* waiter) override {
-    rt::LockGuard guard(lock_);
-    waiting_.push_back(waiter);
+  void Commit(dispatch::Batch& batch) override {
+    for (dispatch::Batch::Part& part : batch.parts()) {
+      {
+        rt::LockGuard guard(lock_);
+        ++parts_;
+        if (!lost_.ok()) part.answer = lost_;
+      }
+      if (part.answer) continue;
+      for (dispatch::Batch::Entry& entry : batch.entries(part)) Take(entry);
+      rt::LockGuard guard(lock_);
+      if (part.waiter != nullptr) waiting_.push_back(part.waiter);
+    }
   }
 
   Result<std::shared_ptr<const dispatch::JobRecord>> Read(const JobId& id, Part) override {
@@ -127,18 +115,30 @@ class SlowJournal final : public dispatch::Journal {
     read_failure_ = std::move(status);
   }
   void SetFailing(bool failing) { failing_ = failing; }
+  // Everything from now on is answered at once with this.
+  void Lose(Status status) {
+    rt::LockGuard guard(lock_);
+    lost_ = std::move(status);
+  }
+  int parts() const {  // Ever committed.
+    rt::LockGuard guard(lock_);
+    return parts_;
+  }
   int reads() const {
     rt::LockGuard guard(lock_);
     return reads_;
   }
 
  private:
-  void Take(const dispatch::JobRecord& record) {
-    auto copy = std::make_shared<const dispatch::JobRecord>(record);
+  void Take(const dispatch::Batch::Entry& entry) {
+    using enum dispatch::Batch::Kind;
+    if (entry.kind == kDropRequest) return;
     rt::LockGuard guard(lock_);
+    if (entry.kind == kForget) return noted_.push_back({entry.was.id, nullptr});
+    const dispatch::JobRecord& record = entry.kind == kEnd ? *entry.ended : *entry.record;
     MR_CHECK(loaded_, "what is written before all was read may be read as well");
     states_[record.id] = record.life.state;
-    noted_.push_back({record.id, std::move(copy)});
+    noted_.push_back({record.id, std::make_shared<const dispatch::JobRecord>(record)});
   }
 
   std::vector<dispatch::JobRecord> found_;
@@ -149,7 +149,8 @@ class SlowJournal final : public dispatch::Journal {
   std::map<JobId, JobState> states_;
   std::vector<std::pair<JobId, std::shared_ptr<const dispatch::JobRecord>>> noted_;  // nullptr: forgotten.
   std::map<JobId, std::shared_ptr<const dispatch::JobRecord>> committed_;
-  Status read_failure_;
+  Status read_failure_, lost_;
+  int parts_ = 0;
   int reads_ = 0;
   std::atomic<bool> failing_{false};
   bool hold_next_read_ = false;

@@ -1,0 +1,62 @@
+// What is remembered of jobs: JobRecord, the whole of one; EndedJob and SpentRequest, what the dispatcher keeps of those that have
+// ended. Plain values, written by dispatch and kept by a journal.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "job/job.h"
+#include "job/lifecycle.h"
+
+namespace millrace::dispatch {
+
+// A job as it is remembered.
+struct JobRecord {
+  JobId id;
+  std::shared_ptr<const JobSpec> spec;  // `pool` filled in.
+  int64_t payload_bytes = 0;            // Also where `spec` was read without its payload.
+  std::string request_id;               // Empty: none.
+  uint64_t fingerprint = 0;             // Of the spec; with a request id.
+  Lifecycle life;                       // State, and the newest attempt with its token.
+  WallTime created{};
+  std::optional<WallTime> due;       // SCHEDULED: when. Wall time, as the monotonic clock does not survive a restart.
+  std::optional<WallTime> finished;  // Terminal states.
+  int attempts = 0;                  // That count against max_attempts, a running one included.
+  int losses = 0;
+  bool cancel_requested = false;
+  bool deadline_waived = false;  // Retried after its deadline, the job has none any more.
+  std::vector<Attempt> history;  // The newest kAttemptsKept.
+  Bytes result;
+  std::string error;
+  // Of the whole job, remembered when it ends, or is let go of while it waits; else they live in memory only.
+  std::optional<Progress> progress;
+  Bytes log_tail;
+  int64_t log_bytes = 0;
+};
+
+// What retention has to know of a job that has ended.
+struct EndedJob {
+  JobId id;
+  JobState state = JobState::kSucceeded;
+  WallTime finished{};
+  int64_t bytes = 0;  // Payload, result and log.
+  bool operator==(const EndedJob&) const = default;
+};
+EndedJob EndedOf(const JobRecord& record);
+
+// A request id of a job that has ended: it outlives the job for a while, so that a late repeat does not become a second job.
+struct SpentRequest {
+  std::string request_id;
+  JobId job;
+  // Of the spec. nullopt: noted by an older daemon, whose fingerprints say nothing to others.
+  std::optional<uint64_t> fingerprint;
+  JobState final_state = JobState::kSucceeded;
+  std::optional<WallTime> until;  // nullopt: the job is remembered still.
+  bool operator==(const SpentRequest&) const = default;
+};
+
+}  // namespace millrace::dispatch
