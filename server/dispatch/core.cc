@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "base/check.h"
+#include "dispatch/slot.h"
 #include "dispatch/weight.h"
-#include "dispatch/worker.h"
 #include "job/fingerprint.h"
 
 namespace millrace::dispatch {
@@ -15,6 +15,13 @@ namespace {
 uint64_t SeedFrom(const DispatcherOptions& options, const Clock& clock) {
   if (options.seed != 0) return options.seed;
   return static_cast<uint64_t>(clock.Wall().time_since_epoch().count()) | 1;
+}
+
+Status LeaseLost(const JobId& id, const Claim& by) {
+  return FailedPrecondition("LEASE_LOST", "attempt " + std::to_string(by.attempt) + " of job " + id.ToString() +
+                                              " does not hold it any more: it was given up before, or has ended")
+      .With("job", id.ToString())
+      .With("attempt", by.attempt);
 }
 
 }  // namespace
@@ -168,11 +175,11 @@ void Core::Enqueue(JobEntry& job, Turn& turn) {
   job.queued_at = turn.mono();
   job.queued_wall = turn.wall();
   Announce(job, {}, turn);
-  if (Worker* worker = job.pool->PopIdle()) {
+  if (Slot* slot = job.pool->PopIdle()) {
     // A job that is too late is gone now.
     Pool& pool = *job.pool;
-    if (Assign(job, *worker, turn)) return turn.Wake(worker);
-    pool.PushIdle(worker);
+    if (Assign(job, *slot, turn)) return turn.Wake(slot);
+    pool.PushIdle(slot);
     turn.RoomAt(pool.gate);
   } else {
     job.pool->channel.Push(&job);
@@ -188,10 +195,10 @@ void Core::MakeDue(JobEntry& job, Turn& turn) {
   Enqueue(job, turn);
 }
 
-bool Core::Assign(JobEntry& job, Worker& worker, Turn& turn) {
+bool Core::Assign(JobEntry& job, Slot& slot, Turn& turn) {
   if (!job.hot) {
     job.pool->channel.SetAside(&job);
-    worker.cold = {job.id, job.generation};
+    slot.cold = {job.id, job.generation};
     return true;
   }
   if (TooLate(job, turn)) {
@@ -199,14 +206,14 @@ bool Core::Assign(JobEntry& job, Worker& worker, Turn& turn) {
     End(job, JobState::kExpired, job.life.claim, kTooLate, turn);
     return false;
   }
-  StartAttempt(job, worker, turn);
+  StartAttempt(job, slot, turn);
   return true;
 }
 
-bool Core::AssignNext(Pool& pool, Worker& worker, Turn& turn) {
+bool Core::AssignNext(Pool& pool, Slot& slot, Turn& turn) {
   while (JobEntry* job = pool.channel.Pop()) {
     turn.RoomAt(pool.gate);
-    if (Assign(*job, worker, turn)) return true;
+    if (Assign(*job, slot, turn)) return true;
   }
   return false;
 }
@@ -216,14 +223,14 @@ bool Core::TooLate(const JobEntry& job, Turn& turn) {
   return record.spec->deadline && !record.deadline_waived && *record.spec->deadline <= turn.wall();
 }
 
-void Core::StartAttempt(JobEntry& job, Worker& worker, Turn& turn) {
+void Core::StartAttempt(JobEntry& job, Slot& slot, Turn& turn) {
   Pool& pool = *job.pool;
   if (kinds_replaced) {
     // Of one that is gone, what it was counts: its attempt fails with the runner's word.
     const KindOptions* newest = pool.runner().FindKind(job.kind->name);
     if (newest != nullptr) job.kind = newest;
   }
-  MR_CHECK(job.hot->attempt == nullptr && worker.job == nullptr, "job %s was given to two workers",
+  MR_CHECK(job.hot->attempt == nullptr && slot.job == nullptr, "job %s was given to two workers",
            job.id.ToString().c_str());
   Uncount(job);
   Move(job, JobState::kRunning, job.life.claim);
@@ -233,28 +240,28 @@ void Core::StartAttempt(JobEntry& job, Worker& worker, Turn& turn) {
   Attempt& attempt = record.history.emplace_back();
   attempt.number = job.life.claim.attempt;
   attempt.start = turn.wall();
-  attempt.worker = worker.name;
+  attempt.worker = slot.name;
   attempt.timings.queued = turn.mono() - job.queued_at;
   pool.wait_seconds.Observe(std::chrono::duration<double>(attempt.timings.queued).count());
   pool.SetBusy(pool.workers_busy + 1, turn.mono());
 
-  worker.job = &job;
-  worker.attempt.Begin(job, turn.mono());
-  job.hot->attempt = &worker.attempt;
+  slot.job = &job;
+  slot.attempt.Begin(job, turn.mono());
+  job.hot->attempt = &slot.attempt;
   Announce(job, {}, turn);
   Write(job);
-  worker.awaits_start = true;
+  slot.awaits_start = true;
   commits.Then<&Core::StartCommitted>(job, job.life.claim.token);
 }
 
 void Core::StartCommitted(Core& core, JobEntry& job, uint64_t token, const Status& status, Turn& turn) {
   // Its end is committed after its start, so the job is still there; but it may have been handed back without one.
   if (!status.ok() || job.life.claim.token != token || job.state() != JobState::kRunning) return;
-  Worker& worker = job.hot->attempt->worker();
-  if (!std::exchange(worker.awaits_start, false)) return;
+  Slot& slot = job.hot->attempt->slot();
+  if (!std::exchange(slot.awaits_start, false)) return;
   core.StopIfLate(job, turn);
   core.ArmRunTimeout(job, turn);
-  turn.Wake(&worker);
+  turn.Wake(&slot);
 }
 
 void Core::ArmRunTimeout(JobEntry& job, Turn& turn) {
@@ -270,19 +277,24 @@ void Core::StopAttempt(JobEntry& job, StopCause cause, Status reason, Turn& turn
   if (source) turn.Cancel(std::move(source), std::move(reason));
 }
 
-void Core::FinishAttempt(Worker& worker, AttemptOutcome outcome, Bytes output, const AttemptTimings& timings,
-                         Turn& turn) {
-  JobEntry& job = *std::exchange(worker.job, nullptr);
-  const RunningAttempt& attempt = worker.attempt;
+Status Core::Finish(const JobId& id, const Claim& by, FinishedAttempt&& finished, Turn& turn) {
+  JobEntry* job = table.Find(id);
+  return job != nullptr ? Finish(*job, by, std::move(finished), turn) : LeaseLost(id, by);
+}
+
+Status Core::Finish(JobEntry& job, const Claim& by, FinishedAttempt&& finished, Turn& turn) {
+  if (job.state() != JobState::kRunning || job.life.claim != by) return LeaseLost(job.id, by);
+  AttemptOutcome& outcome = finished.outcome;
+  const RunningAttempt& attempt = *std::exchange(job.hot->attempt, nullptr);
+  attempt.slot().job = nullptr;
   alarms.Disarm(&job.due);
-  job.hot->attempt = nullptr;
   Pool& pool = *job.pool;
   const KindOptions& kind = *job.kind;
   pool.SetBusy(pool.workers_busy - 1, turn.mono());
 
   Attempt& entry = job.record().history.back();
   Nanos queued = entry.timings.queued;
-  entry.timings = timings;
+  entry.timings = finished.timings;
   entry.timings.queued = queued;
   entry.exit_code = outcome.exit_code;
   AttemptFacts facts{.result = outcome.result,
@@ -294,14 +306,15 @@ void Core::FinishAttempt(Worker& worker, AttemptOutcome outcome, Bytes output, c
                      .stop_reason = attempt.stop_reason(),
                      .no_retry_after_start = attempt.begun()};
   MonoTime started = attempt.started();
-  AttemptResult result = Conclude(job, attempt.claim(), std::move(facts), std::move(output), turn);
+  AttemptResult result = Conclude(job, attempt.claim(), std::move(facts), std::move(finished.output), turn);
   if (outcome.not_started) {
     pool.CountRefusedStart();
   } else {
-    pool.CountAttempt(kind, result, timings, started, turn.mono());
+    pool.CountAttempt(kind, result, finished.timings, started, turn.mono());
   }
   if (draining) ++(result == AttemptResult::kReleased ? released : ended_while_draining);
   CheckDrained(pool, turn);
+  return OkStatus();
 }
 
 AttemptResult Core::Conclude(JobEntry& job, const Claim& by, AttemptFacts facts, Bytes output, Turn& turn) {

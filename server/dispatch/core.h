@@ -23,6 +23,7 @@
 #include "base/published.h"
 #include "dispatch/admission.h"
 #include "dispatch/alarms.h"
+#include "dispatch/attempt.h"
 #include "dispatch/commits.h"
 #include "dispatch/dispatcher.h"
 #include "dispatch/event_log.h"
@@ -112,12 +113,14 @@ class Core {
   void Enqueue(JobEntry& job, Turn& turn);
   // A worker gets it, to start it, or to read it first. False: its deadline has passed, and it has ended instead, so no attempt
   // of a job begins after its deadline, however late the timekeeper is.
-  bool Assign(JobEntry& job, Worker& worker, Turn& turn);
+  bool Assign(JobEntry& job, Slot& slot, Turn& turn);
   // The first one in line that can be assigned. False: nobody was in line.
-  bool AssignNext(Pool& pool, Worker& worker, Turn& turn);
-  void StartAttempt(JobEntry& job, Worker& worker, Turn& turn);
-  // The runner has returned. `output`: of a success.
-  void FinishAttempt(Worker& worker, AttemptOutcome outcome, Bytes output, const AttemptTimings& timings, Turn& turn);
+  bool AssignNext(Pool& pool, Slot& slot, Turn& turn);
+  void StartAttempt(JobEntry& job, Slot& slot, Turn& turn);
+  // An attempt has ended. FAILED_PRECONDITION LEASE_LOST: it was given up before, or has ended already; nothing changes then.
+  Status Finish(JobEntry& job, const Claim& by, FinishedAttempt&& finished, Turn& turn);
+  // As above, from whoever knows no more than this of the job.
+  Status Finish(const JobId& id, const Claim& by, FinishedAttempt&& finished, Turn& turn);
   // The job must be hot. Has its deadline passed?
   static bool TooLate(const JobEntry& job, Turn& turn);
   // Its start is committed: if it is too late by now, its handler is not called.
@@ -144,7 +147,7 @@ class Core {
   // If the job waits and everything about it is committed: it stays hot where the budget allows, else it goes cold.
   void KeepOrEvict(JobEntry& job, Turn& turn);
   // A job that was assigned cold was read. False: the disk cannot be read; the job is tried again later.
-  bool StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read, Worker& worker, Turn& turn);
+  bool StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read, Slot& slot, Turn& turn);
   // A cold job whose alarm rang was read, and that alarm is acted upon now.
   struct LateJob {
     ColdJob cold;

@@ -3,8 +3,8 @@
 
 #include "base/check.h"
 #include "dispatch/core.h"
+#include "dispatch/slot.h"
 #include "dispatch/weight.h"
-#include "dispatch/worker.h"
 
 namespace millrace::dispatch {
 
@@ -94,7 +94,7 @@ bool Core::Load(JobEntry& job, const ColdJob& cold, std::shared_ptr<HotJob>* hot
   return true;
 }
 
-bool Core::StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read, Worker& worker, Turn& turn) {
+bool Core::StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read, Slot& slot, Turn& turn) {
   JobEntry* job = table.Find(cold.id);
   if (job == nullptr || !job->aside) return true;  // Cancelled meanwhile, or too late.
   Pool& pool = *job->pool;
@@ -120,7 +120,7 @@ bool Core::StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read,
   }
   pool.channel.Remove(job);
   turn.RoomAt(pool.gate);
-  Assign(*job, worker, turn);
+  Assign(*job, slot, turn);
   return true;
 }
 

@@ -197,13 +197,13 @@ MonoTime Core::PlanWake(Turn& turn) {
 
 void Core::ServeIdleWorkers(Pool& pool, Turn& turn) {
   while (pool.channel.anyone_in_line()) {
-    Worker* worker = pool.PopIdle();
-    if (worker == nullptr) break;
-    if (!AssignNext(pool, *worker, turn)) {
-      pool.PushIdle(worker);
+    Slot* slot = pool.PopIdle();
+    if (slot == nullptr) break;
+    if (!AssignNext(pool, *slot, turn)) {
+      pool.PushIdle(slot);
       break;
     }
-    turn.Wake(worker);
+    turn.Wake(slot);
   }
   turn.RoomAt(pool.gate);
 }
@@ -229,10 +229,10 @@ void Core::RunWorker(Pool& pool, int number) {
 
 void Core::EndSurplusWorkers(Pool& pool, Turn& turn) {
   while (pool.surplus() && pool.idle != nullptr) {
-    Worker* worker = pool.TakeOffIdle();
-    worker->quit = true;
+    Slot* slot = pool.TakeOffIdle();
+    slot->quit = true;
     --pool.workers_alive;
-    turn.Wake(worker);
+    turn.Wake(slot);
   }
 }
 

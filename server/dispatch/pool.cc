@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 #include "dispatch/missing_pool.h"
-#include "dispatch/worker.h"
+#include "dispatch/slot.h"
 
 namespace millrace::dispatch {
 
@@ -67,26 +67,26 @@ Status Pool::CheckAccepting() const {
       .With("pool", name_);
 }
 
-Worker* Pool::PopIdle() {
+Slot* Pool::PopIdle() {
   if (!may_take()) return nullptr;
   // In a rendezvous a reservation is a worker: a job that became due may not take it.
   if (channel.rendezvous() && workers_idle <= channel.reserved_jobs()) return nullptr;
   return TakeOffIdle();
 }
 
-Worker* Pool::TakeOffIdle() {
+Slot* Pool::TakeOffIdle() {
   if (idle == nullptr) return nullptr;
-  Worker* worker = idle;
-  idle = worker->next_idle;
-  worker->idle = false;
+  Slot* slot = idle;
+  idle = slot->next_idle;
+  slot->idle = false;
   --workers_idle;
-  return worker;
+  return slot;
 }
 
-void Pool::PushIdle(Worker* worker) {
-  worker->idle = true;
-  worker->next_idle = idle;
-  idle = worker;
+void Pool::PushIdle(Slot* slot) {
+  slot->idle = true;
+  slot->next_idle = idle;
+  idle = slot;
   ++workers_idle;
 }
 

@@ -30,6 +30,7 @@
 
 namespace millrace::dispatch {
 
+class Slot;
 struct Worker;
 
 class Pool {
@@ -58,9 +59,9 @@ class Pool {
   // ---- Workers
   bool may_take() const { return !paused && !stopping; }
   bool surplus() const { return stopping || workers_alive > workers_wanted; }
-  Worker* PopIdle();      // For a job; nullptr: none is idle, or none may take one.
-  Worker* TakeOffIdle();  // To end it; nullptr: none is idle.
-  void PushIdle(Worker* worker);
+  Slot* PopIdle();      // For a job; nullptr: none is idle, or none may take one.
+  Slot* TakeOffIdle();  // To end it; nullptr: none is idle.
+  void PushIdle(Slot* slot);
   int TakeNumber();  // The lowest free one, from 0.
   void FreeNumber(int number);
   void SetBusy(int busy, MonoTime now);
@@ -90,7 +91,7 @@ class Pool {
   int workers_busy = 0;
   int64_t scheduled_jobs = 0;
   int64_t unsettled_jobs = 0;  // Ended, and the journal has not committed it yet.
-  Worker* idle = nullptr;
+  Slot* idle = nullptr;
   int workers_idle = 0;
   std::vector<Worker*> workers;  // Every worker that exists.
   sync::WaitGroup workers_done;

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "dispatch/core.h"
-#include "dispatch/worker.h"
+#include "dispatch/slot.h"
 
 namespace millrace::dispatch {
 
@@ -29,13 +29,13 @@ WallTime Turn::wall() {
   return *wall_;
 }
 
-void Turn::Wake(Worker* worker) {
-  if (!worker->waits) return;        // It is in a turn of its own, at whose end it sees what it was given.
-  if (worker->awaits_start) return;  // The commit of its start wakes it: before that it could only wait again.
+void Turn::Wake(Slot* slot) {
+  if (!slot->waits) return;        // It is in a turn of its own, at whose end it sees what it was given.
+  if (slot->awaits_start) return;  // The commit of its start wakes it: before that it could only wait again.
   ++core_.worker_wakes;
-  worker->waits = false;
-  worker->next_woken = woken_;
-  woken_ = worker;
+  slot->waits = false;
+  slot->next_woken = woken_;
+  woken_ = slot;
 }
 
 void Turn::Answer(Submission* submission, Status status) {
@@ -75,12 +75,12 @@ void Turn::Settle() {
   } while (core_.commits.HandOver(*this));
 }
 
-std::optional<rt::WaitReason> Turn::EndFor(Worker& worker) {
+std::optional<rt::WaitReason> Turn::EndFor(Slot& slot) {
   Settle();
   std::optional<rt::WaitReason> wait;
-  if (worker.idle) wait = rt::WaitReason::kIdle;
-  if (worker.awaits_start) wait = rt::WaitReason::kIo;
-  worker.waits = wait.has_value();
+  if (slot.idle) wait = rt::WaitReason::kIdle;
+  if (slot.awaits_start) wait = rt::WaitReason::kIo;
+  slot.waits = wait.has_value();
   held_ = false;
   core_.lock.unlock();
   DoTheRest();
@@ -89,10 +89,10 @@ std::optional<rt::WaitReason> Turn::EndFor(Worker& worker) {
 
 void Turn::DoTheRest() {
   // Neither a worker nor a submission may be touched once it was told: it may be gone.
-  for (Worker* worker = woken_; worker != nullptr;) {
-    Worker* next = worker->next_woken;
-    worker->Wake();
-    worker = next;
+  for (Slot* slot = woken_; slot != nullptr;) {
+    Slot* next = slot->next_woken;
+    slot->Wake();
+    slot = next;
   }
   for (Submission* submission = answered_; submission != nullptr;) {
     Submission* next = submission->next_;

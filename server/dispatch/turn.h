@@ -19,6 +19,7 @@ namespace millrace::dispatch {
 class Core;
 class Gate;
 class Pool;
+class Slot;
 struct Worker;
 
 class Turn {
@@ -34,7 +35,7 @@ class Turn {
   WallTime wall();
 
   // ---- To be done after the lock is released
-  void Wake(Worker* worker);
+  void Wake(Slot* slot);
   void Answer(Submission* submission, Status status);
   void Answer(VerbCall* call) { verbs_.push_back(call); }
   // How the job ended; the record does not change any more.
@@ -55,7 +56,7 @@ class Turn {
 
   // Ends the turn of a worker as the destructor does. A reason: it has nothing to do now, and waits (Worker::Wait) until another
   // turn wakes it.
-  std::optional<rt::WaitReason> EndFor(Worker& worker);
+  std::optional<rt::WaitReason> EndFor(Slot& slot);
 
  private:
   void ServeGates();
@@ -70,7 +71,7 @@ class Turn {
   std::optional<WallTime> wall_;
 
   // Chains through the objects themselves where a job makes one on every way through: no allocation.
-  Worker* woken_ = nullptr;
+  Slot* woken_ = nullptr;
   Submission* answered_ = nullptr;  // In order.
   Submission* last_answered_ = nullptr;
   std::array<std::shared_ptr<const void>, 3> freed_;

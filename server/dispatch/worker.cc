@@ -13,125 +13,10 @@
 
 namespace millrace::dispatch {
 
-namespace {
-
-// Between characters of UTF-8.
-void Clip(std::string* text, size_t bytes_max) {
-  if (text->size() <= bytes_max) return;
-  size_t end = bytes_max;
-  while (end > 0 && (static_cast<unsigned char>((*text)[end]) & 0xC0) == 0x80) --end;
-  text->resize(end);
-  *text += "...";
-  text->shrink_to_fit();
-}
-
-}  // namespace
-
-// ---- RunningAttempt --------------------------------------------------------------------------------------------------------
-
-void RunningAttempt::Begin(JobEntry& job, MonoTime now) {
-  job_ = &job;
-  id_ = job.id;
-  spec_ = job.record().spec;
-  claim_ = job.life.claim;
-  started_ = now;
-  begun_ = false;
-  live_.store(job.hot->live.get(), std::memory_order_release);
-  rt::LockGuard guard(cancel_lock_);
-  stopped_ = kStopNone;
-  reason_ = OkStatus();
-  source_.reset();
-  token_ = {};
-}
-
-std::shared_ptr<sync::CancelSource> RunningAttempt::RequestStop(StopCause cause, const Status& reason) {
-  rt::LockGuard guard(cancel_lock_);
-  // The first reason is told to the handler; what weighs more decides the verdict, and its word is kept for that.
-  if (stopped_ == kStopNone || cause < (stopped_ & -stopped_)) reason_ = reason;
-  stopped_ |= cause;
-  return source_;
-}
-
-bool RunningAttempt::stop_requested() const {
-  rt::LockGuard guard(cancel_lock_);
-  return stopped_ != kStopNone;
-}
-
-const sync::CancelToken& RunningAttempt::cancel() const {
-  {
-    rt::LockGuard guard(cancel_lock_);
-    if (source_) return token_;
-  }
-  auto made = std::make_shared<sync::CancelSource>();
-  Status reason;
-  {
-    rt::LockGuard guard(cancel_lock_);
-    if (source_) return token_;
-    source_ = made;
-    token_ = made->token();
-    reason = reason_;
-  }
-  if (!reason.ok()) made->Cancel(std::move(reason));  // It was asked to stop before it had a token.
-  return token_;
-}
-
-LiveOutput& RunningAttempt::Live() {
-  // acquire: pairs with the release below, on whichever thread made it.
-  if (LiveOutput* live = live_.load(std::memory_order_acquire)) return *live;
-  auto made = std::make_shared<LiveOutput>(core_.live_bytes);
-  Turn turn(core_);
-  HotJob& hot = *job_->hot;
-  if (!hot.live) {
-    made->Restore(hot.record.log_tail, hot.record.log_bytes, hot.record.progress);
-    hot.live = std::move(made);
-  }
-  live_.store(hot.live.get(), std::memory_order_release);
-  return *hot.live;
-}
-
-void RunningAttempt::SetProgress(double fraction, std::string message) {
-  Clip(&message, kProgressMessageBytesMax);
-  LiveOutput& live = Live();
-  {
-    rt::LockGuard guard(live.lock);
-    live.has_progress = true;
-  }
-  ProgressCell& cell = *live.progress;
-  WallTime now = core_.clock.Wall();
-  bool tell;
-  {
-    rt::LockGuard guard(cell.lock);
-    // Written so that a NaN becomes 0.
-    cell.value.fraction = fraction > 0 ? std::min(fraction, 1.0) : 0;
-    cell.value.message.swap(message);
-    cell.value.updated = now;
-    tell = core_.events.watched() && !std::exchange(cell.unread, core_.events.watched());
-  }
-  if (!tell) return;
-  core_.events.RecordProgress(job_->source(), now, live.progress);
-  core_.events.Notify();
-}
-
-void RunningAttempt::Log(std::string_view bytes) {
-  if (bytes.empty()) return;
-  LiveOutput& live = Live();
-  {
-    rt::LockGuard guard(live.lock);
-    live.log.Append(bytes);
-    live.Charge();
-  }
-  if (!core_.events.watched()) return;
-  // As many chunks as it takes: an event is never larger than what the log keeps.
-  for (; !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), kLogTailBytes))) {
-    core_.events.RecordLog(job_->source(), core_.clock.Wall(), bytes.substr(0, kLogTailBytes));
-  }
-  core_.events.Notify();
-}
-
 // ---- Worker ----------------------------------------------------------------------------------------------------------------
 
 Worker::Worker(Core& owner, Pool& home, int n)
-    : core(owner), pool(home), number(n), name(home.name() + "/" + std::to_string(n)), attempt(owner, *this) {}
+    : Slot(owner, home, home.name() + "/" + std::to_string(n)), core(owner), number(n) {}
 
 void Worker::AbandonStart(Turn& turn) {
   if (std::exchange(awaits_start, false)) turn.Wake(this);
@@ -245,12 +130,14 @@ bool Worker::RunJob() {
                                      std::to_string(kResultBytesMax) + "; store it elsewhere and return a reference");
     outcome.do_not_retry = true;
   }
-  Clip(&outcome.error, kErrorBytesMax);
+  ClipText(&outcome.error, kErrorBytesMax);
   Bytes output = outcome.output.empty() ? nullptr : MakeBytes(std::move(outcome.output));
   Turn turn(core);
   attempt.set_ended(turn.mono());
   const bool started = !outcome.not_started;
-  core.FinishAttempt(*this, std::move(outcome), std::move(output), timings, turn);
+  // Nobody takes an attempt from a fiber that runs it, so it is the newest.
+  Status finished = core.Finish(*job, attempt.claim(), {std::move(outcome), std::move(output), timings}, turn);
+  MR_CHECK(finished.ok(), "%s", finished.ToString().c_str());
   // In the same Turn, unless a job is in line and others are to run before it.
   looked_ = started && (attempt.ended() - slice_start_ < kSlice || !pool.channel.anyone_in_line());
   if (looked_) {
@@ -258,22 +145,6 @@ bool Worker::RunJob() {
     must_wait_ = turn.EndFor(*this);
   }
   return started;
-}
-
-AttemptTimings TimingsOf(const rt::FiberTimes& used, const AttemptOutcome& outcome) {
-  Nanos children = used.blocked[static_cast<size_t>(rt::WaitReason::kProcess)];
-  Nanos cpu = outcome.child_cpu, delay = outcome.child_run_delay;
-  if (cpu + delay > children) {
-    double share = static_cast<double>(children.count()) / static_cast<double>((cpu + delay).count());
-    cpu = Nanos(static_cast<int64_t>(static_cast<double>(cpu.count()) * share));
-    delay = std::min(Nanos(static_cast<int64_t>(static_cast<double>(delay.count()) * share)), children - cpu);
-  }
-  AttemptTimings timings{.cpu = used.running + cpu,
-                         .runnable = used.runnable + delay,
-                         .blocked_inside = used.BlockedLost(),
-                         .blocked_outside = used.BlockedOutside() - cpu - delay};
-  timings.run = timings.cpu + timings.runnable + timings.blocked_inside + timings.blocked_outside;
-  return timings;
 }
 
 }  // namespace millrace::dispatch
