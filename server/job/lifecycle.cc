@@ -21,14 +21,14 @@ uint32_t ArrowsFrom(JobState from) {
     case kQueued:
       return To({kRunning, kBlocked, kCancelled, kExpired});
     case kRunning:
-      return To({kScheduled, kQueued, kSucceeded, kFailed, kCancelled, kExpired, kQuarantined});
+      return To({kScheduled, kBlocked, kQueued, kSucceeded, kFailed, kCancelled, kExpired, kQuarantined});
     case kSucceeded:
       return 0;
     case kFailed:
     case kCancelled:
     case kExpired:
     case kQuarantined:
-      return To({kQueued});
+      return To({kQueued, kBlocked});
   }
   return 0;
 }

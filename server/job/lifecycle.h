@@ -1,6 +1,6 @@
 // Lifecycle: the states of a job, the arrows between them, and the one function that moves a job along an arrow.
 //
-//   SCHEDULED ──▶ QUEUED ──▶ RUNNING ──▶ SUCCEEDED          BLOCKED has the arrows of SCHEDULED; nothing enters it yet.
+//   SCHEDULED ──▶ QUEUED ──▶ RUNNING ──▶ SUCCEEDED
 //     ▲  ▲          ▲          │  │
 //     │  │          └──────────┤  ├────▶ FAILED             out of attempts, or "do not retry"
 //     │  └─── backoff ─────────┤  ├────▶ QUARANTINED        lost too often
@@ -12,8 +12,9 @@
 //   QUEUED. FAILED, CANCELLED, EXPIRED and QUARANTINED go back to QUEUED, or to BLOCKED, when somebody asks for a
 //   retry. SUCCEEDED is final.
 //
-//   Claims   A start gives the job a new attempt number and a new token. Whoever moves the job says which attempt it believes to
-//            be the newest; a late result, of an attempt that was given up meanwhile, is refused instead of overwriting.
+//   Claims   A start gives the job a new attempt number and a new token. Whoever moves the job says which attempt it
+//            believes to be the newest; a late result, of an attempt that was given up meanwhile, is refused instead of
+//            overwriting.
 #pragma once
 
 #include <cstdint>
@@ -38,8 +39,9 @@ struct Lifecycle {
 // Is there an arrow?
 bool IsLegal(JobState from, JobState to);
 
-// Moves the job, or leaves it as it is and tells why: FAILED_PRECONDITION LEASE_LOST (`by` is not the newest attempt) or
-// WRONG_STATE (no such arrow). Into kRunning, `new_token` becomes the token of the next attempt; it is ignored otherwise.
+// Moves the job, or leaves it as it is and tells why: FAILED_PRECONDITION LEASE_LOST (`by` is not the newest attempt)
+// or WRONG_STATE (no such arrow). Into kRunning, `new_token` becomes the token of the next attempt; it is ignored
+// otherwise.
 Status Transition(const JobId& job, Lifecycle* lifecycle, JobState to, const Claim& by, uint64_t new_token = 0);
 
 }  // namespace millrace

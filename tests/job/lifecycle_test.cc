@@ -15,12 +15,12 @@ const std::map<JobState, std::set<JobState>> kArrows = {
     {kScheduled, {kBlocked, kQueued, kCancelled, kExpired}},
     {kBlocked, {kScheduled, kQueued, kCancelled, kExpired}},
     {kQueued, {kRunning, kBlocked, kCancelled, kExpired}},
-    {kRunning, {kScheduled, kQueued, kSucceeded, kFailed, kCancelled, kExpired, kQuarantined}},
+    {kRunning, {kScheduled, kBlocked, kQueued, kSucceeded, kFailed, kCancelled, kExpired, kQuarantined}},
     {kSucceeded, {}},
-    {kFailed, {kQueued}},
-    {kCancelled, {kQueued}},
-    {kExpired, {kQueued}},
-    {kQuarantined, {kQueued}},
+    {kFailed, {kQueued, kBlocked}},
+    {kCancelled, {kQueued, kBlocked}},
+    {kExpired, {kQueued, kBlocked}},
+    {kQuarantined, {kQueued, kBlocked}},
 };
 
 TEST(Lifecycle, EveryArrowIsLegalAndEveryOtherMoveIsRefused) {
