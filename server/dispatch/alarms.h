@@ -1,31 +1,46 @@
-// Alarms: when a job that waits for its time becomes ready, when an attempt has run too long, when a deadline passes.
+// Alarms: what is to be done at a time: a job becomes ready, an attempt has run too long, a deadline passes, what has
+// ended is forgotten.
 //
-// Two 4-ary heaps, as two clocks: delays, backoff and run_timeout follow the monotonic clock, which no one can set; run_at and
-// deadline follow the wall clock, which is what people meant. An alarm knows its place, so taking it back is O(log n).
+// Two heaps (heap.h), as two clocks: delays, backoff and run_timeout follow the monotonic clock, which no one can set;
+// run_at and deadline follow the wall clock, which is what people meant. An alarm knows its place, so taking it back is
+// O(log n).
+//   Anybody   Whatever else has something to do at a time derives from OwnAlarm and says there what it is. Alarms of
+//             jobs say it by their purpose, and their job is found by it (JobEntry::Of): a million may be armed, so
+//             they are 16 bytes.
 //   Threads   Guarded by the dispatcher's lock.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <vector>
 
 #include "base/clock.h"
+#include "dispatch/heap.h"
 
 namespace millrace::dispatch {
 
-struct JobEntry;
+class Turn;
 
-// Lives in its job. Armed: in exactly one heap.
+// Lives in whatever it belongs to. Armed: in exactly one heap.
 struct Alarm {
-  enum class Purpose : uint8_t { kDue, kReadAgain, kRunTimeout, kDeadline };
+  enum class Purpose : uint8_t { kDue, kReadAgain, kRunTimeout, kDeadline, kOwn };
 
-  JobEntry* job = nullptr;
-  Purpose purpose = Purpose::kDue;
-  bool on_wall_clock = false;
-  int32_t place = -1;  // In its heap; -1: not armed.
   int64_t when = 0;    // Nanoseconds of its clock.
+  int32_t place = -1;  // In its heap; -1: not armed.
+  Purpose purpose = Purpose::kOwn;
+  bool on_wall_clock = false;
 
   bool armed() const { return place >= 0; }
+};
+static_assert(sizeof(Alarm) <= 16);
+
+class OwnAlarm : public Alarm {
+ public:
+  // In a Turn, disarmed. One short step, as others wait for the lock: where there is more to do, it sets itself again.
+  virtual void OnDue(Turn& turn) = 0;
+
+ protected:
+  ~OwnAlarm() = default;
 };
 
 class Alarms {
@@ -43,20 +58,18 @@ class Alarms {
   // When to look again; MonoTime::max(): not before something is armed.
   MonoTime Next(MonoTime mono, WallTime wall) const;
 
-  size_t size() const { return mono_.alarms.size() + wall_.alarms.size(); }
+  size_t size() const { return mono_.size() + wall_.size(); }
 
  private:
-  struct Heap {
-    std::vector<Alarm*> alarms;
-    void Push(Alarm* alarm);
-    void Remove(size_t place);
-    void SiftUp(size_t place, Alarm* alarm);
-    void SiftDown(size_t place, Alarm* alarm);
+  struct Earlier {
+    bool operator()(const Alarm& a, const Alarm& b) const { return a.when < b.when; }
   };
-  void Arm(Alarm* alarm, Alarm::Purpose purpose, bool on_wall_clock, int64_t when);
-  Heap& HeapOf(const Alarm& alarm) { return alarm.on_wall_clock ? wall_ : mono_; }
+  using Times = Heap<Alarm, Earlier>;
 
-  Heap mono_, wall_;
+  void Arm(Alarm* alarm, Alarm::Purpose purpose, bool on_wall_clock, int64_t when);
+  Times& HeapOf(const Alarm& alarm) { return alarm.on_wall_clock ? wall_ : mono_; }
+
+  Times mono_, wall_;
 };
 
 }  // namespace millrace::dispatch

@@ -111,6 +111,15 @@ void Core::Arm(Alarm* alarm, Alarm::Purpose purpose, Time when, Turn& turn) {
 template void Core::Arm(Alarm* alarm, Alarm::Purpose purpose, MonoTime when, Turn& turn);
 template void Core::Arm(Alarm* alarm, Alarm::Purpose purpose, WallTime when, Turn& turn);
 
+void Core::SetBy(OwnAlarm& alarm, MonoTime when, Turn& turn) {
+  if (when == MonoTime::max()) return;
+  // What should have been done before now comes behind the alarms of jobs that are due.
+  when = std::max(when, turn.mono());
+  if (alarm.armed() && alarm.when <= when.time_since_epoch().count()) return;
+  alarms.Disarm(&alarm);
+  Arm(&alarm, Alarm::Purpose::kOwn, when, turn);
+}
+
 void Core::WakeBy(MonoTime when, Turn& turn) {
   if (when >= wakes_at_) return;
   wakes_at_ = when;
@@ -419,7 +428,7 @@ void Core::CompleteEnd(JobEntry& job, Turn& turn) {
   turn.Free(table.Erase(job.id));
   // One comes and one goes. Where more must go, for a large one or since a limit was lowered, the timekeeper sees to them in steps.
   if (std::optional<Retention::Kept> old = retention.PopTrimmed(turn.mono())) Forget(*old, turn);
-  WakeBy(retention.Next(), turn);
+  SetBy(trim_, retention.Next(), turn);
   CheckDrained(pool, turn);
 }
 
@@ -436,7 +445,7 @@ void Core::Forget(const Retention::Kept& kept, Turn& turn) {
   if (std::optional<std::string> gone = request_ids.PopExpired(turn.mono())) {
     commits.batch.DropRequest(*std::move(gone));
   }
-  WakeBy(request_ids.Next(), turn);
+  SetBy(drop_requests_, request_ids.Next(), turn);
 }
 
 }  // namespace millrace::dispatch

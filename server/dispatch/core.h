@@ -171,6 +171,8 @@ class Core {
 
   // One step of RunDue. False: nothing more is due. A cold job that must be read for it is left to RunLate.
   bool RunOneDue(std::vector<LateJob>* late, Turn& turn);
+  // Sets it for `when`, unless it is set for an earlier time. MonoTime::max(): nothing.
+  void SetBy(OwnAlarm& alarm, MonoTime when, Turn& turn);
   // When to call again. An alarm that is set for an earlier time from now on kicks the timekeeper.
   MonoTime PlanWake(Turn& turn);
 
@@ -209,6 +211,7 @@ class Core {
   template <typename Time>
   void Arm(Alarm* alarm, Alarm::Purpose purpose, Time when, Turn& turn);
   void WakeBy(MonoTime when, Turn& turn);
+  void RunOutOfTime(JobEntry& job, Turn& turn);
   // Of a job that is hot and has not ended.
   void PassDeadline(JobEntry& job, Turn& turn);
   // What becomes of the job after an attempt that ended or was lost. `facts`: as far as the job does not say it.
@@ -222,6 +225,20 @@ class Core {
   // As it stands in the record, cold.
   Result<std::shared_ptr<JobEntry>> MakeEntry(const JobRecord& record);
   const KindOptions* KindFor(const JobRecord& record, Pool& pool);
+
+  // What is forgotten when its time is over: a job that has ended, and a request id after its job. One at a time.
+  struct Trim final : OwnAlarm {
+    explicit Trim(Core& owner) : core(owner) {}
+    void OnDue(Turn& turn) override;
+    Core& core;
+  };
+  struct DropRequests final : OwnAlarm {
+    explicit DropRequests(Core& owner) : core(owner) {}
+    void OnDue(Turn& turn) override;
+    Core& core;
+  };
+  Trim trim_{*this};
+  DropRequests drop_requests_{*this};
 
   Published<DispatcherOptions> options_;
   std::mt19937_64 random_;

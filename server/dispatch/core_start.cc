@@ -142,6 +142,8 @@ void Core::RecoverEnded(const std::vector<EndedJob>& ended, std::vector<SpentReq
     retention.Add({job, request != of_job.end() ? request->second : nullptr},
                   turn.mono() - std::max(turn.wall() - job.finished, Nanos(0)));
   }
+  SetBy(trim_, retention.Next(), turn);
+  SetBy(drop_requests_, request_ids.Next(), turn);
 }
 
 }  // namespace millrace::dispatch

@@ -141,37 +141,57 @@ bool Core::RemoveWaiter(JobEntry& job, JobWaiter* waiter) {
 
 bool Core::RunOneDue(std::vector<LateJob>* late, Turn& turn) {
   Alarm* alarm = alarms.PopDue(turn.mono(), turn.wall());
-  if (alarm == nullptr) {
-    if (std::optional<std::string> expired = request_ids.PopExpired(turn.mono())) {
-      commits.batch.DropRequest(*std::move(expired));
+  if (alarm == nullptr) return false;
+  if (alarm->purpose == Alarm::Purpose::kOwn) {
+    static_cast<OwnAlarm*>(alarm)->OnDue(turn);
+    return true;
+  }
+  JobEntry& job = JobEntry::Of(*alarm);
+  switch (alarm->purpose) {
+    case Alarm::Purpose::kDue:
+      // Watchers may go by its labels, which are in the record.
+      if (job.hot || !job.labelled) {
+        MakeDue(job, turn);
+        return true;
+      }
+      break;
+    case Alarm::Purpose::kDeadline:
+      if (job.hot) {
+        PassDeadline(job, turn);
+        return true;
+      }
+      break;
+    case Alarm::Purpose::kReadAgain:
+      if (job.aside) job.pool->channel.PutBack(&job);
+      ServeIdleWorkers(*job.pool, turn);
       return true;
-    }
-    std::optional<Retention::Kept> old = retention.PopTrimmed(turn.mono());
-    if (old) Forget(*old, turn);
-    return old.has_value();
+    case Alarm::Purpose::kRunTimeout:
+      RunOutOfTime(job, turn);
+      return true;
+    case Alarm::Purpose::kOwn:
+      break;
   }
-  JobEntry& job = *alarm->job;
-  if (alarm->purpose == Alarm::Purpose::kDue) {
-    // Watchers may go by its labels, which are in the record.
-    if (!job.hot && job.labelled) {
-      late->push_back({{job.id, job.generation}, Alarm::Purpose::kDue});
-    } else {
-      MakeDue(job, turn);
-    }
-  } else if (alarm->purpose == Alarm::Purpose::kReadAgain) {
-    if (job.aside) job.pool->channel.PutBack(&job);
-    ServeIdleWorkers(*job.pool, turn);
-  } else if (alarm->purpose == Alarm::Purpose::kRunTimeout) {
-    const Nanos limit = job.record().spec->run_timeout.value_or(job.kind->run_timeout.value_or(Nanos(0)));
-    StopAttempt(job, kStopTimeout,
-                DeadlineExceeded("RUN_TIMEOUT", "the attempt ran longer than its run_timeout of " + Seconds(limit)),
-                turn);
-  } else if (job.hot) {
-    PassDeadline(job, turn);
-  } else {
-    late->push_back({{job.id, job.generation}, Alarm::Purpose::kDeadline});
-  }
+  late->push_back({{job.id, job.generation}, alarm->purpose});  // It is cold, and must be read first.
   return true;
+}
+
+void Core::Trim::OnDue(Turn& turn) {
+  if (std::optional<Retention::Kept> old = core.retention.PopTrimmed(turn.mono())) core.Forget(*old, turn);
+  core.SetBy(*this, core.retention.Next(), turn);
+}
+
+void Core::DropRequests::OnDue(Turn& turn) {
+  if (std::optional<std::string> gone = core.request_ids.PopExpired(turn.mono())) {
+    core.commits.batch.DropRequest(*std::move(gone));
+  }
+  core.SetBy(*this, core.request_ids.Next(), turn);
+}
+
+void Core::RunOutOfTime(JobEntry& job, Turn& turn) {
+  const Nanos limit = job.record().spec->run_timeout.value_or(job.kind->run_timeout.value_or(Nanos(0)));
+  StopAttempt(job, kStopTimeout,
+              DeadlineExceeded("RUN_TIMEOUT", "the attempt ran longer than its run_timeout of " + Seconds(limit)),
+              turn);
 }
 
 void Core::PassDeadline(JobEntry& job, Turn& turn) {
@@ -189,9 +209,7 @@ void Core::StopIfLate(JobEntry& job, Turn& turn) {
   if (TooLate(job, turn)) PassDeadline(job, turn);
 }
 
-MonoTime Core::PlanWake(Turn& turn) {
-  return wakes_at_ = std::min({alarms.Next(turn.mono(), turn.wall()), retention.Next(), request_ids.Next()});
-}
+MonoTime Core::PlanWake(Turn& turn) { return wakes_at_ = alarms.Next(turn.mono(), turn.wall()); }
 
 // ---- Pools -----------------------------------------------------------------------------------------------------------------
 

@@ -288,6 +288,7 @@ class Dispatcher {
   DispatchStats Stats() const;
 
  private:
+  friend struct CoreOf;  // tests/support/core_of.h: the moves themselves.
   Status CheckPool(const PoolOptions& options) const;
   void LogMissingPools() const;
   void RecallWishes();

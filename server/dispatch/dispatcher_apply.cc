@@ -144,7 +144,9 @@ void Core::SetOptions(const DispatcherOptions& next, Turn& turn) {
                       next.finished_age_min);
   request_ids.SetLeavingBytesMax(next.request_ids_bytes_max);
   turn.RoomAt(admission.process_gate());
-  turn.KickTimekeeper();  // More may be too old, or too much.
+  // More may be too old, or too much.
+  SetBy(trim_, retention.Next(), turn);
+  SetBy(drop_requests_, request_ids.Next(), turn);
 }
 
 }  // namespace millrace::dispatch

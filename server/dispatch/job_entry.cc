@@ -1,11 +1,22 @@
 #include "dispatch/job_entry.h"
 
+#include <cstddef>
+#include <type_traits>
+
+#include "base/check.h"
 #include "dispatch/pool.h"
 
 namespace millrace::dispatch {
 
 // Of these there may be a million: with the table's slot, the control block and malloc's part, 256 bytes.
 static_assert(sizeof(JobEntry) <= 200);
+
+JobEntry& JobEntry::Of(Alarm& alarm) {
+  static_assert(std::is_standard_layout_v<JobEntry>, "for offsetof");
+  MR_CHECK(alarm.purpose != Alarm::Purpose::kOwn, "an alarm was taken for that of a job");
+  const size_t at = alarm.purpose == Alarm::Purpose::kDeadline ? offsetof(JobEntry, deadline) : offsetof(JobEntry, due);
+  return *reinterpret_cast<JobEntry*>(reinterpret_cast<std::byte*>(&alarm) - at);
+}
 
 EventLog::Source JobEntry::source() const {
   static const std::shared_ptr<const Labels> kNone;

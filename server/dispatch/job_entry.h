@@ -38,7 +38,7 @@ struct HotJob {
 };
 
 struct JobEntry {
-  JobEntry() { due.job = deadline.job = this; }
+  JobEntry() = default;
   JobEntry(const JobEntry&) = delete;
   JobEntry& operator=(const JobEntry&) = delete;
 
@@ -69,6 +69,9 @@ struct JobEntry {
   bool counted : 1 = false;   // In the budget of jobs that wait hot.
   bool labelled : 1 = false;  // Its record has labels; a cold job holds none of them.
   uint16_t generation = 0;    // Another number each time it goes cold.
+
+  // Whose alarm is it? Not for one of purpose kOwn.
+  static JobEntry& Of(Alarm& alarm);
 
   JobState state() const { return life.state; }
   JobState visible_state() const { return hot && hot->last_committed ? hot->last_committed->life.state : life.state; }
