@@ -288,9 +288,9 @@ void Admission::Committed(Submission& submission, const Status& status, Turn& tu
       continue;
     }
     ++pool.submitted[static_cast<size_t>(SubmitResult::kAccepted)];
-    if (job->reserved) {
+    if (job->in_queue == InQueue::kReserved) {
       pool.channel.Unreserve(1, job->bytes);
-      job->reserved = false;
+      job->in_queue = InQueue::kNo;
     }
     core_.Publish(*job, turn);
     submission.acks[i].state = job->state();

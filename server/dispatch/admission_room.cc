@@ -51,7 +51,7 @@ Admission::Decision Admission::ReserveRoom(Submission& submission, bool arriving
       break;
     }
     pool.channel.Reserve(1, job->bytes);
-    job->reserved = true;
+    job->in_queue = InQueue::kReserved;
   }
   const bool from_process_gate = submission.gate_ == &process_gate_;
   if (decision.gate == nullptr && process_bytes > 0 &&
@@ -141,9 +141,9 @@ int64_t Admission::process_bytes() const { return process_bytes_ + core_.live_by
 
 void Admission::GiveBackPlaces(Submission& submission) {
   for (const auto& job : submission.jobs_) {
-    if (!job || !job->reserved) continue;
+    if (!job || job->in_queue != InQueue::kReserved) continue;
     job->pool->channel.Unreserve(1, job->bytes);
-    job->reserved = false;
+    job->in_queue = InQueue::kNo;
   }
 }
 

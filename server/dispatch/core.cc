@@ -88,6 +88,13 @@ void Core::Move(JobEntry& job, JobState to, const Claim& by) {
   ++jobs[static_cast<size_t>(to)];
   if (from == JobState::kScheduled) --job.pool->scheduled_jobs;
   if (to == JobState::kScheduled) ++job.pool->scheduled_jobs;
+  if (from == JobState::kBlocked) {
+    --job.pool->blocked_jobs;
+    job.blocked_on = BlockedOn::kNothing;
+  }
+  if (to == JobState::kBlocked) ++job.pool->blocked_jobs;
+  // The one place where a job that was given its permits gives them back, but for one that never left the queue.
+  if (to != JobState::kRunning) Permits::GiveBack(job);
   if (UniqueKeys::Matters(from, to)) unique_keys.Moved(job.id, *job.record().spec, from, to);
 }
 
@@ -184,6 +191,11 @@ void Core::Enqueue(JobEntry& job, Turn& turn) {
   job.queued_at = turn.mono();
   job.queued_wall = turn.wall();
   Announce(job, {}, turn);
+  if (job.ties != nullptr) {  // What it needs is asked for in the queue.
+    job.pool->channel.Push(&job);
+    KeepOrEvict(job, turn);
+    return ServeIdleWorkers(*job.pool, turn);
+  }
   if (Slot* slot = job.pool->PopIdle()) {
     // A job that is too late is gone now.
     Pool& pool = *job.pool;
@@ -220,7 +232,7 @@ bool Core::Assign(JobEntry& job, Slot& slot, Turn& turn) {
 }
 
 bool Core::AssignNext(Pool& pool, Slot& slot, Turn& turn) {
-  while (JobEntry* job = pool.channel.Pop()) {
+  while (JobEntry* job = pool.channel.Pop(pool.fibers)) {
     turn.RoomAt(pool.gate);
     if (Assign(*job, slot, turn)) return true;
   }

@@ -78,6 +78,7 @@ class Core {
   Retention retention;
   RequestIds request_ids;
   UniqueKeys unique_keys;
+  Permits permits;
   Admission admission;
   Commits commits;
   std::array<int64_t, kJobStates> jobs{};  // By state.
@@ -137,6 +138,14 @@ class Core {
   void End(JobEntry& job, JobState state, const Claim& by, std::string error, Turn& turn);
   // SCHEDULED and due: ready.
   void MakeDue(JobEntry& job, Turn& turn);
+
+  // QUEUED, or SCHEDULED and hot: BLOCKED, which is written down. Whoever blocks a job unblocks it; after a restart it is BLOCKED
+  // still, and whoever knows by what says so again.
+  void Block(JobEntry& job, BlockedOn reason, Turn& turn);
+  // BLOCKED and hot: into its queue, which is written down.
+  void Unblock(JobEntry& job, Turn& turn);
+  // What a job that has not ended waits for beside its time and a worker.
+  static BlockedOn WaitsFor(const JobEntry& job);
 
   // ---- Cold jobs
   // Reads, without the lock, what a cold job is loaded with.
@@ -208,6 +217,8 @@ class Core {
   static void RememberOutput(HotJob& hot);
   void Announce(const JobEntry& job, std::string_view error, Turn& turn);
   void ArmDeadline(JobEntry& job, const JobRecord& record, Turn& turn);
+  // SCHEDULED, by what its record says; not where it becomes that just now.
+  void ArmDue(JobEntry& job, const JobRecord& record, Turn& turn);
   template <typename Time>
   void Arm(Alarm* alarm, Alarm::Purpose purpose, Time when, Turn& turn);
   void WakeBy(MonoTime when, Turn& turn);

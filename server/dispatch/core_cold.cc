@@ -14,7 +14,9 @@ namespace {
 constexpr Nanos kReadAgain = std::chrono::seconds(1);
 constexpr Nanos kReadDamagedAgain = std::chrono::minutes(1);
 
-bool Waits(JobState state) { return state == JobState::kScheduled || state == JobState::kQueued; }
+bool Waits(JobState state) {
+  return state == JobState::kScheduled || state == JobState::kBlocked || state == JobState::kQueued;
+}
 
 }  // namespace
 
@@ -96,7 +98,7 @@ bool Core::Load(JobEntry& job, const ColdJob& cold, std::shared_ptr<HotJob>* hot
 
 bool Core::StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read, Slot& slot, Turn& turn) {
   JobEntry* job = table.Find(cold.id);
-  if (job == nullptr || !job->aside) return true;  // Cancelled meanwhile, or too late.
+  if (job == nullptr || job->in_queue != InQueue::kAside) return true;  // Cancelled meanwhile, or too late.
   Pool& pool = *job->pool;
   if (!job->hot && !read->ok()) {
     const bool damaged = read->status().code() != StatusCode::kUnavailable;
@@ -118,7 +120,7 @@ bool Core::StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read,
     KeepOrEvict(*job, turn);
     return true;
   }
-  pool.channel.Remove(job);
+  pool.channel.TakeAside(job);
   turn.RoomAt(pool.gate);
   Assign(*job, slot, turn);
   return true;

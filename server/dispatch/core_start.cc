@@ -81,6 +81,16 @@ Status Core::Recover(JobRecord record, std::vector<JobEntry*>* ready, Turn& turn
     ready->push_back(&job);
     return OkStatus();
   }
+  if (job.state() == JobState::kBlocked) {
+    ++job.pool->blocked_jobs;
+    job.blocked_on = BlockedOn::kUnknown;
+    return OkStatus();
+  }
+  ArmDue(job, record, turn);
+  return OkStatus();
+}
+
+void Core::ArmDue(JobEntry& job, const JobRecord& record, Turn& turn) {
   const WallTime due = record.due.value_or(turn.wall());
   if (record.spec->run_at && record.life.claim.attempt == 0) {
     Arm(&job.due, Alarm::Purpose::kDue, due, turn);
@@ -88,7 +98,6 @@ Status Core::Recover(JobRecord record, std::vector<JobEntry*>* ready, Turn& turn
     const Nanos left = std::min(due - turn.wall(), WaitAtFirst(record, due));
     Arm(&job.due, Alarm::Purpose::kDue, Later(turn.mono(), left), turn);
   }
-  return OkStatus();
 }
 
 void Core::RecoverReady(JobEntry& job, Turn& turn) {

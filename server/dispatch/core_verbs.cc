@@ -66,7 +66,7 @@ Status Core::CancelEnded(const JobRecord& ended) { return WrongState(ended.id, e
 void Core::TakeOffQueue(JobEntry& job, Turn& turn) {
   if (job.state() != JobState::kQueued) return;
   // Set aside, as it could not be read: its worker rests until it is tried again, which is now never. Others may be in line.
-  const bool aside = job.aside;
+  const bool aside = job.in_queue == InQueue::kAside;
   job.pool->channel.Remove(&job);
   turn.RoomAt(job.pool->gate);
   if (aside) ServeIdleWorkers(*job.pool, turn);
@@ -162,7 +162,7 @@ bool Core::RunOneDue(std::vector<LateJob>* late, Turn& turn) {
       }
       break;
     case Alarm::Purpose::kReadAgain:
-      if (job.aside) job.pool->channel.PutBack(&job);
+      if (job.in_queue == InQueue::kAside) job.pool->channel.PutBack(&job);
       ServeIdleWorkers(*job.pool, turn);
       return true;
     case Alarm::Purpose::kRunTimeout:

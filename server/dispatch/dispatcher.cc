@@ -207,7 +207,7 @@ DispatchStats Dispatcher::Stats() const {
     Turn turn(*core_);
     for (const auto& [name, pool] : core_->pools.All()) stats.pools.push_back(pool->Stats(turn.mono()));
     for (const auto& [name, pool] : core_->pools.All()) {
-      if (pool->missing) stats.missing_pool_jobs += pool->channel.jobs() + pool->scheduled_jobs;
+      if (pool->missing) stats.missing_pool_jobs += pool->channel.jobs() + pool->scheduled_jobs + pool->blocked_jobs;
     }
     stats.jobs = core_->jobs;
     stats.dead_letter_jobs = core_->retention.dead_letters();

@@ -120,7 +120,8 @@ void Dispatcher::LogMissingPools() const {
     LogWarning(
         "pool '%s' is not configured any more: its %lld unfinished jobs are kept aside, and run when it is configured "
         "again; add [pool.%s], or cancel them (millrace jobs cancel --pool %s)",
-        name.c_str(), static_cast<long long>(pool->channel.jobs() + pool->scheduled_jobs), name.c_str(), name.c_str());
+        name.c_str(), static_cast<long long>(pool->channel.jobs() + pool->scheduled_jobs + pool->blocked_jobs),
+        name.c_str(), name.c_str());
   }
   if (named > kNamed) LogWarning("%d more pools are not configured any more", named - kNamed);
 }

@@ -1,8 +1,9 @@
 // JobEntry: a job in the dispatcher's hands, until it has ended. In two parts, as a million of them may wait:
 //   JobEntry   What is needed to keep the job in its place: 192 bytes, always there. No labels: they may be kilobytes.
-//   HotJob     What is needed to run it, to change what is remembered of it, or to show it: the record with payload, texts and
-//              history. A job that waits may be without (cold); whoever needs the record reads it from the journal, without the
-//              dispatcher's lock, and loads the job with it (Core::Load); Core::Evict makes it cold again.
+//   HotJob     What is needed to run it, to change what is remembered of it, or to show it: the record with payload,
+//              texts and history. A job that waits may be without (cold); whoever needs the record reads it from the
+//              journal, without the dispatcher's lock, and loads the job with it (Core::Load); Core::Evict makes it
+//              cold again.
 #pragma once
 
 #include <cstdint>
@@ -16,11 +17,13 @@
 #include "dispatch/journal.h"
 #include "dispatch/live_output.h"
 #include "dispatch/runner.h"
+#include "dispatch/ties.h"
 #include "job/job.h"
 
 namespace millrace::dispatch {
 
 class JobWaiter;
+struct Line;
 class Pool;
 class RunningAttempt;
 
@@ -37,6 +40,14 @@ struct HotJob {
   const JobRecord& visible() const { return last_committed ? *last_committed : record; }
 };
 
+// Where a job stands with its pool's queue (ready_queue.h), whose bound counts all but the first.
+enum class InQueue : uint8_t {
+  kNo,
+  kReserved,  // Its acceptance is not committed: its place is kept.
+  kInLine,    // QUEUED.
+  kAside,     // QUEUED, and a worker has it, to read it.
+};
+
 struct JobEntry {
   JobEntry() = default;
   JobEntry(const JobEntry&) = delete;
@@ -47,10 +58,12 @@ struct JobEntry {
   WallTime created{};
   Pool* pool = nullptr;
   const KindOptions* kind = nullptr;
-  std::shared_ptr<HotJob> hot;   // nullptr: cold.
-  JobWaiter* waiters = nullptr;  // A chain, the newest first.
+  std::shared_ptr<HotJob> hot;       // nullptr: cold.
+  JobWaiter* waiters = nullptr;      // A chain, the newest first.
+  std::shared_ptr<const Ties> ties;  // nullptr: none.
 
-  // QUEUED: its place in a band.
+  // QUEUED and in line: its place there.
+  Line* line = nullptr;
   JobEntry* previous = nullptr;
   JobEntry* next = nullptr;
   uint64_t push_number = 0;  // QUEUED: which push of its pool it was, for ageing.
@@ -62,13 +75,14 @@ struct JobEntry {
 
   int64_t held = 0;    // What it weighs on the budgets (weight.h).
   uint32_t bytes = 0;  // Of the payload.
-  Band band = Band::kNormal;
-  bool hidden : 1 = false;    // Its acceptance is not committed: for clients it does not exist.
-  bool reserved : 1 = false;  // Accepted, holding a place in the channel that it has not taken yet.
-  bool aside : 1 = false;     // QUEUED, but not in line: a worker has it, to read it.
-  bool counted : 1 = false;   // In the budget of jobs that wait hot.
-  bool labelled : 1 = false;  // Its record has labels; a cold job holds none of them.
-  uint16_t generation = 0;    // Another number each time it goes cold.
+  Band band : 2 = Band::kNormal;
+  bool hidden : 1 = false;  // Its acceptance is not committed: for clients it does not exist.
+  InQueue in_queue : 2 = InQueue::kNo;
+  BlockedOn blocked_on : 3 = BlockedOn::kNothing;  // BLOCKED. What a QUEUED job waits for: ReadyQueue::WaitsFor.
+  bool permitted : 1 = false;                      // Holds the permits of its ties.
+  bool counted : 1 = false;                        // In the budget of jobs that wait hot.
+  bool labelled : 1 = false;                       // Its record has labels; a cold job holds none of them.
+  uint16_t generation = 0;                         // Another number each time it goes cold.
 
   // Whose alarm is it? Not for one of purpose kOwn.
   static JobEntry& Of(Alarm& alarm);
@@ -91,7 +105,7 @@ struct ColdJob {
 class EntryList {
  public:
   void PushBack(JobEntry* entry);
-  void PushFront(JobEntry* entry);
+  void PushBefore(JobEntry* next, JobEntry* entry);  // nullptr: as the last.
   void Remove(JobEntry* entry);
   JobEntry* front() const { return front_; }
   bool empty() const { return front_ == nullptr; }

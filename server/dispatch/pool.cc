@@ -125,7 +125,8 @@ void Pool::CountAttempt(const KindOptions& kind, AttemptResult result, const Att
 }
 
 bool Pool::Empty() const {
-  return channel.empty() && channel.reserved_jobs() == 0 && workers_busy == 0 && unsettled_jobs == 0;
+  return channel.empty() && channel.reserved_jobs() == 0 && blocked_jobs == 0 && workers_busy == 0 &&
+         unsettled_jobs == 0;
 }
 
 PoolState Pool::state() const {

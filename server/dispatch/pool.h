@@ -1,4 +1,4 @@
-// Pool: a named worker pool: a bounded channel in four bands, N workers, one runner.
+// Pool: a named worker pool: a bounded queue in four bands, N workers, one runner.
 //
 //   Workers   Fibers, tracked by a WaitGroup, so the end of a drain at shutdown is Wait(). One that finds no job is idle: it parks
 //             on a stack of idle workers, the last one in front, as its memory is warm. A job that becomes ready while a worker
@@ -18,12 +18,12 @@
 #include <vector>
 
 #include "base/histogram.h"
-#include "dispatch/banded_channel.h"
 #include "dispatch/dispatcher.h"
 #include "dispatch/efficiency.h"
 #include "dispatch/gate.h"
 #include "dispatch/kind_counts.h"
 #include "dispatch/pool_status.h"
+#include "dispatch/ready_queue.h"
 #include "dispatch/retry_slots.h"
 #include "dispatch/runner.h"
 #include "sync/wait_group.h"
@@ -70,7 +70,7 @@ class Pool {
                     MonoTime end);
   void CountRefusedStart() { ++starts_refused_; }
 
-  // No job queued, running or half accepted.
+  // No job queued, blocked, running or half accepted.
   bool Empty() const;
   PoolState state() const;
   PoolStatus Look(MonoTime now);
@@ -81,8 +81,9 @@ class Pool {
 
   std::atomic<bool> missing;  // Not configured.
   PoolOptions configured;     // As it was configured last; an operator may have changed its size since.
-  BandedChannel channel;
-  Gate gate;  // Submissions that wait for room here.
+  ReadyQueue channel;
+  Taker fibers;  // The workers, all together.
+  Gate gate;     // Submissions that wait for room here.
   std::vector<Dispatcher::DrainWaiter*> drain_waiters;
 
   bool paused = false, draining = false, stopping = false;
@@ -90,6 +91,7 @@ class Pool {
   int workers_alive = 0;  // Not told to end.
   int workers_busy = 0;
   int64_t scheduled_jobs = 0;
+  int64_t blocked_jobs = 0;
   int64_t unsettled_jobs = 0;  // Ended, and the journal has not committed it yet.
   Slot* idle = nullptr;
   int workers_idle = 0;

@@ -61,7 +61,13 @@ void Turn::RoomAt(Gate& gate) {
 }
 
 void Turn::ServeGates() {
-  while (!gates_.empty()) {  // Serving one may make room at another: a submission that is refused gives up its places.
+  // Serving one may make room at another: a submission that is refused gives up its places.
+  for (;;) {
+    if (Pool* pool = core_.permits.TakeServable()) {
+      core_.ServeIdleWorkers(*pool, *this);
+      continue;
+    }
+    if (gates_.empty()) break;
     Gate* gate = gates_.back();
     gates_.pop_back();
     core_.admission.Serve(*gate, *this);
