@@ -85,6 +85,7 @@ class Core {
   uint64_t revivals = 0;                   // Jobs that had ended and were retried.
   bool draining = false;
   bool store_lost = false;
+  bool recovered = false;       // Start has found all jobs their places.
   bool kinds_replaced = false;  // So a job looks for its kind again when it starts.
   PoolWishes wishes;            // Of pools, as they were kept last or are being kept now.
   uint64_t wishes_version = 0;
@@ -187,6 +188,10 @@ class Core {
 
   double Random();  // In [0, 1).
 
+  // Stops the process where jobs, counts and structures do not agree. At the end of each Turn where options.check_invariants; of
+  // many jobs not each time, as it looks at all of them.
+  void CheckInvariants();
+
   // ---- Pools
   void ServeIdleWorkers(Pool& pool, Turn& turn);  // After a resume or a resize: workers take what is queued.
   void SetWorkers(Pool& pool, int wanted, Turn& turn);
@@ -222,6 +227,7 @@ class Core {
   template <typename Time>
   void Arm(Alarm* alarm, Alarm::Purpose purpose, Time when, Turn& turn);
   void WakeBy(MonoTime when, Turn& turn);
+  void CheckInvariants(const JobEntry& job) const;
   void RunOutOfTime(JobEntry& job, Turn& turn);
   // Of a job that is hot and has not ended.
   void PassDeadline(JobEntry& job, Turn& turn);
@@ -257,6 +263,7 @@ class Core {
   uint64_t last_token_;
   int64_t waiting_hot_ = 0;  // Bytes, of options.hot_bytes_max.
   uint16_t generation_ = 0;
+  uint64_t unchecked_turns_ = 0;                      // Of CheckInvariants.
   MonoTime wakes_at_ = MonoTime::max();               // When the timekeeper looks again by itself.
   std::map<std::string, KindOptions> unknown_kinds_;  // Of recovered jobs whose kind is not configured any more.
 };

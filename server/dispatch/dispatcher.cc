@@ -57,6 +57,10 @@ Status Dispatcher::Start(bool run_timekeeper) {
     core_->SetWorkers(*pool, pool->workers_wanted, turn);
   }
   LogMissingPools();
+  {
+    Turn turn(*core_);
+    core_->recovered = true;
+  }
   if (run_timekeeper) core_->timekeeper.Start(core_->runtime, [this] { return RunDue(); });
   return OkStatus();
 }

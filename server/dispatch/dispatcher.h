@@ -162,6 +162,8 @@ struct DispatcherOptions {
   int losses_max = 3;           // The loss that quarantines a job.
   size_t events_kept = 65'536;  // History for watchers.
   uint64_t seed = 0;            // Of backoff jitter. 0: from the clock.
+  // For tests: whatever does not agree after a section under the lock stops the process.
+  bool check_invariants = false;
   bool operator==(const DispatcherOptions&) const = default;
 };
 

@@ -79,6 +79,7 @@ void Turn::Settle() {
   do {
     ServeGates();
   } while (core_.commits.HandOver(*this));
+  if (core_.options().check_invariants) core_.CheckInvariants();
 }
 
 std::optional<rt::WaitReason> Turn::EndFor(Slot& slot) {

@@ -107,7 +107,7 @@ class DispatchFixture {
   DispatchFixture(rt::Runtime& runtime, const DispatchSetup& setup)
       : dispatcher(
             {runtime, clock, setup.journal ? *setup.journal : journal, {&runner}, setup.pool_memory, setup.store_lost},
-            setup.options) {
+            Checked(setup.options)) {
     clock.Advance(setup.clock_ahead);
     clock.StepWall(setup.wall_ahead);
     if (setup.prepare) setup.prepare(runner);
@@ -119,6 +119,10 @@ class DispatchFixture {
     if (!stopped_) dispatcher.Stop(Nanos(0));
   }
 
+  static dispatch::DispatcherOptions Checked(dispatch::DispatcherOptions options) {
+    options.check_invariants = true;
+    return options;
+  }
   static void Require(const Status& status) { MR_CHECK(status.ok(), "%s", status.ToString().c_str()); }
 
   static JobSpec Spec(std::string kind, std::string payload = "") {
