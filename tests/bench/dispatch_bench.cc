@@ -3,12 +3,16 @@
 #include <benchmark/benchmark.h>
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "dispatch/dispatcher.h"
+#include "dispatch/ready_queue.h"
 #include "runtime/park.h"
 #include "runtime/runtime.h"
 #include "store/memory_journal.h"
@@ -125,6 +129,35 @@ void submit_batch_100(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * 100);
 }
 BENCHMARK(submit_batch_100)->Arg(1)->Arg(2)->UseRealTime();
+
+// One job into a queue and out of it, beside others: arguments are the kinds of these, and how many of each kind wait for a
+// permit that is taken.
+void queue_push_pop(benchmark::State& state) {
+  dispatch::Permits permits;
+  dispatch::Permit taken(permits, dispatch::BlockedOn::kConcurrency, 0);
+  std::deque<dispatch::KindOptions> kinds;
+  std::deque<dispatch::JobEntry> jobs;
+  dispatch::ReadyQueue queue(1 << 30, 1 << 30);
+  dispatch::Taker taker;
+  const auto push = [&](const dispatch::KindOptions& kind, std::shared_ptr<const dispatch::Ties> ties) {
+    dispatch::JobEntry& job = jobs.emplace_back();
+    job.kind = &kind;
+    job.ties = std::move(ties);
+    queue.Push(&job);
+  };
+  const auto needs = std::make_shared<const dispatch::Ties>(dispatch::Ties{{&taken}});
+  for (int64_t kind = 0; kind < state.range(0); ++kind) {
+    kinds.push_back({.name = "kind-" + std::to_string(kind)});
+    push(kinds.back(), nullptr);
+    for (int64_t job = 0; job < state.range(1); ++job) push(kinds.back(), needs);
+  }
+  for (auto _ : state) {
+    dispatch::JobEntry* job = queue.Pop(taker);
+    queue.Push(job);
+  }
+  for (dispatch::JobEntry& job : jobs) queue.Remove(&job);
+}
+BENCHMARK(queue_push_pop)->Args({1, 0})->Args({100, 0})->Args({1, 100'000})->Args({100, 1000});
 
 }  // namespace
 }  // namespace millrace
