@@ -109,37 +109,6 @@ void Core::Announce(const JobEntry& job, std::string_view error, Turn& turn) {
   turn.NotifyWatchers();
 }
 
-template <typename Time>
-void Core::Arm(Alarm* alarm, Alarm::Purpose purpose, Time when, Turn& turn) {
-  alarms.Arm(alarm, purpose, when);
-  WakeBy(alarms.Next(turn.mono(), turn.wall()), turn);
-}
-
-template void Core::Arm(Alarm* alarm, Alarm::Purpose purpose, MonoTime when, Turn& turn);
-template void Core::Arm(Alarm* alarm, Alarm::Purpose purpose, WallTime when, Turn& turn);
-
-void Core::SetBy(OwnAlarm& alarm, MonoTime when, Turn& turn) {
-  if (when == MonoTime::max()) return;
-  // What should have been done before now comes behind the alarms of jobs that are due.
-  when = std::max(when, turn.mono());
-  if (alarm.armed() && alarm.when <= when.time_since_epoch().count()) return;
-  alarms.Disarm(&alarm);
-  Arm(&alarm, Alarm::Purpose::kOwn, when, turn);
-}
-
-void Core::WakeBy(MonoTime when, Turn& turn) {
-  if (when >= wakes_at_) return;
-  wakes_at_ = when;
-  turn.KickTimekeeper();
-}
-
-void Core::ArmDeadline(JobEntry& job, const JobRecord& record, Turn& turn) {
-  // One that has passed already acts at once.
-  if (record.spec->deadline && !record.deadline_waived) {
-    Arm(&job.deadline, Alarm::Purpose::kDeadline, *record.spec->deadline, turn);
-  }
-}
-
 // ---- Accepted --------------------------------------------------------------------------------------------------------------
 
 void Core::Draft(JobEntry& job, Turn& turn) {

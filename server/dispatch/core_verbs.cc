@@ -1,5 +1,5 @@
-// What clients, time and operators do to jobs and pools: the moves of core.h that core.cc, the way of a job from acceptance to its
-// end, does not need.
+// What clients and operators do to jobs and pools: the moves of core.h that core.cc, the way of a job from acceptance to
+// its end, does not need.
 #include <algorithm>
 #include <utility>
 
@@ -10,13 +10,6 @@
 namespace millrace::dispatch {
 
 namespace {
-
-std::string Seconds(Nanos time) {
-  std::string text = std::to_string(std::chrono::duration<double>(time).count());
-  text.erase(text.find_last_not_of('0') + 1);
-  if (text.back() == '.') text.pop_back();
-  return text + " s";
-}
 
 // To a verb that would follow the end of a job.
 Status BeingCommitted(const JobId& id) {
@@ -136,80 +129,6 @@ bool Core::RemoveWaiter(JobEntry& job, JobWaiter* waiter) {
   }
   return false;
 }
-
-// ---- Time ------------------------------------------------------------------------------------------------------------------
-
-bool Core::RunOneDue(std::vector<LateJob>* late, Turn& turn) {
-  Alarm* alarm = alarms.PopDue(turn.mono(), turn.wall());
-  if (alarm == nullptr) return false;
-  if (alarm->purpose == Alarm::Purpose::kOwn) {
-    static_cast<OwnAlarm*>(alarm)->OnDue(turn);
-    return true;
-  }
-  JobEntry& job = JobEntry::Of(*alarm);
-  switch (alarm->purpose) {
-    case Alarm::Purpose::kDue:
-      // Watchers may go by its labels, which are in the record.
-      if (job.hot || !job.labelled) {
-        MakeDue(job, turn);
-        return true;
-      }
-      break;
-    case Alarm::Purpose::kDeadline:
-      if (job.hot) {
-        PassDeadline(job, turn);
-        return true;
-      }
-      break;
-    case Alarm::Purpose::kReadAgain:
-      if (job.in_queue == InQueue::kAside) job.pool->channel.PutBack(&job);
-      ServeIdleWorkers(*job.pool, turn);
-      return true;
-    case Alarm::Purpose::kRunTimeout:
-      RunOutOfTime(job, turn);
-      return true;
-    case Alarm::Purpose::kOwn:
-      break;
-  }
-  late->push_back({{job.id, job.generation}, alarm->purpose});  // It is cold, and must be read first.
-  return true;
-}
-
-void Core::Trim::OnDue(Turn& turn) {
-  if (std::optional<Retention::Kept> old = core.retention.PopTrimmed(turn.mono())) core.Forget(*old, turn);
-  core.SetBy(*this, core.retention.Next(), turn);
-}
-
-void Core::DropRequests::OnDue(Turn& turn) {
-  if (std::optional<std::string> gone = core.request_ids.PopExpired(turn.mono())) {
-    core.commits.batch.DropRequest(*std::move(gone));
-  }
-  core.SetBy(*this, core.request_ids.Next(), turn);
-}
-
-void Core::RunOutOfTime(JobEntry& job, Turn& turn) {
-  const Nanos limit = job.record().spec->run_timeout.value_or(job.kind->run_timeout.value_or(Nanos(0)));
-  StopAttempt(job, kStopTimeout,
-              DeadlineExceeded("RUN_TIMEOUT", "the attempt ran longer than its run_timeout of " + Seconds(limit)),
-              turn);
-}
-
-void Core::PassDeadline(JobEntry& job, Turn& turn) {
-  if (job.state() == JobState::kRunning) {
-    StopAttempt(job, kStopDeadline, DeadlineExceeded("DEADLINE", "the job's deadline passed while it was running"),
-                turn);
-    return;
-  }
-  TakeOffQueue(job, turn);
-  KeepLastCommitted(job);
-  End(job, JobState::kExpired, job.life.claim, kTooLate, turn);
-}
-
-void Core::StopIfLate(JobEntry& job, Turn& turn) {
-  if (TooLate(job, turn)) PassDeadline(job, turn);
-}
-
-MonoTime Core::PlanWake(Turn& turn) { return wakes_at_ = alarms.Next(turn.mono(), turn.wall()); }
 
 // ---- Pools -----------------------------------------------------------------------------------------------------------------
 
