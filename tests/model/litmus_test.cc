@@ -150,8 +150,7 @@ TEST(ModelMemory, OneVariableNeverGoesBack) {
   EXPECT_TRUE(result.held) << result.story;
 }
 
-// ---- The search
-// -------------------------------------------------------------------------------------------------------------------
+// ---- The search ---------------------------------------------------------------------------------------------------
 
 Result Increments(bool atomic_add, Options options = {.name = "increments"}) {
   return Explore(options, [=](Scene& scene) {

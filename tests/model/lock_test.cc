@@ -73,8 +73,7 @@ TEST(LockModel, WithoutItsOrderingsItFails) {
   EXPECT_EQ(Survivors("lock.cc", kLock), std::set<std::string>{"Lock::LockSlow: add split"});
 }
 
-// ---- SpinLock
-// ---------------------------------------------------------------------------------------------------------------------
+// ---- SpinLock -----------------------------------------------------------------------------------------------------
 
 Result TwoOnSpinLock(const std::vector<Mutation>& mutations) {
   return Sections<rt::SpinLock>(For("SpinLock: 2 | 2", mutations), {2, 2});

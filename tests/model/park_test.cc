@@ -78,8 +78,7 @@ TEST(ParkerModel, AForgottenFutexWakeIsSeen) {
   EXPECT_EQ(result.failure, "deadlock: waiter sleeps in a futex");
 }
 
-// ---- WakeRace
-// ---------------------------------------------------------------------------------------------------------------------
+// ---- WakeRace -----------------------------------------------------------------------------------------------------
 
 using sync::internal::WakeRace;
 

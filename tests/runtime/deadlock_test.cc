@@ -144,8 +144,7 @@ TEST_P(DeadlockDeathTest, CanBeSwitchedOff) {
       ExitedWithCode(5), "^$");
 }
 
-// ---- Who goes on behind the back of whoever looks for deadlocks
-// -------------------------------------------------------------
+// ---- Who goes on behind the back of whoever looks for deadlocks ---------------------------------------------------
 
 enum class Wakes : uint8_t { kBlockingCall, kPlainThread };
 

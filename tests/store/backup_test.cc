@@ -302,8 +302,7 @@ TEST_P(BackupFolder, OnAnotherFileSystemIsCopied) {
   fs::remove_all(other);
 }
 
-// ---- The thread that makes them
-// ----------------------------------------------------------------------------------------------
+// ---- The thread that makes them -----------------------------------------------------------------------------------
 
 // A checkpoint that ends when the test says so.
 class Held {

@@ -104,8 +104,7 @@ class Work {
   Status said_;
 };
 
-// ---- At each call in turn
-// --------------------------------------------------------------------------------------------------
+// ---- At each call in turn -----------------------------------------------------------------------------------------
 
 struct Sweep {
   const char* name;
@@ -171,8 +170,7 @@ INSTANTIATE_TEST_SUITE_P(, FailingCalls,
                                          Sweep{"ReadOnly", FailingDisk::kAll, EROFS, "", UINT64_MAX, 23}),
                          [](const auto& tested) { return tested.param.name; });
 
-// ---- What is told
-// ----------------------------------------------------------------------------------------------------------
+// ---- What is told -------------------------------------------------------------------------------------------------
 
 TEST(FailingDisk, EachErrorSaysWhatToDo) {
   TempFolder folder;
@@ -229,8 +227,7 @@ TEST(FailingDisk, ATableThatCannotBeWrittenIsToldAlsoWhenNobodySubmits) {
   work.ExpectAll(*journal);
 }
 
-// ---- Real disks
-// ------------------------------------------------------------------------------------------------------------
+// ---- Real disks ---------------------------------------------------------------------------------------------------
 
 TEST(SmallDisk, TheFirstFilesNeedRoom) {
   WithOwnMounts([] {
@@ -374,8 +371,7 @@ TEST(ThinDisk, AnFsyncThatFailsForRealLosesNothing) {
   });
 }
 
-// ---- Who may have the folder
-// -----------------------------------------------------------------------------------------------
+// ---- Who may have the folder --------------------------------------------------------------------------------------
 
 TEST(StoreFolder, StaysOursWhileTheDiskFails) {
   TempFolder folder;

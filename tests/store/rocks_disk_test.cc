@@ -137,8 +137,7 @@ TEST(RocksDisk, RequestIdsOutliveTheirJobsUntilTheyAreDropped) {
   }
 }
 
-// ---- Death
-// -----------------------------------------------------------------------------------------------------------------
+// ---- Death --------------------------------------------------------------------------------------------------------
 
 // Run by the test below in a process of its own: accepts jobs, ends and retries some, and says on its standard output
 // what it was answered. Never ends by itself.
@@ -227,8 +226,7 @@ TEST(RocksDisk, WhatWasAcknowledgedIsThereAfterKill9) {
   }
 }
 
-// ---- Who may open it
-// -------------------------------------------------------------------------------------------------------
+// ---- Who may open it ----------------------------------------------------------------------------------------------
 
 TEST(RocksDisk, ASecondOneOnTheSameFolderIsRefused) {
   TempFolder folder;
@@ -247,8 +245,7 @@ TEST(RocksDisk, AFolderThatCannotBeWrittenIsAnError) {
   EXPECT_EQ(test::OpenJournal("/proc/millrace", {}).status().reason(), "STORE_FAILED");
 }
 
-// ---- Damage
-// ----------------------------------------------------------------------------------------------------------------
+// ---- Damage -------------------------------------------------------------------------------------------------------
 
 // Every file of a store, damaged in turn: either it opens and every job it gives is one that was written, as it was
 // written, and none is missing; or it says that it is damaged.
@@ -329,8 +326,7 @@ TEST(RocksDisk, ALostFileIsAnError) {
   EXPECT_FALSE(status.ok());
 }
 
-// ---- A disk without room
-// ---------------------------------------------------------------------------------------------------
+// ---- A disk without room ------------------------------------------------------------------------------------------
 
 // A limit on the size of files stands for the end of the disk: writes fail in the middle, at RocksDB's own doing.
 TEST(RocksDisk, WithoutRoomNothingAcknowledgedIsLost) {

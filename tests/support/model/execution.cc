@@ -45,8 +45,7 @@ Execution::Execution(const Options& options) : options_(options) {
   threads_[0]->name = "body";
 }
 
-// ---- Threads
-// ----------------------------------------------------------------------------------------------------------------------
+// ---- Threads ------------------------------------------------------------------------------------------------------
 
 ThreadRecord& Execution::NewThread() {
   if (used_ == kThreadsMax) Fail("too many threads");
@@ -181,8 +180,7 @@ void Execution::Resume(void* fiber) {
   Fail("Ready of something that is no fiber");
 }
 
-// ---- Steps
-// ------------------------------------------------------------------------------------------------------------------------
+// ---- Steps --------------------------------------------------------------------------------------------------------
 
 bool Execution::HasFault(const Op& op, Fault fault) const {
   for (const Mutation& mutation : options_.mutations) {
@@ -258,8 +256,7 @@ bool Execution::SpinsOut() {
   return true;
 }
 
-// ---- Decisions
-// --------------------------------------------------------------------------------------------------------------------
+// ---- Decisions ----------------------------------------------------------------------------------------------------
 
 uint32_t Execution::Enabled() const {
   uint32_t enabled = 0, spinning = 0;
@@ -370,8 +367,7 @@ void Execution::Fail(const std::string& what) {
   throw Abandoned();
 }
 
-// ---- The search
-// -------------------------------------------------------------------------------------------------------------------
+// ---- The search ---------------------------------------------------------------------------------------------------
 
 void Execution::RunOnce(const std::function<void(Scene&)>& body) {
   memory_.Reset(options_.outdated_reads);
