@@ -38,7 +38,8 @@ from_here() { (cd -- "$here" && realpath -m -- "$1"); }
 # As a shell reads it: a path may have spaces and quotes.
 quoted() { printf '%q' "$1"; }
 
-files=240 grpc=127.0.0.1:7070 http=127.0.0.1:7071 config=$repo/deploy/config.example.toml state=$repo/build/run stop=never bin=
+files=240 grpc=127.0.0.1:7070 http=127.0.0.1:7071 config=$repo/deploy/config.example.toml
+state=$repo/build/run stop=never bin=
 while (($#)); do
   case $1 in
     --stop) stop=now ;;
@@ -92,7 +93,8 @@ stop_daemon() {
 # It runs, from the program as it is now and with the same settings.
 is_current() {
   local pid
-  pid=$(running) && [[ $(readlink "/proc/$pid/exe") == "$bin/millraced" && $(cat "$state/command") == "${command[*]}" ]] &&
+  pid=$(running) && [[ $(readlink "/proc/$pid/exe") == "$bin/millraced" ]] &&
+    [[ $(cat "$state/command") == "${command[*]}" ]] &&
     [[ $config -ot $pid_file ]]
 }
 

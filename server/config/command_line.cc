@@ -46,7 +46,8 @@ constexpr const char* kClientVariable = "MILLRACE_ADDRESS";  // The millrace com
 
 constexpr const char* kFooter = R"(
 Every flag has a variable (MILLRACE_GRPC_ADDRESS, ..., MILLRACE_CONFIG) and a key in the file; a flag wins over a
-variable, which wins over the file. Pools and kinds are declared in the file; deploy/config.example.toml shows all of it.
+variable, which wins over the file. Pools and kinds are declared in the file; deploy/config.example.toml shows all of)"
+                                R"( it.
 
 Signals: TERM or INT drains (running jobs get the drain timeout) and exits; a second one exits at once.
 Exit codes: 0 drained; 1 a second signal cut the drain short, or an internal failure; 2 it did not start: a wrong
