@@ -44,7 +44,7 @@ Status Admission::OfItem(const Status& status, size_t index) {
   return whole;
 }
 
-// ---- Before the lock -------------------------------------------------------------------------------------------------------
+// ---- Before the lock ------------------------------------------------------------------------------------------------
 
 Status Admission::ResolvePool(JobSpec& spec, JobEntry* job) const {
   if (spec.pool.empty()) {
@@ -154,11 +154,11 @@ bool Admission::Abandon(Submission* submission) {
   for (const auto& job : submission->jobs_) {
     if (job) ++job->pool->submitted[static_cast<size_t>(SubmitResult::kAbandoned)];
   }
-  turn.RoomAt(*gate);  // Who stood behind it may need less.
+  turn.RoomAt(*gate);  // Whoever stood behind it may need less.
   return true;
 }
 
-// ---- Decision --------------------------------------------------------------------------------------------------------------
+// ---- Decision -------------------------------------------------------------------------------------------------------
 
 Admission::Decision Admission::Decide(Submission& submission, bool arriving, Turn& turn) {
   if (core_.draining) return {.refusal = ShuttingDown()};
@@ -248,7 +248,7 @@ Status Admission::ShuttingDown() {
   return Unavailable("DRAINING", "the daemon is shutting down and accepts no jobs; retry elsewhere or later");
 }
 
-// ---- Acceptance ------------------------------------------------------------------------------------------------------------
+// ---- Acceptance -----------------------------------------------------------------------------------------------------
 
 void Admission::Accept(Submission& submission, Turn& turn) {
   // A part of its own: it may be refused, and what else this Turn writes may not.
@@ -311,7 +311,7 @@ void Admission::Refuse(Submission& submission, SubmitResult result, Status statu
   turn.Answer(&submission, std::move(status));
 }
 
-// ---- Room was made ---------------------------------------------------------------------------------------------------------
+// ---- Room was made --------------------------------------------------------------------------------------------------
 
 void Admission::Serve(Gate& gate, Turn& turn) {
   while (Submission* submission = gate.front()) {

@@ -1,14 +1,15 @@
 // Admission: which submits are accepted, refused, or wait for room.
 //
-//   Order     Reserve count and bytes in the pool's bound and the process' budget, then journal, then queue, then answer. What was
-//             not acknowledged is not kept; what was acknowledged is not dropped.
-//   Unit      A submission is accepted as a whole or not at all. While one waits, it stands in line at the first place that was
-//             full; nobody who comes later overtakes it there, also not with fewer jobs or with on_full REJECT.
-//   Waiting   A submission that waits holds its payloads. So there is a limit of bytes for all that wait, each of which counts some
-//             kilobytes more for its call; one that would be above it is refused, whatever on_full says.
+//   Order     Reserve count and bytes in the pool's bound and the process' budget, then journal, then queue, then
+//             answer. What was not acknowledged is not kept; what was acknowledged is not dropped.
+//   Unit      A submission is accepted as a whole or not at all. While one waits, it stands in line at the first place
+//             that was full; nobody who comes later overtakes it there, also not with fewer jobs or with on_full
+//             REJECT.
+//   Waiting   A submission that waits holds its payloads. So there is a limit of bytes for all that wait, each of which
+//             counts some kilobytes more for its call; one that would be above it is refused, whatever on_full says.
 //   Repeats   A request id that was seen before gives the first job, when the content is the same.
-//   Unique    So does, or is refused, a unique key that is held. A request id comes first: who repeats a submit that was accepted
-//             gets the job of that submit, not an answer about the key that this job holds.
+//   Unique    So does, or is refused, a unique key that is held. A request id comes first: whoever repeats a submit
+//             that was accepted gets the job of that submit, not an answer about the key that this job holds.
 //   Threads   Submit and Abandon from any thread; the rest in a Turn.
 #pragma once
 
@@ -37,7 +38,7 @@ class Admission {
   bool Abandon(Submission* submission);
 
   // ---- In a Turn
-  // There may be room: accepts who waits at the gate, first come first served.
+  // There may be room: accepts whoever waits at the gate, first come first served.
   void Serve(Gate& gate, Turn& turn);
   // The answer for everybody at the gate.
   void RefuseWaiting(Gate& gate, const Status& status, Turn& turn);
@@ -45,7 +46,7 @@ class Admission {
   void Hold(int64_t bytes) { process_bytes_ += bytes; }
   void Release(int64_t bytes, Turn& turn);
   static Status ShuttingDown();
-  // Of a job that has ended: is its unique key free, if it has one? Is there room for it?
+  // For a retry of a job that has ended: is its unique key free, if it has one? Is there room for it?
   Status CheckKeyToRetry(const JobRecord& job) const;
   Status CheckRoomToRetry(const JobEntry& job, int64_t bytes, Turn& turn);
 
@@ -78,10 +79,11 @@ class Admission {
   void Leave(Submission& submission);
   // At no gate: does what was decided.
   void Follow(Decision decision, Submission& submission, Turn& turn);
-  // Items whose request id was seen before are not jobs of their own. `*open`: of one of them it is not known yet whether it was
-  // accepted.
+  // Items whose request id was seen before are not jobs of their own. `*open`: of one of them it is not known yet
+  // whether it was accepted.
   Status FindRepeats(Submission& submission, bool* open);
-  // Items whose unique key is held are not either. Asked again when there is room: somebody may have taken it meanwhile.
+  // Items whose unique key is held are not either. Asked again when there is room: somebody may have taken it
+  // meanwhile.
   Status FindHolders(Submission& submission, bool* open);
   Status FindHolder(Submission& submission, size_t item, std::map<UniqueKeys::Digest, size_t>* in_batch, bool* open);
   void AckRepeats(Submission& submission);
@@ -100,10 +102,10 @@ class Admission {
 
   Core& core_;
   int64_t process_bytes_ = 0;
-  int64_t waiting_bytes_ = 0;  // Of the submissions at all gates.
+  int64_t waiting_bytes_ = 0;  // What the submissions at all gates hold.
   Gate process_gate_;          // For those that wait for the process' budget.
   Gate commit_gate_;        // For those with the request id or unique key of a job that the journal has yet to commit.
-  RetrySlots retry_slots_;  // Of those that the process has no room for.
+  RetrySlots retry_slots_;  // For those that the process has no room for.
   uint64_t unknown_pool_ = 0;
 };
 

@@ -1,4 +1,4 @@
-// Where there is room for what, and what who finds none is told.
+// Where there is room for what, and what a submit is told that finds none.
 #include <algorithm>
 #include <chrono>
 #include <map>

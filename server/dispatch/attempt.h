@@ -30,8 +30,8 @@ class RunningAttempt final : public AttemptContext {
 
   // ---- In a Turn
   void Begin(JobEntry& job, MonoTime now);
-  // The source to be cancelled once the lock is released; nullptr: the runner has not asked for its token yet, and will get a
-  // cancelled one.
+  // The source to be cancelled once the lock is released; nullptr: the runner has not asked for its token yet, and will
+  // get a cancelled one.
   std::shared_ptr<sync::CancelSource> RequestStop(StopCause cause, const Status& reason);
   Slot& slot() const { return slot_; }
   const Claim& claim() const { return claim_; }
@@ -83,13 +83,13 @@ void ClipText(std::string* text, size_t bytes_max);
 // How an attempt ended, as whoever ran it tells.
 struct FinishedAttempt {
   AttemptOutcome outcome;
-  Bytes output;  // Of a success; outcome.output is not looked at.
+  Bytes output;  // The result of a success; outcome.output is not looked at.
   AttemptTimings timings;
 };
 
-// Where the time of an attempt went. Of the time the fiber waited for its children (kProcess), their processor time and their
-// wait for a processor take the place of its own; when several children at once had more of both than there was time, their
-// proportion counts.
+// Where the time of an attempt went. In the time that the fiber waited for its children (kProcess), their processor
+// time and their wait for a processor take the place of its own; when several children at once had more of both than
+// there was time, their proportion counts.
 AttemptTimings TimingsOf(const rt::FiberTimes& used, const AttemptOutcome& outcome);
 
 }  // namespace millrace::dispatch

@@ -1,4 +1,5 @@
-// Backups: what rpc asks of those who remember jobs, beside journal.h: a copy of all of it while work goes on. store/ answers.
+// Backups: what rpc asks of those who remember jobs, beside journal.h: a copy of all of it while work goes on. store/
+// answers.
 #pragma once
 
 #include <cstdint>
@@ -21,9 +22,10 @@ class Backups {
  public:
   virtual ~Backups() = default;
 
-  // Makes `folder`, an absolute path that is not there or an empty folder, into a data folder that a daemon can be started on, with
-  // everything that was acknowledged before the call; or leaves nothing behind. Returns at once; `done` is called exactly once, on
-  // any thread, also inside the call. One at a time: FAILED_PRECONDITION BACKUP_RUNNING.
+  // Makes `folder`, an absolute path that is not there or an empty folder, into a data folder that a daemon can be
+  // started on, with everything that was acknowledged before the call; or leaves nothing behind. Returns at once;
+  // `done` is called exactly once, on any thread, also inside the call. One at a time: FAILED_PRECONDITION
+  // BACKUP_RUNNING.
   using Done = std::function<void(Result<BackupReport>)>;
   virtual void Start(const std::string& folder, Done done) = 0;
 };

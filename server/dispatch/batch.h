@@ -1,9 +1,10 @@
 // Batch: what one Turn writes, in the order of its moves. The journal gets it before the dispatcher's lock is released.
 //
-//   Parts     A part takes effect as a whole or not at all, also when the daemon is killed meanwhile. What a submission accepts is
-//             a part of its own, as nothing else may be refused; everything else that a Turn writes is one part.
-//   Records   Entries point to records, which are written as they are when the batch is handed over: of several changes of a job in
-//             one Turn each says what the last one says.
+//   Parts     A part takes effect as a whole or not at all, also when the daemon is killed meanwhile. What a submission
+//             accepts is a part of its own, as nothing else may be refused; everything else that a Turn writes is one
+//             part.
+//   Records   Entries point to records, which are written as they are when the batch is handed over: of several changes
+//             of a job in one Turn each says what the last one says.
 //   Memory    A batch is used again and again, so that a Turn allocates none.
 //   Threads   None of its own.
 #pragma once
@@ -42,14 +43,14 @@ class Batch {
   struct Entry {
     Kind kind;
     const JobRecord* record = nullptr;
-    // kEnd: the record, which does not change any more, so that a journal may hold on to it and encode it later. kForget, set by
-    // the journal: what is to be freed without the lock.
+    // kEnd: the record, which does not change any more, so that a journal may hold on to it and encode it later.
+    // kForget, set by the journal: what is to be freed without the lock.
     std::shared_ptr<const JobRecord> ended;
     EndedJob was{};
     std::optional<SpentRequest> request{};
   };
   struct Part {
-    size_t begin = 0, end = 0;       // Of its entries. None: `waiter` waits for the parts before it.
+    size_t begin = 0, end = 0;       // Its entries. None: `waiter` waits for the parts before it.
     CommitWaiter* waiter = nullptr;  // nullptr: nobody wants to know.
     // Set by the journal: the part is committed, or refused, already. Its waiter is not called then.
     std::optional<Status> answer{};

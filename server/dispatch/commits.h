@@ -1,12 +1,13 @@
 // Commits: what the Turns write, on its way to the journal, and what follows once it is committed.
 //
 //   Write     A move adds its entries to `batch`, which Turn hands to the journal before the lock is released.
-//   Then      A move says what follows from the commit of what it wrote: a function that is called in a Turn. Where the journal
-//             commits at once it is the same Turn; else it is one of its own, for all that follows from one part.
-//   Numbers   Parts are numbered in their order, which is the order of their commits. What was written in part n is committed when
-//             committed() is n or more.
-//   Lost      What follows is told how the commit ended. Only what a submission accepts may be refused. Any other part that is not
-//             committed means that the store is not ours any more (Core::LoseStore).
+//   Then      A move says what follows from the commit of what it wrote: a function that is called in a Turn. Where the
+//             journal commits at once it is the same Turn; else it is one of its own, for all that follows from one
+//             part.
+//   Numbers   Parts are numbered in their order, which is the order of their commits. What was written in part n is
+//             committed when committed() is n or more.
+//   Lost      What follows is told how the commit ended. Only what a submission accepts may be refused. Any other part
+//             that is not committed means that the store is not ours any more (Core::LoseStore).
 //   Memory    Commits are used again: a job on its way allocates none.
 //   Threads   Guarded by the dispatcher's lock, save CommitWaiter's call.
 #pragma once
@@ -57,8 +58,8 @@ class Commits {
   // Everything up to this part is committed.
   uint64_t committed() const { return committed_; }
 
-  // When the open part is committed, or refused, calls kMove(core, subject, tag, status, turn). `subject` lives until then, or until
-  // Leave.
+  // When the open part is committed, or refused, calls kMove(core, subject, tag, status, turn). `subject` lives until
+  // then, or until Leave.
   template <auto kMove, typename Subject>
   Commit* Then(Subject& subject, uint64_t tag = 0) {
     return Add({[](Core& core, void* it, uint64_t its_tag, const Status& status, Turn& turn) {
@@ -72,7 +73,8 @@ class Commits {
   // Ends the open part. For moves whose entries may be refused, before and after them.
   void ClosePart();
 
-  // Hands over what was written. False: nothing was. What follows from parts that are committed at once is done, which may write more.
+  // Hands over what was written. False: nothing was. What follows from parts that are committed at once is done, which
+  // may write more.
   bool HandOver(Turn& turn);
 
  private:

@@ -74,13 +74,13 @@ Status JobNotFound(const JobId& id) {
 
 double Core::Random() { return std::uniform_real_distribution<double>()(random_); }
 
-// ---- Small steps -----------------------------------------------------------------------------------------------------------
+// ---- Small steps ----------------------------------------------------------------------------------------------------
 
 void Core::Move(JobEntry& job, JobState to, const Claim& by) {
   const JobState from = job.state();
   uint64_t token = to == JobState::kRunning ? ++last_token_ : 0;
-  // Everybody who moves a job has looked at its state in the same turn, and no attempt of a local worker is ever given up while
-  // it runs, so a refusal is a bug of ours.
+  // Everybody who moves a job has looked at its state in the same turn, and no attempt of a local worker is ever given
+  // up while it runs, so a refusal is a bug of ours.
   Status moved = Transition(job.id, &job.life, to, by, token);
   MR_CHECK(moved.ok(), "%s", moved.ToString().c_str());
   if (job.hot) job.record().life = job.life;
@@ -109,7 +109,7 @@ void Core::Announce(const JobEntry& job, std::string_view error, Turn& turn) {
   turn.NotifyWatchers();
 }
 
-// ---- Accepted --------------------------------------------------------------------------------------------------------------
+// ---- Accepted -------------------------------------------------------------------------------------------------------
 
 void Core::Draft(JobEntry& job, Turn& turn) {
   JobRecord& record = job.record();
@@ -154,7 +154,7 @@ void Core::DropDraft(JobEntry& job, Turn& turn) {
   CheckDrained(pool, turn);
 }
 
-// ---- Ready and running -----------------------------------------------------------------------------------------------------
+// ---- Ready and running ----------------------------------------------------------------------------------------------
 
 void Core::Enqueue(JobEntry& job, Turn& turn) {
   job.queued_at = turn.mono();
@@ -216,7 +216,7 @@ bool Core::TooLate(const JobEntry& job, Turn& turn) {
 void Core::StartAttempt(JobEntry& job, Slot& slot, Turn& turn) {
   Pool& pool = *job.pool;
   if (kinds_replaced) {
-    // Of one that is gone, what it was counts: its attempt fails with the runner's word.
+    // Where the kind is gone, what it was counts: its attempt fails with the runner's word.
     const KindOptions* newest = pool.runner().FindKind(job.kind->name);
     if (newest != nullptr) job.kind = newest;
   }
@@ -349,7 +349,7 @@ AttemptResult Core::Conclude(JobEntry& job, const Claim& by, AttemptFacts facts,
   return verdict.result;
 }
 
-// ---- Ended -----------------------------------------------------------------------------------------------------------------
+// ---- Ended ----------------------------------------------------------------------------------------------------------
 
 void Core::RememberOutput(HotJob& hot) {
   if (!hot.live) return;
@@ -407,7 +407,8 @@ void Core::CompleteEnd(JobEntry& job, Turn& turn) {
   ended.bytes += LabelsWeight(record.spec->labels.shared().get());
   retention.Add({ended, request_id}, turn.mono());
   turn.Free(table.Erase(job.id));
-  // One comes and one goes. Where more must go, for a large one or since a limit was lowered, the timekeeper sees to them in steps.
+  // One comes and one goes. Where more must go, for a large one or since a limit was lowered, the timekeeper sees to
+  // them in steps.
   if (std::optional<Retention::Kept> old = retention.PopTrimmed(turn.mono())) Forget(*old, turn);
   SetBy(trim_, retention.Next(), turn);
   CheckDrained(pool, turn);

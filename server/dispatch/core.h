@@ -1,11 +1,11 @@
 // Core: every job and every pool of a dispatcher under one lock, and the moves a job can make. Admission, workers, the
 // timekeeper and the verbs of clients all act through these moves, so each rule of a job's life is written once.
 //
-//   One lock   A job costs four short sections (accepted, started, ended, and its answer), some 100 ns each: at 200,000 jobs a
-//              second the lock is held a tenth of the time. Splitting it by pool would buy little and cost atomic batches over
-//              several pools, one id order and one event order.
-//   Turn       A section is a Turn. What a move leads to outside (answers, wake-ups, cancellations, memory to be freed) is noted
-//              in the Turn and done after the lock is released, so no foreign code runs under it.
+//   One lock   A job costs four short sections (accepted, started, ended, and its answer), some 100 ns each: at 200,000
+//              jobs a second the lock is held a tenth of the time. Splitting it by pool would buy little and cost
+//              atomic batches over several pools, one id order and one event order.
+//   Turn       A section is a Turn. What a move leads to outside (answers, wake-ups, cancellations, memory to be freed)
+//              is noted in the Turn and done after the lock is released, so no foreign code runs under it.
 #pragma once
 
 #include <array>
@@ -87,7 +87,7 @@ class Core {
   bool store_lost = false;
   bool recovered = false;       // Start has found all jobs their places.
   bool kinds_replaced = false;  // So a job looks for its kind again when it starts.
-  PoolWishes wishes;            // Of pools, as they were kept last or are being kept now.
+  PoolWishes wishes;            // What pools were told to do, as it was kept last or is being kept now.
   uint64_t wishes_version = 0;
   int64_t ended_while_draining = 0, released = 0;  // Attempts, for the report of Stop.
   uint64_t turns = 0, worker_wakes = 0;            // Since the start; benchmarks and tests count what a job costs.
@@ -97,15 +97,15 @@ class Core {
   Timekeeper timekeeper;
 
   // ---- Moves, each in a Turn
-  // A new job, about to be written down: gives it its creation time, its first state (QUEUED or SCHEDULED) and its unique key.
-  // Nobody but admission sees it yet.
+  // A new job, about to be written down: gives it its creation time, its first state (QUEUED or SCHEDULED) and its
+  // unique key. Nobody but admission sees it yet.
   void Draft(JobEntry& job, Turn& turn);
   // Its acceptance is committed: clients see it from now on, and it goes into its pool's queue or waits for its time.
   void Publish(JobEntry& job, Turn& turn);
   // The journal could not write it down: takes back what Draft did, and frees the job.
   void DropDraft(JobEntry& job, Turn& turn);
-  // ---- At start: what the journal holds, in this order. Only the last writes to it: until then all reading must be done.
-  // Adds those that are QUEUED or RUNNING to `ready`.
+  // ---- At start: what the journal holds, in this order. Only the last writes to it: until then all reading must be
+  // done. Adds those that are QUEUED or RUNNING to `ready`.
   Status Recover(JobRecord record, std::vector<JobEntry*>* ready, Turn& turn);
   void RecoverEnded(const std::vector<EndedJob>& ended, std::vector<SpentRequest> requests, Turn& turn);
   // In the order in which they were found, so that a job whose attempt was lost keeps its place before younger ones.
@@ -113,13 +113,14 @@ class Core {
 
   // QUEUED already: to an idle worker, else into the channel.
   void Enqueue(JobEntry& job, Turn& turn);
-  // A worker gets it, to start it, or to read it first. False: its deadline has passed, and it has ended instead, so no attempt
-  // of a job begins after its deadline, however late the timekeeper is.
+  // A worker gets it, to start it, or to read it first. False: its deadline has passed, and it has ended instead, so no
+  // attempt of a job begins after its deadline, however late the timekeeper is.
   bool Assign(JobEntry& job, Slot& slot, Turn& turn);
   // The first one in line that can be assigned. False: nobody was in line.
   bool AssignNext(Pool& pool, Slot& slot, Turn& turn);
   void StartAttempt(JobEntry& job, Slot& slot, Turn& turn);
-  // An attempt has ended. FAILED_PRECONDITION LEASE_LOST: it was given up before, or has ended already; nothing changes then.
+  // An attempt has ended. FAILED_PRECONDITION LEASE_LOST: it was given up before, or has ended already; nothing changes
+  // then.
   Status Finish(JobEntry& job, const Claim& by, FinishedAttempt&& finished, Turn& turn);
   // As above, from whoever knows no more than this of the job.
   Status Finish(const JobId& id, const Claim& by, FinishedAttempt&& finished, Turn& turn);
@@ -140,8 +141,8 @@ class Core {
   // SCHEDULED and due: ready.
   void MakeDue(JobEntry& job, Turn& turn);
 
-  // QUEUED, or SCHEDULED and hot: BLOCKED, which is written down. Whoever blocks a job unblocks it; after a restart it is BLOCKED
-  // still, and whoever knows by what says so again.
+  // QUEUED, or SCHEDULED and hot: BLOCKED, which is written down. Whoever blocks a job unblocks it; after a restart it
+  // is BLOCKED still, and whoever knows by what says so again.
   void Block(JobEntry& job, BlockedOn reason, Turn& turn);
   // BLOCKED and hot: into its queue, which is written down.
   void Unblock(JobEntry& job, Turn& turn);
@@ -151,8 +152,8 @@ class Core {
   // ---- Cold jobs
   // Reads, without the lock, what a cold job is loaded with.
   Result<std::shared_ptr<HotJob>> ReadHot(const JobId& id);
-  // Makes a cold job hot with what was read. False: the job has been hot since `cold` was taken, so what was read may be out of
-  // date; `hot` is left to the caller then, to be freed without the lock.
+  // Makes a cold job hot with what was read. False: the job has been hot since `cold` was taken, so what was read may
+  // be out of date; `hot` is left to the caller then, to be freed without the lock.
   bool Load(JobEntry& job, const ColdJob& cold, std::shared_ptr<HotJob>* hot, Turn& turn);
   // If the job waits and everything about it is committed: it stays hot where the budget allows, else it goes cold.
   void KeepOrEvict(JobEntry& job, Turn& turn);
@@ -167,8 +168,8 @@ class Core {
   // What the job weighs on the budgets from now on.
   void Charge(JobEntry& job, int64_t bytes, Turn& turn);
 
-  // ---- Verbs of clients, on a job that is hot, or has ended and is remembered. What they say may be told once all that was noted
-  // until then is committed.
+  // ---- Verbs of clients, on a job that is hot, or has ended and is remembered. What they say may be told once all
+  // that was noted until then is committed.
   Status Cancel(JobEntry& job, const std::string& reason, Turn& turn);
   // `*hot` is the job after that.
   Status Retry(JobEntry& job, std::shared_ptr<HotJob>* hot, Turn& turn);
@@ -188,8 +189,8 @@ class Core {
 
   double Random();  // In [0, 1).
 
-  // Stops the process where jobs, counts and structures do not agree. At the end of each Turn where options.check_invariants; of
-  // many jobs not each time, as it looks at all of them.
+  // Stops the process where jobs, counts and structures do not agree. At the end of each Turn where
+  // options.check_invariants; of many jobs not each time, as it looks at all of them.
   void CheckInvariants();
 
   // ---- Pools
@@ -197,7 +198,8 @@ class Core {
   void SetWorkers(Pool& pool, int wanted, Turn& turn);
   // New jobs are refused from now on, and no worker takes another one.
   void StopServing(Turn& turn);
-  // The store belongs to another daemon by now. What was written and is not committed is lost to us, and nobody is told of it.
+  // The store belongs to another daemon by now. What was written and is not committed is lost to us, and nobody is told
+  // of it.
   void LoseStore(const Status& status, Turn& turn);
   void RunWorker(Pool& pool, int number);  // Starts its fiber. Without the lock.
   void EndSurplusWorkers(Pool& pool, Turn& turn);
@@ -229,7 +231,7 @@ class Core {
   void WakeBy(MonoTime when, Turn& turn);
   void CheckInvariants(const JobEntry& job) const;
   void RunOutOfTime(JobEntry& job, Turn& turn);
-  // Of a job that is hot and has not ended.
+  // The job must be hot and may not have ended.
   void PassDeadline(JobEntry& job, Turn& turn);
   // What becomes of the job after an attempt that ended or was lost. `facts`: as far as the job does not say it.
   AttemptResult Conclude(JobEntry& job, const Claim& by, AttemptFacts facts, Bytes output, Turn& turn);
@@ -263,9 +265,9 @@ class Core {
   uint64_t last_token_;
   int64_t waiting_hot_ = 0;  // Bytes, of options.hot_bytes_max.
   uint16_t generation_ = 0;
-  uint64_t unchecked_turns_ = 0;                      // Of CheckInvariants.
+  uint64_t unchecked_turns_ = 0;                      // How many CheckInvariants has left out since.
   MonoTime wakes_at_ = MonoTime::max();               // When the timekeeper looks again by itself.
-  std::map<std::string, KindOptions> unknown_kinds_;  // Of recovered jobs whose kind is not configured any more.
+  std::map<std::string, KindOptions> unknown_kinds_;  // What recovered jobs have whose kind is not configured any more.
 };
 
 Status JobNotFound(const JobId& id);

@@ -10,7 +10,8 @@ namespace millrace::dispatch {
 
 namespace {
 
-// After a read that failed. A disk that fails may be well again soon; a damaged record only when somebody has restored it.
+// After a read that failed. A disk that fails may be well again soon; a damaged record only when somebody has restored
+// it.
 constexpr Nanos kReadAgain = std::chrono::seconds(1);
 constexpr Nanos kReadDamagedAgain = std::chrono::minutes(1);
 

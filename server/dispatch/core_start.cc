@@ -11,15 +11,16 @@ namespace millrace::dispatch {
 
 namespace {
 
-// Of a QUEUED job. nullopt: it has run before, and when it came back into the queue was not written down.
+// Since when a QUEUED job is in its queue. nullopt: it has run before, and when it came back into the queue was not
+// written down.
 std::optional<WallTime> QueuedSince(const JobRecord& record) {
   if (record.life.claim.attempt > 0) return std::nullopt;
   const JobSpec& spec = *record.spec;
   return std::max(Later(record.created, spec.delay.value_or(Nanos(0))), spec.run_at.value_or(record.created));
 }
 
-// Of a SCHEDULED job that is to wait for a time, not until one: how long it was to wait when that began. Both ends are times of the same
-// wall clock, so the difference holds whatever was done to the clock since.
+// How long a SCHEDULED job was to wait when that began, if it is to wait for a time, not until one. Both ends are
+// times of the same wall clock, so the difference holds whatever was done to the clock since.
 Nanos WaitAtFirst(const JobRecord& record, WallTime due) {
   if (record.life.claim.attempt == 0) return record.spec->delay.value_or(Nanos(0));
   const bool ended = !record.history.empty() && record.history.back().end;

@@ -19,7 +19,7 @@ std::string Seconds(Nanos time) {
 
 }  // namespace
 
-// ---- Alarms are set --------------------------------------------------------------------------------------------------------
+// ---- Alarms are set -------------------------------------------------------------------------------------------------
 
 template <typename Time>
 void Core::Arm(Alarm* alarm, Alarm::Purpose purpose, Time when, Turn& turn) {
@@ -52,7 +52,7 @@ void Core::ArmDeadline(JobEntry& job, const JobRecord& record, Turn& turn) {
   }
 }
 
-// ---- Alarms are due --------------------------------------------------------------------------------------------------------
+// ---- Alarms are due -------------------------------------------------------------------------------------------------
 
 bool Core::RunOneDue(std::vector<LateJob>* late, Turn& turn) {
   Alarm* alarm = alarms.PopDue(turn.mono(), turn.wall());

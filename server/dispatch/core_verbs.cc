@@ -1,5 +1,5 @@
-// What clients and operators do to jobs and pools: the moves of core.h that core.cc, the way of a job from acceptance to
-// its end, does not need.
+// What clients and operators do to jobs and pools: the moves of core.h that core.cc, the way of a job from acceptance
+// to its end, does not need.
 #include <algorithm>
 #include <utility>
 
@@ -21,7 +21,7 @@ constexpr const char* kRetryAdvice = "only a SCHEDULED, FAILED, CANCELLED, EXPIR
 
 }  // namespace
 
-// ---- Verbs -----------------------------------------------------------------------------------------------------------------
+// ---- Verbs ----------------------------------------------------------------------------------------------------------
 
 Status Core::WrongState(const JobId& id, JobState state, const std::string& advice) {
   return FailedPrecondition("WRONG_STATE", "job " + id.ToString() + " is " + ToString(state) + "; " + advice)
@@ -39,7 +39,8 @@ Status Core::Cancel(JobEntry& job, const std::string& reason, Turn& turn) {
     StopAttempt(job, kStopCancel, Cancelled("CANCEL_REQUESTED", error), turn);
     return OkStatus();
   }
-  // It stays in memory until its end is committed. One that waited on the disk must not come from there for that without end.
+  // It stays in memory until its end is committed. One that waited on the disk must not come from there for that
+  // without end.
   if (journal.Failing() && admission.process_bytes() > options().process_bytes_max) {
     return Unavailable("STORE_FAILED",
                        "job " + job.id.ToString() +
@@ -58,7 +59,8 @@ Status Core::CancelEnded(const JobRecord& ended) { return WrongState(ended.id, e
 
 void Core::TakeOffQueue(JobEntry& job, Turn& turn) {
   if (job.state() != JobState::kQueued) return;
-  // Set aside, as it could not be read: its worker rests until it is tried again, which is now never. Others may be in line.
+  // Set aside, as it could not be read: its worker rests until it is tried again, which is now never. Others may be in
+  // line.
   const bool aside = job.in_queue == InQueue::kAside;
   job.pool->channel.Remove(&job);
   turn.RoomAt(job.pool->gate);
@@ -130,7 +132,7 @@ bool Core::RemoveWaiter(JobEntry& job, JobWaiter* waiter) {
   return false;
 }
 
-// ---- Pools -----------------------------------------------------------------------------------------------------------------
+// ---- Pools ----------------------------------------------------------------------------------------------------------
 
 void Core::ServeIdleWorkers(Pool& pool, Turn& turn) {
   while (pool.channel.anyone_in_line()) {

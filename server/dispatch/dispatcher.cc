@@ -65,7 +65,7 @@ Status Dispatcher::Start(bool run_timekeeper) {
   return OkStatus();
 }
 
-// ---- Jobs ------------------------------------------------------------------------------------------------------------------
+// ---- Jobs -----------------------------------------------------------------------------------------------------------
 
 void Dispatcher::Submit(Submission* submission) { core_->admission.Submit(submission); }
 
@@ -146,7 +146,7 @@ bool Dispatcher::AbandonWait(const JobId& id, JobWaiter* waiter) {
 
 EventLog& Dispatcher::events() { return core_->events; }
 
-// ---- Time ------------------------------------------------------------------------------------------------------------------
+// ---- Time -----------------------------------------------------------------------------------------------------------
 
 MonoTime Dispatcher::RunDue() {
   constexpr int kStep = 64;  // Alarms before others may have the lock.
@@ -166,7 +166,7 @@ MonoTime Dispatcher::RunDue() {
   }
 }
 
-// ---- End -------------------------------------------------------------------------------------------------------------------
+// ---- End ------------------------------------------------------------------------------------------------------------
 
 Dispatcher::DrainReport Dispatcher::Stop(Nanos grace) {
   {
@@ -203,7 +203,7 @@ Dispatcher::DrainReport Dispatcher::Stop(Nanos grace) {
   return report;
 }
 
-// ---- Numbers ---------------------------------------------------------------------------------------------------------------
+// ---- Numbers --------------------------------------------------------------------------------------------------------
 
 DispatchStats Dispatcher::Stats() const {
   DispatchStats stats;

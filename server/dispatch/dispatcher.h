@@ -1,16 +1,18 @@
 // Dispatcher: the story of every job, in order: admitted, due, ready, running, finished.
 //
-//   Callers   Every call is safe from any thread: fibers, gRPC callbacks, plain threads. None of them waits for a job or for
-//             room; what has to wait is answered later through an object the caller owns (Submission, VerbCall, JobWaiter,
-//             EventListener).
-//   Disk      A job that has ended is the journal's, and so is what is not needed of one that waits: calls about such jobs read
-//             it, and answer UNAVAILABLE or INTERNAL STORE_DAMAGED when that fails. Submit never does.
-//   Answers   Those objects are called exactly once (EventListener: whenever there is news), on any thread, perhaps before the
-//             call that registered them returns, and never with a lock of ours held: they may call the Dispatcher.
+//   Callers   Every call is safe from any thread: fibers, gRPC callbacks, plain threads. None of them waits for a job
+//             or for room; what has to wait is answered later through an object the caller owns (Submission, VerbCall,
+//             JobWaiter, EventListener).
+//   Disk      A job that has ended is the journal's, and so is what is not needed of one that waits: calls about such
+//             jobs read it, and answer UNAVAILABLE or INTERNAL STORE_DAMAGED when that fails. Submit never does.
+//   Answers   Those objects are called exactly once (EventListener: whenever there is news), on any thread, perhaps
+//             before the call that registered them returns, and never with a lock of ours held: they may call the
+//             Dispatcher.
 //   Journal   A client is told that a job was accepted, how it ended, or what a verb did, once that is as durable as
-//             journal.durability() says. A verb acts at once, so a job that was cancelled does not start any more; but until its end
-//             is committed, Get, List, events and waiters have it as it was. That a job runs or was asked to stop, that it waits
-//             again after a Retry, and that it is gone after a Delete, they tell at once: no client was promised that it stays so.
+//             journal.durability() says. A verb acts at once, so a job that was cancelled does not start any more; but
+//             until its end is committed, Get, List, events and waiters have it as it was. That a job runs or was asked
+//             to stop, that it waits again after a Retry, and that it is gone after a Delete, they tell at once: no
+//             client was promised that it stays so.
 //   Pools     A pool belongs to one runner; its workers are fibers of `runtime`.
 #pragma once
 
@@ -54,8 +56,8 @@ struct SubmitAck {
   bool existing = false;  // The request id was accepted before, or the job holds the unique key.
 };
 
-// One unit of admission: its jobs are accepted together or not at all. The caller fills the inputs, keeps the object alive until
-// Done (or a successful Abandon), and reads the answers then.
+// One unit of admission: its jobs are accepted together or not at all. The caller fills the inputs, keeps the object
+// alive until Done (or a successful Abandon), and reads the answers then.
 class Submission {
  public:
   Submission() = default;
@@ -93,12 +95,12 @@ class Submission {
 struct BulkResult {
   int64_t matched = 0;
   int64_t changed = 0;
-  // Of a job that was not changed though the verb applies to its state: why, of the first one. OK: there was none.
+  // Why the first job was not changed that the verb did not change though it applies to its state. OK: none.
   Status first_error;
 };
 
-// One Cancel, Retry or Delete, of a job or of all that match. The caller keeps the object alive until Done (or a successful
-// Abandon), and reads the answers then.
+// One Cancel, Retry or Delete, of a job or of all that match. The caller keeps the object alive until Done (or a
+// successful Abandon), and reads the answers then.
 class VerbCall {
  public:
   VerbCall() = default;
@@ -111,8 +113,8 @@ class VerbCall {
   BulkResult bulk;  // Out, of the bulk verbs, when status is ok.
 
   virtual void Done() = 0;
-  // Nobody wants the answer any more: a bulk verb looks at no further job then and is done, CANCELLED; what it has changed stays
-  // changed. Asked on the fiber that the verb is on, between jobs.
+  // Nobody wants the answer any more: a bulk verb looks at no further job then and is done, CANCELLED; what it has
+  // changed stays changed. Asked on the fiber that the verb is on, between jobs.
   virtual bool Gone() const { return false; }
 
  private:
@@ -127,11 +129,11 @@ class JobWaiter {
 
  private:
   friend class Core;
-  JobWaiter* next_ = nullptr;  // Who waits for the same job.
+  JobWaiter* next_ = nullptr;  // Another one for the same job.
 };
 
-// What every unfinished job takes in memory, and what is left of that while it waits without its record (cold). What differs from job
-// to job, such as payload and labels, comes on top of it (weight.h).
+// What every unfinished job takes in memory, and what is left of that while it waits without its record (cold). What
+// differs from job to job, such as payload and labels, comes on top of it (weight.h).
 inline constexpr int64_t kJobOverheadBytes = 1024;
 inline constexpr int64_t kColdJobBytes = 288;
 // What a submit that waits takes beside its jobs: mostly gRPC's part of the call.
@@ -139,14 +141,16 @@ inline constexpr int64_t kWaitingCallBytes = int64_t{8} << 10;
 
 struct DispatcherOptions {
   size_t payload_bytes_max = size_t{1} << 20;
-  // What the unfinished jobs of all pools hold in memory, every byte that comes from a client included (weight.h), kColdJobBytes, ids
-  // and keys where they are on the disk only. So it bounds the number of jobs that wait for their time as well, which take no
-  // place in a pool's channel.
+  // What the unfinished jobs of all pools hold in memory, every byte that comes from a client included (weight.h),
+  // kColdJobBytes, ids and keys where they are on the disk only. So it bounds the number of jobs that wait for their
+  // time as well, which take no place in a pool's channel.
   int64_t process_bytes_max = int64_t{1} << 30;
-  // Of that, what jobs that wait may hold. Those beyond it are on the disk only, where the journal has one, until they run: a
-  // short queue never reads the disk, a long one costs kColdJobBytes a job. A filter by labels reads those beyond it.
+  // The part of it that jobs that wait may hold. Those beyond it are on the disk only, where the journal has one, until
+  // they run: a short queue never reads the disk, a long one costs kColdJobBytes a job. A filter by labels reads those
+  // beyond it.
   int64_t hot_bytes_max = int64_t{64} << 20;
-  // What submits may hold that wait for room (on_full WAIT), kWaitingCallBytes each and their jobs; beyond it they are refused.
+  // What submits may hold that wait for room (on_full WAIT), kWaitingCallBytes each and their jobs; beyond it they are
+  // refused.
   int64_t waiting_bytes_max = int64_t{256} << 20;
   size_t batch_jobs_max = 1000;
   Nanos finished_age_max = std::chrono::hours(24);  // Succeeded and cancelled jobs are forgotten after this,
@@ -155,13 +159,14 @@ struct DispatcherOptions {
   Nanos dead_letter_age_max = std::chrono::hours(24 * 30);
   int64_t dead_letter_jobs_max = 100'000;
   int64_t dead_letter_bytes_max = int64_t{512} << 20;
-  // Whatever these limits say, a job that ended less than this ago is still there for whoever waited for it (retention.h).
+  // Whatever these limits say, a job that ended less than this ago is still there for whoever waited for it
+  // (retention.h).
   Nanos finished_age_min = std::chrono::seconds(10);
-  // Of request ids whose jobs were forgotten: beyond this the oldest are forgotten before their day is over.
+  // For request ids whose jobs were forgotten: beyond this the oldest are forgotten before their day is over.
   int64_t request_ids_bytes_max = int64_t{256} << 20;
   int losses_max = 3;           // The loss that quarantines a job.
   size_t events_kept = 65'536;  // History for watchers.
-  uint64_t seed = 0;            // Of backoff jitter. 0: from the clock.
+  uint64_t seed = 0;            // For backoff jitter. 0: from the clock.
   // For tests: whatever does not agree after a section under the lock stops the process.
   bool check_invariants = false;
   bool operator==(const DispatcherOptions&) const = default;
@@ -224,14 +229,14 @@ class Dispatcher {
   //   UNAVAILABLE: it is being shut down.
   Status Apply(Setup setup);
 
-  // On a fiber: loads the journal, starts the workers and (unless the clock is a test's: `run_timekeeper` false) the fiber that
-  // makes due jobs ready.
+  // On a fiber: loads the journal, starts the workers and (unless the clock is a test's: `run_timekeeper` false) the
+  // fiber that makes due jobs ready.
   Status Start(bool run_timekeeper = true);
 
   // ---- Jobs
   void Submit(Submission* submission);
-  // The caller's deadline passed or it went away. True: Done will not be called and nothing was accepted. False: Done has been
-  // or is being called.
+  // The caller's deadline passed or it went away. True: Done will not be called and nothing was accepted. False: Done
+  // has been or is being called.
   bool Abandon(Submission* submission);
 
   Result<JobSnapshot> Get(const JobId& id, bool full = true) const;
@@ -240,7 +245,8 @@ class Dispatcher {
   Status Wait(const JobId& id, JobWaiter* waiter);
   bool AbandonWait(const JobId& id, JobWaiter* waiter);  // As Abandon.
 
-  // Answered when all that the verb found and changed is committed; while the journal cannot write, that takes until it can.
+  // Answered when all that the verb found and changed is committed; while the journal cannot write, that takes until it
+  // can.
   void Cancel(const JobId& id, const std::string& reason, VerbCall* call);
   void Retry(const JobId& id, VerbCall* call);
   void Delete(const JobId& id, VerbCall* call);
@@ -259,8 +265,8 @@ class Dispatcher {
   Result<PoolStatus> GetPool(std::string_view name) const;
   Result<PoolStatus> Resize(std::string_view name, std::optional<int> workers, std::optional<int64_t> capacity_jobs,
                             std::optional<int64_t> capacity_bytes);
-  // These three act at once, and what they said outlives the daemon where there is a pool_memory; an error of the disk tells that it
-  // does not. They wait for the disk.
+  // These three act at once, and what they said outlives the daemon where there is a pool_memory; an error of the disk
+  // tells that it does not. They wait for the disk.
   Result<PoolStatus> Pause(std::string_view name);
   Result<PoolStatus> Resume(std::string_view name);
   // Refuses new jobs; `done` is called once the pool holds no queued and no running job.
@@ -282,8 +288,8 @@ class Dispatcher {
     int64_t released = 0;  // Attempts cancelled at the end of the grace; their jobs are queued again.
     int64_t queued = 0;    // Left in queues and schedules.
   };
-  // On a fiber, once. Refuses submits (UNAVAILABLE DRAINING), stops workers from taking jobs, waits `grace` for running attempts
-  // through each pool's WaitGroup, cancels the rest and waits for them. Queued jobs stay in the journal.
+  // On a fiber, once. Refuses submits (UNAVAILABLE DRAINING), stops workers from taking jobs, waits `grace` for running
+  // attempts through each pool's WaitGroup, cancels the rest and waits for them. Queued jobs stay in the journal.
   DrainReport Stop(Nanos grace);
 
   // ---- Numbers for metrics/

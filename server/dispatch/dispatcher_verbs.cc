@@ -67,8 +67,8 @@ bool IsSkipped(const Status& status) {
   return status.ok() || status.code() == StatusCode::kNotFound || status.reason() == "WRONG_STATE";
 }
 
-// Does it say something of a job that might not be so any more after a loss of power? Not where the job could not be read, or the
-// verb was refused for want of room.
+// Does it say something of a job that might not be so any more after a loss of power? Not where the job could not be
+// read, or the verb was refused for want of room.
 bool TellsOfAJob(const Status& status) {
   return status.ok() || status.code() == StatusCode::kFailedPrecondition || status.code() == StatusCode::kNotFound;
 }

@@ -1,7 +1,7 @@
 // Efficiency: where the time of a pool's workers goes, and what it buys.
 //
-// The time of an attempt is useful (on a processor, or waiting for what is inherently outside: I/O, timers, a child) or lost
-// (waiting for a processor, or for another fiber's lock or channel). Over a window T with W workers:
+// The time of an attempt is useful (on a processor, or waiting for what is inherently outside: I/O, timers, a child) or
+// lost (waiting for a processor, or for another fiber's lock or channel). Over a window T with W workers:
 //   speedup = useful / T        efficiency = speedup / W        utilization = worker time / (W * T)
 // Ten CPU-bound workers on two processors: speedup 2, efficiency 0.2, utilization 1.
 #pragma once
@@ -37,8 +37,9 @@ struct Efficiency {
 // `offered`: workers times window, `busy`: the part of it spent on attempts.
 Efficiency ComputeEfficiency(const WorkTimes& work, Nanos busy, Nanos offered, Nanos window);
 
-// The last minute, in slices. An attempt's useful and lost time is known when it ends and is then spread over the time it took,
-// so a long attempt is not a spike; utilization follows the number of busy workers and needs no attempt to end.
+// The last minute, in slices. An attempt's useful and lost time is known when it ends and is then spread over the time
+// it took, so a long attempt is not a spike; utilization follows the number of busy workers and needs no attempt to
+// end.
 //   Threads   Guarded by the owner's lock.
 class EfficiencyWindow {
  public:
@@ -51,7 +52,7 @@ class EfficiencyWindow {
   void SetBusy(MonoTime now, int busy);
   void Add(MonoTime start, MonoTime end, const WorkTimes& work);
 
-  // Of the present slice and the kSlices before it, or since construction when that is shorter.
+  // In the present slice and the kSlices before it, or since construction when that is shorter.
   Efficiency Read(MonoTime now);
 
  private:

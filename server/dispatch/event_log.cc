@@ -64,8 +64,8 @@ EventLog::Slot& EventLog::Claim(const Source& source, WallTime time, EventType t
 
 // After Claim: accounts for what the slot holds on to, and makes room for it.
 void EventLog::Keep(Slot& slot, std::string_view text) {
-  // A text is an object with a count beside its bytes. Labels are shared by the events of a job, and count for each of them: those of
-  // the others may be gone first.
+  // A text is an object with a count beside its bytes. Labels are shared by the events of a job, and count for each of
+  // them: those of the others may be gone first.
   constexpr size_t kTextBytes = 80;
   size_t bytes = text.empty() ? 0 : text.size() + kTextBytes;
   if (!text.empty()) slot.text = MakeBytes(std::string(text));

@@ -1,11 +1,13 @@
 // EventLog: what happened to jobs, newest kept, for watchers.
 //
-//   History   A bounded ring. Every event has a sequence number; a reader holds the number it wants next (its resume token) and
-//             nothing else, so a slow or vanished reader costs nothing. One that fell off the end gets a gap event first.
+//   History   A bounded ring. Every event has a sequence number; a reader holds the number it wants next (its resume
+//             token) and nothing else, so a slow or vanished reader costs nothing. One that fell off the end gets a gap
+//             event first.
 //   Restarts  Numbers start at the wall clock's nanoseconds, so those of a later run of the daemon are greater.
-//   News      Edge-triggered: a listener is called once when there is news, and again only after a Read that reached the end.
-//   Cost      A state change is one ring slot. Progress and log are recorded only while somebody listens; progress that no
-//             watcher has read yet is replaced, not repeated.
+//   News      Edge-triggered: a listener is called once when there is news, and again only after a Read that reached
+//             the end.
+//   Cost      A state change is one ring slot. Progress and log are recorded only while somebody listens; progress that
+//             no watcher has read yet is replaced, not repeated.
 //   Threads   Every call from any thread. Listeners are called by Notify, with no lock held.
 #pragma once
 
@@ -29,7 +31,7 @@ using Labels = LabelSet::Map;
 enum class EventType : uint8_t { kState, kProgress, kLog, kGap };
 
 struct JobEvent {
-  uint64_t sequence = 0;  // Resume from sequence + 1. Of a gap: the last event that was missed.
+  uint64_t sequence = 0;  // Resume from sequence + 1. For a gap: the last event that was missed.
   EventType type = EventType::kState;
   WallTime time{};
   JobId job;
@@ -69,12 +71,13 @@ class EventLog {
   // The number the next event will get: where a reader starts that wants what happens from now on.
   uint64_t End() const;
 
-  // Moves up to `max` events, fewer where they are large, from `*cursor` on to the back of `out`, and `*cursor` past them; returns how many, a gap included.
-  // A cursor of 0 means the oldest event kept. A `reader` that is subscribed will hear of what comes after, if this was all.
+  // Moves up to `max` events, fewer where they are large, from `*cursor` on to the back of `out`, and `*cursor` past
+  // them; returns how many, a gap included. A cursor of 0 means the oldest event kept. A `reader` that is subscribed
+  // will hear of what comes after, if this was all.
   size_t Read(uint64_t* cursor, size_t max, std::vector<JobEvent>* out, const EventListener* reader = nullptr);
 
-  // The listener is first called when an event at or after `cursor` exists, perhaps inside this call. It may still be called
-  // once while Unsubscribe returns; sharing its ownership makes that harmless.
+  // The listener is first called when an event at or after `cursor` exists, perhaps inside this call. It may still be
+  // called once while Unsubscribe returns; sharing its ownership makes that harmless.
   void Subscribe(std::shared_ptr<EventListener> listener, uint64_t cursor);
   void Unsubscribe(const EventListener* listener);
 

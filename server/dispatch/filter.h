@@ -2,8 +2,9 @@
 //
 //   pool = "thumbs" AND state != SUCCEEDED AND labels.team = "a" AND create_time >= "2026-01-01T00:00:00Z"
 //
-// Fields pool, kind, band, state and labels.NAME compare with = and !=; create_time with <, <=, >, >=. A job without the label
-// compares as the empty string. Values that are plain words need no quotes; inside quotes \" and \\ stand for themselves.
+// Fields pool, kind, band, state and labels.NAME compare with = and !=; create_time with <, <=, >, >=. A job without
+// the label compares as the empty string. Values that are plain words need no quotes; inside quotes \" and \\ stand for
+// themselves.
 #pragma once
 
 #include <map>

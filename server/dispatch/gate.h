@@ -1,5 +1,5 @@
-// Gate: the line of submissions that wait for room in one place (a pool, or the process' byte budget), or for what a commit decides. First
-// come, first served; who gave up leaves from anywhere.
+// Gate: the line of submissions that wait for room in one place (a pool, or the process' byte budget), or for what a
+// commit decides. First come, first served; whoever gives up leaves from anywhere.
 //   Threads   Guarded by the dispatcher's lock.
 #pragma once
 

@@ -1,9 +1,9 @@
 // IdTable: jobs by id, in id order.
 //
-// The leaves of a B+ tree without the tree: most ids are the highest so far, so new jobs go to the end of the last leaf, and
-// finding one is two binary searches. 32 bytes a job, an allocation for every kLeafJobs jobs, and a listing walks memory in order.
-// Erasing leaves a hole; a leaf that is mostly holes is compacted and merged into its neighbour, so one old job pins next to
-// nothing. An id may come back, or come late: its leaf makes room, or is split.
+// The leaves of a B+ tree without the tree: most ids are the highest so far, so new jobs go to the end of the last
+// leaf, and finding one is two binary searches. 32 bytes a job, an allocation for every kLeafJobs jobs, and a listing
+// walks memory in order. Erasing leaves a hole; a leaf that is mostly holes is compacted and merged into its neighbour,
+// so one old job pins next to nothing. An id may come back, or come late: its leaf makes room, or is split.
 //   Threads   Whoever owns it guards it.
 #pragma once
 
@@ -85,7 +85,8 @@ class IdTable {
 
   size_t size() const { return size_; }
 
-  // Neighbours in id order, for listings; nullptr: none. They work for ids that are gone, so a listing can go on after a pause.
+  // Neighbours in id order, for listings; nullptr: none. They work for ids that are gone, so a listing can go on after
+  // a pause.
   const std::shared_ptr<T>* FirstAfter(const JobId& id) const {
     if (leaves_.empty()) return nullptr;
     for (size_t index = LeafFor(id); index < leaves_.size(); ++index) {

@@ -74,7 +74,7 @@ struct JobEntry {
   Alarm deadline;  // Unfinished, with a deadline.
 
   int64_t held = 0;    // What it weighs on the budgets (weight.h).
-  uint32_t bytes = 0;  // Of the payload.
+  uint32_t bytes = 0;  // The payload's.
   Band band : 2 = Band::kNormal;
   bool hidden : 1 = false;  // Its acceptance is not committed: for clients it does not exist.
   InQueue in_queue : 2 = InQueue::kNo;

@@ -1,19 +1,21 @@
 // Journal: what dispatch asks of those who remember jobs. store/ answers: in memory, and on RocksDB with group commit.
 //
-//   Records    A record is the whole state of one job, lease and attempt included, and replaces the one before it. So recovery
-//              reads live jobs only, and no old job pins anything.
-//   Ended      A job that has ended belongs to the journal: dispatch keeps an EndedJob of it, some 50 bytes, and reads the rest
-//              when somebody asks. A job that waits is let go of as well where the journal has it (KeepsUnfinished).
-//   Order      What a Turn writes is one Batch (batch.h), in parts. Parts take effect in their order, each as a whole or not at all.
-//   Threads    Commit is called with the dispatcher's lock held: it only takes note and never waits for a disk. A record and what it
-//              points to by reference are valid during the call; `spec` and `result` are immutable and shared, so a journal may hold
-//              on to them and encode later.
+//   Records    A record is the whole state of one job, lease and attempt included, and replaces the one before it. So
+//              recovery reads live jobs only, and no old job pins anything.
+//   Ended      A job that has ended belongs to the journal: dispatch keeps an EndedJob of it, some 50 bytes, and reads
+//              the rest when somebody asks. A job that waits is let go of as well where the journal has it
+//              (KeepsUnfinished).
+//   Order      What a Turn writes is one Batch (batch.h), in parts. Parts take effect in their order, each as a whole
+//              or not at all.
+//   Threads    Commit is called with the dispatcher's lock held: it only takes note and never waits for a disk. A
+//              record and what it points to by reference are valid during the call; `spec` and `result` are immutable
+//              and shared, so a journal may hold on to them and encode later.
 //              Read and ReadEnded may be called on any thread or fiber, without that lock, and may wait for a disk.
-//   Failure    Only a part that accepts new jobs may be refused, and then none of them exists. What was accepted is kept: a journal
-//              that cannot write a later record keeps it and tries again, and the commit stays pending until it succeeded. So a
-//              full disk stops new work and loses none.
-//   Ownership  A store that several daemons reach belongs to one of them at a time. A journal that has lost it answers every part with
-//              kNotOwner from then on: nothing is written any more, and the dispatcher stops serving.
+//   Failure    Only a part that accepts new jobs may be refused, and then none of them exists. What was accepted is
+//              kept: a journal that cannot write a later record keeps it and tries again, and the commit stays pending
+//              until it succeeded. So a full disk stops new work and loses none.
+//   Ownership  A store that several daemons reach belongs to one of them at a time. A journal that has lost it answers
+//              every part with kNotOwner from then on: nothing is written any more, and the dispatcher stops serving.
 #pragma once
 
 #include <cstdint>
@@ -56,11 +58,11 @@ class Journal {
   virtual bool Failing() const { return false; }
 
   // ---- At start, before anything else and in this order
-  // Every job that has not ended, in id order. Of those that are SCHEDULED or QUEUED the payload may be left out.
+  // Every job that has not ended, in id order. The payload of a job that is SCHEDULED or QUEUED may be left out.
   virtual Status Load(const std::function<void(JobRecord)>& each) = 0;
   // Every job that has ended, in the order of `finished`; none of them is read for it.
   virtual Status LoadEnded(const std::function<void(const EndedJob&)>& each) = 0;
-  // Of jobs that have ended or were forgotten.
+  // Request ids of jobs that have ended or were forgotten.
   virtual Status LoadRequests(const std::function<void(SpentRequest)>& each) = 0;
 
   // ---- Writing, with the dispatcher's lock held
@@ -69,8 +71,8 @@ class Journal {
   // Commit always answers inside the call.
   virtual bool CommitsAtOnce() const = 0;
 
-  // For each part: sets its `answer`, or calls its waiter later, exactly once, never inside the call, when the part is as durable as
-  // durability() says.
+  // For each part: sets its `answer`, or calls its waiter later, exactly once, never inside the call, when the part is
+  // as durable as durability() says.
   virtual void Commit(Batch& batch) = 0;
 
   // ---- One part alone: what tools and tests write. `nullopt`: `waiter` is called later.
@@ -92,8 +94,8 @@ class Journal {
   // As it was committed last. NOT_FOUND JOB_UNKNOWN; UNAVAILABLE: the disk cannot be read now; INTERNAL STORE_DAMAGED.
   virtual Result<std::shared_ptr<const JobRecord>> Read(const JobId& id, Part part) = 0;
 
-  // Jobs that have ended, basic, in id order from `after` on (exclusive) until `last` (inclusive), in the direction of the two;
-  // `limit` at most.
+  // Jobs that have ended, basic, in id order from `after` on (exclusive) until `last` (inclusive), in the direction of
+  // the two; `limit` at most.
   struct Range {
     JobId after;
     JobId last;

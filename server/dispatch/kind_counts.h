@@ -1,8 +1,9 @@
 // KindCounts: what became of a pool's jobs, by kind, for metrics.
 //
-//   Kinds     Those whose home the pool is (KindOptions.pool) are there from the start, at zero. Others that the runner knows are
-//             there from their first job on. A kind that is replaced goes on with its counts. What is beyond kOwnKindsMax, and what the runner does not know (a recovered job of an
-//             earlier configuration), is counted as kOtherKinds: so neither clients nor remote workers decide how many there are.
+//   Kinds     Those whose home the pool is (KindOptions.pool) are there from the start, at zero. Others that the runner
+//             knows are there from their first job on. A kind that is replaced goes on with its counts. What is beyond
+//             kOwnKindsMax, and what the runner does not know (a recovered job of an earlier configuration), is counted
+//             as kOtherKinds: so neither clients nor remote workers decide how many there are.
 //   Threads   Guarded by the dispatcher's lock.
 #pragma once
 

@@ -1,6 +1,7 @@
 // Listing: jobs in id order, those in the dispatcher's hands and those that have ended, which the journal has, as one.
-//   Moment    Some jobs at a time, each as it is then. A job that is there from the begin to the end is listed once, whatever
-//             happens to it meanwhile; but one that ends, is retried and ends again in the same moment may be left out.
+//   Moment    Some jobs at a time, each as it is then. A job that is there from the begin to the end is listed once,
+//             whatever happens to it meanwhile; but one that ends, is retried and ends again in the same moment may be
+//             left out.
 //   Threads   One at a time; takes the dispatcher's lock, and may wait for the disk.
 #pragma once
 
@@ -34,9 +35,9 @@ class Listing {
 
  private:
   std::vector<Found> FindLiving(size_t limit, JobId* last);
-  // Of jobs whose labels are on the disk: takes out those that do not match.
+  // Takes out jobs that do not match, where their labels are on the disk.
   Status CheckLabels(std::vector<Found>* found);
-  // Takes out who is remembered no more; adds who lives again.
+  // Takes out jobs that are not remembered any more; adds those that live again.
   void CheckEnded(std::vector<std::shared_ptr<const JobRecord>>* ended, std::vector<Found>* revived,
                   uint64_t* revivals);
   bool Before(const JobId& a, const JobId& b) const { return query_.newest_first ? b < a : a < b; }

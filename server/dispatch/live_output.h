@@ -31,7 +31,8 @@ class LogTail {
   int64_t bytes_ever_ = 0;
 };
 
-// The newest progress of a job, shared by the job and the events that tell of it, so an event read late shows the newest value.
+// The newest progress of a job, shared by the job and the events that tell of it, so an event read late shows the
+// newest value.
 struct ProgressCell {
   rt::Lock lock;
   Progress value MR_GUARDED_BY(lock);

@@ -75,7 +75,7 @@ class Permit {
   struct Waiting {
     KindLines* kind = nullptr;
     BandedHeaps<Line> lines;
-    int64_t count = 0;  // Of lines.
+    int64_t count = 0;  // How many lines.
     int64_t woken = 0;
     uint64_t wakes = 0;  // Ever, for ageing.
   };

@@ -1,12 +1,13 @@
 // Pool: a named worker pool: a bounded queue in four bands, N workers, one runner.
 //
-//   Workers   Fibers, tracked by a WaitGroup, so the end of a drain at shutdown is Wait(). One that finds no job is idle: it parks
-//             on a stack of idle workers, the last one in front, as its memory is warm. A job that becomes ready while a worker
-//             is idle is given to that worker, so each job wakes exactly one, and no queued job stands beside an idle worker.
-//   Paused    Jobs are accepted up to the capacity and stay queued. Draining: new jobs are refused, the others run. Stopping: no
-//             worker takes another job, ever.
-//   Threads   Everything is guarded by the dispatcher's lock, save what may be read without it (name, runner, missing) and the
-//             histograms. These change under it, when the configuration is replaced (Dispatcher::Apply).
+//   Workers   Fibers, tracked by a WaitGroup, so the end of a drain at shutdown is Wait(). One that finds no job is
+//             idle: it parks on a stack of idle workers, the last one in front, as its memory is warm. A job that
+//             becomes ready while a worker is idle is given to that worker, so each job wakes exactly one, and no
+//             queued job stands beside an idle worker.
+//   Paused    Jobs are accepted up to the capacity and stay queued. Draining: new jobs are refused, the others run.
+//             Stopping: no worker takes another job, ever.
+//   Threads   Everything is guarded by the dispatcher's lock, save what may be read without it (name, runner, missing)
+//             and the histograms. These change under it, when the configuration is replaced (Dispatcher::Apply).
 #pragma once
 
 #include <algorithm>

@@ -23,8 +23,8 @@ class PoolMemory {
 
   // Before any Keep. An error: they are forgotten.
   virtual Result<PoolWishes> Load() = 0;
-  // When it returns OK, these or later ones survive a loss of power. `version`: greater for later wishes, so that of two calls at the same
-  // time the later one stands. Any thread; waits for the disk.
+  // When it returns OK, these or later ones survive a loss of power. `version`: greater for later wishes, so that of
+  // two calls at the same time the later one stands. Any thread; waits for the disk.
   virtual Status Keep(uint64_t version, const PoolWishes& wishes) = 0;
 };
 

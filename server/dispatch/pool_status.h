@@ -53,13 +53,13 @@ enum class SubmitResult : uint8_t { kAccepted, kExisting, kQueueFull, kProcessFu
 inline constexpr int kSubmitResults = 6;
 const char* Label(SubmitResult result);  // "accepted", "existing", "queue_full", "process_full", "refused", "abandoned"
 
-inline constexpr int kAttemptResults = 7;  // Of AttemptResult; kRunning is never counted.
+inline constexpr int kAttemptResults = 7;  // The values of AttemptResult; kRunning is never counted.
 
 struct KindStats {
   std::string kind;
   std::array<uint64_t, kJobStates> finished{};  // By state; zero for those that are not terminal.
   std::array<uint64_t, kAttemptResults> attempts{};
-  HistogramSnapshot run_seconds;  // Of an attempt.
+  HistogramSnapshot run_seconds;  // One for each attempt.
 };
 
 struct PoolStats {
@@ -77,14 +77,14 @@ struct DispatchStats {
   std::array<int64_t, kJobStates> jobs{};  // By state.
   int64_t dead_letter_jobs = 0;            // FAILED, EXPIRED and QUARANTINED ones that are kept.
   int64_t missing_pool_jobs = 0;           // Unfinished ones of pools that are not configured any more.
-  int64_t process_bytes = 0;               // Of process_bytes_max.
+  int64_t process_bytes = 0;               // May be up to process_bytes_max.
   int64_t process_bytes_max = 0;
   uint64_t trimmed_finished = 0;  // Forgotten by retention.
   uint64_t trimmed_dead_letters = 0;
   uint64_t unknown_pool = 0;         // Jobs refused before a pool was found.
   int64_t request_ids = 0;           // Remembered.
   uint64_t request_ids_dropped = 0;  // Before their time, for want of room.
-  int64_t waiting_bytes = 0;         // Of waiting_bytes_max.
+  int64_t waiting_bytes = 0;         // May be up to waiting_bytes_max.
   Durability durability = Durability::kNone;
   JournalStats journal;
   uint64_t turns = 0;         // Sections under the dispatcher's lock,

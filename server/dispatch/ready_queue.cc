@@ -4,7 +4,7 @@
 
 namespace millrace::dispatch {
 
-// ---- Lines -----------------------------------------------------------------------------------------------------------------
+// ---- Lines ----------------------------------------------------------------------------------------------------------
 
 KindLines::KindLines(ReadyQueue* owner, const std::string& kind) : queue(owner), name(kind) {
   for (size_t band = 0; band < bands.size(); ++band) {
@@ -102,7 +102,7 @@ void ReadyQueue::Leave(JobEntry* entry) {
   }
 }
 
-// ---- Room ------------------------------------------------------------------------------------------------------------------
+// ---- Room -----------------------------------------------------------------------------------------------------------
 
 ReadyQueue::ReadyQueue(int64_t capacity_jobs, int64_t capacity_bytes)
     : capacity_jobs_(capacity_jobs), capacity_bytes_(capacity_bytes) {}
@@ -138,7 +138,7 @@ void ReadyQueue::Count(const JobEntry& entry, int64_t jobs) {
   bytes_ += jobs * static_cast<int64_t>(entry.bytes);
 }
 
-// ---- Jobs ------------------------------------------------------------------------------------------------------------------
+// ---- Jobs -----------------------------------------------------------------------------------------------------------
 
 void ReadyQueue::Push(JobEntry* entry) {
   entry->push_number = pushes_++;

@@ -19,7 +19,7 @@
 //             sync::Channels, whose values can only leave at the front.
 //   Costs     Pop, Push and Remove: O(log n) of the kinds that have jobs in the band, and of the lines of the job's
 //             kind. A line is found waiting once for each time that it came (back) into the queue.
-//   Threads   Guarded by the dispatcher's lock. Who waits for a job or for room is the pool's and the admission's
+//   Threads   Guarded by the dispatcher's lock. Whoever waits for a job or for room is the pool's and the admission's
 //             business.
 #pragma once
 

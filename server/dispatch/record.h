@@ -1,5 +1,5 @@
-// What is remembered of jobs: JobRecord, the whole of one; EndedJob and SpentRequest, what the dispatcher keeps of those that have
-// ended. Plain values, written by dispatch and kept by a journal.
+// What is remembered of jobs: JobRecord, the whole of one; EndedJob and SpentRequest, what the dispatcher keeps of
+// those that have ended. Plain values, written by dispatch and kept by a journal.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ struct JobRecord {
   std::shared_ptr<const JobSpec> spec;  // `pool` filled in.
   int64_t payload_bytes = 0;            // Also where `spec` was read without its payload.
   std::string request_id;               // Empty: none.
-  uint64_t fingerprint = 0;             // Of the spec; with a request id.
+  uint64_t fingerprint = 0;             // The spec's, if there is a request id.
   Lifecycle life;                       // State, and the newest attempt with its token.
   WallTime created{};
   std::optional<WallTime> due;       // SCHEDULED: when. Wall time, as the monotonic clock does not survive a restart.
@@ -32,7 +32,8 @@ struct JobRecord {
   std::vector<Attempt> history;  // The newest kAttemptsKept.
   Bytes result;
   std::string error;
-  // Of the whole job, remembered when it ends, or is let go of while it waits; else they live in memory only.
+  // Progress and log of the whole job, written down when it ends or is evicted while it waits; else they are in memory
+  // only.
   std::optional<Progress> progress;
   Bytes log_tail;
   int64_t log_bytes = 0;
@@ -48,11 +49,12 @@ struct EndedJob {
 };
 EndedJob EndedOf(const JobRecord& record);
 
-// A request id of a job that has ended: it outlives the job for a while, so that a late repeat does not become a second job.
+// A request id of a job that has ended: it outlives the job for a while, so that a late repeat does not become a second
+// job.
 struct SpentRequest {
   std::string request_id;
   JobId job;
-  // Of the spec. nullopt: noted by an older daemon, whose fingerprints say nothing to others.
+  // The spec's. nullopt: noted by an older daemon, whose fingerprints say nothing to others.
   std::optional<uint64_t> fingerprint;
   JobState final_state = JobState::kSucceeded;
   std::optional<WallTime> until;  // nullopt: the job is remembered still.

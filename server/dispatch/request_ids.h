@@ -1,8 +1,9 @@
-// RequestIds: which job a request id was accepted as, so that a client that repeats a submit gets the first job instead of a
-// second one. Kept as long as the job and kKeptAfter more.
-//   Memory    Some 200 bytes for an id of 32 characters (weight.h). Those of jobs that are remembered are bounded with the jobs; those
-//             that stay after them have a bound of their own, beyond which the oldest go before their day is over, and are
-//             counted: a submit that was accepted a while ago and is repeated after that becomes a second job.
+// RequestIds: which job a request id was accepted as, so that a client that repeats a submit gets the first job instead
+// of a second one. Kept as long as the job and kKeptAfter more.
+//   Memory    Some 200 bytes for an id of 32 characters (weight.h). Those of jobs that are remembered are bounded with
+//             the jobs; those that stay after them have a bound of their own, beyond which the oldest go before their
+//             day is over, and are counted: a submit that was accepted a while ago and is repeated after that becomes a
+//             second job.
 //   Threads   Guarded by the dispatcher's lock.
 #pragma once
 
@@ -29,8 +30,8 @@ class RequestIds {
 
   struct Entry {
     JobId job;
-    std::optional<uint64_t> fingerprint;  // Of the spec. nullopt: not known, so any content is taken for a repeat.
-    JobState final_state = JobState::kSucceeded;  // Of a job that has ended.
+    std::optional<uint64_t> fingerprint;  // The spec's. nullopt: not known, so any content is taken for a repeat.
+    JobState final_state = JobState::kSucceeded;  // If the job has ended.
   };
 
   const Entry* Find(const std::string& request_id) const;
@@ -54,7 +55,7 @@ class RequestIds {
  private:
   struct Leaving {
     MonoTime when;
-    const std::string* request_id;  // Of entries_.
+    const std::string* request_id;  // A key of entries_.
   };
   std::unordered_map<std::string, Entry> entries_;
   void Leave(MonoTime when, const std::string* request_id);

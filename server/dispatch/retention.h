@@ -1,10 +1,12 @@
-// Retention: which jobs that have ended are remembered, and how long: by age, number and bytes, apart for the finished (SUCCEEDED,
-// CANCELLED) and the dead letters (FAILED, EXPIRED, QUARANTINED), which somebody may want to look at and retry.
-//   Memory    48 bytes a job; the job itself is the journal's. What is not here was forgotten, whatever the journal still holds.
-//   Bytes     Payload, result, log and kJobOverheadBytes: about what the job takes on the disk, or in memory with the memory
-//             journal. Without this bound a steady load of large jobs would grow until the number is reached.
-//   Grace     Whoever followed a job to its end is about to ask for its result. So one that ended just now is kept whatever the limits
-//             say, within limits of its own for jobs that end in great number.
+// Retention: which jobs that have ended are remembered, and how long: by age, number and bytes, apart for the finished
+// (SUCCEEDED, CANCELLED) and the dead letters (FAILED, EXPIRED, QUARANTINED), which somebody may want to look at and
+// retry.
+//   Memory    48 bytes a job; the job itself is the journal's. What is not here was forgotten, whatever the journal
+//             still holds.
+//   Bytes     Payload, result, log and kJobOverheadBytes: about what the job takes on the disk, or in memory with the
+//             memory journal. Without this bound a steady load of large jobs would grow until the number is reached.
+//   Grace     Whoever followed a job to its end is about to ask for its result. So one that ended just now is kept
+//             whatever the limits say, within limits of its own for jobs that end in great number.
 //   Age       By the monotonic clock; at start, what the wall clock says has passed since the job ended.
 //   Threads   Guarded by the dispatcher's lock.
 #pragma once
@@ -26,7 +28,7 @@ class Retention {
     int64_t jobs_max;
     int64_t bytes_max;
   };
-  // Of each kind, beyond its limit: so many, so young.
+  // So many of each kind, so young, are kept beyond its limit.
   struct Grace {
     Nanos age;
     int64_t jobs_max = 10'000;

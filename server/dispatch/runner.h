@@ -25,12 +25,12 @@ class AttemptContext {
   virtual const JobSpec& spec() const = 0;
   virtual int attempt() const = 0;  // From 1.
 
-  // Cancelled when the client cancels the job, its run_timeout or deadline passes, or the daemon gives up waiting while it
-  // drains. A runner should stop soon after; what it then returns is overruled by why it was cancelled.
+  // Cancelled when the client cancels the job, its run_timeout or deadline passes, or the daemon gives up waiting while
+  // it drains. A runner should stop soon after; what it then returns is overruled by why it was cancelled.
   virtual const sync::CancelToken& cancel() const = 0;
 
-  // From the running fiber or any other thread or fiber while Run has not returned. Cheap enough to call often: watchers see
-  // the newest value, not every value.
+  // From the running fiber or any other thread or fiber while Run has not returned. Cheap enough to call often:
+  // watchers see the newest value, not every value.
   virtual void SetProgress(double fraction, std::string message) = 0;
   // Appends to the job's log, of which the newest kLogTailBytes are kept.
   virtual void Log(std::string_view bytes) = 0;
@@ -43,7 +43,8 @@ struct AttemptOutcome {
   int exit_code = 0;
   bool do_not_retry = false;
   std::optional<Nanos> retry_after;  // Instead of the policy's backoff.
-  // Nothing of the job has begun, for want of something of ours: a process, a descriptor, memory. `result` says nothing then.
+  // Nothing of the job has begun, for want of something of ours: a process, a descriptor, memory. `result` says nothing
+  // then.
   bool not_started = false;
 
   // exec: the children's share of the time the fiber was parked on kProcess.
@@ -73,12 +74,12 @@ class Runner {
  public:
   virtual ~Runner() = default;
   virtual std::string_view name() const = 0;  // "native", "exec"
-  // nullptr: not mine. Else with `name` filled in. What was given never changes and lives as long as the runner; where a kind is
-  // replaced, another object is given from then on.
+  // nullptr: not mine. Else with `name` filled in. What was given never changes and lives as long as the runner; where
+  // a kind is replaced, another object is given from then on.
   virtual const KindOptions* FindKind(std::string_view kind) const = 0;
   virtual std::vector<std::string> Kinds() const = 0;
-  // On a worker's fiber; may park. Must not throw for a job's own failure: that is an outcome. (An exception from a native
-  // handler is caught by the native runner and becomes one.)
+  // On a worker's fiber; may park. Must not throw for a job's own failure: that is an outcome. (An exception from a
+  // native handler is caught by the native runner and becomes one.)
   virtual AttemptOutcome Run(AttemptContext& attempt) = 0;
 };
 

@@ -1,11 +1,12 @@
-// Slot: the right to run one attempt of a pool's jobs, apart from whoever uses it. A Worker is the slot of a fiber; a worker in another
-// process will have slots as well, of a kind of their own.
+// Slot: the right to run one attempt of a pool's jobs, apart from whoever uses it. A Worker is the slot of a fiber; a
+// worker in another process will have slots as well, of a kind of their own.
 //
-//   Given     An idle slot stands on its pool's stack. Whoever finds it there gives it a job, or one to read first, and wakes it once
-//             the start of the attempt is committed.
-//   Used      Whoever uses the slot runs the attempt and tells its end with Core::Finish, by job and claim. An attempt that was given
-//             up meanwhile is answered LEASE_LOST, and changes nothing.
-//   Threads   The fields are guarded by the dispatcher's lock. Nobody else changes them while the slot neither waits nor is idle.
+//   Given     An idle slot stands on its pool's stack. Whoever finds it there gives it a job, or one to read first, and
+//             wakes it once the start of the attempt is committed.
+//   Used      Whoever uses the slot runs the attempt and tells its end with Core::Finish, by job and claim. An attempt
+//             that was given up meanwhile is answered LEASE_LOST, and changes nothing.
+//   Threads   The fields are guarded by the dispatcher's lock. Nobody else changes them while the slot neither waits
+//             nor is idle.
 #pragma once
 
 #include <optional>
@@ -24,14 +25,14 @@ class Slot {
   Slot(const Slot&) = delete;
   Slot& operator=(const Slot&) = delete;
 
-  // What the slot waits for is there: a job whose start is committed, one to read, or the end. Without the lock, once for each Turn
-  // that cleared `waits`; the slot may be gone after that.
+  // What the slot waits for is there: a job whose start is committed, one to read, or the end. Without the lock, once
+  // for each Turn that cleared `waits`; the slot may be gone after that.
   virtual void Wake() = 0;
 
   Pool& pool;
   const std::string name;  // "default/3"
 
-  JobEntry* job = nullptr;      // Of the attempt; given by whoever found this slot idle, or taken by itself.
+  JobEntry* job = nullptr;      // Its attempt's; given by whoever found this slot idle, or taken by itself.
   std::optional<ColdJob> cold;  // Set aside for this slot, to be read and started.
   bool idle = false;            // On the pool's stack of idle slots.
   bool waits = false;           // Whoever uses it has nothing to do until it is woken.

@@ -75,7 +75,7 @@ void Turn::ServeGates() {
 }
 
 void Turn::Settle() {
-  // What follows from a commit at once may make room, and who is served then writes again.
+  // What follows from a commit at once may make room, and a submit that is served then writes again.
   do {
     ServeGates();
   } while (core_.commits.HandOver(*this));

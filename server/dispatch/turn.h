@@ -51,11 +51,11 @@ class Turn {
   void TellStoreLost(Status status) { store_lost_ = std::move(status); }
 
   // ---- Before the lock is released
-  // There may be room for who waits at the gate.
+  // There may be room for whoever waits at the gate.
   void RoomAt(Gate& gate);
 
-  // Ends the turn of a worker as the destructor does. A reason: it has nothing to do now, and waits (Worker::Wait) until another
-  // turn wakes it.
+  // Ends the turn of a worker as the destructor does. A reason: it has nothing to do now, and waits (Worker::Wait)
+  // until another turn wakes it.
   std::optional<rt::WaitReason> EndFor(Slot& slot);
 
  private:

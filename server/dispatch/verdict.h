@@ -1,12 +1,13 @@
-// Verdict: an attempt is over; what becomes of its job? A pure function of what is known, so that every row can be tested.
+// Verdict: an attempt is over; what becomes of its job? A pure function of what is known, so that every row can be
+// tested.
 //
-//   Why it was stopped comes first: a job whose cancel was asked for is CANCELLED, one whose deadline passed is EXPIRED, an
-//   attempt whose run_timeout passed has failed, whatever the handler returned. Only a release at shutdown leaves a success alone:
-//   the work is done, and doing it again would help nobody.
-//   An attempt that could not be started, since the daemon lacked a process, a descriptor or memory, is no attempt: the job waits
-//   a moment for its next start and nothing is counted. What was asked of it meanwhile, but for its timeout, still comes first.
-//   Else the handler's word counts: success; failure, which is retried with backoff while attempts are left; or a loss, which
-//   burns no attempt, is counted apart, and quarantines the job when there were too many.
+//   Why it was stopped comes first: a job whose cancel was asked for is CANCELLED, one whose deadline passed is
+//   EXPIRED, an attempt whose run_timeout passed has failed, whatever the handler returned. Only a release at shutdown
+//   leaves a success alone: the work is done, and doing it again would help nobody.
+//   An attempt that could not be started, since the daemon lacked a process, a descriptor or memory, is no attempt: the
+//   job waits a moment for its next start and nothing is counted. What was asked of it meanwhile, but for its timeout,
+//   still comes first. Else the handler's word counts: success; failure, which is retried with backoff while attempts
+//   are left; or a loss, which burns no attempt, is counted apart, and quarantines the job when there were too many.
 #pragma once
 
 #include <optional>

@@ -10,9 +10,10 @@
 
 namespace millrace::dispatch {
 
-// Calls, in a Turn, `living(JobEntry&, Turn&)` for a job in the table, loaded if it was cold, or `ended(record, Turn&)` for one
-// that has ended and is remembered, with what `part` says of it; and gives what that returns. NOT_FOUND JOB_NOT_FOUND: clients
-// do not know such a job. UNAVAILABLE, INTERNAL STORE_DAMAGED: it had to be read, which failed. May wait for the disk.
+// Calls, in a Turn, `living(JobEntry&, Turn&)` for a job in the table, loaded if it was cold, or `ended(record, Turn&)`
+// for one that has ended and is remembered, with what `part` says of it; and gives what that returns. NOT_FOUND
+// JOB_NOT_FOUND: clients do not know such a job. UNAVAILABLE, INTERNAL STORE_DAMAGED: it had to be read, which failed.
+// May wait for the disk.
 template <typename Living, typename Ended>
 Status Visit(Core& core, const JobId& id, Journal::Part part, Living living, Ended ended) {
   // Each further one means that the job has moved while it was being read.

@@ -24,7 +24,8 @@ int64_t KeysWeight(const JobRecord& record) {
          (record.spec->unique_key ? kUniqueKeyBytes : 0);
 }
 
-// What a field of a spec holds beside its place in JobSpec. The payload is counted by payload_bytes: it may be on the disk.
+// What a field of a spec holds beside its place in JobSpec. The payload is counted by payload_bytes: it may be on the
+// disk.
 template <typename Value>
 requires std::is_trivially_copyable_v<Value> int64_t FieldWeight(const Value&) { return 0; }
 int64_t FieldWeight(const Bytes&) { return 0; }

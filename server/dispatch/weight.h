@@ -1,5 +1,5 @@
-// Weight: what a job takes in memory, for the budgets (DispatcherOptions). An estimate by the sizes of what it holds, with what the
-// allocator adds: tests/dispatch/weight_test.cc compares it with the heap.
+// Weight: what a job takes in memory, for the budgets (DispatcherOptions). An estimate by the sizes of what it holds,
+// with what the allocator adds: tests/dispatch/weight_test.cc compares it with the heap.
 //   Threads   Pure functions.
 #pragma once
 
@@ -16,7 +16,7 @@ int64_t HotWeight(const JobRecord& record);
 // Cold: its place, its times, and what must be found without reading it, its request id and unique key.
 int64_t ColdWeight(const JobRecord& record);
 
-// Of one request id, known by RequestIds.
+// What one request id weighs that RequestIds knows.
 int64_t RequestIdWeight(const std::string& request_id);
 // 0 for nullptr.
 int64_t LabelsWeight(const Labels* labels);

@@ -13,7 +13,7 @@
 
 namespace millrace::dispatch {
 
-// ---- Worker ----------------------------------------------------------------------------------------------------------------
+// ---- Worker ---------------------------------------------------------------------------------------------------------
 
 Worker::Worker(Core& owner, Pool& home, int n)
     : Slot(owner, home, home.name() + "/" + std::to_string(n)), core(owner), number(n) {}
@@ -34,7 +34,8 @@ void Worker::Wait(rt::WaitReason reason) {
       reason,
       [](rt::Fiber*, void* self) {
         int none = kNone;
-        // acquire, where it was woken before it parked; else it is the scheduler that orders Wake before what follows here.
+        // acquire, where it was woken before it parked; else it is the scheduler that orders Wake before what follows
+        // here.
         return static_cast<Worker*>(self)->wakeup_.compare_exchange_strong(none, kParked, std::memory_order_acq_rel);
       },
       this);
@@ -48,7 +49,8 @@ void Worker::Run() {
     Turn turn(core);
     pool.workers.push_back(this);
   }
-  // After a start that was refused: a long queue is not tried through at once, each job with two records for the journal.
+  // After a start that was refused: a long queue is not tried through at once, each job with two records for the
+  // journal.
   constexpr Nanos kRefusedPause = std::chrono::milliseconds(100);
   slice_start_ = core.clock.Mono();
   runnable_before_ = rt::CurrentFiberTimes().runnable;
@@ -81,7 +83,8 @@ bool Worker::TakeJob() {
   for (;;) {
     if (!std::exchange(looked_, false)) {
       Turn turn(core);
-      // Jobs that cannot be read now come by themselves; they find the worker idle, as it becomes that in the same turn.
+      // Jobs that cannot be read now come by themselves; they find the worker idle, as it becomes that in the same
+      // turn.
       const bool rest = mine && !core.StartCold(*mine, &read, *this, turn);
       LookForJob(rest, turn);
       must_wait_ = turn.EndFor(*this);

@@ -21,8 +21,8 @@ struct Worker final : Slot {
 
   // The fiber's body: until it is told to end.
   void Run();
-  // In a Turn, of an attempt that was asked to stop: where its start is not committed yet, which on a disk that fails may take for
-  // ever, it ends without.
+  // In a Turn, of an attempt that was asked to stop: where its start is not committed yet, which on a disk that fails
+  // may take for ever, it ends without.
   void AbandonStart(Turn& turn);
   void Wake() override;
 
@@ -31,7 +31,8 @@ struct Worker final : Slot {
 
  private:
   bool TakeJob();  // False: quit.
-  // In a Turn: it gets the next job, or one to read first, or becomes idle, or is to end. `rest`: it takes none by itself.
+  // In a Turn: it gets the next job, or one to read first, or becomes idle, or is to end. `rest`: it takes none by
+  // itself.
   void LookForJob(bool rest, Turn& turn);
   // Until what LookForJob led to is there to be done: a job whose start is committed, one to read, or the end.
   void Wait(rt::WaitReason reason);
