@@ -3,9 +3,9 @@
 #
 #   awk -v root=CHECKOUT -v into=FOLDER -v most=8 -f tidy_units.awk FILES compile_commands.json
 #
-# FILES has a path a line, relative to root. Writes FOLDER/unit_N.cc, which includes its files, and
-# FOLDER/compile_commands.json; prints `unit_N.cc FILE...` for each. Files that define the same name for themselves
-# would not compile together and do not meet.
+# FILES has a path a line, relative to root. Writes FOLDER/unit_N.cc, which includes its files, unit_N_1.cc and
+# unit_N_2.cc, which include half of them each, and FOLDER/compile_commands.json; prints `unit_N FILE...` for each.
+# Files that define the same name for themselves would not compile together and do not meet.
 
 # The name that a line defines for its file alone, or "": a macro, main, or, in an unnamed namespace, where nothing is
 # indented, a function, a class, a variable or an alias.
@@ -68,19 +68,27 @@ NR == FNR {
   if (file in wanted) put(wanted[file], command)
 }
 
+# A source that includes file_of[first] to file_of[last].
+function write_source(name, flags, first, last,   source, i) {
+  source = into "/" name ".cc"
+  printf "" >source
+  for (i = first; i <= last; ++i) print "#include \"" root "/" file_of[i] "\"" >source
+  close(source)
+  print (written++ ? ",{" : "{") "\n" directory "\n  \"command\": \"" flags " -o unit.o -c " source "\"," >commands
+  print "  \"file\": \"" source "\"\n}" >commands
+}
+
 END {
   commands = into "/compile_commands.json"
   print "[" >commands
   for (unit = 1; unit <= units; ++unit) {
-    name = "unit_" unit ".cc"
+    name = "unit_" unit
     print name members[unit]
-    source = into "/" name
     n = split(members[unit], file_of, " ")
-    printf "" >source
-    for (i = 1; i <= n; ++i) print "#include \"" root "/" file_of[i] "\"" >source
-    close(source)
-    print "{\n" directory "\n  \"command\": \"" flags_of[unit] " -o unit.o -c " source "\"," >commands
-    print "  \"file\": \"" source "\"\n}" (unit < units ? "," : "") >commands
+    half = int(n / 2)
+    write_source(name, flags_of[unit], 1, n)
+    write_source(name "_1", flags_of[unit], 1, half)
+    write_source(name "_2", flags_of[unit], half + 1, n)
   }
   print "]" >commands
 }
