@@ -82,6 +82,7 @@ class Runtime {
     RunMain(MakeFiber(*scheduler_, options, [&result, main = std::forward<F>(main)]() mutable {
       if constexpr (std::is_void_v<std::invoke_result_t<F&>>) {
         main();
+        result = 0;  // It is used in both branches; clang warns otherwise.
       } else {
         result = main();
       }
