@@ -9,6 +9,8 @@
 #   tests/run.sh -R REGEX        only tests whose name matches (as ctest -R), in each build;
 #                                `ctest --test-dir build -N` lists them
 #
+# With CI in the environment, warnings are errors (MILLRACE_WERROR).
+#
 # Ends with one line, `N passed, N failed, N skipped`, counting the test cases of all builds; a build that breaks counts
 # as a failed one. Exit code 0: all passed. What each test printed is in build*/Testing/Temporary/LastTest.log.
 set -euo pipefail
@@ -38,6 +40,9 @@ while (($#)); do
 done
 
 ((${#presets[@]} > 0)) || presets=(release asan tsan)
+
+settings=(-DBUILD_TESTING=ON)
+[[ -z ${CI:-} ]] || settings+=(-DMILLRACE_WERROR=ON)
 
 say() { printf '\n==== %s  %s\n' "$(date +%T)" "$*"; }
 
@@ -79,7 +84,7 @@ run_preset() {
 
   say "$preset: build"
   if ! {
-    deploy/configure.sh "$preset" -DBUILD_TESTING=ON && cmake --build --preset "$preset" -j "$jobs"
+    deploy/configure.sh "$preset" "${settings[@]}" && cmake --build --preset "$preset" -j "$jobs"
   } >"$log" 2>&1 </dev/null; then
     grep -vE '^\[[0-9]+/[0-9]+\] (Building|Linking|Generating|Running)|^-- ' "$log" | tail -n 60
     rm -f "$log"
