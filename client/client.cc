@@ -42,7 +42,8 @@ std::string ServiceConfig(int max_attempts) {
              method + "\"}";
   }
   return R"({"methodConfig":[{"name":[)" + names + R"(],"retryPolicy":{"maxAttempts":)" + std::to_string(max_attempts) +
-         R"(,"initialBackoff":"0.1s","maxBackoff":"1s","backoffMultiplier":2,"retryableStatusCodes":["UNAVAILABLE"]}}],)"
+         R"(,"initialBackoff":"0.1s","maxBackoff":"1s","backoffMultiplier":2,)"
+         R"("retryableStatusCodes":["UNAVAILABLE"]}}],)"
          R"("retryThrottling":{"maxTokens":10,"tokenRatio":0.5}})";
 }
 

@@ -6,8 +6,8 @@
 #   millrace run thumbnail --file photo.jpg > thumbnail.png
 FROM millrace
 
-# The programs, as packages or by COPY. Jobs run as the user of the daemon, with a PATH of /usr/local/bin:/usr/bin:/bin and nothing
-# else in their environment but what the configuration says.
+# The programs, as packages or by COPY. Jobs run as the user of the daemon, with a PATH of /usr/local/bin:/usr/bin:/bin
+# and nothing else in their environment but what the configuration says.
 USER root
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends graphicsmagick \
@@ -18,5 +18,6 @@ USER millrace
 COPY example.config.toml /etc/millrace/config.toml
 RUN millraced --check-config
 
-# Longer than the longest job that shall finish when the container is stopped; --stop-timeout of docker run must be longer still.
+# Longer than the longest job that shall finish when the container is stopped; --stop-timeout of docker run must be
+# longer still.
 ENV MILLRACE_DRAIN_TIMEOUT=7s

@@ -43,6 +43,16 @@ while read -r lines file; do
     complain "$file has $lines lines, more than $file_lines_max: two ideas?"
 done < <(wc -l "${sources[@]}" "${scripts[@]}")
 
+# clang-format leaves comments, texts and scripts alone. What is named here is not there yet; nothing else falls back.
+columns=120
+not_yet='^(server/(dispatch|io|rpc|runtime|sync)/|server/config/command_line.cc|deploy/(main_job|run).sh)'
+mapfile -t others < <(find CMakeLists.txt Dockerfile client proto server tests deploy \
+  -name CMakeLists.txt -o -name '*.cmake' -o -name '*.awk' | sort)
+if printf '%s\n' "${sources[@]}" "${scripts[@]}" "${others[@]}" | grep -vE "$not_yet" |
+  LC_ALL=C.UTF-8 xargs grep -nHE ".{$((columns + 1))}"; then
+  complain "the lines above are longer than $columns columns"
+fi
+
 # Written in two halves so that this file does not find itself.
 unfinished='TO''DO|FIX''ME|XX''X'
 if grep -nwE "$unfinished" "${sources[@]}" "${scripts[@]}" proto/millrace/v1/*.proto; then

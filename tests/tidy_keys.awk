@@ -2,8 +2,8 @@
 #
 #   awk -v base=TEXT -v into=FOLDER -f tidy_keys.awk HASHES FILES
 #
-# HASHES is what sha256sum printed for all files of ours, FILES has a path a line. Writes into/N for the N-th of these: base,
-# and the hashes and names of its files. Whoever hashes that has a key.
+# HASHES is what sha256sum printed for all files of ours, FILES has a path a line. Writes into/N for the N-th of these:
+# base, and the hashes and names of its files. Whoever hashes that has a key.
 
 # Reads once which of our files `file` includes; a generated header stands for its .proto.
 function includes_of(file,   line, name, list) {

@@ -9,8 +9,8 @@
 //   Locks     rt::Lock for sections of a few dozen instructions, ThreadMutex (base/thread_mutex.h) for plain threads
 //             that may sleep. Both have a guard that the tool knows. It does not know std::mutex, std::lock_guard and
 //             std::unique_lock: a field that std::lock_guard protects counts as unprotected.
-//   Lambdas   The tool reads a lambda as a function of its own that holds nothing. Where the caller holds the lock while
-//             the lambda runs, the lambda says so: `[&]() MR_REQUIRES(lock_) { ... }`.
+//   Lambdas   The tool reads a lambda as a function of its own that holds nothing. Where the caller holds the lock
+//             while the lambda runs, the lambda says so: `[&]() MR_REQUIRES(lock_) { ... }`.
 //   Not read  The bodies of constructors and destructors, since nobody else knows the object then.
 #pragma once
 

@@ -1,5 +1,5 @@
-// ThreadMutex: std::mutex, for plain threads that may sleep while they wait, in a form that clang's thread-safety analysis
-// knows (base/thread_annotations.h). A fiber takes rt::Lock or sync::Mutex instead.
+// ThreadMutex: std::mutex, for plain threads that may sleep while they wait, in a form that clang's thread-safety
+// analysis knows (base/thread_annotations.h). A fiber takes rt::Lock or sync::Mutex instead.
 //
 //   ThreadGuard guard(mutex_);
 //   while (!ready_) guard.Wait(changed_);     // std::condition_variable changed_;

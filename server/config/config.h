@@ -61,9 +61,9 @@ struct Config {
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
 
-  // A client may always come, so fibers that all wait are no deadlock; but handlers that wait for each other for so long
-  // are worth a line in the log. Fibers are thousands, not millions, and run libraries that were written for the stacks
-  // of threads.
+  // A client may always come, so fibers that all wait are no deadlock; but handlers that wait for each other for so
+  // long are worth a line in the log. Fibers are thousands, not millions, and run libraries that were written for the
+  // stacks of threads.
   rt::RuntimeOptions runtime{
       .stack_bytes = size_t{1} << 20, .report_deadlock = false, .report_blocked_longer = std::chrono::minutes(1)};
   dispatch::DispatcherOptions jobs;

@@ -27,8 +27,8 @@ enum class Part : uint8_t { kSpec = 1, kState = 2, kRequest = 3, kPayload = 4, k
 constexpr size_t kChecksumBytes = 8;
 constexpr size_t kHeaderBytes = 1 + kChecksumBytes;
 
-// The fingerprint and the size of the payload, which came with version 3, lie behind the fields of a spec that are as old or older, and
-// before those that came later.
+// The fingerprint and the size of the payload, which came with version 3, lie behind the fields of a spec that are as
+// old or older, and before those that came later.
 constexpr uint8_t kSpecFieldsBefore = 2;
 
 uint64_t Checksum(Part part, std::string_view key, uint8_t version, std::string_view body) {

@@ -1,5 +1,5 @@
-// What one job costs the daemon without its network face: accepted, journaled in memory, run by a native no-op, finished,
-// remembered. `build/bin/dispatch_bench`.
+// What one job costs the daemon without its network face: accepted, journaled in memory, run by a native no-op,
+// finished, remembered. `build/bin/dispatch_bench`.
 #include <benchmark/benchmark.h>
 
 #include <atomic>

@@ -231,7 +231,7 @@ class Round {
     const auto client = client::Client::Connect(address);
     MR_RETURN_IF_ERROR(SubmitTheRest(**client, ledger_));
     MR_RETURN_IF_ERROR(AwaitAllEnds(**client));
-    // Who is not there any more must still be known.
+    // A job that is not there any more must still be known.
     if (options_.remember > 0 || options_.verbs) MR_RETURN_IF_ERROR(RepeatAll(**client, ledger_));
     return ListAll(**client);
   }

@@ -108,7 +108,7 @@ int64_t PowerCut::LastSync(const std::string& ending) const {
 }
 
 PowerCut::Names PowerCut::NamesLeft(Random& random, int* undone) const {
-  // Of each folder: its changes in order, and how many of them are on the disk.
+  // By folder: its changes in order, and how many of them are on the disk.
   std::map<std::string, std::vector<uint32_t>> changes;
   std::map<std::string, uint64_t> synced;
   ForEachEvent([&](uint32_t number, const Event& event) {

@@ -1,5 +1,5 @@
-// The index by itself, and what becomes of a key when jobs come back, commits take their time and daemons die. What a submit is answered
-// is in unique_submit_test.cc.
+// The index by itself, and what becomes of a key when jobs come back, commits take their time and daemons die. What a
+// submit is answered is in unique_submit_test.cc.
 #include "dispatch/unique_keys.h"
 
 #include <gtest/gtest.h>

@@ -115,7 +115,7 @@ TEST(UniqueSubmit, ARequestIdComesBeforeTheKey) {
     EXPECT_TRUE(second.existing);
     EXPECT_EQ(second.id, first.id);
     EXPECT_EQ(d.TrySubmit(Unique("k"), nullptr, "r").reason(), "REQUEST_ID_REUSED") << "the key is content";
-    // Who was given another's job has not used his request id up.
+    // Whoever was given another's job has not used the request id up.
     ASSERT_TRUE(d.TrySubmit(Unique("k"), &second, "s").ok());
     EXPECT_EQ(second.id, first.id);
     d.runner.Next().Succeed();

@@ -123,10 +123,10 @@ TEST_P(AsioNetpollerTest, ItIsNotLostWhenAllProcessorsAreBusy) {
   });
 }
 
-// ---- Many connections ---------------------------------------------------------------------------------------------------------
+// ---- Many connections ---------------------------------------------------------------------------------------------
 
-// Played by another process, since one may not have that many descriptors: connects as often as it is told and sends one byte over
-// the connection whose number it reads.
+// Played by another process, since one may not have that many descriptors: connects as often as it is told and sends
+// one byte over the connection whose number it reads.
 class ManyClients : public ::testing::Test {};
 TEST_F(ManyClients, DISABLED_Role) {
   sockaddr_in server{};

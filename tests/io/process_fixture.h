@@ -41,7 +41,7 @@ class Process : public ::testing::Test {
     });
     return result;
   }
-  // Of a child that ends as it should.
+  // For a child that ends as it should.
   static std::string OutputOf(const ProcessSpec& spec) {
     Result<ProcessExit> exit = Run(spec);
     if (!exit.ok()) return exit.status().ToString();

@@ -17,7 +17,8 @@ namespace {
 
 class Spawning : public Process {
  protected:
-  // This test program once more, as another process that plays the part of a daemon: `role` is one of the disabled tests below.
+  // This test program once more, as another process that plays the part of a daemon: `role` is one of the disabled
+  // tests below.
   static ProcessSpec Daemon(const std::string& role) {
     char path[4096] = {};
     (void)!readlink("/proc/self/exe", path, sizeof path - 1);

@@ -137,7 +137,7 @@ class UnreadTest : public testing::Test {
 };
 
 TEST_F(UnreadTest, AnswersThatNobodyReadsStayWithinTheBudgetAndAreGivenBack) {
-  constexpr int kCalls = 40;  // Of half a megabyte each for the result and the payload: five times the budget.
+  constexpr int kCalls = 40;  // Half a megabyte each for result and payload: five times the budget.
   for (int i = 0; i < kCalls; ++i) AskAndDoNotRead();
   Eventually([&] { return Ended() == kCalls; });
   EXPECT_LE(d.server->Stats().call_bytes, static_cast<int64_t>(kBudget));

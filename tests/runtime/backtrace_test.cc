@@ -59,7 +59,7 @@ TEST_F(HandMade, IsNeverFollowedInACircle) {
   EXPECT_EQ(Walk({.pc = 0x1, .fp = At(10), .sp = At(8)}), (Pcs{0x1, 0xA}));
 }
 
-// ---- Real fibers: the layout of what a switch saves -----------------------------------------------------------------------------
+// ---- Real fibers: the layout of what a switch saves ---------------------------------------------------------------
 
 std::atomic<uintptr_t> in_middle{0};
 

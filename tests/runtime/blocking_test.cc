@@ -134,7 +134,8 @@ void ForbidMembarrier() {
   ASSERT_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
 }
 
-// Their processors cannot be taken behind their backs then: the signal, which a read that restarts does not notice, has to do.
+// Their processors cannot be taken behind their backs then: the signal, which a read that restarts does not notice, has
+// to do.
 TEST_P(BlockingCall, UnannouncedDoesNotStopTheOthersWithoutMembarrierEither) {
   if (!kPreemptionWorks) GTEST_SKIP() << "it is the preemption signal that takes the processors";
   EXPECT_EXIT(

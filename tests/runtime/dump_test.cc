@@ -146,7 +146,8 @@ TEST(Dump, WorksBesideRuntimesThatEnd) {
 TEST(Dump, WithoutFibersSaysSo) { EXPECT_EQ(FiberDump(), std::string("runtime: fiber dump: 0 fibers\n") + kEnd); }
 
 TEST(Dump, ShowsWhatAFiberThatHasNotBegunWillCall) {
-  // A simulation: else the processor would be taken from this fiber, which blocks its thread, and the other would begin.
+  // A simulation: else the processor would be taken from this fiber, which blocks its thread, and the other would
+  // begin.
   Runtime({.simulate = true}).Run([] {
     std::atomic<bool> ran{false};
     Go({.name = "seed"}, [&] { ran = true; });

@@ -1,5 +1,5 @@
-// Who runs beside fibers that compute without an end, counted in turns of those and not in time. Hangs are caught by
-// ctest's limit.
+// Which fibers run beside fibers that compute without an end, counted in turns of those and not in time. Hangs are
+// caught by ctest's limit.
 #include <gtest/gtest.h>
 #include <unistd.h>
 

@@ -41,7 +41,8 @@ __attribute__((noinline)) void LeanOverTheWell() {
   asm volatile("");
 }
 
-// One step larger than the guard and all neighbours' control blocks would be: -fstack-clash-protection touches every page of it.
+// One step larger than the guard and all neighbours' control blocks would be: -fstack-clash-protection touches every
+// page of it.
 __attribute__((noinline)) int FallInOneStep() {
   volatile char frame[100 << 10];
   frame[0] = 1;

@@ -1,4 +1,4 @@
-// Who gets on beside whom, when nobody gives way.
+// Which fibers get on beside others, when nobody gives way.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -54,7 +54,8 @@ TEST_P(Fairness, LoopsOfEveryKindAreStopped) {
   });
 }
 
-// Go: TestGoroutineParallelism: fibers that can only finish together, because each waits for the others without giving way.
+// Go: TestGoroutineParallelism: fibers that can only finish together, because each waits for the others without giving
+// way.
 TEST_P(Fairness, SpinnersThatWaitForEachOtherAllGetOn) {
   Run([] {
     const int count = 2 * GetParam();
@@ -96,8 +97,8 @@ TEST_P(Fairness, WhoYieldsGetsOnBesideHogs) {
   });
 }
 
-// Go: TestPingPongHog, where the hogs' share is within a factor of 20 of the pair's. Here counted in turns, not in time: while the hog
-// pair has passed the token a few times, so has the light pair, and the other way round.
+// Go: TestPingPongHog, where the hogs' share is within a factor of 20 of the pair's. Here counted in turns, not in
+// time: while the hog pair has passed the token a few times, so has the light pair, and the other way round.
 TEST_P(Fairness, APairThatHogsAndAPairThatDoesNotBothGetOn) {
   Run([] {
     std::atomic<bool> stop{false};

@@ -1,4 +1,5 @@
-// What belongs to a thread or a fiber and must survive being stopped: registers, floating point modes, errno, thread-locals.
+// What belongs to a thread or a fiber and must survive being stopped: registers, floating point modes, errno,
+// thread-locals.
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -22,8 +23,8 @@ INSTANTIATE_TEST_SUITE_P(Procs, StateUnderTorment, kAnyProcs);
 
 #if defined(__x86_64__)
 
-// Fills all vector registers, keeps the core busy and looks whether they are still the same; in assembly, so that the compiler
-// spills none of them meanwhile.
+// Fills all vector registers, keeps the core busy and looks whether they are still the same; in assembly, so that the
+// compiler spills none of them meanwhile.
 __attribute__((target("avx2"), noinline)) bool Avx2Kept(uint64_t seed, uint64_t spins) {
   alignas(32) uint64_t before[16][4], after[16][4];
   for (auto& reg : before) {
@@ -103,7 +104,8 @@ TEST_P(StateUnderTorment, FloatingPointModesBelongToTheFiber) {
   });
 }
 
-// Behind calls: a function that waits may not use errno before and after, since the compiler keeps its address (runtime/README.md).
+// Behind calls: a function that waits may not use errno before and after, since the compiler keeps its address
+// (runtime/README.md).
 MILLRACE_OPAQUE void SetErrno(int value) { errno = value; }
 MILLRACE_OPAQUE int GetErrno() { return errno; }
 

@@ -1,4 +1,5 @@
-// What the tests of this folder share: one kind of work, done by many fibers under a Tormentor, over 1, 2 and 8 processors.
+// What the tests of this folder share: one kind of work, done by many fibers under a Tormentor, over 1, 2 and 8
+// processors.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -28,9 +29,9 @@ inline void Compute(int loops) {
   for (int i = 0; i < loops; ++i) asm volatile("" : : : "memory");
 }
 
-// What must happen to the fibers of a run for it to say anything: that many are stopped by a signal, that many lose their
-// processor. A test that could end goes on while Missing, which a runtime that stops nobody any more does not keep from
-// ending.
+// What must happen to the fibers of a run for it to say anything: that many are stopped by a signal, that many lose
+// their processor. A test that could end goes on while Missing, which a runtime that stops nobody any more does not
+// keep from ending.
 class Hits {
  public:
   explicit Hits(const rt::Runtime& runtime, uint64_t stops = 1, uint64_t losses = 1)
@@ -62,8 +63,8 @@ class Hits {
 
 class UnderTorment : public ::testing::TestWithParam<int> {
  protected:
-  // Each of `fibers` calls `work(index, round)` in rounds until it has been stopped often enough, all together. False from work, or
-  // an exception, is a failure; it checks its own results, since gtest's macros lock and allocate.
+  // Each of `fibers` calls `work(index, round)` in rounds until it has been stopped often enough, all together. False
+  // from work, or an exception, is a failure; it checks its own results, since gtest's macros lock and allocate.
   template <typename F>
   void Torment(int fibers, F&& work) {
     MILLRACE_TRACE_SEED();

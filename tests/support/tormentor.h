@@ -1,13 +1,14 @@
-// Tormentor: a plain thread that stops the fibers of a runtime and takes its processors away, at random moments, thousands of times
-// a second. What sysmon does to the few fibers that deserve it happens to all of them everywhere.
+// Tormentor: a plain thread that stops the fibers of a runtime and takes its processors away, at random moments,
+// thousands of times a second. What sysmon does to the few fibers that deserve it happens to all of them everywhere.
 //
 //   rt::Runtime runtime({.procs = 2});
 //   Tormentor tormentor(runtime);
 //   runtime.Run([&] { ... while (tormentor.WantsMore()) Work(); ... });
 //
 //   Stop     As if the fiber's slice were over: it gets the signal, and is stopped if it may be.
-//   Take     As if its thread slept in a system call: it loses its processor and goes on without one, until the next stop, which
-//            makes it ask for another. Legal at any moment at which the thread is not pinned (processor_slot.h).
+//   Take     As if its thread slept in a system call: it loses its processor and goes on without one, until the next
+//            stop, which makes it ask for another. Legal at any moment at which the thread is not pinned
+//            (processor_slot.h).
 //   Seed     Printed with every failure; MILLRACE_SEED=n chooses the same moments again, as far as threads let one.
 #pragma once
 
@@ -32,7 +33,7 @@
 namespace millrace::rt {
 
 struct TestDoor {
-  // Of `one_in` running fibers about one is stopped or loses its processor.
+  // About one of `one_in` running fibers is stopped or loses its processor.
   static void Strike(Runtime& runtime, std::mt19937_64& random, unsigned one_in, bool takes) {
     Scheduler& s = *runtime.scheduler_;
     // A thread is joined under this lock, so one that lives now lives until the end of this function.
@@ -105,8 +106,8 @@ class Tormentor {
     rt::sanitizers::IgnoreScope ignore;  // It does what sysmon does.
     std::mt19937_64 random(TestSeed());
     for (uint64_t strike = 0; !stop_.load(); ++strike) {
-      // In turns: while every spare thread goes on in place of one that has lost its processor, nobody can be stopped. On a busy machine
-      // those come back more slowly than others are struck.
+      // In turns: while every spare thread goes on in place of one that has lost its processor, nobody can be stopped.
+      // On a busy machine those come back more slowly than others are struck.
       const bool takes = options_.takes && strike / kInARow % 2 == 0;
       rt::TestDoor::Strike(runtime_, random, options_.one_in, takes);
       std::this_thread::sleep_for(

@@ -1,5 +1,5 @@
-// What may travel in a channel: values that only move, without size, large, that wait while they are moved; and who owns them.
-// Mirrors Go's test/chan/zerosize.
+// What may travel in a channel: values that only move, without size, large, that wait while they are moved; and who
+// owns them. Mirrors Go's test/chan/zerosize.
 #include <array>
 #include <atomic>
 #include <memory>
