@@ -1,4 +1,5 @@
-// A store that belongs to another daemon by now: nothing that was not committed is told to anybody, and serving ends in good order.
+// A store that belongs to another daemon by now: nothing that was not committed is told to anybody, and serving ends in
+// good order.
 #include <gtest/gtest.h>
 
 #include <memory>
