@@ -21,7 +21,7 @@ using dispatch::Permit;
 using dispatch::Ties;
 using dispatch::Turn;
 
-// ---- BLOCKED ---------------------------------------------------------------------------------------------------------------
+// ---- BLOCKED -----------------------------------------------------------------------------------------------------
 
 void Block(DispatchFixture& d, const JobId& id) {
   Core& core = CoreOf::Get(d.dispatcher);
@@ -170,7 +170,7 @@ TEST(Blocked, ItGoesColdAsOthersThatWait) {
   });
 }
 
-// ---- Permits ---------------------------------------------------------------------------------------------------------------
+// ---- Permits -----------------------------------------------------------------------------------------------------
 
 class BlockedByPermit : public testing::Test {
  protected:
