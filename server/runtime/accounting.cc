@@ -1,7 +1,5 @@
 #include "runtime/accounting.h"
 
-#include <algorithm>
-
 #include "runtime/cycles.h"
 #include "runtime/machine.h"
 #include "runtime/park.h"
@@ -99,21 +97,17 @@ MR_NO_TSAN FiberTimes CurrentFiberTimes() {
   Pin();
   const Machine& machine = *CurrentMachine();
   const uint64_t now = NowTicks();
-  uint64_t running = fiber->running;
-  uint64_t runnable = fiber->runnable;
-  auto blocked = fiber->blocked;
+  FiberAccount account = fiber->account;
   if (machine.processor.Get() != nullptr) {
-    running += TicksBetween(fiber->since, now);
+    account.RanUntil(now);
   } else {
     // Lost in a call that blocks, as CloseDetachedAccount will book it; in a Blocking call from the start.
-    const uint64_t lost_at = std::max(fiber->since, machine.detached_at.load(std::memory_order_relaxed));
-    running += TicksBetween(fiber->since, lost_at);
-    blocked[static_cast<size_t>(WaitReason::kBlocking)] += TicksBetween(lost_at, now);
+    account.DetachedUntil(machine.detached_at.load(std::memory_order_relaxed), now);
   }
   Unpin();
-  times.running = Nanos(TicksToNs(running));
-  times.runnable = Nanos(TicksToNs(runnable));
-  for (size_t i = 0; i < times.blocked.size(); ++i) times.blocked[i] = Nanos(TicksToNs(blocked[i]));
+  times.running = Nanos(TicksToNs(account.running));
+  times.runnable = Nanos(TicksToNs(account.runnable));
+  for (size_t i = 0; i < times.blocked.size(); ++i) times.blocked[i] = Nanos(TicksToNs(account.blocked[i]));
   return times;
 }
 

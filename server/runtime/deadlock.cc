@@ -50,12 +50,12 @@ MR_NO_SANITIZE bool ReadWait(const Fiber& fiber, Owners owners, Wait* wait) {
   wait->id = now.id;
   wait->name = const_cast<const char*>(now.name);
   wait->reason = now.wait_reason;
-  wait->since = now.since;
+  wait->since = now.account.since;
   wait->owner = nullptr;
   const void* word = owners == Owners::kRead ? fiber.waits_for_owner_at.load(std::memory_order_relaxed) : nullptr;
   if (word != nullptr) ReadWord(word, &wait->owner);
   // The same wait still?
-  return fiber.state.load(std::memory_order_acquire) == FiberState::kParked && now.since == wait->since &&
+  return fiber.state.load(std::memory_order_acquire) == FiberState::kParked && now.account.since == wait->since &&
          now.id == wait->id;
 }
 

@@ -75,7 +75,7 @@ MR_NO_SANITIZE Look ReadState(const Fiber& fiber) {
   look.state = fiber.state.load(std::memory_order_acquire);
   look.id = now.id;
   look.reason = now.wait_reason;
-  look.since = now.since;
+  look.since = now.account.since;
   look.name = now.name;
   look.halted = now.preempted_at.pc != 0;
   look.keeps_thread = now.thread_locks > 0;

@@ -8,17 +8,13 @@
 //                       a time. `state` is read by others and therefore atomic.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <new>
-#include <type_traits>
-#include <utility>
 
 #include "runtime/accounting.h"
 #include "runtime/backtrace.h"
+#include "runtime/fiber_account.h"
 
 namespace millrace::rt {
 
@@ -68,11 +64,6 @@ struct alignas(64) Fiber {
 
   uint32_t select_random = 0;  // Generator of the order in which its selects look at their cases.
 
-  // ---- Accounting, in ticks (cycles.h). `since` is when it entered its present state.
-  uint64_t since = 0;
-  uint64_t running = 0;
-  uint64_t runnable = 0;
-
   // ---- What it runs
   void (*entry)(void* closure) = nullptr;
   void* closure = nullptr;
@@ -80,7 +71,9 @@ struct alignas(64) Fiber {
   Scheduler* scheduler = nullptr;
   uint64_t id = 0;
 
-  // ---- What a switch does not look at. Above: two cache lines.
+  FiberAccount account;
+
+  // ---- What a switch does not look at. Two cache lines end before account.blocked.
   const char* name = "";
   StackPool* pool = nullptr;  // Where its stack comes from and goes.
   char* stack_top = nullptr;  // Where the stack starts: below the closure.
@@ -92,57 +85,12 @@ struct alignas(64) Fiber {
   // blocking call. Else pc is 0. By value: what it describes may end any time.
   SavedFrame preempted_at;
 
-  std::array<uint64_t, static_cast<size_t>(WaitReason::kCount)> blocked{};  // Accounting, as above.
-
   // ---- Tools
   void* tsan_fiber = nullptr;
   void* asan_fake_stack = nullptr;
   unsigned valgrind_stack = 0;
 };
 
-// Closures up to this size live on the fiber's stack, larger ones on the heap.
-inline constexpr size_t kClosureBytesMax = 1024;
-
-// For MakeFiber below.
-Scheduler& CurrentScheduler();  // Fatal on a plain thread.
-Fiber* AllocateFiber(Scheduler& scheduler, const FiberOptions& options);
-void ReleaseUnstartedFiber(Fiber* fiber);
-void StartFiber(Fiber* fiber);
-
-// A fiber ready for StartFiber, or for ReleaseUnstartedFiber once its closure is destroyed.
-template <typename F>
-Fiber* MakeFiber(Scheduler& scheduler, FiberOptions options, F&& fn) {
-  using Closure = std::decay_t<F>;
-  Fiber* fiber = AllocateFiber(scheduler, options);
-  if constexpr (sizeof(Closure) <= kClosureBytesMax && alignof(Closure) <= alignof(Fiber)) {
-    char* place =
-        reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(fiber) - sizeof(Closure)) & ~(alignof(Closure) - 1));
-    if constexpr (std::is_nothrow_constructible_v<Closure, F&&>) {
-      new (place) Closure(std::forward<F>(fn));
-    } else {
-      try {
-        new (place) Closure(std::forward<F>(fn));
-      } catch (...) {
-        ReleaseUnstartedFiber(fiber);
-        throw;
-      }
-    }
-    fiber->closure = place;
-    fiber->stack_top = place;
-    fiber->entry = [](void* closure) {
-      Closure& fn_in_place = *std::launder(static_cast<Closure*>(closure));
-      fn_in_place();
-      fn_in_place.~Closure();
-    };
-  } else {
-    fiber->closure = new Closure(std::forward<F>(fn));
-    fiber->stack_top = reinterpret_cast<char*>(fiber);
-    fiber->entry = [](void* closure) {
-      std::unique_ptr<Closure> owned(static_cast<Closure*>(closure));
-      (*owned)();
-    };
-  }
-  return fiber;
-}
+static_assert(offsetof(Fiber, account.blocked) == 128, "what each switch touches is in two cache lines");
 
 }  // namespace millrace::rt

@@ -9,9 +9,12 @@
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstdint>
 
+#include "runtime/fiber.h"
 #include "runtime/run_queue.h"
+#include "runtime/sanitizers.h"
 #include "runtime/shares.h"
 #include "runtime/timer_heap.h"
 
@@ -41,6 +44,11 @@ struct ProcessorCounters {
   // Ready-to-running waits by the position of the highest bit of their ticks: one count-leading-zeros a switch. stats.h wants
   // nanoseconds in coarser steps; Scheduler::Stats converts.
   std::array<Counter, 65> wait_log2;
+
+  void Waited(uint64_t ticks) {
+    wait_ticks.Add(ticks);
+    wait_log2[64 - static_cast<size_t>(std::countl_zero(ticks))].Add(1);
+  }
 };
 
 struct Machine;
@@ -74,6 +82,16 @@ struct alignas(128) Processor {
 
   Processor* idle_next = nullptr;
   bool retired = true;  // Nobody has it and nobody may take it. Under the scheduler's lock.
+
+  // The holder: `fiber` runs from `now` on, in a slice of its own or in what is left of that of the fiber that readied it.
+  MR_NO_TSAN void Runs(Fiber& fiber, uint64_t now, bool inherits) {
+    counters.Waited(fiber.account.ReadyUntil(now));
+    if (!inherits) {
+      tick.Add(1);
+      slice_start.Set(fiber.account.since);
+    }
+    fiber.state.store(FiberState::kRunning, std::memory_order_relaxed);
+  }
 };
 
 }  // namespace millrace::rt

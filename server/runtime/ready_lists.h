@@ -82,7 +82,7 @@ class ReadyLists {
 
   MR_NO_TSAN Kind Older(Kind one, Kind other) const {
     const FiberList &a = lists_[one], &b = lists_[other];
-    return a.empty() || (!b.empty() && b.front()->since < a.front()->since) ? other : one;
+    return a.empty() || (!b.empty() && b.front()->account.since < a.front()->account.since) ? other : one;
   }
 
   MR_NO_TSAN Fiber* Pop(Kind kind) {

@@ -13,6 +13,7 @@
 #include "runtime/faults.h"
 #include "runtime/last_report.h"
 #include "runtime/library_code.h"
+#include "runtime/make_fiber.h"
 #include "runtime/park.h"
 #include "runtime/reporter.h"
 #include "runtime/sanitizers.h"
@@ -47,17 +48,6 @@ void Runtime::RunMain(Fiber* main) {
 int Runtime::procs() const { return scheduler_->procs(); }
 void Runtime::SetProcs(int procs) { scheduler_->SetProcs(procs); }
 RuntimeStats Runtime::Stats() const { return scheduler_->Stats(); }
-
-MR_NO_TSAN Scheduler& CurrentScheduler() {
-  Machine* machine = CurrentMachine();
-  MR_CHECK(machine != nullptr,
-           "this needs a fiber; call it inside Runtime::Run, or use Runtime::Go from a plain thread");
-  return machine->scheduler;
-}
-
-Fiber* AllocateFiber(Scheduler& scheduler, const FiberOptions& options) { return scheduler.Allocate(options); }
-void ReleaseUnstartedFiber(Fiber* fiber) { fiber->scheduler->Release(fiber); }
-void StartFiber(Fiber* fiber) { fiber->scheduler->Start(fiber); }
 
 MR_NO_TSAN MonoTime Now() {
   Machine* machine = CurrentMachine();

@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "runtime/fiber.h"
+#include "runtime/make_fiber.h"
 #include "runtime/stats.h"
 
 namespace millrace::rt {

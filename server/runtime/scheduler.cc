@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <bit>
 #include <cstdlib>
 
 #include "base/check.h"
@@ -160,19 +159,8 @@ MR_NO_TSAN inline void Scheduler::BeginRun(Machine& machine, Processor& processo
     now = NowTicks();
     processor.counters.switch_ticks.Add(kSwitchSample * TicksBetween(machine.left_at, now));
   }
-  // Readied after the last fiber was left: taken as that moment, what lies before would be counted twice.
-  if (now < fiber->since) now = fiber->since;
-  uint64_t waited = now - fiber->since;
-  fiber->runnable += waited;
-  processor.counters.wait_ticks.Add(waited);
-  processor.counters.wait_log2[64 - static_cast<size_t>(std::countl_zero(waited))].Add(1);
-  if (!inherits) {
-    processor.tick.Add(1);
-    processor.slice_start.Set(now);
-  }
   fiber->started = true;
-  fiber->since = now;
-  fiber->state.store(FiberState::kRunning, std::memory_order_relaxed);
+  processor.Runs(*fiber, now, inherits);  // From its `since` on, if it was readied after the last fiber was left.
   machine.current = fiber;
 }
 
@@ -197,9 +185,7 @@ MR_NO_TSAN Fiber* Scheduler::PickNext(Machine& machine, Fiber* leaving) {
     CloseDetachedAccount(machine, leaving, now);
     return nullptr;
   }
-  const uint64_t burst = TicksBetween(leaving->since, now);
-  leaving->running += burst;
-  leaving->since = now;
+  const uint64_t burst = leaving->account.RanUntil(now);
   if (machine.after_switch == AfterSwitch::kYield && burst > slice_ticks_ / kShortBursts) [[unlikely]] {
     machine.left_after_computing = !simulate_;
     processor->shares.BurstEnds(now, processor->tick.Get(), slice_ticks_);

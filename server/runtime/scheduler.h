@@ -214,7 +214,7 @@ class Scheduler {
   // ---- Preemption and blocking (scheduler_preempt.cc)
   enum class Resumed : uint8_t { kYes, kStopping };
   void HandToBound(Machine& machine, Processor& processor, Fiber* fiber);
-  void Requeue(Machine& machine, Fiber* fiber, uint64_t now, ReadyLists::Kind kind);  // lock_ held
+  void Requeue(Machine& machine, Fiber* fiber, ReadyLists::Kind kind);  // lock_ held
   Resumed SleepBound(Machine& machine);
   bool TakeProcessorToGoOn(Machine& machine);
   void GoOn(Machine& machine, Processor& processor);

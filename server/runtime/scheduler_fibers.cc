@@ -1,10 +1,10 @@
 // A fiber's way through the scheduler: allocated, started, readied, finished.
-#include "runtime/scheduler.h"
-
 #include "base/check.h"
 #include "runtime/context.h"
 #include "runtime/cycles.h"
+#include "runtime/make_fiber.h"
 #include "runtime/sanitizers.h"
+#include "runtime/scheduler.h"
 
 namespace millrace::rt {
 
@@ -57,9 +57,7 @@ MR_NO_TSAN Fiber* Scheduler::Allocate(const FiberOptions& options) {
   fiber->exceptions = {};
   // Else every fiber's first select would look at its cases in the same order.
   fiber->select_random = static_cast<uint32_t>((seed_ ^ fiber->id) * 0x9E3779B97F4A7C15u >> 32);
-  fiber->running = 0;
-  fiber->runnable = 0;
-  fiber->blocked.fill(0);
+  fiber->account.Clear();
   return fiber;
 }
 
@@ -73,7 +71,7 @@ MR_NO_TSAN void Scheduler::Release(Fiber* unstarted) {
 MR_NO_TSAN void Scheduler::Start(Fiber* fiber) {
   PrepareContext(fiber);
   fiber->state.store(FiberState::kReady, std::memory_order_relaxed);
-  fiber->since = NowTicks();
+  fiber->account.BeginAt(NowTicks());
   Submit(CurrentMachine(), fiber);
 }
 
@@ -81,9 +79,7 @@ MR_NO_TSAN void Scheduler::MakeReady(Fiber* fiber) {
   MR_CHECK(fiber->state.load(std::memory_order_relaxed) == FiberState::kParked,
            "Ready was called for fiber %lu '%s', which is not parked; a fiber is readied once for each Park",
            static_cast<unsigned long>(fiber->id), fiber->name);
-  uint64_t now = NowTicks();
-  fiber->blocked[static_cast<size_t>(fiber->wait_reason)] += TicksBetween(fiber->since, now);
-  fiber->since = now;
+  fiber->account.BlockedUntil(fiber->wait_reason, NowTicks());
   fiber->state.store(FiberState::kReady, std::memory_order_relaxed);
   Submit(CurrentMachine(), fiber);
 }
@@ -114,5 +110,16 @@ MR_NO_TSAN void Scheduler::FinishFiber(Processor* processor, Fiber* fiber) {
   }
   if (was_main) Stop();
 }
+
+MR_NO_TSAN Scheduler& CurrentScheduler() {
+  Machine* machine = CurrentMachine();
+  MR_CHECK(machine != nullptr,
+           "this needs a fiber; call it inside Runtime::Run, or use Runtime::Go from a plain thread");
+  return machine->scheduler;
+}
+
+Fiber* AllocateFiber(Scheduler& scheduler, const FiberOptions& options) { return scheduler.Allocate(options); }
+void ReleaseUnstartedFiber(Fiber* fiber) { fiber->scheduler->Release(fiber); }
+void StartFiber(Fiber* fiber) { fiber->scheduler->Start(fiber); }
 
 }  // namespace millrace::rt

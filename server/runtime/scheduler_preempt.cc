@@ -5,7 +5,6 @@
 // parks the whole thread, with the fiber's frames on its stack and malloc's locks in its hands, and the fiber goes on there later.
 // So everything that belongs to the thread (thread-locals, lock owners, half-finished library calls) stays right.
 #include <algorithm>
-#include <bit>
 #include <ctime>
 #include <utility>
 
@@ -40,7 +39,7 @@ MR_NO_TSAN void Scheduler::OnPreemptSignal(Machine& machine, const SavedFrame& i
     if (TakeProcessorToGoOn(machine)) return Unpin();
     {
       LockGuard guard(lock_);
-      Requeue(machine, fiber, now, fiber->urgent ? ReadyLists::kUrgentReturned : ReadyLists::kReturned);
+      Requeue(machine, fiber, fiber->urgent ? ReadyLists::kUrgentReturned : ReadyLists::kReturned);
     }
     // A processor may have become idle since, with nobody to look at the queue.
     WakeIfIdle();
@@ -55,10 +54,10 @@ MR_NO_TSAN void Scheduler::OnPreemptSignal(Machine& machine, const SavedFrame& i
       processor->shares.BurstEnds(now, processor->tick.Get(), slice_ticks_);
       if (successor == nullptr) successor = PopBound(*processor);
       if (successor != nullptr) {
-        fiber->running += TicksBetween(fiber->since, now);
+        fiber->account.RanUntil(now);
         processor->counters.switches_preempted.Add(1);
         LetGo(machine, *processor);
-        Requeue(machine, fiber, now, fiber->urgent ? ReadyLists::kReturned : ReadyLists::kStopped);
+        Requeue(machine, fiber, fiber->urgent ? ReadyLists::kReturned : ReadyLists::kStopped);
         if (!std::exchange(fiber->was_parked, true) && TooManyParked()) {
           uint64_t crowd =
               slice_ticks_ * static_cast<uint64_t>(ready_.parked()) / static_cast<uint64_t>(parked_machines_max_);
@@ -78,9 +77,8 @@ MR_NO_TSAN void Scheduler::OnPreemptSignal(Machine& machine, const SavedFrame& i
 }
 
 // lock_ held; the machine has no processor. After Stop nobody would wake it: SleepBound then returns at once.
-MR_NO_TSAN void Scheduler::Requeue(Machine& machine, Fiber* fiber, uint64_t now, ReadyLists::Kind kind) {
+MR_NO_TSAN void Scheduler::Requeue(Machine& machine, Fiber* fiber, ReadyLists::Kind kind) {
   if (stopping_.load(std::memory_order_relaxed)) return;
-  fiber->since = now;
   fiber->bound = &machine;
   fiber->state.store(FiberState::kReady, std::memory_order_relaxed);
   sanitizers::Release(fiber);
@@ -106,16 +104,8 @@ MR_NO_TSAN Scheduler::Resumed Scheduler::SleepBound(Machine& machine) {
 // The machine's fiber runs again, with a slice of its own.
 MR_NO_TSAN void Scheduler::GoOn(Machine& machine, Processor& processor) {
   Fiber* fiber = machine.current;
-  uint64_t now = NowTicks();
-  uint64_t waited = TicksBetween(fiber->since, now);
   if (fiber->thread_locks == 0) fiber->bound = nullptr;
-  fiber->runnable += waited;
-  fiber->since = now;
-  fiber->state.store(FiberState::kRunning, std::memory_order_relaxed);
-  processor.counters.wait_ticks.Add(waited);
-  processor.counters.wait_log2[64 - static_cast<size_t>(std::countl_zero(waited))].Add(1);
-  processor.tick.Add(1);
-  processor.slice_start.Set(now);
+  processor.Runs(*fiber, NowTicks(), /*inherits=*/false);
 }
 
 // Rule 5: `machine` found a fiber that only another thread can run. It hands its processor over and looks for one again.
@@ -139,13 +129,8 @@ MR_NO_TSAN bool Scheduler::TakeProcessorToGoOn(Machine& machine) {
   return true;
 }
 
-// Time without a processor counts as a blocking call, since sysmon found the thread asleep in one.
 MR_NO_TSAN void Scheduler::CloseDetachedAccount(Machine& machine, Fiber* fiber, uint64_t now) {
-  uint64_t detached_at = machine.detached_at.load(std::memory_order_relaxed);
-  if (detached_at < fiber->since) detached_at = fiber->since;
-  fiber->running += TicksBetween(fiber->since, detached_at);
-  fiber->blocked[static_cast<size_t>(WaitReason::kBlocking)] += TicksBetween(detached_at, now);
-  fiber->since = now;
+  fiber->account.DetachedUntil(machine.detached_at.load(std::memory_order_relaxed), now);
   // It may be about to wait in the middle of a blocking call, and stands where that leaves it then.
   fiber->preempted_at = SavedFrame();
   // release: pairs with Sysmon::LookAtDetached.
@@ -190,11 +175,10 @@ MR_NO_TSAN void Scheduler::EnterBlocking(Machine& machine, const SavedFrame& at)
   uint64_t now = NowTicks();
   Processor* processor = machine.processor.Get();
   if (processor != nullptr) {
-    fiber->running += TicksBetween(fiber->since, now);
+    fiber->account.RanUntil(now);
   } else {
     CloseDetachedAccount(machine, fiber, now);
   }
-  fiber->since = now;
   fiber->wait_reason = WaitReason::kBlocking;
   fiber->preempted_at = at;
   // release: pairs with the acquire of whoever looks at the fiber (dump.h, deadlock.h). Before the processor goes: once all are
@@ -216,14 +200,12 @@ MR_NO_TSAN void Scheduler::LeaveBlocking(Machine& machine) {
   if (machine.blocking.load(std::memory_order_relaxed)) {
     machine.blocking.store(false, std::memory_order_relaxed);
     Fiber* fiber = machine.current;
-    uint64_t now = NowTicks();
-    fiber->blocked[static_cast<size_t>(WaitReason::kBlocking)] += TicksBetween(fiber->since, now);
-    fiber->since = now;
+    fiber->account.BlockedUntil(WaitReason::kBlocking, NowTicks());
     if (stopping_.load(std::memory_order_seq_cst)) Abandon(machine);
     if (!TakeProcessorToGoOn(machine)) {
       {
         LockGuard guard(lock_);
-        Requeue(machine, fiber, now, fiber->urgent ? ReadyLists::kUrgentReturned : ReadyLists::kReturned);
+        Requeue(machine, fiber, fiber->urgent ? ReadyLists::kUrgentReturned : ReadyLists::kReturned);
       }
       // A processor may have become idle since, with nobody to look at the queue.
       WakeIfIdle();

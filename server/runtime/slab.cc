@@ -122,7 +122,7 @@ constinit struct {
                       offsetof(Slab, next)};
   uint64_t fiber_bytes = sizeof(Fiber);
   uint64_t fiber[10] = {offsetof(Fiber, context),     offsetof(Fiber, state),     offsetof(Fiber, wait_reason),
-                        offsetof(Fiber, id),          offsetof(Fiber, name),      offsetof(Fiber, since),
+                        offsetof(Fiber, id),          offsetof(Fiber, name),      offsetof(Fiber, account.since),
                         offsetof(Fiber, entry),       offsetof(Fiber, stack_low), offsetof(Fiber, stack_top),
                         offsetof(Fiber, preempted_at)};
   uint64_t colors[2] = {Slab::kColors, Slab::kColorBytes};

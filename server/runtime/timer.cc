@@ -1,6 +1,7 @@
 #include "runtime/timer.h"
 
 #include "base/check.h"
+#include "runtime/make_fiber.h"
 #include "runtime/park.h"
 #include "runtime/sanitizers.h"
 #include "runtime/scheduler.h"

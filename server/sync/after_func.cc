@@ -3,6 +3,7 @@
 #include <mutex>
 
 #include "base/check.h"
+#include "runtime/make_fiber.h"
 #include "runtime/runtime.h"
 #include "runtime/sanitizers.h"
 

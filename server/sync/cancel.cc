@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "base/check.h"
+#include "runtime/make_fiber.h"
 #include "runtime/runtime.h"
 #include "runtime/sanitizers.h"
 #include "runtime/timer.h"

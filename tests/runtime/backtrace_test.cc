@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runtime/fiber.h"
+#include "runtime/make_fiber.h"
 #include "runtime/park.h"
 #include "runtime/runtime.h"
 #include "tests/support/fibers.h"

@@ -157,13 +157,13 @@ TEST(Dump, ShowsWhatAFiberThatHasNotBegunWillCall) {
 }
 
 // The runtime's own accesses to this field are not seen by ThreadSanitizer, so this one must not be either.
-MR_NO_TSAN void SetSince(Fiber* fiber, uint64_t since) { fiber->since = since; }
+MR_NO_TSAN void SetSince(Fiber* fiber, uint64_t since) { fiber->account.since = since; }
 
 TEST(Dump, ShowsSinceWhen) {
   BesideAParkedFiber(1, [](Fiber* rose) {
     auto hours = [](double n) { return static_cast<uint64_t>(n * 3600e9 * GetTickScale().ticks_per_ns); };
     // The counter may be younger than that; it wraps, and so does the difference.
-    uint64_t since = rose->since;
+    uint64_t since = rose->account.since;
     if (since > hours(3.5)) {
       SetSince(rose, NowTicks() - hours(3.5));
       EXPECT_THAT(DumpFromOutside(), HasSubstr("'rose' [channel receive, 3 h]"));

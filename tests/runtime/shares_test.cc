@@ -135,7 +135,7 @@ struct Lists {
   int machine = 0;
 
   Fiber* Ready(ReadyLists::Kind kind, size_t i, uint64_t since, bool bound = false) {
-    fibers[i].since = since;
+    fibers[i].account.since = since;
     fibers[i].bound = bound ? reinterpret_cast<Machine*>(&machine) : nullptr;
     ready.Push(kind, &fibers[i]);
     return &fibers[i];

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 
+#include "runtime/make_fiber.h"
 #include "runtime/park.h"
 #include "runtime/processor.h"
 #include "runtime/runtime.h"
