@@ -203,8 +203,7 @@ Housekeeper::Rest Housekeeper::LookForRest() const {
   // A machine without a processor may still be leaving a fiber, which Settle calls parked before it asks whether it may be. One
   // that looks for work, or is in a call, is not asleep either.
   int asleep = s.idle_machine_count_.load(std::memory_order_seq_cst) +
-               s.locked_asleep_.load(std::memory_order_seq_cst) +
-               (s.poll_until_.load(std::memory_order_seq_cst) != Scheduler::kNobodyPolls ? 1 : 0);
+               s.locked_asleep_.load(std::memory_order_seq_cst) + (s.poller_role_.asleep() ? 1 : 0);
   rest.complete = rest.complete && resting == created && asleep == s.machine_count_.load(std::memory_order_seq_cst);
   return rest;
 }

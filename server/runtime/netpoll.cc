@@ -20,4 +20,16 @@ void SleepPoller::Interrupt() {
   FutexWake(interrupted_, 1);
 }
 
+Netpoller& NetpollerSlot::Use(std::unique_ptr<Netpoller> (*make)()) {
+  if (Netpoller* present = present_.load(std::memory_order_acquire); present != &sleep_poller_) return *present;
+  std::lock_guard guard(mutex_);
+  if (made_ == nullptr) {
+    made_ = make();
+    present_.store(made_.get(), std::memory_order_seq_cst);
+    // Whoever is asleep in the old one goes over to the new one.
+    sleep_poller_.Interrupt();
+  }
+  return *made_;
+}
+
 }  // namespace millrace::rt

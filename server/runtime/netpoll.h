@@ -12,6 +12,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <mutex>
 
 namespace millrace::rt {
 
@@ -31,6 +33,20 @@ class SleepPoller final : public Netpoller {
 
  private:
   std::atomic<uint32_t> interrupted_{0};
+};
+
+// The poller of a runtime: a SleepPoller until a program brings another one, once.
+class NetpollerSlot {
+ public:
+  Netpoller& Get() const { return *present_.load(std::memory_order_seq_cst); }
+  // On a fiber, since `make` may allocate and lock. All callers get what the first one has made.
+  Netpoller& Use(std::unique_ptr<Netpoller> (*make)());
+
+ private:
+  SleepPoller sleep_poller_;
+  std::mutex mutex_;  // One makes it.
+  std::unique_ptr<Netpoller> made_;
+  std::atomic<Netpoller*> present_{&sleep_poller_};
 };
 
 }  // namespace millrace::rt

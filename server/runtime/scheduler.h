@@ -14,7 +14,7 @@
 //      Rules 1 to 3 are IdleProtocol's (idle_protocol.h), where every order of small cases is tried.
 //   4. While a processor is idle and timers are armed, or while fibers wait for I/O, one machine holds the poller role and sleeps
 //      no longer than the earliest timer. It is dropped only for running with a processor (then rule 2 finds a successor, or
-//      sysmon does), or when no processor is idle and no I/O is awaited, and then it looks again (PollUntilWork).
+//      sysmon does), or when no processor is idle and no I/O is awaited, and then it looks again (PollerRole).
 //   5. A fiber that a signal has stopped goes on on the thread that it was stopped on, and one that keeps its thread on that. Who
 //      finds it in the queue hands the processor to that thread (HandToBound).
 //
@@ -42,11 +42,13 @@
 #include "runtime/lock.h"
 #include "runtime/machine.h"
 #include "runtime/netpoll.h"
+#include "runtime/poller_role.h"
 #include "runtime/processor.h"
 #include "runtime/ready_lists.h"
 #include "runtime/runtime.h"
 #include "runtime/stack.h"
 #include "runtime/stats.h"
+#include "runtime/sysmon_sleep.h"
 
 namespace millrace::rt {
 
@@ -86,7 +88,7 @@ class Scheduler {
   void Release(Fiber* unstarted);
   void Start(Fiber* fiber);
   void MakeReady(Fiber* fiber);
-  Netpoller& UseNetpoller(std::unique_ptr<Netpoller> (*make)());
+  Netpoller& UseNetpoller(std::unique_ptr<Netpoller> (*make)()) { return netpoller_.Use(make); }
   RuntimeStats Stats() const;
   // The clock of its timers.
   int64_t ClockNs() const { return simulate_ ? simulated_ns_.load(std::memory_order_relaxed) : NowNs(); }
@@ -206,8 +208,8 @@ class Scheduler {
   bool PollUntilWork(Machine& machine);
   void WakePoller();
   void InterruptPoller();
-  void RouseSysmon();
-  Netpoller& poller() const { return *poller_.load(std::memory_order_seq_cst); }
+  struct PollerHost;
+  Netpoller& poller() const { return netpoller_.Get(); }
   static void Hold(Machine& machine, Processor& processor);
   static void LetGo(Machine& machine, Processor& processor);
 
@@ -247,10 +249,7 @@ class Scheduler {
   std::array<std::unique_ptr<Processor>, kMaxProcs> processors_;
   std::atomic<int> created_{0};
   Stacks stacks_;
-  SleepPoller sleep_poller_;
-  std::mutex netpoller_mutex_;            // Of its making, on a fiber.
-  std::unique_ptr<Netpoller> netpoller_;  // Operations of dropped fibers lie on their stacks: it goes before those.
-  std::atomic<Netpoller*> poller_{&sleep_poller_};
+  NetpollerSlot netpoller_;  // Operations of dropped fibers lie on their stacks: it goes before those.
   Fiber* main_ = nullptr;
 
   // Read at every switch and hardly ever written; what changes often has cache lines of its own.
@@ -259,14 +258,8 @@ class Scheduler {
   std::atomic<bool> stopping_{false};
 
   alignas(64) IdleProtocol idle_;
-  // Sysmon naps until a given time, or sleeps until somebody takes a processor (RouseSysmon).
-  static constexpr uint32_t kSysmonAwake = 0, kSysmonNaps = 1, kSysmonSleeps = 2;
-  alignas(64) std::atomic<uint32_t> sysmon_word_{kSysmonAwake};
-
-  std::atomic<bool> poller_taken_{false};
-  // Until when the machine with the poller role sleeps; kNobodyPolls while there is none.
-  static constexpr int64_t kNobodyPolls = INT64_MIN;
-  std::atomic<int64_t> poll_until_{kNobodyPolls};
+  alignas(64) SysmonSleep sysmon_sleep_;
+  PollerRole poller_role_;
 
   ReadyLists ready_;
   // While too many threads are parked: until when no fiber that has not begun may begin.

@@ -72,16 +72,13 @@ bool Scheduler::ReapMachines() {
     if (machine->life.load(std::memory_order_acquire) != Machine::Life::kEnded) return false;
     // Sysmon may have found it on its processor a moment ago. While it naps it looks at nobody, and it will not find it
     // there again. (seq_cst: the nap begins after the last use.)
-    if (sysmon_word_.load(std::memory_order_seq_cst) == kSysmonAwake ||
-        machine->watched.load(std::memory_order_acquire))
-      return false;
+    if (sysmon_sleep_.awake() || machine->watched.load(std::memory_order_acquire)) return false;
     if (pthread_tryjoin_np(machine->thread, nullptr) != 0) return false;
     ended_machines_.fetch_sub(1, std::memory_order_relaxed);
     return true;
   });
   // While sysmon sleeps nothing changes.
-  return ended_machines_.load(std::memory_order_relaxed) > 0 &&
-         sysmon_word_.load(std::memory_order_seq_cst) != kSysmonSleeps;
+  return ended_machines_.load(std::memory_order_relaxed) > 0 && !sysmon_sleep_.sleeps();
 }
 
 }  // namespace millrace::rt

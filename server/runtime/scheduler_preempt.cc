@@ -124,7 +124,7 @@ MR_NO_TSAN bool Scheduler::TakeProcessorToGoOn(Machine& machine) {
     if (processor == nullptr) return false;
     Hold(machine, *processor);
   }
-  RouseSysmon();
+  sysmon_sleep_.Rouse();
   GoOn(machine, *processor);
   return true;
 }

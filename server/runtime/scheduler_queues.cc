@@ -58,7 +58,7 @@ void Scheduler::SubmitFromOutside(Fiber* fiber) {
   }
   if (processor != nullptr) {
     Assign(*fiber->bound, processor, false);
-    RouseSysmon();
+    sysmon_sleep_.Rouse();
   } else {
     WakeIfIdle();
   }
@@ -172,8 +172,7 @@ MR_NO_TSAN void Scheduler::StartTimer(Timer* timer, int64_t deadline_ns, Timer::
     PinScope pin;
     WakeSuccessor();
   }
-  // Partner: PollUntilWork.
-  if (deadline_ns < poll_until_.load(std::memory_order_seq_cst)) InterruptPoller();
+  if (poller_role_.SleepsBeyond(deadline_ns)) InterruptPoller();
 }
 
 }  // namespace millrace::rt

@@ -60,7 +60,7 @@ int Scheduler::Resize(int procs, ResizedBy by) {
   alone_.store(procs == 1 && ProcessBarrier(), std::memory_order_relaxed);
   housekeeper_.Ask(Housekeeper::kMachines);
   WakeSuccessor();
-  RouseSysmon();
+  sysmon_sleep_.Rouse();
   return before;
 }
 

@@ -70,8 +70,7 @@ void Scheduler::Stop() {
     for (bool is_hog; Fiber* fiber = ready_.PopBound(&is_hog);) wake(*fiber->bound);
   }
   InterruptPoller();
-  sysmon_word_.store(kSysmonAwake, std::memory_order_seq_cst);
-  FutexWake(sysmon_word_, 1);
+  sysmon_sleep_.Wake();
 }
 
 // Machines end at their next search for work. Those that do not get there are stopped where they are. True: all have ended.

@@ -1,5 +1,5 @@
 // How the scheduler wakes machines: rules 1 to 4 of scheduler.h from the side of whoever has work to give, and the poller role.
-#include <mutex>
+#include <algorithm>
 
 #include "runtime/cycles.h"
 #include "runtime/futex.h"
@@ -12,8 +12,7 @@ namespace millrace::rt {
 // which costs two system calls for each job that a plain thread hands to a runtime at rest.
 void Scheduler::WakeSuccessor() {
   if (!idle_.MayNeedSuccessor()) return;
-  bool unwatched = !poller_taken_.load(std::memory_order_seq_cst) &&
-                   (poller().Watching() || EarliestTimer() != TimerHeap::kNever);  // Rule 4.
+  bool unwatched = !poller_role_.taken() && (poller().Watching() || EarliestTimer() != TimerHeap::kNever);  // Rule 4.
   if (unwatched || AnyWork()) WakeOne();
 }
 
@@ -41,7 +40,7 @@ void Scheduler::WakeOne() {
   } else if (processor != nullptr) {
     housekeeper_.Ask(Housekeeper::kMachines);
   }
-  if (processor != nullptr) RouseSysmon();
+  if (processor != nullptr) sysmon_sleep_.Rouse();
   // The thread of a stopped fiber does not search, so it finds no successor when there is more to do (rule 2).
   if (machine != nullptr && !spins) WakeSuccessor();
 }
@@ -98,7 +97,7 @@ bool Scheduler::TryTakeProcessor(Machine& machine) {
     Hold(machine, *processor);
     BecomeSpinning(machine);
   }
-  RouseSysmon();
+  sysmon_sleep_.Rouse();
   return true;
 }
 
@@ -127,50 +126,35 @@ Machine* Scheduler::PopIdleMachine() {
   return machine;
 }
 
-// Sysmon sleeps without an end only while every processor is idle.
-void Scheduler::RouseSysmon() {
-  // Partner: Sysmon::Sleep, which says that it sleeps and then looks at the idle processors once more.
-  uint32_t sleeps = kSysmonSleeps;
-  if (sysmon_word_.load(std::memory_order_seq_cst) == sleeps &&
-      sysmon_word_.compare_exchange_strong(sleeps, kSysmonAwake, std::memory_order_seq_cst)) {
-    FutexWake(sysmon_word_, 1);
-  }
-}
+// What the poller's role asks of the scheduler (poller_role.h).
+struct Scheduler::PollerHost {
+  Scheduler& s;
+  Machine& machine;
 
-// Takes the poller role if it is free and sleeps until there is something to do. True: the machine got a processor. False: somebody
-// else has the role, every processor is busy and no I/O awaited, or the runtime stops.
-bool Scheduler::PollUntilWork(Machine& machine) {
-  while (!poller_taken_.exchange(true, std::memory_order_seq_cst)) {
-    bool took_processor = false;
-    while (!stopping_.load(std::memory_order_seq_cst)) {
-      Netpoller& poller = this->poller();
-      int64_t until = EarliestTimer();
-      // Published, then looked again: partner is StartTimer, which publishes its timer and then reads poll_until_.
-      poll_until_.store(until, std::memory_order_seq_cst);
-      if (EarliestTimer() < until) continue;
-      // With all processors busy timers are their machines' concern and sysmon's; this one stays for the I/O.
-      bool all_busy = idle_.idle_processors() == 0;
-      machine.collecting = true;
-      poller.Wait(all_busy && poller.Watching() ? std::max(until, NowNs() + kTimeSliceNs) : until);
-      machine.collecting = false;
-      poll_until_.store(kNobodyPolls, std::memory_order_seq_cst);
-      if (!machine.collected.empty()) {
-        LockGuard guard(lock_);
-        ready_.Append(machine.collected);
-      }
-      if (!AnyWork()) continue;  // Interrupted for the sake of an earlier timer.
-      took_processor = TryTakeProcessor(machine);
-      // Without an idle processor each one has a machine that looks after its timers and the queues.
-      if (took_processor || !poller.Watching()) break;
-    }
-    poll_until_.store(kNobodyPolls, std::memory_order_seq_cst);
-    poller_taken_.store(false, std::memory_order_seq_cst);
-    if (took_processor) return true;
-    // Rule 4: a machine that went idle after TryTakeProcessor failed may have found the role taken and gone to sleep.
-    bool again = poller().Watching() || (idle_.idle_processors() > 0 && EarliestTimer() != TimerHeap::kNever);
-    if (!again || stopping_.load(std::memory_order_seq_cst)) return false;
+  bool Stopping() const { return s.stopping_.load(std::memory_order_seq_cst); }
+  int64_t EarliestTimer() const { return s.EarliestTimer(); }
+  int IdleProcessors() const { return s.idle_.idle_processors(); }
+  bool Watching() const { return s.poller().Watching(); }
+  bool AnyWork() const { return s.AnyWork(); }
+  bool TakeProcessor() const { return s.TryTakeProcessor(machine); }
+  void Wait(int64_t until) const {
+    Netpoller& poller = s.poller();
+    // With all processors busy timers are their machines' concern and sysmon's; this one stays for the I/O.
+    const bool for_io_alone = IdleProcessors() == 0 && poller.Watching();
+    machine.collecting = true;
+    poller.Wait(for_io_alone ? std::max(until, NowNs() + kTimeSliceNs) : until);
+    machine.collecting = false;
+    if (machine.collected.empty()) return;
+    LockGuard guard(s.lock_);
+    s.ready_.Append(machine.collected);
   }
-  return false;
+};
+
+static_assert(PollerRole::kNever == TimerHeap::kNever);
+
+bool Scheduler::PollUntilWork(Machine& machine) {
+  PollerHost host{*this, machine};
+  return poller_role_.UntilWork(host);
 }
 
 // For I/O that nobody watches while all processors are busy.
@@ -187,18 +171,6 @@ void Scheduler::WakePoller() {
 void Scheduler::InterruptPoller() {
   sanitizers::IgnoreScope ignore;
   poller().Interrupt();
-}
-
-Netpoller& Scheduler::UseNetpoller(std::unique_ptr<Netpoller> (*make)()) {
-  if (Netpoller* present = poller_.load(std::memory_order_acquire); present != &sleep_poller_) return *present;
-  std::lock_guard guard(netpoller_mutex_);
-  if (netpoller_ == nullptr) {
-    netpoller_ = make();
-    poller_.store(netpoller_.get(), std::memory_order_seq_cst);
-    // Whoever is asleep in the old one goes over to the new one.
-    sleep_poller_.Interrupt();
-  }
-  return *netpoller_;
 }
 
 }  // namespace millrace::rt

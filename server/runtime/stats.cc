@@ -17,8 +17,7 @@ RuntimeStats Scheduler::Stats() const {
   {
     LockGuard guard(const_cast<Lock&>(lock_));
     stats.machines = machine_count_.load(std::memory_order_relaxed);
-    stats.machines_idle = idle_machine_count_.load(std::memory_order_relaxed) +
-                          (poll_until_.load(std::memory_order_relaxed) != kNobodyPolls ? 1 : 0);
+    stats.machines_idle = idle_machine_count_.load(std::memory_order_relaxed) + (poller_role_.asleep() ? 1 : 0);
   }
   uint64_t started = outside_started_.load(std::memory_order_relaxed);
   uint64_t finished = outside_finished_.load(std::memory_order_relaxed), wait_ticks = 0, switch_ticks = 0;

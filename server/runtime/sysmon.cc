@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "runtime/cycles.h"
-#include "runtime/futex.h"
 #include "runtime/preempt.h"
 #include "runtime/sanitizers.h"
 #include "runtime/scheduler.h"
@@ -36,9 +35,10 @@ void Sysmon::Run() {
   sanitizers::IgnoreScope ignore;
   Scheduler& s = scheduler_;
   int64_t delay = kShortestNs;
+  auto goes_on = [&] { return !s.stopping_.load(std::memory_order_seq_cst); };
   deadlocks_at_ns_ = NowNs() + kDeadlocksEveryNs;
-  while (!s.stopping_.load(std::memory_order_seq_cst)) {
-    Sleep(Scheduler::kSysmonNaps, NowNs() + delay);
+  while (goes_on()) {
+    s.sysmon_sleep_.Nap(NowNs() + delay, goes_on);
     bool idle = s.NobodyRuns();
     idle_looks_ = idle && !HasRunMeanwhile() ? idle_looks_ + 1 : 0;
     // Once when everything has come to rest, and now and then while it has not.
@@ -47,7 +47,7 @@ void Sysmon::Run() {
       deadlocks_at_ns_ = NowNs() + kDeadlocksEveryNs;
     }
     if (idle_looks_ > kIdleLooks) {
-      Sleep(Scheduler::kSysmonSleeps, TimerHeap::kNever);
+      s.sysmon_sleep_.Sleep([&] { return goes_on() && s.NobodyRuns(); });
       idle_looks_ = 0;
     }
     // A simulation must not depend on how fast it runs.
@@ -59,20 +59,6 @@ void Sysmon::Run() {
 bool Sysmon::HasRunMeanwhile() {
   LockGuard guard(scheduler_.lock_);
   return std::exchange(processors_taken_, scheduler_.processors_taken_) != scheduler_.processors_taken_;
-}
-
-void Sysmon::Sleep(uint32_t how, int64_t until_ns) {
-  Scheduler& s = scheduler_;
-  s.sysmon_word_.store(how, std::memory_order_seq_cst);
-  // Partners: Stop and RouseSysmon, which change what is looked at here and then the word.
-  bool stay = !s.stopping_.load(std::memory_order_seq_cst);
-  if (how == Scheduler::kSysmonSleeps) {
-    stay = stay && s.NobodyRuns();
-    while (stay && s.sysmon_word_.load(std::memory_order_seq_cst) == how) FutexWait(s.sysmon_word_, how);
-  } else if (stay) {
-    FutexWaitUntil(s.sysmon_word_, how, until_ns);
-  }
-  s.sysmon_word_.store(Scheduler::kSysmonAwake, std::memory_order_seq_cst);
 }
 
 // Returns after how many nanoseconds to look again.
@@ -107,7 +93,7 @@ int64_t Sysmon::Look(int64_t now) {
   LookAtDetached();
   // Who switches from fiber to fiber queues the one it has left without the barrier of rule 1 (QueueAgain): seen here at the latest.
   if (!all_busy) s.WakeSuccessor();
-  if (all_busy && !s.poller_taken_.load(std::memory_order_seq_cst) && s.poller().Watching()) s.WakePoller();
+  if (all_busy && !s.poller_role_.taken() && s.poller().Watching()) s.WakePoller();
   return std::max(next, kShortestNs);
 }
 

@@ -31,7 +31,6 @@ class Sysmon {
 
  private:
   bool HasRunMeanwhile();
-  void Sleep(uint32_t how, int64_t until_ns);
   int64_t Look(int64_t now);
   bool LookAt(Processor& processor, int64_t now, uint64_t now_ticks);
   ThreadDoes GuessFromClock(Processor& processor, pid_t tid, uint64_t tick, int64_t now);
