@@ -13,7 +13,6 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/stderr.h"
-#include "runtime/cpu_limit.h"
 #include "runtime/cycles.h"
 #include "runtime/deadlock.h"
 #include "runtime/dump.h"
@@ -85,8 +84,8 @@ void Housekeeper::Run() {
   for (;;) {
     // Without this, whoever finds no machine to wake would ask, and this would try in vain, all the time.
     if (!MakeMachines()) WaitBeforeNextTry();
-    int64_t until = scheduler_.ReapMachines() ? NowNs() + kNextTryNs : TimerHeap::kNever;
-    if (scheduler_.follow_cpu_limit_.load(std::memory_order_relaxed)) until = std::min(until, cpu_limit_at_ns);
+    int64_t until = scheduler_.machines().Reap(scheduler_.sysmon_sleep()) ? NowNs() + kNextTryNs : TimerHeap::kNever;
+    if (scheduler_.FollowsCpuLimit()) until = std::min(until, cpu_limit_at_ns);
     if (deadlocks) until = std::min(until, deadlocks_after_ns_);
     if (blocked_limit_ns_ > 0) until = std::min(until, blocked_at_ns_);
     if (until == TimerHeap::kNever) {
@@ -97,8 +96,8 @@ void Housekeeper::Run() {
     uint32_t tasks = tasks_.exchange(0, std::memory_order_acq_rel);
     if (tasks & kStop) return;
     // Not whenever machines are asked for: it reads some files.
-    if (NowNs() >= cpu_limit_at_ns && scheduler_.follow_cpu_limit_.load(std::memory_order_relaxed)) {
-      FollowCpuLimit();
+    if (NowNs() >= cpu_limit_at_ns && scheduler_.FollowsCpuLimit()) {
+      scheduler_.FollowCpuLimit();
       cpu_limit_at_ns = NowNs() + kCpuLimitEveryNs;
     }
     deadlocks = deadlocks || (tasks & kDeadlocks) != 0;
@@ -124,36 +123,26 @@ bool Housekeeper::MakeMachines() {
   Scheduler& s = scheduler_;
   int wanted = std::min(s.procs(), kSpareMachinesMax);
   bool made = true;
-  while (made &&
-         s.idle_machine_count_.load(std::memory_order_seq_cst) + s.starting_count_.load(std::memory_order_relaxed) <
-             wanted) {
-    made = s.MakeMachine();
-  }
+  while (made && s.SpareMachines() + s.machines().starting() < wanted) made = s.MakeMachine();
   if (!made) SayWithoutMachines();
   // Rule 3 of scheduler.h: for whoever found no machine to wake. One that is just starting will look by itself, and whoever tried to
   // wake one before that would ask here again, and again.
-  if (s.idle_machine_count_.load(std::memory_order_seq_cst) > 0) s.WakeSuccessor();
+  if (s.SpareMachines() > 0) s.WakeSuccessor();
   return made;
 }
 
 // Once: whoever comes back from a call takes an idle processor by itself and lets the others run.
 void Housekeeper::SayWithoutMachines() {
   Scheduler& s = scheduler_;
-  if (said_without_machines_ || s.stopping_.load(std::memory_order_relaxed)) return;
-  if (s.idle_machine_count_.load(std::memory_order_seq_cst) > 0 || s.idle_.idle_processors() == 0 || !s.AnyWork())
-    return;
+  if (said_without_machines_ || s.stopping()) return;
+  if (s.SpareMachines() > 0 || s.idle().idle_processors() == 0 || !s.AnyWork()) return;
   said_without_machines_ = true;
-  int machines = s.machine_count_.load(std::memory_order_relaxed);
+  int machines = s.machines().count();
   LogError(
       "runtime: fibers are ready and a processor is idle, but all %d threads, the most %s, are in blocking calls; %s",
-      machines, machines >= s.machines_max_ ? "there may be" : "the system gives",
-      machines >= s.machines_max_ ? "raise RuntimeOptions::machines_max"
-                                  : "raise the limits of threads and address space (ulimit -u, -v)");
-}
-
-void Housekeeper::FollowCpuLimit() {
-  int limit = std::clamp(CpuLimit(scheduler_.cgroup_root_), 1, kMaxProcs);
-  if (limit != scheduler_.procs()) scheduler_.Resize(limit, Scheduler::ResizedBy::kCpuLimit);
+      machines, machines >= s.machines().max() ? "there may be" : "the system gives",
+      machines >= s.machines().max() ? "raise RuntimeOptions::machines_max"
+                                     : "raise the limits of threads and address space (ulimit -u, -v)");
 }
 
 // True: it must look again, though nothing may happen meanwhile.
@@ -167,10 +156,10 @@ bool Housekeeper::LookForDeadlocks() {
     // in between. One that has been woken and has not run yet is in the shared queue, where the second look at the rest finds
     // it, or still in the hands of the thread that woke it, which OtherThreads has counted: nobody is left who could have
     // started one since.
-    Rest before = LookForRest();
+    Scheduler::Rest before = scheduler_.LookForRest();
     bool all_wait = AllWaitForEachOther(scheduler_);
     bool nobody_else = all_wait && !scheduler_.OtherThreads();
-    Rest after = LookForRest();
+    Scheduler::Rest after = scheduler_.LookForRest();
     if (nobody_else && before.complete && after.complete && before.taken == after.taken) {
       fflush(stdout);  // What the program has said so far comes before.
       std::string text = "fatal error: all fibers are asleep - deadlock!\n\n" + FiberDump();
@@ -185,27 +174,6 @@ bool Housekeeper::LookForDeadlocks() {
   // At most a hundredth of a core.
   deadlocks_after_ns_ = NowNs() + std::max(100 * (NowNs() - begin), again ? kLookAgainNs : 0);
   return again;
-}
-
-Housekeeper::Rest Housekeeper::LookForRest() const {
-  Scheduler& s = scheduler_;
-  LockGuard guard(s.lock_);
-  Rest rest{.complete = s.EverythingSleeps(), .taken = s.processors_taken_};
-  // Each processor is in the list or retired. Counted, since one too many that is still held is in neither, while as many as
-  // there should be are idle.
-  int resting = 0, created = 0;
-  for (const Processor* processor = s.idle_processors_; processor != nullptr; processor = processor->idle_next)
-    ++resting;
-  s.ForEachProcessor([&](const Processor& processor) {
-    ++created;
-    resting += processor.retired ? 1 : 0;
-  });
-  // A machine without a processor may still be leaving a fiber, which Settle calls parked before it asks whether it may be. One
-  // that looks for work, or is in a call, is not asleep either.
-  int asleep = s.idle_machine_count_.load(std::memory_order_seq_cst) +
-               s.locked_asleep_.load(std::memory_order_seq_cst) + (s.poller_role_.asleep() ? 1 : 0);
-  rest.complete = rest.complete && resting == created && asleep == s.machine_count_.load(std::memory_order_seq_cst);
-  return rest;
 }
 
 void Housekeeper::ReportLockCycles() {

@@ -32,14 +32,7 @@ class Housekeeper {
   bool MakeMachines();
   void WaitBeforeNextTry();
   void SayWithoutMachines();
-  void FollowCpuLimit();
   bool LookForDeadlocks();
-  // Everything at one moment, under the scheduler's lock.
-  struct Rest {
-    bool complete = false;  // Nobody holds a processor, no machine is on its way anywhere, and nothing is due.
-    uint64_t taken = 0;     // Scheduler::processors_taken_
-  };
-  Rest LookForRest() const;
   void ReportLockCycles();
   void ReportBlocked();
 

@@ -1,6 +1,14 @@
 // Machine (M): an OS thread of the runtime. On its own stack it searches for fibers (scheduler.cc); a fiber that gives up its turn
 // leaves a note (`after_switch`) about what is to be done with it and switches back here.
 //
+//   searches    on its own stack, with a processor; `spinning` while it looks at other processors too
+//   runs        `current`, with a processor
+//   polls       on its own stack, without a processor; `collecting` what becomes ready (poller_role.h)
+//   sleeps      without a processor, for `wake`: because there is nothing to do (IdleMachines), because a signal has stopped `current`
+//               or that comes out of a call and no processor is idle (SleepBound), or because `locked` waits (AwaitLocked)
+//   in a call   `current` is, without a processor: in rt::Blocking (`blocking`), or it lost it there (`detached_at` is not 0)
+//   gone        `life`: it has ended, or is stopped for good
+//
 //   Who may change it   Its own thread; `wake` and `assigned` are how others hand it a processor while it sleeps; sysmon may take
 //                       the processor of one that sleeps in a system call (processor_slot.h).
 #pragma once
@@ -15,6 +23,7 @@
 #include "runtime/current_machine.h"
 #include "runtime/fiber.h"
 #include "runtime/fiber_list.h"
+#include "runtime/futex.h"
 #include "runtime/park.h"
 #include "runtime/processor_slot.h"
 
@@ -68,6 +77,10 @@ struct Machine {
   Processor* assigned = nullptr;
   bool assigned_spinning = false;
   Machine* idle_next = nullptr;
+  void Wake() {
+    wake.store(1, std::memory_order_release);
+    FutexWake(wake, 1);
+  }
 
   // ---- Polling: what the poller's handlers readied.
   bool collecting = false;

@@ -27,12 +27,10 @@ constexpr uint32_t kSwitchSample = 64;
 // A fiber that yields after more than a slice by this much has computed rather than waited for something in its own way. Long against a
 // switch, which the lists then cost, and short against what others would notice.
 constexpr uint64_t kShortBursts = 20;
-// Of a machine's own stack: the search for work is shallow, an I/O poller's handlers are what needs room. glibc takes the guard out of
-// it, which is as large as a fiber's (stack.h).
-constexpr size_t kMachineStackBytes = (size_t{512} << 10) + StackPool::kGuardBytes;
-
 // 0: nobody has said; the CPU limit decides, and is followed.
 int ProcsAskedFor(const RuntimeOptions& options) {
+  MR_CHECK(!options.simulate || options.procs <= 1, "RuntimeOptions::simulate needs procs 0 or 1");
+  if (options.simulate) return 1;
   if (options.procs != 0) {
     MR_CHECK(options.procs >= 1 && options.procs <= kMaxProcs,
              "RuntimeOptions::procs is %d; it must be a whole number from 1 to %d, or 0 for the CPU limit",
@@ -48,58 +46,34 @@ int ProcsAskedFor(const RuntimeOptions& options) {
   return static_cast<int>(value);
 }
 
+int ProcsAtFirst(const RuntimeOptions& options) {
+  int asked = ProcsAskedFor(options);
+  return asked != 0 ? asked : std::clamp(CpuLimit(options.cgroup_root), 1, kMaxProcs);
+}
+
 }  // namespace
 
 Scheduler::Scheduler(const RuntimeOptions& options)
-    : seed_(options.seed != 0 ? options.seed : static_cast<uint64_t>(NowNs()) | 1),
-      slice_ticks_(static_cast<uint64_t>(kTimeSliceNs * GetTickScale().ticks_per_ns)),
-      parked_machines_max_(options.parked_machines_max),
-      machines_max_(options.machines_max),
-      report_deadlock_(options.report_deadlock),
+    : slice_ticks_(static_cast<uint64_t>(kTimeSliceNs * GetTickScale().ticks_per_ns)),
       simulate_(options.simulate),
+      report_deadlock_(options.report_deadlock),
+      goes_on_directly_(!options.simulate),
+      processors_(ProcsAtFirst(options)),
+      seed_(options.seed != 0 ? options.seed : static_cast<uint64_t>(NowNs()) | 1),
       cgroup_root_(options.cgroup_root),
       simulated_random_(seed_),
-      stacks_(options.stack_bytes) {
+      stacks_(options.stack_bytes),
+      shared_(slice_ticks_, options.parked_machines_max),
+      machines_(*this, options.machines_max, seed_),
+      follow_cpu_limit_(ProcsAskedFor(options) == 0) {
   sanitizers::LeaveSingleThreadedMode();
-  MR_CHECK(parked_machines_max_ >= 1 && machines_max_ >= 2,
+  MR_CHECK(options.parked_machines_max >= 1 && options.machines_max >= 2,
            "RuntimeOptions::parked_machines_max must be at least 1 and machines_max at least 2");
-  MR_CHECK(!simulate_ || options.procs <= 1, "RuntimeOptions::simulate needs procs 0 or 1");
-  int asked = simulate_ ? 1 : ProcsAskedFor(options);
-  follow_cpu_limit_.store(asked == 0, std::memory_order_relaxed);
-  int procs = asked != 0 ? asked : std::clamp(CpuLimit(cgroup_root_), 1, kMaxProcs);
-  for (int i = 0; i < procs; ++i) {
-    processors_[static_cast<size_t>(i)] = std::make_unique<Processor>();
-    processors_[static_cast<size_t>(i)]->index = i;
-  }
-  procs_.store(procs, std::memory_order_relaxed);
-  alone_.store(procs == 1 && ProcessBarrier(), std::memory_order_relaxed);
-  created_.store(procs, std::memory_order_release);
 }
 
 Scheduler::~Scheduler() {
   // A plain thread may have readied the fiber that ended the run and still be on its way out of Submit.
   while (outside_calls_.load(std::memory_order_acquire) != 0) sched_yield();
-}
-
-// False: enough machines, out of threads, or the runtime stops. The others go on with fewer then.
-bool Scheduler::MakeMachine() {
-  std::lock_guard guard(machines_mutex_);
-  if (stopping_.load(std::memory_order_seq_cst) || machine_count_.load(std::memory_order_relaxed) >= machines_max_)
-    return false;
-  auto owned = std::make_unique<Machine>(*this);
-  owned->random_state = seed_ + 0x9E3779B97F4A7C15u * (machines_.size() + 1);
-  machines_.reserve(machines_.size() + 1);
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setstacksize(&attributes, kMachineStackBytes);
-  pthread_attr_setguardsize(&attributes, StackPool::kGuardBytes);
-  int error = pthread_create(&owned->thread, &attributes, MachineThread, owned.get());
-  pthread_attr_destroy(&attributes);
-  if (error != 0) return false;
-  machines_.push_back(std::move(owned));
-  machine_count_.fetch_add(1, std::memory_order_relaxed);
-  starting_count_.fetch_add(1, std::memory_order_relaxed);
-  return true;
 }
 
 void* Scheduler::MachineThread(void* argument) {
@@ -115,7 +89,7 @@ void* Scheduler::MachineThread(void* argument) {
     machine.tid.store(gettid(), std::memory_order_release);
     // Whichever thread asked for this one must not lend its signal mask.
     pthread_sigmask(SIG_SETMASK, &scheduler.signal_mask_, nullptr);
-    scheduler.starting_count_.fetch_sub(1, std::memory_order_relaxed);
+    scheduler.machines_.Begins();
     scheduler.Loop(machine);
     SetCurrentMachine(nullptr);
     Unpin();
@@ -164,15 +138,8 @@ MR_NO_TSAN inline void Scheduler::BeginRun(Machine& machine, Processor& processo
   machine.current = fiber;
 }
 
-// Shared work comes before what is in the processor's ring: now and then by number of slices, so that two fibers that keep readying each
-// other do not starve it, and by time, since the fibers in the ring may take a whole slice each.
-MR_NO_TSAN inline bool Scheduler::SharedWorkIsDue(Processor& processor, uint64_t now) const {
-  const uint64_t tick = processor.tick.Get();
-  if (tick % kSharedWorkInterval != 0 && !processor.shares.LookIsDue(now, tick)) return false;
-  if (SharedWork()) return true;
-  // Where there is none, no switch has to ask again for a while.
-  processor.shares.Looks(now, slice_ticks_);
-  return false;
+SharedQueues::Taker Scheduler::TakerOn(Processor& processor, uint64_t now) const {
+  return {.processor = processor, .now = now, .spare = SpareMachines() > 0, .procs = procs()};
 }
 
 // Only what needs no look around: the next fiber of the processor's own queue, while nothing else is due.
@@ -193,10 +160,10 @@ MR_NO_TSAN Fiber* Scheduler::PickNext(Machine& machine, Fiber* leaving) {
   processor->counters.switches_voluntary.Add(1);
   if constexpr (!kSwitchesDirectly) return nullptr;
   // One that keeps its thread runs there alone.
-  if (leaving->bound != nullptr || simulate_ || stopping_.load(std::memory_order_relaxed) || TooManyParked() ||
-      ready_.AnyUrgent() || processor->index >= procs() ||
-      (leaving == main_ && machine.after_switch == AfterSwitch::kFinish) || processor->timers.earliest_ticks() <= now ||
-      TicksBetween(processor->slice_start.Get(), now) > slice_ticks_ || SharedWorkIsDue(*processor, now)) {
+  if (leaving->bound != nullptr || !goes_on_directly_.load(std::memory_order_relaxed) || shared_.Presses() ||
+      processors_.TooMany(*processor) || (leaving == main_ && machine.after_switch == AfterSwitch::kFinish) ||
+      processor->timers.earliest_ticks() <= now || TicksBetween(processor->slice_start.Get(), now) > slice_ticks_ ||
+      shared_.IsDue(*processor, now)) {
     return nullptr;
   }
   bool inherits;
@@ -214,15 +181,15 @@ __attribute__((noinline)) MR_NO_TSAN void Scheduler::QueueAgain(Machine& machine
     if (Fiber* displaced = processor->run_queue.PushNext(left)) PushLocal(*processor, displaced);
   } else if (machine.left_after_computing) [[unlikely]] {
     machine.left_after_computing = false;
-    LockGuard guard(lock_);
-    ready_.Push(left->urgent ? ReadyLists::kWoken : ReadyLists::kGaveWay, left);
+    LockGuard guard(shared_.lock);
+    shared_.Push(left->urgent ? ReadyLists::kWoken : ReadyLists::kGaveWay, left);
   } else {
     processor->shares.Yields();
     PushLocal(*processor, left);
   }
   // Another fiber runs here already: between its leaving the queue and this one's coming there seemed to be no work. Rule 1 without
   // its barrier, which would cost a third of a yield: what that misses sysmon sees (Look).
-  if (!alone_.load(std::memory_order_relaxed) && machine.current != nullptr && idle_.LooksIdle()) WakeIfIdle();
+  if (!processors_.alone() && machine.current != nullptr && idle_.LooksIdle()) WakeIfIdle();
 }
 
 MR_NO_TSAN void Scheduler::Settle(Machine& machine, Fiber* left) {
@@ -257,16 +224,16 @@ Fiber* Scheduler::FindLocal(Machine& machine, Processor& processor, bool* inheri
     if (Fiber* fiber = processor.run_queue.TakeNext()) PushLocal(processor, fiber);
   }
   const uint64_t tick = processor.tick.Get();
-  const bool urgent = ready_.AnyUrgent() && processor.shares.UrgentMayGo(now, tick, slice_ticks_);
-  if (urgent || SharedWorkIsDue(processor, now)) {
-    const bool hogs_too = tick % kSharedWorkInterval == 0 && processor.shares.OnlyYields(kSharedWorkInterval);
-    LockGuard guard(lock_);
-    if (Fiber* fiber = PopBeforeOthers(processor, now, urgent, hogs_too)) return fiber;
+  const bool urgent = shared_.AnyUrgent() && processor.shares.UrgentMayGo(now, tick, slice_ticks_);
+  if (urgent || shared_.IsDue(processor, now)) {
+    const bool hogs_too = tick % Shares::kTurns == 0 && processor.shares.OnlyYields(Shares::kTurns);
+    LockGuard guard(shared_.lock);
+    if (Fiber* fiber = shared_.PopBeforeOthers(TakerOn(processor, now), urgent, hogs_too)) return fiber;
   }
   if (Fiber* fiber = processor.run_queue.Pop(inherits)) return fiber;
-  if (SharedWork()) {
-    LockGuard guard(lock_);
-    if (Fiber* fiber = PopTimely(processor, now, RunQueue::kCapacity / 2)) return fiber;
+  if (shared_.Any()) {
+    LockGuard guard(shared_.lock);
+    if (Fiber* fiber = shared_.PopTimely(TakerOn(processor, now))) return fiber;
   }
   return nullptr;
 }
@@ -280,7 +247,7 @@ Fiber* Scheduler::FindRunnable(Machine& machine, bool* inherits) {
       if (!AcquireProcessor(machine)) return nullptr;
       continue;
     }
-    if (processor->index >= procs()) {
+    if (processors_.TooMany(*processor)) {
       Retire(machine, *processor);
       continue;
     }
@@ -292,12 +259,13 @@ Fiber* Scheduler::FindRunnable(Machine& machine, bool* inherits) {
         fiber = Steal(machine, *processor);
       }
     }
-    if (fiber == nullptr && SharedWork()) {
-      LockGuard guard(lock_);
-      fiber = PopLast(*processor, NowTicks());
+    if (fiber == nullptr && shared_.Any()) {
+      LockGuard guard(shared_.lock);
+      fiber = shared_.PopLast(TakerOn(*processor, NowTicks()));
     }
     if (fiber != nullptr) {
-      if (!fiber->started && !fiber->urgent && TooManyParked() && !MayBegin(NowTicks())) [[unlikely]] {
+      if (!fiber->started && !fiber->urgent && shared_.TooManyParked() &&
+          !shared_.MayBegin(NowTicks(), SpareMachines() > 0)) [[unlikely]] {
         HoldBack(fiber);
         continue;
       }
@@ -313,14 +281,14 @@ Fiber* Scheduler::FindRunnable(Machine& machine, bool* inherits) {
 
 void Scheduler::GiveUpProcessor(Machine& machine, Processor& processor) {
   {
-    LockGuard guard(lock_);
-    if (stopping_.load(std::memory_order_relaxed) || SharedWork()) return;
+    LockGuard guard(shared_.lock);
+    if (stopping_.load(std::memory_order_relaxed) || shared_.Any()) return;
     if (!machine.spinning && idle_.MustSpin()) {  // Rule 3.
       BecomeSpinning(machine);
       return;
     }
     LetGo(machine, processor);
-    PushIdleProcessor(processor);
+    idle_processors_.Push(processor);
   }
   if (machine.spinning) StopSpinning(machine);
   idle_.BeforeLastLook();  // AcquireProcessor looks.
@@ -334,11 +302,9 @@ bool Scheduler::AcquireProcessor(Machine& machine) {
     if (AnyWork() && TryTakeProcessor(machine)) return true;
     if (PollUntilWork(machine)) return true;
     {
-      LockGuard guard(lock_);
+      LockGuard guard(shared_.lock);
       if (stopping_.load(std::memory_order_relaxed)) return false;
-      machine.idle_next = idle_machines_;
-      idle_machines_ = &machine;
-      idle_machine_count_.fetch_add(1, std::memory_order_seq_cst);
+      idle_machines_.Push(machine);
     }
     // acquire: pairs with the release in Assign; `assigned` is visible.
     while (machine.wake.load(std::memory_order_acquire) == 0) FutexWait(machine.wake, 0);
@@ -354,13 +320,13 @@ bool Scheduler::AcquireProcessor(Machine& machine) {
 }
 
 Fiber* Scheduler::Steal(Machine& machine, Processor& mine) {
-  size_t count = static_cast<size_t>(created_.load(std::memory_order_acquire));
+  const size_t count = processors_.made();
   for (int round = 0; round < kStealRounds; ++round) {
     bool last_round = round == kStealRounds - 1;
     size_t start = NextRandom(machine.random_state) % count;
     for (size_t k = 0; k < count; ++k) {
       if (stopping_.load(std::memory_order_relaxed)) return nullptr;
-      Processor& victim = *processors_[(start + k) % count];
+      Processor& victim = processors_[(start + k) % count];
       if (&victim == &mine) continue;
       if (last_round && victim.timers.earliest_ticks() <= NowTicks()) {
         int fired = victim.timers.FireDue(NowNs());  // Late: its own machine is busy, or it has none.

@@ -8,7 +8,7 @@
 //      (QueueAgain): what that misses sysmon sees within its nap.
 //   2. A machine is woken spinning, at most one at a time. A spinner that finds work stops spinning and wakes the next one if
 //      there is more to do.
-//   3. WakeOne that finds no idle processor leaves a mark behind, under lock_: the next machine to give up its processor
+//   3. WakeOne that finds no idle processor leaves a mark behind, under the scheduler's lock: the next machine to give up its processor
 //      looks again first (golang/go#45867). One that finds no idle machine asks the housekeeper for one, which looks again when it
 //      has made it.
 //      Rules 1 to 3 are IdleProtocol's (idle_protocol.h), where every order of small cases is tried.
@@ -23,56 +23,31 @@
 // housekeeper, which holds no processor.
 #pragma once
 
-#include <sched.h>
 #include <signal.h>
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <vector>
 
+#include "base/thread_annotations.h"
+#include "base/thread_mutex.h"
 #include "runtime/cycles.h"
 #include "runtime/fiber.h"
-#include "runtime/fiber_list.h"
 #include "runtime/housekeeper.h"
 #include "runtime/idle_protocol.h"
-#include "runtime/lock.h"
 #include "runtime/machine.h"
+#include "runtime/machines.h"
 #include "runtime/netpoll.h"
 #include "runtime/poller_role.h"
-#include "runtime/processor.h"
-#include "runtime/ready_lists.h"
+#include "runtime/processors.h"
 #include "runtime/runtime.h"
+#include "runtime/shared_queues.h"
 #include "runtime/stack.h"
 #include "runtime/stats.h"
 #include "runtime/sysmon_sleep.h"
 
 namespace millrace::rt {
-
-// A mutex in the hands of a fiber that the end of the run, which waits for the mutex as well, must not stop for good.
-class UnstoppableGuard {
- public:
-  explicit UnstoppableGuard(std::mutex& mutex) : mutex_(mutex) {
-    // It may be stopped while it waits: the holder may be waiting for its processor.
-    for (;; sched_yield()) {
-      DisablePreemption();
-      if (mutex_.try_lock()) return;
-      EnablePreemption();
-    }
-  }
-  ~UnstoppableGuard() {
-    mutex_.unlock();
-    EnablePreemption();
-  }
-  UnstoppableGuard(const UnstoppableGuard&) = delete;
-  UnstoppableGuard& operator=(const UnstoppableGuard&) = delete;
-
- private:
-  std::mutex& mutex_;
-};
 
 class Scheduler {
  public:
@@ -93,7 +68,7 @@ class Scheduler {
   // The clock of its timers.
   int64_t ClockNs() const { return simulate_ ? simulated_ns_.load(std::memory_order_relaxed) : NowNs(); }
   bool simulates() const { return simulate_; }
-  int procs() const { return procs_.load(std::memory_order_relaxed); }
+  int procs() const { return processors_.procs(); }
   int SetProcs(int procs);  // Returns how many there were.
   // RuntimeOptions::report_blocked_longer. Before RunMain.
   void ReportBlockedLonger(Nanos limit) { housekeeper_.ReportBlockedLonger(limit); }
@@ -131,13 +106,50 @@ class Scheduler {
   // On the machine's thread, in the signal handler.
   void OnPreemptSignal(Machine& machine, const SavedFrame& interrupted);
 
+  // ---- For the threads that look after it, sysmon and the housekeeper, and for its pieces
+  bool stopping() const { return stopping_.load(std::memory_order_seq_cst); }
+  uint64_t slice_ticks() const { return slice_ticks_; }
+  const Processors& processors() const { return processors_; }
+  const IdleProtocol& idle() const { return idle_; }
+  const SharedQueues& shared() const { return shared_; }
+  Machines& machines() { return machines_; }
+  SysmonSleep& sysmon_sleep() { return sysmon_sleep_; }
+  Housekeeper& housekeeper() { return housekeeper_; }
+  int SpareMachines() const;  // Idle ones.
+  bool AnyWork() const;
+  // Not on a processor that is one too many either, before the machine that holds it has noticed.
+  bool NobodyRuns() const;
+  // IdleProcessors::taken
+  uint64_t ProcessorsTaken() MR_EXCLUDES(shared_.lock);
+  // False: as Machines::Make.
+  bool MakeMachine() { return machines_.Make(MachineThread); }
+  void WakeSuccessor();
+  // Fibers wait for I/O, and no machine has the poller's role.
+  bool PollerIsMissing() const { return !poller_role_.taken() && poller().Watching(); }
+  void WakePoller() MR_EXCLUDES(shared_.lock);
+  // Takes the processor from a machine whose thread sleeps in a system call that nobody has announced. False: it may not be taken.
+  bool Retake(Processor& processor);
+  void CountTimersFiredLate(int timers) { timers_fired_late_.Add(static_cast<uint64_t>(timers)); }
+
+  // Everything at one moment, for the report of deadlocks.
+  struct Rest {
+    bool complete = false;  // Nobody holds a processor, no machine is on its way anywhere, and nothing is due.
+    uint64_t taken = 0;     // IdleProcessors::taken
+  };
+  Rest LookForRest() const MR_EXCLUDES(shared_.lock);
+  // No fiber runs or is ready, there is no timer and no I/O. Less sure than the above.
+  bool EverythingSleeps() const;
+  // Threads that are not of this runtime: each may be about to wake somebody.
+  bool OtherThreads() const;
+
+  // Is the number of processors that of the CPU limit?
+  bool FollowsCpuLimit() const { return follow_cpu_limit_.load(std::memory_order_relaxed); }
+  void FollowCpuLimit();
+
  private:
-  friend class Housekeeper;
-  friend class Sysmon;
   friend struct TestDoor;  // tests/support/tormentor.h
 
   // ---- A machine's life (scheduler.cc)
-  bool MakeMachine();
   static void* MachineThread(void* machine);
   void Loop(Machine& machine);
   void Execute(Machine& machine, Fiber* fiber, bool inherits);
@@ -148,11 +160,7 @@ class Scheduler {
   Fiber* Steal(Machine& machine, Processor& mine);
   void GiveUpProcessor(Machine& machine, Processor& processor);
   bool AcquireProcessor(Machine& machine);
-
-  // For the report of deadlocks (scheduler_stop.cc): no fiber runs or is ready, there is no timer and no I/O.
-  bool EverythingSleeps() const;
-  // Threads that are not of this runtime: each may be about to wake somebody.
-  bool OtherThreads() const;
+  SharedQueues::Taker TakerOn(Processor& processor, uint64_t now) const;
 
   // ---- Simulation (scheduler_simulate.cc)
   Fiber* SimulateLocal(Processor& processor);
@@ -160,55 +168,26 @@ class Scheduler {
   // ---- The end (scheduler_stop.cc)
   void Stop();
   bool AwaitMachines();
-  void HurryToItsEnd(Machine& machine, int64_t waited_ns);
-  void StopInHandler(Machine& machine, const SavedFrame& interrupted);
-  [[noreturn]] void Abandon(Machine& machine);
 
-  // ---- Queues (scheduler_queues.cc)
-  // Every so many time slices shared work comes first. A prime, so as not to march in step with a program's own rhythm (Go's number).
-  static constexpr uint64_t kSharedWorkInterval = 61;
+  // ---- Where ready fibers go (scheduler_queues.cc)
   void PushLocal(Processor& processor, Fiber* fiber);
   void Submit(Machine* machine, Fiber* fiber);
   void SubmitFromOutside(Fiber* fiber);
-  // From ready_, for `processor`, lock_ held: what comes before its ring; what comes after it; what comes after other rings.
-  Fiber* PopBeforeOthers(Processor& processor, uint64_t now, bool urgent, bool hogs_too);
-  Fiber* PopTimely(Processor& processor, uint64_t now, int64_t max);
-  Fiber* PopLast(Processor& processor, uint64_t now);
-  Fiber* TakeHog(Processor& processor, uint64_t now, bool first);
-  Machine* PopBound(Processor& processor);  // The thread of one whose fiber goes on on `processor`.
-  bool SharedWork() const { return ready_.count() > 0; }
-  bool SharedWorkIsDue(Processor& processor, uint64_t now) const;
-  bool AnyWork() const;
-  // Not on a processor that is one too many either, before the machine that holds it has noticed.
-  bool NobodyRuns() const;
-  bool TooManyParked() const { return ready_.parked() >= parked_machines_max_; }
-  bool MayBegin(uint64_t now) const;
   void HoldBack(Fiber* fiber);
-  int64_t EarliestTimer() const;
-  template <typename F>
-  void ForEachProcessor(F&& fn) const {  // Also retired ones.
-    // acquire: pairs with the release in Resize.
-    for (int i = 0, n = created_.load(std::memory_order_acquire); i < n; ++i) fn(*processors_[static_cast<size_t>(i)]);
-  }
 
   // ---- Waking (scheduler_wake.cc)
   // Rule 1: the work is in a queue.
   void WakeIfIdle() {
     if (idle_.MustWake()) WakeOne();
   }
-  void WakeSuccessor();
   void WakeOne();
   void Assign(Machine& machine, Processor* processor, bool spinning);
   void BecomeSpinning(Machine& machine);
   void StopSpinning(Machine& machine);
-  Processor* PopIdleProcessor();  // lock_ held
-  void PushIdleProcessor(Processor& processor);
-  Machine* PopIdleMachine();  // lock_ held
   bool TryTakeProcessor(Machine& machine);
-  bool PollUntilWork(Machine& machine);
-  void WakePoller();
-  void InterruptPoller();
   struct PollerHost;
+  bool PollUntilWork(Machine& machine);
+  void InterruptPoller();
   Netpoller& poller() const { return netpoller_.Get(); }
   static void Hold(Machine& machine, Processor& processor);
   static void LetGo(Machine& machine, Processor& processor);
@@ -216,72 +195,54 @@ class Scheduler {
   // ---- Preemption and blocking (scheduler_preempt.cc)
   enum class Resumed : uint8_t { kYes, kStopping };
   void HandToBound(Machine& machine, Processor& processor, Fiber* fiber);
-  void Requeue(Machine& machine, Fiber* fiber, ReadyLists::Kind kind);  // lock_ held
+  void Requeue(Machine& machine, Fiber* fiber, ReadyLists::Kind kind) MR_REQUIRES(shared_.lock);
   Resumed SleepBound(Machine& machine);
   bool TakeProcessorToGoOn(Machine& machine);
   void GoOn(Machine& machine, Processor& processor);
-  bool Retake(Processor& processor);
   void Disown(Processor& processor);
   void CloseDetachedAccount(Machine& machine, Fiber* fiber, uint64_t now);
 
   // ---- Fibers that keep their thread (scheduler_locked.cc)
   Fiber* AwaitLocked(Machine& machine);
-  bool ReapMachines();
 
   // ---- The number of processors (scheduler_resize.cc)
   enum class ResizedBy : uint8_t { kProgram, kCpuLimit };
   int Resize(int procs, ResizedBy by);
   void Retire(Machine& machine, Processor& processor);
-  void EmptyIfRetired(Processor& processor);  // lock_ held
+  void EmptyIfRetired(Processor& processor) MR_REQUIRES(shared_.lock);  // By whoever has the processor at the moment.
 
   // ---- A fiber's way (scheduler_fibers.cc)
   void FinishFiber(Processor* processor, Fiber* fiber);
 
-  const uint64_t seed_;
-  const uint64_t slice_ticks_;
-  const int parked_machines_max_;
-  const int machines_max_;
-  const bool report_deadlock_;
+  // Up to the number of processors: read at every switch and hardly ever written. What changes often has cache lines of its own.
+  alignas(64) const uint64_t slice_ticks_;
+  Fiber* main_ = nullptr;
   const bool simulate_;
+  const bool report_deadlock_;
+  std::atomic<bool> stopping_{false};
+  // Neither simulates nor stops: a fiber may go to the next one without the machine's search.
+  std::atomic<bool> goes_on_directly_;
+  Processors processors_;
+
+  const uint64_t seed_;
   const std::string cgroup_root_;
-  std::atomic<int64_t> simulated_ns_{1'000'000'000};
   uint64_t simulated_random_;  // Of whichever machine has the processor.
-  std::array<std::unique_ptr<Processor>, kMaxProcs> processors_;
-  std::atomic<int> created_{0};
   Stacks stacks_;
   NetpollerSlot netpoller_;  // Operations of dropped fibers lie on their stacks: it goes before those.
-  Fiber* main_ = nullptr;
-
-  // Read at every switch and hardly ever written; what changes often has cache lines of its own.
-  alignas(64) std::atomic<int> procs_{0};
-  std::atomic<bool> alone_{false};  // There is one processor: who has it need not look whether another one is idle.
-  std::atomic<bool> stopping_{false};
 
   alignas(64) IdleProtocol idle_;
   alignas(64) SysmonSleep sysmon_sleep_;
   PollerRole poller_role_;
 
-  ReadyLists ready_;
-  // While too many threads are parked: until when no fiber that has not begun may begin.
-  std::atomic<uint64_t> crowd_grows_at_{0};
+  SharedQueues shared_;
+  IdleProcessors idle_processors_ MR_GUARDED_BY(shared_.lock){processors_, idle_};
+  IdleMachines idle_machines_ MR_GUARDED_BY(shared_.lock);
+  Machines machines_;
 
-  alignas(64) Lock lock_;  // Guards ready_ and the lists below.
-  Processor* idle_processors_ = nullptr;
-  // From that list, ever. As long as it stands still no idle processor has come to run anything.
-  uint64_t processors_taken_ = 0;
-  Machine* idle_machines_ = nullptr;
-  std::atomic<int> idle_machine_count_{0};
-  std::atomic<int> machine_count_{0};
-  std::atomic<int> starting_count_{0};  // Made, but their threads have not begun.
-  std::atomic<int> locked_asleep_{0};   // Whose fiber keeps the thread and waits.
-  std::atomic<int> ended_machines_{0};  // In machines_ still, for ReapMachines.
-
-  // UnstoppableGuard, for both. Never taken by a machine's own stack.
-  std::mutex resize_mutex_;    // One SetProcs at a time.
-  std::mutex machines_mutex_;  // Guards machines_; taken while a thread is made.
-  std::vector<std::unique_ptr<Machine>> machines_;
+  ThreadMutex resize_mutex_;  // UnstoppableGuard; one Resize at a time.
   Housekeeper housekeeper_{*this};
   std::atomic<bool> follow_cpu_limit_{false};
+  std::atomic<int64_t> simulated_ns_{1'000'000'000};
 
   sigset_t signal_mask_{};                 // Of the thread that called Run; machines get the same.
   std::atomic<int64_t> outside_calls_{0};  // Plain threads inside Submit.

@@ -1,12 +1,7 @@
 // Fibers that keep their thread (lock_thread.h). Such a fiber is bound to its machine for as long as it holds it:
 // readied, it goes to the list of bound ones, and whoever finds it there hands the processor to its thread (rule 5).
 // The machine searches for no work; while its fiber waits it sleeps without a processor.
-#include <pthread.h>
-
 #include <limits>
-#include <memory>
-#include <mutex>
-#include <vector>
 
 #include "base/check.h"
 #include "runtime/futex.h"
@@ -47,38 +42,18 @@ Fiber* Scheduler::AwaitLocked(Machine& machine) {
     Disown(*processor);
   }
   if (ended) {
-    machine_count_.fetch_sub(1, std::memory_order_seq_cst);
-    ended_machines_.fetch_add(1, std::memory_order_relaxed);
+    machines_.EndsWithItsFiber();
     housekeeper_.Ask(Housekeeper::kMachines);
     return nullptr;
   }
-  locked_asleep_.fetch_add(1, std::memory_order_seq_cst);
+  machines_.LockedSleeps();
   // acquire: pairs with the release in Assign. At the end of the run AwaitMachines wakes everybody again and again.
   while (machine.wake.load(std::memory_order_acquire) == 0) FutexWait(machine.wake, 0);
-  locked_asleep_.fetch_sub(1, std::memory_order_seq_cst);
+  machines_.LockedWakes();
   machine.wake.store(0, std::memory_order_relaxed);
-  if (stopping_.load(std::memory_order_seq_cst)) return nullptr;
+  if (stopping()) return nullptr;
   Hold(machine, *machine.assigned);
   return fiber;
-}
-
-// Threads that have ended with their fiber, for the housekeeper. True: some are not gone yet, try again soon.
-bool Scheduler::ReapMachines() {
-  if (ended_machines_.load(std::memory_order_relaxed) == 0) return false;
-  std::lock_guard guard(machines_mutex_);
-  sanitizers::IgnoreScope ignore;
-  if (stopping_.load(std::memory_order_seq_cst)) return false;
-  std::erase_if(machines_, [&](const std::unique_ptr<Machine>& machine) {
-    if (machine->life.load(std::memory_order_acquire) != Machine::Life::kEnded) return false;
-    // Sysmon may have found it on its processor a moment ago. While it naps it looks at nobody, and it will not find it
-    // there again. (seq_cst: the nap begins after the last use.)
-    if (sysmon_sleep_.awake() || machine->watched.load(std::memory_order_acquire)) return false;
-    if (pthread_tryjoin_np(machine->thread, nullptr) != 0) return false;
-    ended_machines_.fetch_sub(1, std::memory_order_relaxed);
-    return true;
-  });
-  // While sysmon sleeps nothing changes.
-  return ended_machines_.load(std::memory_order_relaxed) > 0 && !sysmon_sleep_.sleeps();
 }
 
 }  // namespace millrace::rt

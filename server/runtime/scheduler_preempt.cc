@@ -6,10 +6,10 @@
 // So everything that belongs to the thread (thread-locals, lock owners, half-finished library calls) stays right.
 #include <algorithm>
 #include <ctime>
-#include <utility>
 
 #include "base/check.h"
 #include "runtime/cycles.h"
+#include "runtime/ending.h"
 #include "runtime/futex.h"
 #include "runtime/preempt.h"
 #include "runtime/sanitizers.h"
@@ -25,8 +25,8 @@ MR_NO_TSAN void Scheduler::OnPreemptSignal(Machine& machine, const SavedFrame& i
   // On whatever stack it computes, its own or one that a library has made: the thread is stopped as it is.
   Fiber* fiber = machine.current;
   if (fiber == nullptr) return Unpin();
-  if (stopping_.load(std::memory_order_seq_cst)) {
-    StopInHandler(machine, interrupted);
+  if (stopping()) {
+    Ending::StopIfAllowed(machine, interrupted);
     return Unpin();
   }
   if (machine.blocking.load(std::memory_order_relaxed)) return Unpin();
@@ -38,7 +38,7 @@ MR_NO_TSAN void Scheduler::OnPreemptSignal(Machine& machine, const SavedFrame& i
     CloseDetachedAccount(machine, fiber, now);
     if (TakeProcessorToGoOn(machine)) return Unpin();
     {
-      LockGuard guard(lock_);
+      LockGuard guard(shared_.lock);
       Requeue(machine, fiber, fiber->urgent ? ReadyLists::kUrgentReturned : ReadyLists::kReturned);
     }
     // A processor may have become idle since, with nobody to look at the queue.
@@ -48,53 +48,49 @@ MR_NO_TSAN void Scheduler::OnPreemptSignal(Machine& machine, const SavedFrame& i
     if (processor->stop_tick.load(std::memory_order_relaxed) != processor->tick.Get()) return Unpin();
     Machine* successor;
     {
-      LockGuard guard(lock_);
-      successor = PopIdleMachine();
+      LockGuard guard(shared_.lock);
+      successor = idle_machines_.Pop();
       // Without a spare one the processor goes straight to the fiber that was stopped longest ago.
       processor->shares.BurstEnds(now, processor->tick.Get(), slice_ticks_);
-      if (successor == nullptr) successor = PopBound(*processor);
+      if (successor == nullptr) successor = shared_.PopBound(*processor);
       if (successor != nullptr) {
         fiber->account.RanUntil(now);
         processor->counters.switches_preempted.Add(1);
         LetGo(machine, *processor);
         Requeue(machine, fiber, fiber->urgent ? ReadyLists::kReturned : ReadyLists::kStopped);
-        if (!std::exchange(fiber->was_parked, true) && TooManyParked()) {
-          uint64_t crowd =
-              slice_ticks_ * static_cast<uint64_t>(ready_.parked()) / static_cast<uint64_t>(parked_machines_max_);
-          crowd_grows_at_.store(now + crowd, std::memory_order_relaxed);
-        }
+        shared_.HasStopped(*fiber, now);
       }
     }
-    if (idle_machine_count_.load(std::memory_order_relaxed) == 0) housekeeper_.Ask(Housekeeper::kMachines);
+    if (SpareMachines() == 0) housekeeper_.Ask(Housekeeper::kMachines);
     if (successor == nullptr) return Unpin();
     Assign(*successor, processor, false);
   }
   fiber->preempted_at = interrupted;
   Resumed resumed = SleepBound(machine);
   fiber->preempted_at = SavedFrame();
-  if (resumed == Resumed::kStopping) StopInHandler(machine, interrupted);
+  if (resumed == Resumed::kStopping) Ending::StopIfAllowed(machine, interrupted);
   Unpin();
 }
 
-// lock_ held; the machine has no processor. After Stop nobody would wake it: SleepBound then returns at once.
+// The machine has no processor. After Stop nobody would wake it: SleepBound then returns at once.
 MR_NO_TSAN void Scheduler::Requeue(Machine& machine, Fiber* fiber, ReadyLists::Kind kind) {
   if (stopping_.load(std::memory_order_relaxed)) return;
   fiber->bound = &machine;
   fiber->state.store(FiberState::kReady, std::memory_order_relaxed);
   sanitizers::Release(fiber);
-  ready_.Push(kind, fiber);
+  shared_.Push(kind, fiber);
 }
 
 // After Requeue: sleeps until somebody hands this thread a processor.
 MR_NO_TSAN Scheduler::Resumed Scheduler::SleepBound(Machine& machine) {
   // acquire: pairs with the release in Assign.
   while (machine.wake.load(std::memory_order_acquire) == 0) {
-    if (stopping_.load(std::memory_order_seq_cst)) return Resumed::kStopping;
+    if (stopping()) return Resumed::kStopping;
     FutexWait(machine.wake, 0);
   }
   sanitizers::Acquire(&machine.wake);
   machine.wake.store(0, std::memory_order_relaxed);
-  if (stopping_.load(std::memory_order_seq_cst)) return Resumed::kStopping;
+  if (stopping()) return Resumed::kStopping;
   Processor& processor = *machine.assigned;
   Hold(machine, processor);
   GoOn(machine, processor);
@@ -119,8 +115,8 @@ MR_NO_TSAN void Scheduler::HandToBound(Machine& machine, Processor& processor, F
 MR_NO_TSAN bool Scheduler::TakeProcessorToGoOn(Machine& machine) {
   Processor* processor;
   {
-    LockGuard guard(lock_);
-    processor = PopIdleProcessor();
+    LockGuard guard(shared_.lock);
+    processor = idle_processors_.Pop();
     if (processor == nullptr) return false;
     Hold(machine, *processor);
   }
@@ -153,17 +149,19 @@ bool Runs(pid_t tid) {
 
 MR_NO_TSAN Scheduler::TraceAsked Scheduler::AskForTrace(Fiber* fiber, pid_t* tid) {
   // AwaitMachines has the mutex then.
-  if (stopping_.load(std::memory_order_seq_cst)) return TraceAsked::kNobody;
-  UnstoppableGuard guard(machines_mutex_);
-  for (auto& machine : machines_) {
-    if (machine->current != fiber || machine->life.load(std::memory_order_acquire) != Machine::Life::kRuns) continue;
-    *tid = machine->tid.load(std::memory_order_relaxed);
-    if (!Runs(*tid)) return TraceAsked::kAsleep;
-    machine->trace_wanted.store(true, std::memory_order_release);
-    SendPreemptSignal(*machine);
-    return TraceAsked::kSignalled;
-  }
-  return TraceAsked::kNobody;
+  if (stopping()) return TraceAsked::kNobody;
+  TraceAsked asked = TraceAsked::kNobody;
+  machines_.ForEach([&](Machine& machine) {
+    if (asked != TraceAsked::kNobody || machine.current != fiber ||
+        machine.life.load(std::memory_order_acquire) != Machine::Life::kRuns)
+      return;
+    *tid = machine.tid.load(std::memory_order_relaxed);
+    asked = Runs(*tid) ? TraceAsked::kSignalled : TraceAsked::kAsleep;
+    if (asked == TraceAsked::kAsleep) return;
+    machine.trace_wanted.store(true, std::memory_order_release);
+    SendPreemptSignal(machine);
+  });
+  return asked;
 }
 
 // ---- Calls that block --------------------------------------------------------------------------------------------------------
@@ -201,15 +199,15 @@ MR_NO_TSAN void Scheduler::LeaveBlocking(Machine& machine) {
     machine.blocking.store(false, std::memory_order_relaxed);
     Fiber* fiber = machine.current;
     fiber->account.BlockedUntil(WaitReason::kBlocking, NowTicks());
-    if (stopping_.load(std::memory_order_seq_cst)) Abandon(machine);
+    if (stopping()) Ending::Abandon(machine);
     if (!TakeProcessorToGoOn(machine)) {
       {
-        LockGuard guard(lock_);
+        LockGuard guard(shared_.lock);
         Requeue(machine, fiber, fiber->urgent ? ReadyLists::kUrgentReturned : ReadyLists::kReturned);
       }
       // A processor may have become idle since, with nobody to look at the queue.
       WakeIfIdle();
-      if (SleepBound(machine) == Resumed::kStopping) Abandon(machine);
+      if (SleepBound(machine) == Resumed::kStopping) Ending::Abandon(machine);
     }
     fiber->preempted_at = SavedFrame();
   }
@@ -221,9 +219,9 @@ MR_NO_TSAN void Scheduler::LeaveBlocking(Machine& machine) {
 // Gives a processor that its machine has let go to whoever needs one. Any thread.
 void Scheduler::Disown(Processor& processor) {
   {
-    LockGuard guard(lock_);
+    LockGuard guard(shared_.lock);
     EmptyIfRetired(processor);
-    PushIdleProcessor(processor);
+    idle_processors_.Push(processor);
   }
   WakeSuccessor();
 }

@@ -11,11 +11,11 @@ Fiber* Scheduler::SimulateLocal(Processor& processor) {
   for (;;) {
     processor.counters.timers_fired.Add(static_cast<uint64_t>(processor.timers.FireDue(ClockNs())));
     if (Fiber* fiber = queue.TakeNext()) PushLocal(processor, fiber);
-    if (SharedWork()) {
-      LockGuard guard(lock_);
+    if (shared_.Any()) {
+      LockGuard guard(shared_.lock);
       // By lot as well, so no clock is needed to share out.
-      Fiber* fiber = ready_.PopUrgent();
-      if (fiber == nullptr) fiber = PopLast(processor, /*now=*/0);
+      Fiber* fiber = shared_.PopUrgent();
+      if (fiber == nullptr) fiber = shared_.PopLast(TakerOn(processor, /*now=*/0));
       if (fiber != nullptr) {
         if (fiber->bound != nullptr) return fiber;
         if (!queue.Push(fiber)) return fiber;
@@ -27,7 +27,7 @@ Fiber* Scheduler::SimulateLocal(Processor& processor) {
         queue.Push(queue.Pop(&inherits));
       return queue.Pop(&inherits);
     }
-    int64_t next = EarliestTimer();
+    int64_t next = processors_.EarliestTimer();
     if (next == TimerHeap::kNever) return nullptr;
     // Due ones of a heap other than this processor's do not exist: there is one processor.
     if (next > ClockNs()) simulated_ns_.store(next, std::memory_order_relaxed);

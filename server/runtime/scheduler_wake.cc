@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "runtime/cycles.h"
-#include "runtime/futex.h"
 #include "runtime/sanitizers.h"
 #include "runtime/scheduler.h"
 
@@ -12,7 +11,8 @@ namespace millrace::rt {
 // which costs two system calls for each job that a plain thread hands to a runtime at rest.
 void Scheduler::WakeSuccessor() {
   if (!idle_.MayNeedSuccessor()) return;
-  bool unwatched = !poller_role_.taken() && (poller().Watching() || EarliestTimer() != TimerHeap::kNever);  // Rule 4.
+  bool unwatched =
+      !poller_role_.taken() && (poller().Watching() || processors_.EarliestTimer() != TimerHeap::kNever);  // Rule 4.
   if (unwatched || AnyWork()) WakeOne();
 }
 
@@ -22,16 +22,14 @@ void Scheduler::WakeOne() {
   Machine* machine = nullptr;
   bool spins = true;
   {
-    LockGuard guard(lock_);
-    if (!stopping_.load(std::memory_order_relaxed)) processor = PopIdleProcessor();
+    LockGuard guard(shared_.lock);
+    if (!stopping_.load(std::memory_order_relaxed)) processor = idle_processors_.Pop();
     if (processor == nullptr) {
       idle_.CouldNotWake();
-    } else if (idle_machines_ != nullptr) {
-      machine = PopIdleMachine();
-    } else if ((machine = PopBound(*processor)) != nullptr) {
+    } else if ((machine = idle_machines_.Pop()) == nullptr) {
+      machine = shared_.PopBound(*processor);
       spins = false;
-    } else {
-      PushIdleProcessor(*processor);
+      if (machine == nullptr) idle_processors_.Push(*processor);
     }
   }
   if (processor != nullptr && (machine == nullptr || !spins)) idle_.StopSpinning();
@@ -60,9 +58,7 @@ void Scheduler::Assign(Machine& machine, Processor* processor, bool spinning) {
   machine_wakeups_.fetch_add(1, std::memory_order_relaxed);
   SetAssignment(machine, processor, spinning);
   sanitizers::Release(&machine.wake);
-  // release: pairs with the acquire there.
-  machine.wake.store(1, std::memory_order_release);
-  FutexWake(machine.wake, 1);
+  machine.Wake();
 }
 
 void Scheduler::Hold(Machine& machine, Processor& processor) {
@@ -91,8 +87,8 @@ void Scheduler::StopSpinning(Machine& machine) {
 
 bool Scheduler::TryTakeProcessor(Machine& machine) {
   {
-    LockGuard guard(lock_);
-    Processor* processor = PopIdleProcessor();
+    LockGuard guard(shared_.lock);
+    Processor* processor = idle_processors_.Pop();
     if (processor == nullptr) return false;
     Hold(machine, *processor);
     BecomeSpinning(machine);
@@ -101,29 +97,11 @@ bool Scheduler::TryTakeProcessor(Machine& machine) {
   return true;
 }
 
-Processor* Scheduler::PopIdleProcessor() {
-  Processor* processor = idle_processors_;
-  if (processor == nullptr) return nullptr;
-  idle_processors_ = processor->idle_next;
-  ++processors_taken_;
-  idle_.ProcessorTaken();
-  return processor;
-}
+int Scheduler::SpareMachines() const MR_NO_THREAD_SAFETY_ANALYSIS { return idle_machines_.count(); }
 
-void Scheduler::PushIdleProcessor(Processor& processor) {
-  processor.retired = processor.index >= procs();
-  if (processor.retired) return;
-  processor.idle_next = idle_processors_;
-  idle_processors_ = &processor;
-  idle_.ProcessorIdle();
-}
-
-Machine* Scheduler::PopIdleMachine() {
-  Machine* machine = idle_machines_;
-  if (machine == nullptr) return nullptr;
-  idle_machines_ = machine->idle_next;
-  idle_machine_count_.fetch_sub(1, std::memory_order_seq_cst);
-  return machine;
+uint64_t Scheduler::ProcessorsTaken() {
+  LockGuard guard(shared_.lock);
+  return idle_processors_.taken();
 }
 
 // What the poller's role asks of the scheduler (poller_role.h).
@@ -131,8 +109,8 @@ struct Scheduler::PollerHost {
   Scheduler& s;
   Machine& machine;
 
-  bool Stopping() const { return s.stopping_.load(std::memory_order_seq_cst); }
-  int64_t EarliestTimer() const { return s.EarliestTimer(); }
+  bool Stopping() const { return s.stopping(); }
+  int64_t EarliestTimer() const { return s.processors_.EarliestTimer(); }
   int IdleProcessors() const { return s.idle_.idle_processors(); }
   bool Watching() const { return s.poller().Watching(); }
   bool AnyWork() const { return s.AnyWork(); }
@@ -145,8 +123,8 @@ struct Scheduler::PollerHost {
     poller.Wait(for_io_alone ? std::max(until, NowNs() + kTimeSliceNs) : until);
     machine.collecting = false;
     if (machine.collected.empty()) return;
-    LockGuard guard(s.lock_);
-    s.ready_.Append(machine.collected);
+    LockGuard guard(s.shared_.lock);
+    s.shared_.Append(machine.collected);
   }
 };
 
@@ -161,8 +139,8 @@ bool Scheduler::PollUntilWork(Machine& machine) {
 void Scheduler::WakePoller() {
   Machine* machine;
   {
-    LockGuard guard(lock_);
-    machine = PopIdleMachine();
+    LockGuard guard(shared_.lock);
+    machine = idle_machines_.Pop();
   }
   if (machine == nullptr) return housekeeper_.Ask(Housekeeper::kMachines);
   Assign(*machine, nullptr, false);

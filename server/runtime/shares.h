@@ -26,6 +26,14 @@ class Shares {
   // Not twice in a row: the ring has a turn in between, if there is somebody in it.
   MR_NO_TSAN bool LookIsDue(uint64_t now, uint64_t tick) const { return now >= look_at_ && tick != looked_tick_; }
   MR_NO_TSAN void Looks(uint64_t now, uint64_t slice) { look_at_ = now + slice / 10; }
+  // Every kTurns-th slice. A prime, so as not to march in step with a program's own rhythm (Go's number).
+  static constexpr uint64_t kTurns = 61;
+  MR_NO_TSAN bool TurnIsDue(uint64_t tick) {
+    if (tick < turn_) [[likely]]
+      return false;
+    if (tick > turn_) turn_ += (tick - turn_ + kTurns - 1) / kTurns * kTurns;
+    return tick == turn_;
+  }
   // A fiber was found by that, and runs in the next slice.
   MR_NO_TSAN void Found(uint64_t tick) { looked_tick_ = tick + 1; }
 
@@ -78,6 +86,7 @@ class Shares {
     return tick == urgent_tick_ && now - urgent_at_ < 2 * slice;
   }
 
+  uint64_t turn_ = 0;  // The next one; a multiple of kTurns.
   uint64_t look_at_ = 0;
   uint64_t looked_tick_ = ~uint64_t{0};
   uint64_t urgent_at_ = 0;

@@ -15,14 +15,14 @@ RuntimeStats Scheduler::Stats() const {
   stats.procs_idle = idle_.idle_processors();
   stats.machines_spinning = std::max(0, idle_.spinning());
   {
-    LockGuard guard(const_cast<Lock&>(lock_));
-    stats.machines = machine_count_.load(std::memory_order_relaxed);
-    stats.machines_idle = idle_machine_count_.load(std::memory_order_relaxed) + (poller_role_.asleep() ? 1 : 0);
+    LockGuard guard(shared_.lock);
+    stats.machines = machines_.count();
+    stats.machines_idle = SpareMachines() + (poller_role_.asleep() ? 1 : 0);
   }
   uint64_t started = outside_started_.load(std::memory_order_relaxed);
   uint64_t finished = outside_finished_.load(std::memory_order_relaxed), wait_ticks = 0, switch_ticks = 0;
-  stats.fibers_runnable = ready_.count();
-  ForEachProcessor([&](Processor& processor) {
+  stats.fibers_runnable = shared_.count();
+  processors_.ForEach([&](Processor& processor) {
     const ProcessorCounters& counters = processor.counters;
     started += counters.fibers_started.Get();
     finished += counters.fibers_finished.Get();

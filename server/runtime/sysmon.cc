@@ -35,55 +35,55 @@ void Sysmon::Run() {
   sanitizers::IgnoreScope ignore;
   Scheduler& s = scheduler_;
   int64_t delay = kShortestNs;
-  auto goes_on = [&] { return !s.stopping_.load(std::memory_order_seq_cst); };
+  auto goes_on = [&] { return !s.stopping(); };
   deadlocks_at_ns_ = NowNs() + kDeadlocksEveryNs;
   while (goes_on()) {
-    s.sysmon_sleep_.Nap(NowNs() + delay, goes_on);
+    s.sysmon_sleep().Nap(NowNs() + delay, goes_on);
     bool idle = s.NobodyRuns();
     idle_looks_ = idle && !HasRunMeanwhile() ? idle_looks_ + 1 : 0;
     // Once when everything has come to rest, and now and then while it has not.
     if (idle_looks_ == 2 || (!idle && NowNs() > deadlocks_at_ns_)) {
-      s.housekeeper_.Ask(Housekeeper::kDeadlocks);
+      s.housekeeper().Ask(Housekeeper::kDeadlocks);
       deadlocks_at_ns_ = NowNs() + kDeadlocksEveryNs;
     }
     if (idle_looks_ > kIdleLooks) {
-      s.sysmon_sleep_.Sleep([&] { return goes_on() && s.NobodyRuns(); });
+      s.sysmon_sleep().Sleep([&] { return goes_on() && s.NobodyRuns(); });
       idle_looks_ = 0;
     }
     // A simulation must not depend on how fast it runs.
-    delay = idle || s.simulate_ ? kQuietNs : Look(NowNs());
+    delay = idle || s.simulates() ? kQuietNs : Look(NowNs());
   }
 }
 
 // Since the last time, also where it was too short to be seen: everything has to come to rest anew.
 bool Sysmon::HasRunMeanwhile() {
-  LockGuard guard(scheduler_.lock_);
-  return std::exchange(processors_taken_, scheduler_.processors_taken_) != scheduler_.processors_taken_;
+  const uint64_t taken = scheduler_.ProcessorsTaken();
+  return std::exchange(processors_taken_, taken) != taken;
 }
 
 // Returns after how many nanoseconds to look again.
 int64_t Sysmon::Look(int64_t now) {
   Scheduler& s = scheduler_;
   int64_t next = kQuietNs;
-  bool all_busy = s.idle_.idle_processors() == 0;
+  bool all_busy = s.idle().idle_processors() == 0;
 
-  s.ForEachProcessor([&](Processor& processor) {
+  s.processors().ForEach([&](Processor& processor) {
     int64_t earliest = processor.timers.earliest_ns();
     if (earliest >= TimerHeap::kNever - kLateNs) return;
     int64_t late_at = earliest + kLateNs;
     if (late_at <= now) {
-      s.timers_fired_late_.Add(static_cast<uint64_t>(processor.timers.FireDue(now)));
+      s.CountTimersFiredLate(processor.timers.FireDue(now));
     } else {
       next = std::min(next, late_at - now);
     }
   });
 
-  bool work_waits = all_busy && s.SharedWork();
-  if (all_busy) s.ForEachProcessor([&](Processor& processor) { work_waits |= !processor.run_queue.Empty(); });
+  bool work_waits = all_busy && s.shared().Any();
+  if (all_busy) s.processors().ForEach([&](Processor& processor) { work_waits |= !processor.run_queue.Empty(); });
   bool retook = false;
   uint64_t now_ticks = NowTicks();
-  s.ForEachProcessor([&](Processor& processor) {
-    if (work_waits || processor.index >= s.procs()) {
+  s.processors().ForEach([&](Processor& processor) {
+    if (work_waits || s.processors().TooMany(processor)) {
       retook |= LookAt(processor, now, now_ticks);
       next = std::min(next, backoff_ns_);
     }
@@ -93,7 +93,7 @@ int64_t Sysmon::Look(int64_t now) {
   LookAtDetached();
   // Who switches from fiber to fiber queues the one it has left without the barrier of rule 1 (QueueAgain): seen here at the latest.
   if (!all_busy) s.WakeSuccessor();
-  if (all_busy && !s.poller_role_.taken() && s.poller().Watching()) s.WakePoller();
+  if (all_busy && s.PollerIsMissing()) s.WakePoller();
   return std::max(next, kShortestNs);
 }
 
@@ -105,7 +105,7 @@ bool Sysmon::LookAt(Processor& processor, int64_t now, uint64_t now_ticks) {
   // One that has just begun its slice gets the benefit of the doubt.
   uint64_t tick = processor.tick.Get();
   uint64_t age = TicksBetween(processor.slice_start.Get(), now_ticks);
-  if (static_cast<int64_t>(age) < static_cast<int64_t>(s.slice_ticks_ / 500)) return false;
+  if (static_cast<int64_t>(age) < static_cast<int64_t>(s.slice_ticks() / 500)) return false;
   const pid_t tid = machine->tid.load(std::memory_order_relaxed);
   ThreadDoes does = WhatThreadDoes(tid);
   if (does == ThreadDoes::kUnknown) does = GuessFromClock(processor, tid, tick, now);
@@ -114,7 +114,7 @@ bool Sysmon::LookAt(Processor& processor, int64_t now, uint64_t now_ticks) {
     Watch(*machine, ThreadCpuNs(tid));
     return true;
   }
-  if (kPreemptionWorks && (age >= s.slice_ticks_ || processor.index >= s.procs()) &&
+  if (kPreemptionWorks && (age >= s.slice_ticks() || s.processors().TooMany(processor)) &&
       !machine->signal_sent.load(std::memory_order_relaxed)) {
     processor.stop_tick.store(tick, std::memory_order_relaxed);
     SendPreemptSignal(*machine);

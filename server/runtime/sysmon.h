@@ -41,7 +41,7 @@ class Sysmon {
   Scheduler& scheduler_;
   int64_t backoff_ns_ = 50'000;
   int idle_looks_ = 0;
-  uint64_t processors_taken_ = 0;  // Scheduler::processors_taken_ at the last look.
+  uint64_t processors_taken_ = 0;  // Scheduler::ProcessorsTaken at the last look.
   int64_t deadlocks_at_ns_ = 0;
   Machine* detached_ = nullptr;  // Threads that lost their processor in a system call.
   Machine** cursor_ = nullptr;   // The link to the one to look at next.

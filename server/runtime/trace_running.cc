@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <mutex>
 #include <vector>
 
 #include "runtime/cycles.h"
@@ -13,6 +12,7 @@
 #include "runtime/sanitizers.h"
 #include "runtime/scheduler.h"
 #include "runtime/thread_state.h"
+#include "runtime/unstoppable_guard.h"
 
 namespace millrace::rt {
 
@@ -30,9 +30,9 @@ struct Answer {
 };
 constinit Answer answer;
 
-std::mutex one_at_a_time;
+ThreadMutex one_at_a_time;
 // Whose machines may be asked: a walk sees the fibers of a runtime for a moment longer than the runtime is there.
-std::vector<Scheduler*> allowed;
+std::vector<Scheduler*> allowed MR_GUARDED_BY(one_at_a_time);
 
 }  // namespace
 

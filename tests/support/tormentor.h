@@ -36,9 +36,13 @@ struct TestDoor {
   // About one of `one_in` running fibers is stopped or loses its processor.
   static void Strike(Runtime& runtime, std::mt19937_64& random, unsigned one_in, bool takes) {
     Scheduler& s = *runtime.scheduler_;
-    // A thread is joined under this lock, so one that lives now lives until the end of this function.
-    std::lock_guard guard(s.machines_mutex_);
-    s.ForEachProcessor([&](Processor& processor) {
+    // No thread is joined meanwhile, so one that lives now lives until the end of this function.
+    s.machines_.Locked([&](Machines::List& machines) { Strike(s, machines, random, one_in, takes); });
+  }
+
+ private:
+  static void Strike(Scheduler& s, Machines::List& machines, std::mt19937_64& random, unsigned one_in, bool takes) {
+    s.processors().ForEach([&](Processor& processor) {
       Machine* machine = processor.machine.load(std::memory_order_acquire);
       if (machine == nullptr || machine->life.load(std::memory_order_acquire) != Machine::Life::kRuns) return;
       switch (random() % (2 * one_in)) {
@@ -53,8 +57,8 @@ struct TestDoor {
     });
     if (!kPreemptionWorks) return;
     // As sysmon does it with some at a time of those that compute without a processor.
-    for (size_t i = 0; i < 4 && !s.machines_.empty(); ++i) {
-      Machine& machine = *s.machines_[random() % s.machines_.size()];
+    for (size_t i = 0; i < 4 && !machines.empty(); ++i) {
+      Machine& machine = *machines[random() % machines.size()];
       if (machine.detached_at.load(std::memory_order_acquire) != 0 &&
           machine.life.load(std::memory_order_acquire) == Machine::Life::kRuns) {
         SendPreemptSignal(machine);
