@@ -9,11 +9,12 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include <mutex>
 #include <new>
 #include <thread>
 #include <utility>
 
+#include "base/thread_annotations.h"
+#include "base/thread_mutex.h"
 #include "io/asio.h"
 #include "io/process_child.h"
 #include "io/process_tree.h"
@@ -42,10 +43,10 @@ struct ProcessHost::State {
     Call* call;  // kStart
   };
 
-  std::mutex mutex;
-  std::vector<Request> requests;  // Guarded by the mutex, as are the next two.
-  CallId last_id = 0;
-  bool stopped = false;
+  ThreadMutex mutex;
+  std::vector<Request> requests MR_GUARDED_BY(mutex);
+  CallId last_id MR_GUARDED_BY(mutex) = 0;
+  bool stopped MR_GUARDED_BY(mutex) = false;
 
   const int bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);  // Rung when there is a first request.
   Reactor reactor;
@@ -54,8 +55,7 @@ struct ProcessHost::State {
   bool reaping = false, stopping = false;
   std::thread thread;
 
-  // With the mutex held.
-  void Ask(Request request) {
+  void Ask(Request request) MR_REQUIRES(mutex) {
     requests.push_back(request);
     if (requests.size() == 1) eventfd_write(bell, 1);
   }
@@ -71,7 +71,7 @@ struct ProcessHost::State {
     eventfd_read(bell, &rings);
     std::vector<Request> asked;
     {
-      std::lock_guard lock(mutex);
+      ThreadGuard guard(mutex);
       asked.swap(requests);
     }
     // In their order, so that a child is found by the request to terminate it, and nothing is started after the stop.
@@ -158,7 +158,7 @@ Result<ProcessExit> ProcessHost::Run(const ProcessSpec& spec, const sync::Cancel
   Call call{.spec = spec};
   CallId id;
   {
-    std::lock_guard lock(state_->mutex);
+    ThreadGuard guard(state_->mutex);
     if (state_->stopped) {
       return Unavailable("PROCESS_HOST_STOPPED",
                          "'" + spec.program + "' was not started: child processes are being stopped");
@@ -168,7 +168,7 @@ Result<ProcessExit> ProcessHost::Run(const ProcessSpec& spec, const sync::Cancel
   }
   // Asked for after the start, so it finds the child; after the end it finds none.
   sync::CancelCallback terminate(cancel, [&](const Status&) {
-    std::lock_guard lock(state_->mutex);
+    ThreadGuard guard(state_->mutex);
     state_->Ask({State::Request::kTerminate, id, nullptr});
   });
   call.done.Wait(rt::WaitReason::kProcess);
@@ -177,7 +177,7 @@ Result<ProcessExit> ProcessHost::Run(const ProcessSpec& spec, const sync::Cancel
 
 void ProcessHost::Stop() {
   {
-    std::lock_guard lock(state_->mutex);
+    ThreadGuard guard(state_->mutex);
     if (std::exchange(state_->stopped, true)) return;
     state_->Ask({State::Request::kStop, 0, nullptr});
   }

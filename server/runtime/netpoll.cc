@@ -22,7 +22,7 @@ void SleepPoller::Interrupt() {
 
 Netpoller& NetpollerSlot::Use(std::unique_ptr<Netpoller> (*make)()) {
   if (Netpoller* present = present_.load(std::memory_order_acquire); present != &sleep_poller_) return *present;
-  std::lock_guard guard(mutex_);
+  ThreadGuard guard(mutex_);
   if (made_ == nullptr) {
     made_ = make();
     present_.store(made_.get(), std::memory_order_seq_cst);

@@ -13,7 +13,9 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
+
+#include "base/thread_annotations.h"
+#include "base/thread_mutex.h"
 
 namespace millrace::rt {
 
@@ -44,8 +46,8 @@ class NetpollerSlot {
 
  private:
   SleepPoller sleep_poller_;
-  std::mutex mutex_;  // One makes it.
-  std::unique_ptr<Netpoller> made_;
+  ThreadMutex mutex_;  // One makes it.
+  std::unique_ptr<Netpoller> made_ MR_GUARDED_BY(mutex_);
   std::atomic<Netpoller*> present_{&sleep_poller_};
 };
 

@@ -25,10 +25,11 @@ MR_NO_TSAN void Park(WaitReason reason, ParkCommit commit, void* argument) {
   LeaveFiber(AfterSwitch::kPark, commit, argument);
 }
 
-void ParkAndUnlock(WaitReason reason, Lock& lock) {
+// Unlocked by whoever settles the fiber.
+void ParkAndUnlock(WaitReason reason, Lock& lock) MR_NO_THREAD_SAFETY_ANALYSIS {
   Park(
       reason,
-      [](Fiber*, void* held) {
+      [](Fiber*, void* held) MR_NO_THREAD_SAFETY_ANALYSIS {
         static_cast<Lock*>(held)->unlock();
         return true;
       },

@@ -9,6 +9,7 @@
 //   A thread-local reference must not be held across Park: the fiber may go on on another thread.
 #pragma once
 
+#include "base/thread_annotations.h"
 #include "runtime/accounting.h"
 #include "runtime/fiber.h"
 #include "runtime/lock.h"
@@ -22,7 +23,7 @@ using ParkCommit = bool (*)(Fiber* fiber, void* argument);
 void Park(WaitReason reason, ParkCommit commit, void* argument);
 
 // Parks and releases `lock`, which the caller holds.
-void ParkAndUnlock(WaitReason reason, Lock& lock);
+void ParkAndUnlock(WaitReason reason, Lock& lock) MR_RELEASE(lock);
 
 // Makes a parked fiber runnable. In a fiber's context it goes to the processor's next slot and shares the caller's time slice.
 void Ready(Fiber* fiber);

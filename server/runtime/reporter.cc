@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "base/stderr.h"
+#include "base/thread_annotations.h"
+#include "base/thread_mutex.h"
 #include "runtime/cycles.h"
 #include "runtime/dump.h"
 #include "runtime/futex.h"
@@ -31,8 +33,8 @@ std::string (*last_words_compose)(const void*) = nullptr;
 const void* last_words_argument = nullptr;
 
 struct Work {
-  std::mutex mutex;
-  std::vector<std::function<void()>> waiting;
+  ThreadMutex mutex;
+  std::vector<std::function<void()>> waiting MR_GUARDED_BY(mutex);
 };
 // Never destroyed: the thread goes on while the process exits.
 Work& TheWork() {
@@ -60,12 +62,13 @@ void ServeLastWords() {
 }
 
 void ServeWork() {
-  std::vector<std::function<void()>> work;
+  Work& work = TheWork();
+  std::vector<std::function<void()>> waiting;
   {
-    std::lock_guard guard(TheWork().mutex);
-    work.swap(TheWork().waiting);
+    ThreadGuard guard(work.mutex);
+    waiting.swap(work.waiting);
   }
-  for (auto& fn : work) fn();
+  for (auto& fn : waiting) fn();
 }
 
 [[noreturn]] void Serve() {
@@ -117,10 +120,11 @@ void RequestFiberDump() {
   errno = saved_errno;
 }
 
-void RunOnReporter(std::function<void()> work) {
+void RunOnReporter(std::function<void()> fn) {
+  Work& work = TheWork();
   {
-    std::lock_guard guard(TheWork().mutex);
-    TheWork().waiting.push_back(std::move(work));
+    ThreadGuard guard(work.mutex);
+    work.waiting.push_back(std::move(fn));
   }
   Ask(kWork);
 }

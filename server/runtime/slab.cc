@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/thread_annotations.h"
 #include "runtime/accounting.h"
 #include "runtime/fiber.h"
 #include "runtime/lock.h"
@@ -21,8 +22,9 @@ namespace {
 // whoever comes second sees the other, which needs sequential consistency on both sides.
 constinit std::atomic<int> walks{0};
 
-constinit Lock lock;                // Guards the links' changes and the list below.
-constinit Slab* retired = nullptr;  // Out of the list, still mapped for the sake of a walk.
+constinit Lock lock;  // Guards the links' changes too; walks read them without it.
+// Out of the list, still mapped for the sake of a walk.
+constinit Slab* retired MR_GUARDED_BY(lock) = nullptr;
 
 void Unmap(Slab* list) {
   while (list != nullptr) {

@@ -76,7 +76,7 @@ namespace internal {
 extern std::atomic<Slab*> first_slab;
 }
 
-// How fast the counter of Fiber::since goes, for debuggers.
+// How fast the counter of FiberAccount::since goes, for debuggers.
 void TellDebuggers(double ticks_per_ns);
 
 }  // namespace millrace::rt

@@ -63,10 +63,10 @@ class Sleeper {
 
   // Parks and releases `lock`, which the caller holds.
   template <typename L>
-  void ParkAndUnlock(WaitReason reason, L& lock) {
+  void ParkAndUnlock(WaitReason reason, L& lock) MR_RELEASE(lock) MR_NO_THREAD_SAFETY_ANALYSIS {
     Park(
         reason,
-        [](Fiber*, void* held) {
+        [](Fiber*, void* held) MR_NO_THREAD_SAFETY_ANALYSIS {
           static_cast<L*>(held)->unlock();
           return true;
         },

@@ -10,29 +10,30 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/thread_annotations.h"
 #include "runtime/preempt.h"
 
 namespace millrace::rt {
 
-class SpinLock {
+class MR_CAPABILITY("lock") SpinLock {
  public:
   SpinLock() = default;
   SpinLock(const SpinLock&) = delete;
   SpinLock& operator=(const SpinLock&) = delete;
 
-  void lock() {
+  void lock() MR_ACQUIRE() {
     DisablePreemption();
     // acquire: pairs with the release in unlock, so the section sees what the last one wrote.
     if (held_.exchange(1, std::memory_order_acquire) != 0) [[unlikely]]
       LockSlow();
   }
-  bool try_lock() {
+  bool try_lock() MR_TRY_ACQUIRE(true) {
     DisablePreemption();
     bool taken = TryTake();
     if (!taken) EnablePreemption();
     return taken;
   }
-  void unlock() {
+  void unlock() MR_RELEASE() {
     held_.store(0, std::memory_order_release);
     EnablePreemption();
   }
@@ -44,6 +45,17 @@ class SpinLock {
   void LockSlow();
 
   std::atomic<uint32_t> held_{0};
+};
+
+class MR_SCOPED_CAPABILITY SpinLockGuard {
+ public:
+  explicit SpinLockGuard(SpinLock& lock) MR_ACQUIRE(lock) : lock_(lock) { lock_.lock(); }
+  ~SpinLockGuard() MR_RELEASE() { lock_.unlock(); }
+  SpinLockGuard(const SpinLockGuard&) = delete;
+  SpinLockGuard& operator=(const SpinLockGuard&) = delete;
+
+ private:
+  SpinLock& lock_;
 };
 
 }  // namespace millrace::rt

@@ -28,6 +28,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "base/thread_annotations.h"
 #include "runtime/fiber.h"
 #include "runtime/lock.h"
 #include "runtime/slab.h"
@@ -56,9 +57,9 @@ class StackPool {
   size_t stack_bytes() const { return stack_bytes_; }
 
  private:
-  Fiber* NewFiber();
-  void AddSlab();
-  void InstallGuard(char* low);
+  Fiber* NewFiber() MR_REQUIRES(lock_);
+  void AddSlab() MR_REQUIRES(lock_);
+  void InstallGuard(char* low) MR_REQUIRES(lock_);
 
   const size_t page_bytes_;
   const size_t guard_bytes_;
@@ -66,13 +67,15 @@ class StackPool {
   const size_t stride_;
   const size_t warm_max_;  // Stacks kept with their pages.
 
-  Lock lock_;              // Guards all below.
-  Slab* slabs_ = nullptr;  // Linked by next_of_pool; new stacks come from the first one.
-  Fiber* warm_ = nullptr;
-  size_t warm_count_ = 0;
-  Fiber* cold_ = nullptr;  // Without memory but for the page of the control block.
-  bool guard_install_ = true;
-  bool guards_ = true;
+  Lock lock_;
+  // Linked by next_of_pool; new stacks come from the first one.
+  Slab* slabs_ MR_GUARDED_BY(lock_) = nullptr;
+  Fiber* warm_ MR_GUARDED_BY(lock_) = nullptr;
+  size_t warm_count_ MR_GUARDED_BY(lock_) = 0;
+  // Without memory but for the page of the control block.
+  Fiber* cold_ MR_GUARDED_BY(lock_) = nullptr;
+  bool guard_install_ MR_GUARDED_BY(lock_) = true;
+  bool guards_ MR_GUARDED_BY(lock_) = true;
 };
 
 class Stacks {

@@ -11,6 +11,7 @@
 #include <limits>
 #include <memory>
 
+#include "base/thread_annotations.h"
 #include "runtime/lock.h"
 #include "runtime/timer.h"
 
@@ -28,7 +29,7 @@ class TimerHeap {
   int FireDue(int64_t now_ns);
 
   // Deadline of the earliest timer, kNever when there is none. Any thread, no lock.
-  // seq_cst: one side of the agreement with a machine that goes to sleep until the earliest timer (Scheduler::NotifyTimer).
+  // seq_cst: one side of the agreement with a machine that goes to sleep until the earliest timer (poller_role.h).
   int64_t earliest_ns() const { return earliest_ns_.load(std::memory_order_seq_cst); }
   // The same in ticks, for the cheap look between two fibers; only says when FireDue is worth calling.
   uint64_t earliest_ticks() const { return earliest_ticks_.load(std::memory_order_relaxed); }
@@ -39,16 +40,17 @@ class TimerHeap {
     Timer* timer;
   };
   static constexpr int64_t kUnknown = kNever - 1;  // Nobody's deadline: what is published must be computed anew.
-  void SiftUp(int32_t index);
-  void SiftDown(int32_t index);
-  void RemoveAt(int32_t index);
-  void Place(int32_t index, Entry entry);
-  void PublishEarliest();
+  void SiftUp(int32_t index) MR_REQUIRES(lock_);
+  void SiftDown(int32_t index) MR_REQUIRES(lock_);
+  void RemoveAt(int32_t index) MR_REQUIRES(lock_);
+  void Place(int32_t index, Entry entry) MR_REQUIRES(lock_);
+  void PublishEarliest() MR_REQUIRES(lock_);
 
-  Lock lock_;  // Guards all below.
-  std::unique_ptr<Entry[]> entries_;
-  int32_t size_ = 0;
-  int32_t capacity_ = 0;
+  Lock lock_;
+  std::unique_ptr<Entry[]> entries_ MR_GUARDED_BY(lock_);
+  int32_t size_ MR_GUARDED_BY(lock_) = 0;
+  int32_t capacity_ MR_GUARDED_BY(lock_) = 0;
+  // Written under the lock.
   std::atomic<int64_t> earliest_ns_{kNever};
   std::atomic<uint64_t> earliest_ticks_{~uint64_t{0}};
 };

@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "base/check.h"
+#include "base/thread_annotations.h"
 #include "runtime/make_fiber.h"
 #include "runtime/runtime.h"
 #include "runtime/sanitizers.h"
@@ -51,8 +52,9 @@ class CancelState {
     rt::Fiber* fiber = nullptr;
     Status reason;
     std::shared_ptr<CancelState> self;  // Keeps us alive for the timer and the fiber.
-    bool pending = false;               // Under lock_, as all below.
-    bool armed = false;                 // Whoever sets it back disarms.
+    // Under CancelState::lock_, as all below.
+    bool pending = false;
+    bool armed = false;  // Whoever sets it back disarms.
     rt::Parker* awaits_end = nullptr;
   };
   static void StartDeadlineFiber(rt::Timer* timer) { rt::StartFiber(static_cast<Deadline*>(timer)->fiber); }
@@ -64,11 +66,11 @@ class CancelState {
   rt::Lock lock_;
   std::atomic<bool> cancelled_{false};
   Status reason_;
-  WaitList<CancelNode> callbacks_;
-  CancelNode* running_ = nullptr;  // Only to be compared: its owner may be gone.
-  uintptr_t runner_ = 0;           // Who runs callbacks.
-  rt::Parker* awaits_running_ = nullptr;
-  Deadline deadline_;
+  WaitList<CancelNode> callbacks_ MR_GUARDED_BY(lock_);
+  CancelNode* running_ MR_GUARDED_BY(lock_) = nullptr;  // Only to be compared: its owner may be gone.
+  uintptr_t runner_ MR_GUARDED_BY(lock_) = 0;           // Whoever runs callbacks.
+  rt::Parker* awaits_running_ MR_GUARDED_BY(lock_) = nullptr;
+  Deadline deadline_;  // Its last fields too.
   Channel<Nothing> done_;
 };
 

@@ -1,7 +1,6 @@
 #include "sync/channel.h"
 
 #include <limits>
-#include <mutex>
 
 #include "base/check.h"
 
@@ -34,7 +33,7 @@ bool ChannelCore::ParkReceiver(void* value) {
 void ChannelCore::Close() {
   WaitList<ChannelWaiter> released;
   {
-    std::lock_guard guard(lock);
+    rt::SpinLockGuard guard(lock);
     MR_CHECK(!closed.load(std::memory_order_relaxed), "close of closed channel");
     closed.store(true, std::memory_order_release);
     while (ChannelWaiter* waiter = PopLive(receivers)) released.PushBack(waiter);

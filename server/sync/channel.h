@@ -174,7 +174,7 @@ class Channel {
   }
 
   // Each operation is a Begin under the lock and a Finish after it, so that a select can use them under several locks.
-  internal::Verdict BeginSend(internal::Deal& deal, T& value) {
+  internal::Verdict BeginSend(internal::Deal& deal, T& value) MR_REQUIRES(core_.lock) {
     if (core_.closed.load(std::memory_order_relaxed)) [[unlikely]]
       return internal::Verdict::kClosed;
     deal.partner = internal::PopLive(core_.receivers);
@@ -203,7 +203,7 @@ class Channel {
     }
   }
 
-  internal::Verdict BeginReceive(internal::Deal& deal, std::optional<T>& value) {
+  internal::Verdict BeginReceive(internal::Deal& deal, std::optional<T>& value) MR_REQUIRES(core_.lock) {
     deal.partner = core_.senders.empty() ? nullptr : internal::PopLive(core_.senders);
     uint32_t count = core_.count.load(std::memory_order_relaxed);
     if (count == 0) {

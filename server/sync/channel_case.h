@@ -19,7 +19,7 @@ namespace internal {
 
 struct SelectCase {
   ChannelCore* core = nullptr;                               // nullptr: nil
-  Verdict (*begin)(SelectCase& self, Deal& deal) = nullptr;  // Under the channel's lock.
+  Verdict (*begin)(SelectCase& self, Deal& deal) = nullptr;  // Under the channel's lock, which nobody checks.
   void (*finish)(SelectCase& self, Deal& deal) = nullptr;    // After it, when begin said kDone.
   bool sends = false;
   bool close_is_told = false;  // A send on a closed channel is no bug of the caller's: `closed` tells.
@@ -55,7 +55,7 @@ struct ChannelCase : SelectCase {
   // The operand is the waiter's `value`, where a partner looks for it too.
   void BindReceive(std::optional<T>& value) {
     waiter.value = &value;
-    begin = [](SelectCase& self, Deal& deal) {
+    begin = [](SelectCase& self, Deal& deal) MR_NO_THREAD_SAFETY_ANALYSIS {
       return Of(self).BeginReceive(deal, *static_cast<std::optional<T>*>(self.waiter.value));
     };
     finish = [](SelectCase& self, Deal& deal) {
@@ -65,7 +65,8 @@ struct ChannelCase : SelectCase {
   void BindSend(T& value) {
     waiter.value = &value;
     sends = true;
-    begin = [](SelectCase& self, Deal& deal) { return Of(self).BeginSend(deal, *static_cast<T*>(self.waiter.value)); };
+    begin = [](SelectCase& self, Deal& deal)
+                MR_NO_THREAD_SAFETY_ANALYSIS { return Of(self).BeginSend(deal, *static_cast<T*>(self.waiter.value)); };
     finish = [](SelectCase& self, Deal& deal) { Of(self).FinishSend(deal, *static_cast<T*>(self.waiter.value)); };
   }
 

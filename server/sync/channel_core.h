@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/thread_annotations.h"
 #include "runtime/sleeper.h"
 #include "runtime/spin_lock.h"
 #include "sync/wait_list.h"
@@ -55,12 +56,12 @@ struct alignas(64) ChannelCore {
   rt::SpinLock lock;
   std::atomic<uint32_t> count{0};
   const uint32_t capacity;
-  uint32_t head = 0;  // The oldest value's cell.
-  uint32_t tail = 0;  // The next value's cell.
+  uint32_t head MR_GUARDED_BY(lock) = 0;  // The oldest value's cell.
+  uint32_t tail MR_GUARDED_BY(lock) = 0;  // The next value's cell.
   std::atomic<bool> closed{false};
   void* cells = nullptr;
-  WaitList<ChannelWaiter> receivers;
-  WaitList<ChannelWaiter> senders;
+  WaitList<ChannelWaiter> receivers MR_GUARDED_BY(lock);
+  WaitList<ChannelWaiter> senders MR_GUARDED_BY(lock);
 
   explicit ChannelCore(size_t cells_wanted);
   ChannelCore(const ChannelCore&) = delete;
@@ -68,32 +69,34 @@ struct alignas(64) ChannelCore {
 
   // ---- Without the lock, for operations that do not wait (Go: empty, full). The order of the loads matters: a channel does not
   // open again, so "empty, then not closed" was true at the moment it was empty.
-  bool LooksFull() const {
+  bool LooksFull() const MR_NO_THREAD_SAFETY_ANALYSIS {
     return capacity == 0 ? receivers.LooksEmpty() : count.load(std::memory_order_acquire) == capacity;
   }
-  bool LooksEmpty() const { return capacity == 0 ? senders.LooksEmpty() : count.load(std::memory_order_acquire) == 0; }
+  bool LooksEmpty() const MR_NO_THREAD_SAFETY_ANALYSIS {
+    return capacity == 0 ? senders.LooksEmpty() : count.load(std::memory_order_acquire) == 0;
+  }
   bool SendWouldBlock() const { return !closed.load(std::memory_order_acquire) && LooksFull(); }
   bool ReceiveWouldBlock() const { return LooksEmpty() && !closed.load(std::memory_order_acquire); }
 
   // ---- Under the lock.
-  uint32_t NextTail() {
+  uint32_t NextTail() MR_REQUIRES(lock) {
     uint32_t cell = tail;
     tail = cell + 1 == capacity ? 0 : cell + 1;
     return cell;
   }
-  uint32_t NextHead() {
+  uint32_t NextHead() MR_REQUIRES(lock) {
     uint32_t cell = head;
     head = cell + 1 == capacity ? 0 : cell + 1;
     return cell;
   }
-  void SetCount(uint32_t value) { count.store(value, std::memory_order_release); }
+  void SetCount(uint32_t value) MR_REQUIRES(lock) { count.store(value, std::memory_order_release); }
 
   // ---- With the lock held; they park and release it. False: the channel was closed meanwhile.
-  bool ParkSender(void* value);
-  bool ParkReceiver(void* value);
+  bool ParkSender(void* value) MR_RELEASE(lock);
+  bool ParkReceiver(void* value) MR_RELEASE(lock);
 
   // Takes the lock. Fatal when closed already.
-  void Close();
+  void Close() MR_EXCLUDES(lock);
 };
 
 static_assert(sizeof(ChannelCore) == 64);

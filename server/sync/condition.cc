@@ -26,8 +26,7 @@ bool Condition::Waiter::Sleep(const Until* until) {
 }
 
 void Condition::NotifyOne() {
-  // Who waits for what we have done queued before it gave up the mutex under which we did it.
-  if (waiters_.LooksEmpty()) return;
+  if (NobodyWaits()) return;
   rt::SleeperHandle ready;
   bool parked = false;
   {
@@ -44,7 +43,7 @@ void Condition::NotifyOne() {
 }
 
 void Condition::NotifyAll() {
-  if (waiters_.LooksEmpty()) return;
+  if (NobodyWaits()) return;
   internal::WaitList<Waiter> parked;
   {
     rt::LockGuard guard(lock_);

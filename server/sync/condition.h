@@ -80,8 +80,11 @@ class Condition {
     Condition& condition_;
   };
 
+  // Whoever waits for what we have done queued before it gave up the mutex under which we did it.
+  bool NobodyWaits() const MR_NO_THREAD_SAFETY_ANALYSIS { return waiters_.LooksEmpty(); }
+
   rt::Lock lock_;
-  internal::WaitList<Waiter> waiters_;
+  internal::WaitList<Waiter> waiters_ MR_GUARDED_BY(lock_);
 };
 
 }  // namespace millrace::sync

@@ -16,6 +16,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/thread_annotations.h"
 #include "runtime/lock.h"
 #include "runtime/park.h"
 #include "sync/wait_list.h"
@@ -82,7 +83,7 @@ class Mutex {
   std::atomic<uint32_t> state_{0};
   rt::Lock queue_lock_;
   std::atomic<rt::Fiber*> owner_{nullptr};
-  internal::WaitList<Waiter> waiters_;
+  internal::WaitList<Waiter> waiters_ MR_GUARDED_BY(queue_lock_);
   const rt::WaitReason reason_;
 };
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
-#include <mutex>
 
 #include "runtime/runtime.h"
 #include "runtime/sanitizers.h"
@@ -65,7 +64,7 @@ class LockSet {
     }
   }
 
-  void LockAll() {
+  void LockAll() MR_NO_THREAD_SAFETY_ANALYSIS {
     for (size_t i = 0; i < count_; ++i) locks_[i]->lock.lock();
   }
 
@@ -76,7 +75,7 @@ class LockSet {
     for (size_t i = 0; i < count_; ++i) rt::sanitizers::Release(&locks_[i]->lock);
   }
 
-  void UnlockAll() {
+  void UnlockAll() MR_NO_THREAD_SAFETY_ANALYSIS {
     for (size_t i = 0, count = count_; i < count; ++i) locks_[i]->lock.unlock();
   }
 
@@ -120,9 +119,14 @@ void UnlinkLosers(SelectCase** cases, size_t count, const ChannelWaiter* winner)
   for (size_t i = 0; i < count; ++i) {
     SelectCase& one = *cases[i];
     if (&one.waiter == winner) continue;
-    std::lock_guard guard(one.core->lock);
+    rt::SpinLockGuard guard(one.core->lock);
     if (one.waiter.linked()) (one.sends ? one.core->senders : one.core->receivers).Remove(&one.waiter);
   }
+}
+
+// With the locks of a LockSet, of which the analysis knows nothing.
+void Queue(SelectCase& one) MR_NO_THREAD_SAFETY_ANALYSIS {
+  (one.sends ? one.core->senders : one.core->receivers).PushBack(&one.waiter);
 }
 
 MonoTime DeadlineOf(SelectWait wait) {
@@ -184,7 +188,7 @@ size_t SelectChannels(SelectCase** cases, ChannelCore** locks, size_t all, Selec
     one.waiter.who = race.handle();
     one.waiter.race = &race;
     one.waiter.passed = false;
-    (one.sends ? one.core->senders : one.core->receivers).PushBack(&one.waiter);
+    Queue(one);
   }
   lock_set.ReleaseInMyName();
   Sleep sleep{&race, &lock_set, has_deadline};

@@ -15,7 +15,6 @@ struct Semaphore::Waiter : internal::WaitLink<Semaphore::Waiter> {
   internal::WakeRace* race = nullptr;  // Of one that may give up.
 };
 
-// With the lock held.
 bool Semaphore::TakeAtOnce(int64_t n) {
   if (!waiters_.empty() || permits_ < n) return false;
   permits_ -= n;
@@ -32,8 +31,7 @@ void Semaphore::Acquire(int64_t n) {
   rt::sanitizers::Acquire(this);
 }
 
-// False: it is in the line now, and lock_ is held.
-bool Semaphore::TakeOrQueue(Waiter& waiter) {
+bool Semaphore::TakeOrQueue(Waiter& waiter) MR_NO_THREAD_SAFETY_ANALYSIS {
   IgnoreScope ignore;
   lock_.lock();
   if (TakeAtOnce(waiter.wanted)) {
@@ -55,6 +53,22 @@ bool Semaphore::TryAcquire(int64_t n) {
   return true;
 }
 
+void Semaphore::ParkAndUnlock(internal::WakeRace& race) MR_NO_THREAD_SAFETY_ANALYSIS {
+  struct Sleep {
+    internal::WakeRace* race;
+    rt::Lock* lock;
+  } sleep{&race, &lock_};
+  race.Park(
+      reason_,
+      [](rt::Fiber*, void* argument) MR_NO_THREAD_SAFETY_ANALYSIS {
+        Sleep own = *static_cast<Sleep*>(argument);
+        bool parked = own.race->Commit();
+        own.lock->unlock();
+        return parked;
+      },
+      &sleep);
+}
+
 bool Semaphore::TryAcquire(int64_t n, const Until& until) {
   if (TryAcquire(n)) return true;
   internal::WakeRace race(rt::CurrentFiber());
@@ -68,19 +82,7 @@ bool Semaphore::TryAcquire(int64_t n, const Until& until) {
     limit.Stop();
     return true;
   }
-  struct Sleep {
-    internal::WakeRace* race;
-    rt::Lock* lock;
-  } sleep{&race, &lock_};
-  race.Park(
-      reason_,
-      [](rt::Fiber*, void* argument) {
-        Sleep own = *static_cast<Sleep*>(argument);
-        bool parked = own.race->Commit();
-        own.lock->unlock();
-        return parked;
-      },
-      &sleep);
+  ParkAndUnlock(race);
   if (!limit.Stop()) {
     rt::sanitizers::Acquire(this);
     return true;
@@ -96,7 +98,6 @@ bool Semaphore::TryAcquire(int64_t n, const Until& until) {
   return false;
 }
 
-// With the lock held: moves those that have got their permits to `served`.
 void Semaphore::Serve(Waiters& served) {
   while (Waiter* next = waiters_.front()) {
     if (next->wanted > permits_) return;

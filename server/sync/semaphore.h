@@ -6,10 +6,12 @@
 
 #include <cstdint>
 
+#include "base/thread_annotations.h"
 #include "runtime/lock.h"
 #include "runtime/park.h"
 #include "sync/until.h"
 #include "sync/wait_list.h"
+#include "sync/wake_race.h"
 
 namespace millrace::sync {
 
@@ -36,14 +38,17 @@ class Semaphore {
   struct Waiter;
   using Waiters = internal::WaitList<Waiter>;
 
-  bool TakeAtOnce(int64_t n);
-  bool TakeOrQueue(Waiter& waiter);
-  void Serve(Waiters& served);
+  bool TakeAtOnce(int64_t n) MR_REQUIRES(lock_);
+  // False: it is in the line now, and lock_ is held.
+  bool TakeOrQueue(Waiter& waiter) MR_TRY_ACQUIRE(false, lock_);
+  void ParkAndUnlock(internal::WakeRace& race) MR_RELEASE(lock_);
+  // Moves those that have got their permits to `served`.
+  void Serve(Waiters& served) MR_REQUIRES(lock_);
   static void Wake(Waiters& served);
 
   mutable rt::Lock lock_;
-  int64_t permits_;
-  Waiters waiters_;
+  int64_t permits_ MR_GUARDED_BY(lock_);
+  Waiters waiters_ MR_GUARDED_BY(lock_);
   const rt::WaitReason reason_;
 };
 
