@@ -13,9 +13,9 @@
 #include "runtime/runtime.h"
 
 #if defined(__SANITIZE_THREAD__)
-// Asio keeps in a thread-local whether its loop runs on this thread. ThreadSanitizer takes fibers for threads, so to it a machine in
-// Wait and a fiber on the same machine later seem to share that variable unordered.
-// Asio's thread for name look-ups hands its result to a machine, whose own work is hidden (runtime/sanitizers.h).
+// Asio keeps in a thread-local whether its loop runs on this thread. ThreadSanitizer takes fibers for threads, so to it
+// a machine in Wait and a fiber on the same machine later seem to share that variable unordered. Asio's thread for name
+// look-ups hands its result to a machine, whose own work is hidden (runtime/sanitizers.h).
 extern "C" const char* __tsan_default_suppressions() {
   return "race:asio::detail::keyword_tss_ptr\nrace:asio::detail::socket_ops::background_getaddrinfo\n";
 }
@@ -29,8 +29,8 @@ constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 // How many handlers one Wait runs at most before the runtime may look at its timers again.
 constexpr int kHandlersMax = 256;
 
-// A write to a pipe that nobody reads is an error of that write and not the end of the process. By a handler that does nothing,
-// because SIG_IGN would be inherited by the programs this one starts.
+// A write to a pipe that nobody reads is an error of that write and not the end of the process. By a handler that does
+// nothing, because SIG_IGN would be inherited by the programs this one starts.
 void SurviveBrokenPipes() {
   static const bool once = [] {
     struct sigaction now {};
@@ -87,8 +87,8 @@ void AsioNetpoller::ListenForBell() {
     NoteNews();
     eventfd_t rings;
     eventfd_read(bell_fd_, &rings);
-    // After the read: a ring that comes in between is covered by this Wait, which is about to return. The other way round its
-    // write could be read here while rung_ stays set, and no bell would ring again.
+    // After the read: a ring that comes in between is covered by this Wait, which is about to return. The other way
+    // round its write could be read here while rung_ stays set, and no bell would ring again.
     rung_.exchange(false, std::memory_order_seq_cst);
     ListenForBell();
   });

@@ -1,9 +1,10 @@
-// AsioNetpoller: the runtime's poller as one asio::io_context, so that every operation Asio knows can be waited for on a fiber.
+// AsioNetpoller: the runtime's poller as one asio::io_context, so that every operation Asio knows can be waited for on
+// a fiber.
 //
-//   Running    Only the runtime runs the context (rt::Netpoller::Wait: one machine at a time, without a processor). Operations are
-//              started by any number of fibers meanwhile.
-//   Handlers   Those of io::await and io/descriptor store a result and ready a fiber. Give this context no others: what runs long
-//              here holds up all I/O, and what throws ends the process.
+//   Running    Only the runtime runs the context (rt::Netpoller::Wait: one machine at a time, without a processor).
+//              Operations are started by any number of fibers meanwhile.
+//   Handlers   Those of io::await and io/descriptor store a result and ready a fiber. Give this context no others: what
+//              runs long here holds up all I/O, and what throws ends the process.
 //   Counting   An operation that a fiber waits for is counted from before its start until its handler runs (Watching).
 //   Lifetime   As the Runtime's. No I/O object may outlive it.
 #pragma once
@@ -30,7 +31,7 @@ class AsioNetpoller final : public rt::Netpoller {
   AsioNetpoller(const AsioNetpoller&) = delete;
   AsioNetpoller& operator=(const AsioNetpoller&) = delete;
 
-  // Of the calling fiber's runtime, which gets one if it has none. Fatal on a plain thread.
+  // The poller of the calling fiber's runtime, which gets one if it has none. Fatal on a plain thread.
   static AsioNetpoller& Current();
 
   void Wait(int64_t deadline_ns) override;
@@ -60,7 +61,8 @@ class AsioNetpoller final : public rt::Netpoller {
   asio::io_context context_{1};
   asio::executor_work_guard<asio::io_context::executor_type> guard_{context_.get_executor()};
 
-  // Interrupt comes from the scheduler, which may neither take Asio's locks nor allocate, so it rings an eventfd that Asio watches.
+  // Interrupt comes from the scheduler, which may neither take Asio's locks nor allocate, so it rings an eventfd that
+  // Asio watches.
   Descriptor bell_{context_};
   int bell_fd_;
   std::atomic<bool> rung_{false};  // The eventfd is readable, or is about to be.

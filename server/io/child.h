@@ -13,8 +13,8 @@ struct ChildEnd {
   int signal = 0;  // What killed it; 0: it exited.
 };
 
-// Parks until the child has ended, and reaps it: its number is free then. NOT_FOUND (ECHILD): this process has no such child, or
-// somebody else has reaped it. When `until` is over the child goes on and can be awaited again.
+// Parks until the child has ended, and reaps it: its number is free then. NOT_FOUND (ECHILD): this process has no such
+// child, or somebody else has reaped it. When `until` is over the child goes on and can be awaited again.
 Result<ChildEnd> AwaitChild(pid_t pid, const Until& until = {});
 
 }  // namespace millrace::io

@@ -17,8 +17,8 @@ namespace {
 
 using Stream = asio::posix::basic_stream_descriptor<asio::io_context::executor_type>;
 
-// For ThreadSanitizer Asio's own work is hidden, also where fibers do it: its queues link what lies on the stacks of fibers that have not
-// met (runtime/sanitizers.h).
+// For ThreadSanitizer Asio's own work is hidden, also where fibers do it: its queues link what lies on the stacks of
+// fibers that have not met (runtime/sanitizers.h).
 
 // users: the lowest bit says closed, the others count the calls under way.
 constexpr uint32_t kClosed = 1;
@@ -39,7 +39,8 @@ struct Descriptor::State {
       : poller(its_poller), stream(poller.context()), name(std::move(its_name)), reason(its_reason) {}
 
   AsioNetpoller& poller;
-  // What Asio watches: the descriptor, or an epoll of our own around a borrowed one (Asio makes what it watches non-blocking).
+  // What Asio watches: the descriptor, or an epoll of our own around a borrowed one (Asio makes what it watches
+  // non-blocking).
   Stream stream;
   const std::string name;
   const rt::WaitReason reason;

@@ -1,11 +1,12 @@
-// Descriptor: a file descriptor that fibers wait for. Sockets, pipes, children and everything else of io/ that has a descriptor
-// stand on it.
+// Descriptor: a file descriptor that fibers wait for. Sockets, pipes, children and everything else of io/ that has a
+// descriptor stand on it.
 //
-//   Method     The system call first; only when it says EAGAIN the fiber parks until the poller sees the descriptor ready.
-//   Sharing    Any number of fibers at once; one that reads and one that writes is the usual pair. All who wait in the same
-//              direction are woken together and try again.
-//   Closing    Close makes every call that is under way or comes later fail with IO_CLOSED, and returns once none is under way:
-//              the number is never used by us after it has been given back. The destructor closes.
+//   Method     The system call first; only when it says EAGAIN the fiber parks until the poller sees the descriptor
+//              ready.
+//   Sharing    Any number of fibers at once; one that reads and one that writes is the usual pair. All who wait in the
+//              same direction are woken together and try again.
+//   Closing    Close makes every call that is under way or comes later fail with IO_CLOSED, and returns once none is
+//              under way: the number is never used by us after it has been given back. The destructor closes.
 //   Stopping   A deadline or cancellation ends the one call; the descriptor stays usable.
 //   Callers    Fibers. Close and the destructor: also plain threads, while Runtime::Run is under way.
 #pragma once
@@ -41,12 +42,13 @@ class Descriptor {
   // Owns `fd`, which must not block (O_NONBLOCK). `name` is for messages: "127.0.0.1:7070".
   static Result<Descriptor> Adopt(UniqueFd fd, std::string name, rt::WaitReason reason = rt::WaitReason::kIo);
 
-  // Uses one direction of a descriptor that belongs to somebody else and may be shared with other processes, such as a terminal:
-  // its flags are left alone, and it is waited for before each call. A regular file is taken to be ready always.
+  // Uses one direction of a descriptor that belongs to somebody else and may be shared with other processes, such as a
+  // terminal: its flags are left alone, and it is waited for before each call. A regular file is taken to be ready
+  // always.
   static Result<Descriptor> Borrow(int fd, Direction direction, std::string name);
 
-  // `ssize_t call(int fd)`, repeated until it is done; failures are negative errnos (OrErrno): EAGAIN waits in `direction`, EINTR
-  // tries again, others are told as "cannot <verb> <name>: ...".
+  // `ssize_t call(int fd)`, repeated until it is done; failures are negative errnos (OrErrno): EAGAIN waits in
+  // `direction`, EINTR tries again, others are told as "cannot <verb> <name>: ...".
   template <typename Call>
   Result<size_t> Do(Direction direction, const char* verb, const Until& until, Call&& call) {
     return DoCall(

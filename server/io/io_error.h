@@ -8,9 +8,9 @@
 
 namespace millrace::io {
 
-// `what` was tried in vain: "cannot connect to 10.0.0.1:80". The reason is the errno's name, such as ECONNREFUSED, and codes are
-// chosen by what a caller can do: UNAVAILABLE when the other side is at fault, RESOURCE_EXHAUSTED when this process or the system
-// has run out of something, INTERNAL when the call was wrong.
+// `what` was tried in vain: "cannot connect to 10.0.0.1:80". The reason is the errno's name, such as ECONNREFUSED, and
+// codes are chosen by what a caller can do: UNAVAILABLE when the other side is at fault, RESOURCE_EXHAUSTED when this
+// process or the system has run out of something, INTERNAL when the call was wrong.
 Status IoError(int error, const std::string& what);
 
 // The thing was closed by this process.

@@ -1,11 +1,15 @@
-// Operation: one asynchronous operation of Asio and the fiber that waits for its end. Everything lives on the fiber's stack: the
-// result, the memory Asio needs for the operation, and the race between its end, a deadline and a cancellation.
+// Operation: one asynchronous operation of Asio and the fiber that waits for its end. Everything lives on the fiber's
+// stack: the result, the memory Asio needs for the operation, and the race between its end, a deadline and a
+// cancellation.
 //
-//   The fiber    makes it, starts the operation with Handler(), calls Wait. True: it has ended. False: it may not wait any longer;
-//                then it asks Asio to cancel and calls AwaitEnd. The frame must not be left before one of the two has returned.
-//   The handler  runs on the machine that polls: stores the result, then calls Complete, and touches nothing of it afterwards.
-//   Races        The end may come before the fiber has parked. Deadline and cancellation only win the race and ready the fiber; the
-//                fiber itself cancels, because neither a timer nor whoever cancels may take Asio's locks.
+//   The fiber    makes it, starts the operation with Handler(), calls Wait. True: it has ended. False: it may not wait
+//                any longer; then it asks Asio to cancel and calls AwaitEnd. The frame must not be left before one of
+//                the two has returned.
+//   The handler  runs on the machine that polls: stores the result, then calls Complete, and touches nothing of it
+//                afterwards.
+//   Races        The end may come before the fiber has parked. Deadline and cancellation only win the race and ready
+//                the fiber; the fiber itself cancels, because neither a timer nor whoever cancels may take Asio's
+//                locks.
 #pragma once
 
 #include <atomic>
@@ -33,8 +37,8 @@ class Operation {
   bool Wait(const Until& until, rt::WaitReason reason);
   // Why Wait has returned false.
   bool cancelled() const { return cancelled_; }
-  // Cancels by the signal that Handler is connected to, when the operation may consist of several: where its handlers run, so that
-  // they do not go on meanwhile.
+  // Cancels by the signal that Handler is connected to, when the operation may consist of several: where its handlers
+  // run, so that they do not go on meanwhile.
   void CancelAndAwaitEnd(rt::WaitReason reason);
   void AwaitEnd(rt::WaitReason reason) { ended_.Wait(reason); }
 

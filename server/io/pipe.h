@@ -1,4 +1,5 @@
-// Pipes and everything else that one reads from or writes to as a file that may make one wait: stdin, stdout, FIFOs, terminals.
+// Pipes and everything else that one reads from or writes to as a file that may make one wait: stdin, stdout, FIFOs,
+// terminals.
 #pragma once
 
 #include <string>
@@ -8,8 +9,8 @@
 
 namespace millrace::io {
 
-// One end of a pipe. Contract: io/stream.h. A write to a pipe that nobody reads is UNAVAILABLE (EPIPE) and no SIGPIPE: once a
-// program uses io/, that signal does nothing, unless the program has given it a meaning of its own.
+// One end of a pipe. Contract: io/stream.h. A write to a pipe that nobody reads is UNAVAILABLE (EPIPE) and no SIGPIPE:
+// once a program uses io/, that signal does nothing, unless the program has given it a meaning of its own.
 class Pipe : public Stream {
  public:
   Pipe() = default;
@@ -17,8 +18,8 @@ class Pipe : public Stream {
   // Owns `fd` and makes it non-blocking.
   static Result<Pipe> Adopt(UniqueFd fd, std::string name);
 
-  // One direction of a descriptor that is not ours, such as stdin: its flags, which other processes may share, stay as they are.
-  // Closing it closes nothing. While two read it, one may block its machine.
+  // One direction of a descriptor that is not ours, such as stdin: its flags, which other processes may share, stay as
+  // they are. Closing it closes nothing. While two read it, one may block its machine.
   static Result<Pipe> BorrowToRead(int fd, std::string name);
   static Result<Pipe> BorrowToWrite(int fd, std::string name);
 

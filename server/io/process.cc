@@ -1,5 +1,6 @@
-// One host thread does everything: it starts the children, so that their parent-death signal watches a thread that stays, and it
-// runs the reactor that tells when their pipes and pidfds are ready. Callers leave a request and park; they touch nothing of Asio.
+// One host thread does everything: it starts the children, so that their parent-death signal watches a thread that
+// stays, and it runs the reactor that tells when their pipes and pidfds are ready. Callers leave a request and park;
+// they touch nothing of Asio.
 #include "io/process.h"
 
 #include <pthread.h>
@@ -135,8 +136,8 @@ ProcessHost::ProcessHost(ProcessHostOptions options) : state_(std::make_unique<S
   MR_CHECK(state_->bell >= 0, "no eventfd for child processes: errno %d", errno);
   if (state_->reactor.options.adopt) prctl(PR_SET_CHILD_SUBREAPER, 1);
   state_->bell_owner.assign(state_->bell);
-  // No signal is for this thread: a handler must not run in a child before its exec, and the EPIPE of a child that does not read
-  // must not become a SIGPIPE. Blocked here and not in the thread, so that it never runs with another mask.
+  // No signal is for this thread: a handler must not run in a child before its exec, and the EPIPE of a child that does
+  // not read must not become a SIGPIPE. Blocked here and not in the thread, so that it never runs with another mask.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -13,12 +13,14 @@
 namespace millrace::io::host {
 namespace {
 
-// How long a descendant that outlives the leader may keep the pipes. Those in the group are being killed meanwhile, so this is
-// spent only on one that left the group, and what the leader itself wrote has been read by then.
+// How long a descendant that outlives the leader may keep the pipes. Those in the group are being killed meanwhile, so
+// this is spent only on one that left the group, and what the leader itself wrote has been read by then.
 constexpr auto kPipesOutliveLeader = std::chrono::milliseconds(200);
-// The most a pipe can hold (fs.pipe-max-size for those without privileges): what may still lie there when the leader has ended.
+// The most a pipe can hold (fs.pipe-max-size for those without privileges): what may still lie there when the leader
+// has ended.
 constexpr size_t kPipeBytesMax = size_t{1} << 20;
-// How long a tree that is being killed may take to go before its Run returns without: what hangs in the kernel hangs for long.
+// How long a tree that is being killed may take to go before its Run returns without: what hangs in the kernel hangs
+// for long.
 constexpr auto kTreePatience = std::chrono::seconds(10);
 constexpr Nanos kTreeLookFirst = std::chrono::milliseconds(1), kTreeLookMost = std::chrono::milliseconds(100);
 

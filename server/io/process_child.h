@@ -1,7 +1,8 @@
-// What the thread of a ProcessHost works with: Child is one child from the request to start it to its end, and its tree's.
+// What the thread of a ProcessHost works with: Child is one child from the request to start it to its end, and its
+// tree's.
 //
-// One thread uses all of it, so nothing is guarded. Asio only waits here; the reads and writes are our own calls that do not block,
-// so the order "everything it wrote, then its end" is ours to keep, and one buffer serves all children.
+// One thread uses all of it, so nothing is guarded. Asio only waits here; the reads and writes are our own calls that
+// do not block, so the order "everything it wrote, then its end" is ours to keep, and one buffer serves all children.
 #pragma once
 
 #include <chrono>
@@ -54,7 +55,8 @@ class Child : public std::enable_shared_from_this<Child> {
 
   void Start();
 
-  // TERM now and KILL after the grace; the end itself is seen through the pidfd. `all`: of all processes, where the host adopts.
+  // TERM now and KILL after the grace; the end itself is seen through the pidfd. `all`: of all processes, where the
+  // host adopts.
   void Terminate(const std::vector<ProcessEntry>& all);
   void Kill();
 
@@ -67,8 +69,8 @@ class Child : public std::enable_shared_from_this<Child> {
   void Feed();
   void OnOutput();
   void OnErrors();
-  // One chunk at a turn, so that a child that floods its pipe leaves turns to the others. The bytes read, 0 when there are none
-  // now; -1 at the end of the stream, which it closes.
+  // One chunk at a turn, so that a child that floods its pipe leaves turns to the others. The bytes read, 0 when there
+  // are none now; -1 at the end of the stream, which it closes.
   ssize_t ReadChunk(Stream& stream);
   void Keep(std::string_view chunk);
   // Reads what lies in the pipe now. Bounded, because somebody else may still be writing to it.

@@ -104,8 +104,8 @@ std::vector<ProcessEntry> FindTree(const std::vector<ProcessEntry>& all, const T
                                (tree.orphan_parent == 0 || each.parent == tree.orphan_parent);
     (by_leader || (may_have_mark && HasMark(each.pid, tree.mark)) ? members : rest).push_back(each);
   }
-  // Children of members, and whoever is in a group or session that one leads. Not whoever merely shares one with a member: it may be
-  // that of the daemon, or of whoever started it.
+  // Children of members, and whoever is in a group or session that one leads. Not whoever merely shares one with a
+  // member: it may be that of the daemon, or of whoever started it.
   for (size_t next = 0; next < members.size(); ++next) {
     const pid_t member = members[next].pid;
     auto related = std::stable_partition(rest.begin(), rest.end(), [member](const ProcessEntry& each) {

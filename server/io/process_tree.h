@@ -1,9 +1,12 @@
 // ProcessTree: everything that a started program has started in turn, found through /proc and ended.
 //
-//   Member     A process belongs to the tree of a leader by its group, which it can leave; by its parent, which may have ended; or by a
-//              mark in its environment, which is inherited and seldom cleared. It must have given up all three to escape.
-//   Numbers    A process is named by its pid and the time of its start, so a signal never meets one that got the number later.
-//   Cost       A look at every process of the machine, some 10 us for each; a system call for each of a tree. OrphansOf is one read.
+//   Member     A process belongs to the tree of a leader by its group, which it can leave; by its parent, which may
+//              have ended; or by a mark in its environment, which is inherited and seldom cleared. It must have given
+//              up all three to escape.
+//   Numbers    A process is named by its pid and the time of its start, so a signal never meets one that got the number
+//              later.
+//   Cost       A look at every process of the machine, some 10 us for each; a system call for each of a tree. OrphansOf
+//              is one read.
 //   Threads    Any; nothing here waits but EndMarked.
 #pragma once
 
@@ -31,8 +34,8 @@ struct ProcessEntry {
 // nullopt: /proc cannot be read, for now (no descriptor) or at all.
 std::optional<std::vector<ProcessEntry>> ListProcesses();
 
-// The processes of `all` that belong to the tree of `leader` (0: of none), itself included. `mark` is looked for in the environment
-// of those whose parent is `orphan_parent` (0: of all); empty: in none. Never this process.
+// The processes of `all` that belong to the tree of `leader` (0: of none), itself included. `mark` is looked for in the
+// environment of those whose parent is `orphan_parent` (0: of all); empty: in none. Never this process.
 struct TreeOf {
   pid_t leader = 0;
   std::string mark;  // A value of kMarkVariable, whole, or the beginning of it up to a '-'.
@@ -43,13 +46,14 @@ std::vector<ProcessEntry> FindTree(const std::vector<ProcessEntry>& all, const T
 // Nothing happens where it is gone by now.
 void SignalProcess(const ProcessEntry& process, int signal);
 
-// Children of this process that it did not start: they became its own when their parents ended (a subreaper, or process 1). Those
-// that have ended are reaped here. `leaders`: children that somebody else reaps. nullopt: it cannot be told for now.
+// Children of this process that it did not start: they became its own when their parents ended (a subreaper, or process
+// 1). Those that have ended are reaped here. `leaders`: children that somebody else reaps. nullopt: it cannot be told
+// for now.
 template <typename Set>
 std::optional<std::vector<pid_t>> LivingOrphans(const Set& leaders);
 
-// Kills every process that carries the mark, its like in FindTree included, and waits until all are gone. The number that is left
-// after `patience`: they hang in the kernel, or belong to another user.
+// Kills every process that carries the mark, its like in FindTree included, and waits until all are gone. The number
+// that is left after `patience`: they hang in the kernel, or belong to another user.
 size_t EndMarked(const std::string& mark, Nanos patience);
 
 // ---- For the template

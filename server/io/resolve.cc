@@ -51,8 +51,8 @@ std::optional<SocketAddress> Literal(const Address& address) {
   return std::nullopt;
 }
 
-// A look-up under way. The handler's and the caller's: it cannot be cancelled and may last as long as the resolver's patience, so
-// the caller may be gone before it ends.
+// A look-up under way. The handler's and the caller's: it cannot be cancelled and may last as long as the resolver's
+// patience, so the caller may be gone before it ends.
 struct LookUp {
   explicit LookUp(asio::io_context& context) : resolver(context) {}
   Resolver resolver;

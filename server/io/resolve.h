@@ -24,9 +24,9 @@ struct SocketAddress {
   int port() const;  // 0 for a Unix socket.
 };
 
-// In the order in which they should be tried; at least one. A name is looked up by the system's resolver, on a thread of Asio's;
-// when `until` is over that thread is left to finish alone. `verb` as in io/descriptor.h. NOT_FOUND HOST_NOT_FOUND, UNAVAILABLE
-// HOST_LOOKUP_FAILED.
+// In the order in which they should be tried; at least one. A name is looked up by the system's resolver, on a thread
+// of Asio's; when `until` is over that thread is left to finish alone. `verb` as in io/descriptor.h. NOT_FOUND
+// HOST_NOT_FOUND, UNAVAILABLE HOST_LOOKUP_FAILED.
 Result<std::vector<SocketAddress>> Resolve(const Address& address, const char* verb, const Until& until);
 
 // INVALID_ARGUMENT BAD_ADDRESS: a path longer than the 107 bytes a Unix socket may have, or none.

@@ -30,8 +30,8 @@ Result<Signals> Signals::Catch(std::initializer_list<int> signals) {
     std::error_code error;
     state->set.add(each, error);
     if (error) return InvalidArgument("BAD_SIGNAL", "cannot catch " + SignalName(each) + ": " + error.message());
-    // Asio's handler comes without these two. It runs on the stack of whatever fiber it meets unless told otherwise, and would cut
-    // short the system calls of libraries that do not expect it.
+    // Asio's handler comes without these two. It runs on the stack of whatever fiber it meets unless told otherwise,
+    // and would cut short the system calls of libraries that do not expect it.
     struct sigaction action {};
     sigaction(each, nullptr, &action);
     action.sa_flags |= SA_RESTART | SA_ONSTACK;

@@ -3,10 +3,11 @@
 //   auto signals = io::Signals::Catch({SIGTERM, SIGHUP});
 //   Result<int> signal = signals->Next();
 //
-//   Catching   From Catch on the signals do nothing but be counted here; one that comes while nobody waits is kept. When the last
-//              Signals that catches it is gone a signal has its default effect again.
+//   Catching   From Catch on the signals do nothing but be counted here; one that comes while nobody waits is kept.
+//              When the last Signals that catches it is gone a signal has its default effect again.
 //   Several    Each Signals that catches a signal gets it.
-//   Blocked    A signal blocked in all threads does not arrive. Calls of other code are restarted when one does (SA_RESTART).
+//   Blocked    A signal blocked in all threads does not arrive. Calls of other code are restarted when one does
+//              (SA_RESTART).
 //   Callers    One fiber at a time.
 #pragma once
 

@@ -8,8 +8,8 @@
 //   }
 //
 //   Contract  Sharing, closing and stopping as in io/descriptor.h; reading and writing in io/stream.h.
-//   Failures  A Status whose reason is the errno's name (io/io_error.h): ECONNREFUSED, ECONNRESET, EPIPE. A peer that has closed is
-//             no failure: Read gives 0.
+//   Failures  A Status whose reason is the errno's name (io/io_error.h): ECONNREFUSED, ECONNRESET, EPIPE. A peer that
+//             has closed is no failure: Read gives 0.
 //   Options   TCP_NODELAY is set, SO_REUSEADDR on listeners; others through fd().
 #pragma once
 
@@ -46,8 +46,8 @@ class Listener {
   Listener(Listener&&) = default;
   Listener& operator=(Listener&& other) noexcept;
 
-  // The next connection. ECONNABORTED is left out: that client is gone, and the next one comes. RESOURCE_EXHAUSTED (EMFILE):
-  // the connection waits, and so should the caller.
+  // The next connection. ECONNABORTED is left out: that client is gone, and the next one comes. RESOURCE_EXHAUSTED
+  // (EMFILE): the connection waits, and so should the caller.
   Result<Socket> Accept(const Until& until = {});
 
   // Also removes the file of a Unix socket.
@@ -63,7 +63,7 @@ class Listener {
 
   Descriptor descriptor_;
   int port_ = 0;
-  std::string path_;  // Of a Unix socket.
+  std::string path_;  // For a Unix socket.
 };
 
 // `until` bounds the look-up of a name. ALREADY_EXISTS (EADDRINUSE): somebody listens there.

@@ -55,8 +55,8 @@ struct Plan {
 // In the child, whose memory and stack are the parent's: only async-signal-safe calls, no allocation, no return.
 [[noreturn]] void BecomeProgram(const Plan& plan) {
   constexpr int kReport = 3;
-  // No session of its own: where the kernel has autogroups each session is a scheduling group, made and freed for every child, which
-  // cost a third to a half of the rate of short programs.
+  // No session of its own: where the kernel has autogroups each session is a scheduling group, made and freed for every
+  // child, which cost a third to a half of the rate of short programs.
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   // The parent died before the line above: nobody would tell us any more.
@@ -67,11 +67,13 @@ struct Plan {
   standard.sa_handler = SIG_DFL;
   for (int signal = 1; signal < NSIG; ++signal) sigaction(signal, &standard, nullptr);
 
-  // The pipes' descriptors are all above 2, so no dup2 here hits one that is still needed, and each clears close-on-exec.
+  // The pipes' descriptors are all above 2, so no dup2 here hits one that is still needed, and each clears
+  // close-on-exec.
   if (dup2(plan.input, 0) < 0 || dup2(plan.output, 1) < 0 || dup2(plan.errors, 2) < 0)
     Refuse(plan.report, Refusal::kSetup);
   if (plan.report != kReport && dup3(plan.report, kReport, O_CLOEXEC) < 0) Refuse(plan.report, Refusal::kSetup);
-  // close_range, or /proc/self/fd where a kernel or a container's filter has no such call; glibc keeps it async-signal-safe.
+  // close_range, or /proc/self/fd where a kernel or a container's filter has no such call; glibc keeps it
+  // async-signal-safe.
   closefrom(kReport + 1);
 
   if (plan.umask) umask(*plan.umask);
@@ -175,8 +177,8 @@ Status Explain(const ProcessSpec& spec, const Refusal& refusal) {
   return StartFailed(spec, "", refusal.error, too_small);
 }
 
-// "123 456 7": time on a processor, time waiting for one, time slices. The kernel keeps it until the zombie is reaped; zero where
-// it does not keep it at all (CONFIG_SCHED_INFO).
+// "123 456 7": time on a processor, time waiting for one, time slices. The kernel keeps it until the zombie is reaped;
+// zero where it does not keep it at all (CONFIG_SCHED_INFO).
 Nanos RunDelay(pid_t pid) {
   char path[40];
   snprintf(path, sizeof path, "/proc/%d/schedstat", static_cast<int>(pid));
@@ -229,7 +231,8 @@ Result<Spawned> Spawn(const ProcessSpec& spec, const std::string& variable) {
   if (pid < 0) return StartFailed(spec, "fork: ", errno);
   report.write.Reset();
 
-  // End of file means that exec closed the pipe. (After a real vfork this never waits; a sanitizer may turn it into a fork.)
+  // End of file means that exec closed the pipe. (After a real vfork this never waits; a sanitizer may turn it into a
+  // fork.)
   Refusal refusal{};
   ssize_t got;
   do got = read(report.read.get(), &refusal, sizeof refusal);

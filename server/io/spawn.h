@@ -1,8 +1,8 @@
 // Spawn: from a ProcessSpec to a running child with its pipes; the lower half of io/process.
 //
-// posix_spawn can set neither a parent-death signal nor limits, so this is vfork and exec by hand. vfork, because a fork would
-// copy the page tables of a daemon with many fibers, and would stop its threads meanwhile. Everything the child needs is laid out
-// before; between vfork and exec it makes system calls and nothing else.
+// posix_spawn can set neither a parent-death signal nor limits, so this is vfork and exec by hand. vfork, because a
+// fork would copy the page tables of a daemon with many fibers, and would stop its threads meanwhile. Everything the
+// child needs is laid out before; between vfork and exec it makes system calls and nothing else.
 #pragma once
 
 #include <sys/types.h>
@@ -22,11 +22,12 @@ struct Spawned {
   UniqueFd input, output, errors;  // Our ends of its stdin, stdout and stderr; they do not block.
 };
 
-// Returns once the child runs its program. On a Status nothing is left behind: PROCESS_START_REFUSED where the system was short of
-// something and no program has begun, else PROCESS_START_FAILED. `variable`, "NAME=value", is one more of the environment.
+// Returns once the child runs its program. On a Status nothing is left behind: PROCESS_START_REFUSED where the system
+// was short of something and no program has begun, else PROCESS_START_FAILED. `variable`, "NAME=value", is one more of
+// the environment.
 //
-// The child dies with the calling *thread* (that is what PR_SET_PDEATHSIG watches), which must have all signals blocked: a
-// handler of ours must not run in the child, whose memory is ours until it execs.
+// The child dies with the calling *thread* (that is what PR_SET_PDEATHSIG watches), which must have all signals
+// blocked: a handler of ours must not run in the child, whose memory is ours until it execs.
 Result<Spawned> Spawn(const ProcessSpec& spec, const std::string& variable = "");
 
 struct Ending {
@@ -35,7 +36,7 @@ struct Ending {
   Nanos run_delay{0};
 };
 
-// Of a child that has ended: kills what is left in its group, reads what it used, and reaps it.
+// For a child that has ended: kills what is left in its group, reads what it used, and reaps it.
 Ending Reap(pid_t pid);
 
 // To the child's group, and to the child itself should it have left that. Only before Reap.

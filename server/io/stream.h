@@ -19,8 +19,8 @@ class Stream {
   // At least one byte, as soon as there is one; 0: the end, nothing more will come. `into` must not be empty.
   Result<size_t> Read(std::span<char> into, const Until& until = {});
 
-  // All of it, however many calls that takes. On failure the metadata's bytes_written says how far it came. Two fibers that write
-  // at once may find their bytes interleaved.
+  // All of it, however many calls that takes. On failure the metadata's bytes_written says how far it came. Two fibers
+  // that write at once may find their bytes interleaved.
   Status Write(std::string_view bytes, const Until& until = {});
 
   void Close() { descriptor_.Close(); }

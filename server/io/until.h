@@ -5,8 +5,8 @@
 //   socket.Read(buffer, {.cancel = token})                  until the token is cancelled
 //   socket.Read(buffer, {.deadline = at, .cancel = token})  until either
 //
-// Unlike those of sync/, an operation that may not wait any longer when it begins fails without having tried, so a loop over a busy
-// socket ends too.
+// Unlike those of sync/, an operation that may not wait any longer when it begins fails without having tried, so a loop
+// over a busy socket ends too.
 #pragma once
 
 #include "sync/until.h"

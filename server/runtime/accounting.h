@@ -1,5 +1,5 @@
-// Where a fiber's time goes. Every switch reads the time-stamp counter once and adds the interval to one of these heaps; the
-// sum over all heaps is the fiber's wall time since it was started.
+// Where a fiber's time goes. Every switch reads the time-stamp counter once and adds the interval to one of these
+// heaps; the sum over all heaps is the fiber's wall time since it was started.
 #pragma once
 
 #include <array>
@@ -33,8 +33,8 @@ enum class WaitReason : uint8_t {
 
 const char* ToString(WaitReason reason);
 
-// Lost: the fiber waits for another fiber inside this process (locks, channels). Not lost: it waits for what is inherently
-// outside (time, I/O, a child, a blocking call). design.md §5.
+// Lost: the fiber waits for another fiber inside this process (locks, channels). Not lost: it waits for what is
+// inherently outside (time, I/O, a child, a blocking call). design.md §5.
 bool IsLost(WaitReason reason);
 
 struct FiberTimes {
@@ -47,7 +47,7 @@ struct FiberTimes {
   FiberTimes operator-(const FiberTimes& earlier) const;
 };
 
-// Of the calling fiber, up to now. Zeroes on a plain thread.
+// The times of the calling fiber, up to now. Zeroes on a plain thread.
 FiberTimes CurrentFiberTimes();
 
 }  // namespace millrace::rt

@@ -1,8 +1,9 @@
 // Backoff: looking less and less often at a word that other processors work with.
 //
-// Each look takes the cache line away from the processor that has it, so the next one comes twice as late (Anderson, "The Performance
-// of Spin Lock Alternatives for Shared-Memory Multiprocessors", 1990): meanwhile that processor does many operations, not one.
-// Measured with eight fibers on two processors and one channel or mutex: a quarter of the time that looking all the while took.
+// Each look takes the cache line away from the processor that has it, so the next one comes twice as late (Anderson,
+// "The Performance of Spin Lock Alternatives for Shared-Memory Multiprocessors", 1990): meanwhile that processor does
+// many operations, not one. Measured with eight fibers on two processors and one channel or mutex: a quarter of the
+// time that looking all the while took.
 //
 //   for (Backoff backoff(256, 2048); backoff.Pause();) if (TryTake()) return;
 //

@@ -10,8 +10,8 @@ namespace millrace::rt {
 
 namespace {
 
-// What Boost.Context's jump_fcontext leaves at the address it returns (jump_<arch>_..._elf_gas.S): offsets of the saved frame pointer
-// and of the address to go on at, and the size of the block, which make_fcontext uses as well.
+// What Boost.Context's jump_fcontext leaves at the address it returns (jump_<arch>_..._elf_gas.S): offsets of the saved
+// frame pointer and of the address to go on at, and the size of the block, which make_fcontext uses as well.
 #if defined(__x86_64__)
 constexpr uintptr_t kSavedFp = 0x30, kSavedPc = 0x38, kSavedBytes = 0x40;
 #elif defined(__aarch64__)
@@ -75,8 +75,8 @@ MR_NO_SANITIZE size_t WalkFromTheKernel(const Fiber& fiber, uintptr_t pc, uintpt
   if (max == 0 || sp < low || sp >= high || sp % kWord != 0) return 0;
   size_t count = 0;
   pcs[count++] = pc;
-  // What lies on the stack may also look like a frame by chance, or be one of a call long over. From a true one the frame
-  // pointers lead to the outermost frame, right below the top.
+  // What lies on the stack may also look like a frame by chance, or be one of a call long over. From a true one the
+  // frame pointers lead to the outermost frame, right below the top.
   auto is_frame = [&](uintptr_t fp) {
     constexpr uintptr_t kOutermostBytes = 512;
     if (!InOwnCode(ReadWord(fp + kWord))) return false;

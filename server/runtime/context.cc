@@ -30,8 +30,8 @@ using boost::context::detail::transfer_t;
   return static_cast<size_t>(reinterpret_cast<const char*>(fiber) - fiber->stack_low);
 }
 
-// From the calling fiber's stack to the next one's or the machine's. Returns when the fiber goes on. `save`: for ASan; nullptr when it
-// does not.
+// From the calling fiber's stack to the next one's or the machine's. Returns when the fiber goes on. `save`: for ASan;
+// nullptr when it does not.
 MR_NO_TSAN inline transfer_t Leave(Machine& machine, Fiber* fiber, void** save) {
   fiber->saved_errno = *machine.errno_place;
   fiber->exceptions = *machine.exceptions_place;
@@ -70,9 +70,10 @@ MR_NO_TSAN inline void Arrive(Machine& machine, Fiber* fiber, transfer_t from, v
   Unpin();
 }
 
-// The outermost frame of every fiber, and said to be that for whoever unwinds: an exception that leaves the closure ends
-// in std::terminate, which is called where it was thrown, with all frames in place for the backtrace. (noexcept would
-// unwind them first.) UBSan is not asked: the object of a forced unwind is no object, and the reference to it is null.
+// The outermost frame of every fiber, and said to be that for whoever unwinds: an exception that leaves the closure
+// ends in std::terminate, which is called where it was thrown, with all frames in place for the backtrace. (noexcept
+// would unwind them first.) UBSan is not asked: the object of a forced unwind is no object, and the reference to it is
+// null.
 MR_NO_TSAN __attribute__((no_sanitize("undefined"))) void FiberEntry(transfer_t from) {
 #if defined(__x86_64__)
   asm volatile(".cfi_undefined rip");

@@ -5,8 +5,9 @@ namespace millrace::rt {
 
 struct Machine;
 
-// The calling thread's machine; nullptr on a plain thread. A fiber must not keep it across a switch, and the compiler may not keep
-// the variable's address either (thread-locals on migrating fibers: runtime/README.md): it is read in one instruction, every time.
+// The calling thread's machine; nullptr on a plain thread. A fiber must not keep it across a switch, and the compiler
+// may not keep the variable's address either (thread-locals on migrating fibers: runtime/README.md): it is read in one
+// instruction, every time.
 #if defined(__x86_64__)
 namespace internal {
 extern constinit thread_local Machine* current_machine asm("millrace_current_machine");

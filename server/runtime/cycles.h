@@ -1,5 +1,5 @@
-// Ticks: the cheapest clock there is, for accounting at every switch. The time-stamp counter where it is invariant, else
-// CLOCK_MONOTONIC in nanoseconds. Deadlines are kept in nanoseconds; ticks only say when it is worth looking.
+// Ticks: the cheapest clock there is, for accounting at every switch. The time-stamp counter where it is invariant,
+// else CLOCK_MONOTONIC in nanoseconds. Deadlines are kept in nanoseconds; ticks only say when it is worth looking.
 #pragma once
 
 #include <cstdint>

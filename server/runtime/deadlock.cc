@@ -25,7 +25,7 @@ struct Wait {
   const char* name = nullptr;  // May be gone with the fiber (CopyFiberName).
   WaitReason reason = WaitReason::kNone;
   uint64_t since = 0;            // Ticks.
-  const Fiber* owner = nullptr;  // Of the mutex it waits for.
+  const Fiber* owner = nullptr;  // The holder of the mutex that it waits for.
 
   bool SameAs(const Wait& other) const {
     return place == other.place && id == other.id && since == other.since && owner == other.owner;
@@ -68,7 +68,7 @@ WaitingFiber Describe(const Wait& wait, uint64_t now_ticks) {
           .stack = {}};
 }
 
-// Of a fiber whose stack is mapped (FiberWalk). Nothing if it waits for something else by now.
+// The backtrace of a fiber whose stack is mapped (FiberWalk). Empty if it waits for something else by now.
 MR_NO_SANITIZE std::vector<uintptr_t> ReadStack(const Wait& wait) {
   std::vector<uintptr_t> stack;
   FrameWalk frames(WhereItStands(*wait.place), reinterpret_cast<const volatile Fiber&>(*wait.place).stack_low,

@@ -261,8 +261,8 @@ std::string CopyFiberName(const char* name) {
 std::string FiberDump() {
   const Fiber* caller = CurrentFiber();
   if (caller == nullptr) return Dump(nullptr, {}).Make();
-  // Reading debug information takes more stack than a fiber may have. The fiber waits as it is and does not park: a parked one is dropped
-  // when its runtime ends, with all that the thread still needs.
+  // Reading debug information takes more stack than a fiber may have. The fiber waits as it is and does not park: a
+  // parked one is dropped when its runtime ends, with all that the thread still needs.
   std::string text;
   try {
     std::thread([&text, caller, here = HereAndNow()] { text = Dump(caller, here).Make(); }).join();

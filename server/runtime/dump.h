@@ -1,4 +1,5 @@
-// The dump: every live fiber with its state, since when, and its backtrace with symbols, of all runtimes in the process.
+// The dump: every live fiber with its state, since when, and its backtrace with symbols, of all runtimes in the
+// process.
 //
 //   runtime: fiber dump: 3 fibers: 1 running, 2 channel receive
 //   fiber 17 'worker' [channel receive, 12 s]:
@@ -6,13 +7,17 @@
 //     ...
 //   runtime: end of fiber dump
 //
-// The kFibersShown fibers with the lowest ids are shown one by one; of the others, those with the same stack are counted together.
+// The kFibersShown fibers with the lowest ids are shown one by one; of the others, those with the same stack are
+// counted together.
 //
-//   Callers   Any thread, any fiber (which holds its processor meanwhile and is in the dump itself); not a signal handler.
-//   Method    Nothing is stopped and no lock is held: fibers go on while they are looked at. One that changed its state meanwhile is
-//             looked at again, at most kLooks times, and then shown as moved. Nothing outside its stack is ever read.
-//   Asleep    A running fiber whose thread sleeps in a call that nobody announced is shown as asleep in a call and is not
-//             disturbed. Its innermost lines are found by looking at its stack and may be wrong, or miss some in the C library.
+//   Callers   Any thread, any fiber (which holds its processor meanwhile and is in the dump itself); not a signal
+//             handler.
+//   Method    Nothing is stopped and no lock is held: fibers go on while they are looked at. One that changed its state
+//             meanwhile is looked at again, at most kLooks times, and then shown as moved. Nothing outside its stack is
+//             ever read.
+//   Asleep    A running fiber whose thread sleeps in a call that nobody announced is shown as asleep in a call and is
+//             not disturbed. Its innermost lines are found by looking at its stack and may be wrong, or miss some in
+//             the C library.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +29,7 @@ namespace millrace::rt {
 struct Fiber;
 
 inline constexpr int kFibersShown = 1000;
-inline constexpr int kFramesShown = 64;  // Of each fiber.
+inline constexpr int kFramesShown = 64;  // For each fiber.
 
 std::string FiberDump();
 // The same, written to a descriptor.
@@ -34,8 +39,8 @@ struct RunningTrace {
   size_t depth = 0;     // How many addresses; 0 if it does not run any more, or nothing can be seen.
   bool asleep = false;  // Its thread sleeps in the kernel.
 };
-// How to see where a running fiber is: fills `pcs` with up to `max` addresses, innermost first. It is called from the dump's
-// thread. Without one, running fibers are shown without a backtrace.
+// How to see where a running fiber is: fills `pcs` with up to `max` addresses, innermost first. It is called from the
+// dump's thread. Without one, running fibers are shown without a backtrace.
 using TraceRunning = RunningTrace (*)(Fiber* fiber, uintptr_t* pcs, size_t max);
 void SetTraceRunning(TraceRunning trace);
 

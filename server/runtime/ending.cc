@@ -37,8 +37,8 @@ void Ending::Hurry(Machine& machine, int64_t waited_ns) {
   SendPreemptSignal(machine);
 }
 
-// Stopped for ever here, does the thread take a lock of the C library with it (malloc's, stdio's)? The fiber's caller might, but a
-// program's own code is not called back from inside those.
+// Stopped for ever here, does the thread take a lock of the C library with it (malloc's, stdio's)? The fiber's caller
+// might, but a program's own code is not called back from inside those.
 MR_NO_TSAN void Ending::StopIfAllowed(Machine& machine, const SavedFrame& interrupted) {
   Machine::Stop stop = machine.stop.load(std::memory_order_relaxed);
   if (InOwnCode(interrupted.pc) || stop == Machine::Stop::kAnywhere ||

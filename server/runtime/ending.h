@@ -1,6 +1,6 @@
-// Ending: how a machine that does not come to its next search for work is brought to rest when the run ends (scheduler_stop.cc has the
-// rest of the story). Its thread is stopped for good where it is, and what it holds there goes with it. So it is asked first, and gets
-// the more time the more it may hold:
+// Ending: how a machine that does not come to its next search for work is brought to rest when the run ends
+// (scheduler_stop.cc has the rest of the story). Its thread is stopped for good where it is, and what it holds there
+// goes with it. So it is asked first, and gets the more time the more it may hold:
 //
 //   20 ms    in the program's own code, or asleep for something outside
 //   100 ms   in a library, whose own locks it may hold
@@ -21,8 +21,8 @@ namespace millrace::rt {
 
 class Ending {
  public:
-  // Where a thread may be stopped that has had `waited_ns` to end by itself; nothing: nowhere yet. `in_call`: inside rt::Blocking, where
-  // it holds what the program has chosen to hold.
+  // Where a thread may be stopped that has had `waited_ns` to end by itself; nothing: nowhere yet. `in_call`: inside
+  // rt::Blocking, where it holds what the program has chosen to hold.
   static std::optional<Machine::Stop> Allowed(int64_t waited_ns, SleepsFor what, bool in_call);
 
   // Asks a machine that still runs, again and again until its life says that it does not.
@@ -31,7 +31,8 @@ class Ending {
   // In the signal handler, after the run has ended. Returns if the thread may not be stopped here.
   static void StopIfAllowed(Machine& machine, const SavedFrame& interrupted);
 
-  // Stops the calling thread for good. Nothing of it is touched again. Its fiber may own anything, so nothing is released either.
+  // Stops the calling thread for good. Nothing of it is touched again. Its fiber may own anything, so nothing is
+  // released either.
   [[noreturn]] static void Abandon(Machine& machine);
 };
 

@@ -1,6 +1,7 @@
 // A fiber that ends the process by a signal does so with its name and backtrace:
 //
-//   fatal error: stack overflow in fiber 17 'parser' (stack of 256 KiB; raise FiberOptions::stack_bytes or RuntimeOptions::stack_bytes)
+//   fatal error: stack overflow in fiber 17 'parser' (stack of 256 KiB; raise FiberOptions::stack_bytes or
+//   RuntimeOptions::stack_bytes)
 //     #0 0x... Descend(int) at parser.cc:12
 //     ...
 //   fatal error: SIGSEGV at address 0x8 in fiber 17 'parser'

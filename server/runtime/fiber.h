@@ -1,11 +1,11 @@
-// Fiber (G): a light thread with its own stack. Its control block sits in the top page of that stack, its closure right below,
-// so that a parked shallow fiber costs one page and starting one allocates nothing when a used stack is at hand.
+// Fiber (G): a light thread with its own stack. Its control block sits in the top page of that stack, its closure right
+// below, so that a parked shallow fiber costs one page and starting one allocates nothing when a used stack is at hand.
 //
 //        low address                                                              high address
 //        | guard | ........ untouched, not committed ........ <- sp | closure | Fiber |
 //
-//   Who may change it   The machine that runs the fiber, or, while it is parked, whoever took it off its wait queue: never two at
-//                       a time. `state` is read by others and therefore atomic.
+//   Who may change it   The machine that runs the fiber, or, while it is parked, whoever took it off its wait queue:
+//                       never two at a time. `state` is read by others and therefore atomic.
 #pragma once
 
 #include <atomic>
@@ -33,14 +33,15 @@ struct FiberOptions {
   const char* name = "";
   // Address space of its stack, 16 KiB to 1 GiB; rounded up to a power of two. 0: the runtime's usual size.
   size_t stack_bytes = 0;
-  // For what people and other machines wait for and what takes little time: whenever it is ready it comes before all fibers that
-  // are not urgent, on whichever processor is free first. All such fibers together get half of a processor's time at most while others
-  // wait for it, and one that computes for a whole slice waits like others then (shares.h).
+  // For what people and other machines wait for and what takes little time: whenever it is ready it comes before all
+  // fibers that are not urgent, on whichever processor is free first. All such fibers together get half of a
+  // processor's time at most while others wait for it, and one that computes for a whole slice waits like others then
+  // (shares.h).
   bool urgent = false;
 };
 
-// The part of a thread's state that the C++ runtime keeps for exceptions in flight (__cxa_get_globals of the Itanium ABI).
-// It belongs to the fiber: two fibers asleep in catch blocks on one machine would corrupt each other's otherwise.
+// The part of a thread's state that the C++ runtime keeps for exceptions in flight (__cxa_get_globals of the Itanium
+// ABI). It belongs to the fiber: two fibers asleep in catch blocks on one machine would corrupt each other's otherwise.
 struct ExceptionState {
   void* caught = nullptr;
   unsigned int uncaught = 0;
@@ -54,8 +55,8 @@ struct alignas(64) Fiber {
   int saved_errno = 0;
   ExceptionState exceptions;
   Fiber* next = nullptr;  // Link of whichever list owns it: a queue of the scheduler or a free list.
-  // A ready fiber that can only go on on this machine's thread: a signal stopped it there, or it comes out of a blocking call. Also
-  // while it is not ready, if it keeps its thread (lock_thread.h).
+  // A ready fiber that can only go on on this machine's thread: a signal stopped it there, or it comes out of a
+  // blocking call. Also while it is not ready, if it keeps its thread (lock_thread.h).
   Machine* bound = nullptr;
   bool started = false;      // Has run.
   bool urgent = false;       // FiberOptions::urgent
@@ -81,8 +82,8 @@ struct alignas(64) Fiber {
   // Where the mutex it waits for keeps its owner (a Fiber*); for deadlock.h.
   std::atomic<const void*> waits_for_owner_at{nullptr};
 
-  // ---- For dumps (dump.h). Where it stands while it cannot run and has not left its stack: a signal stopped it, or it is in a
-  // blocking call. Else pc is 0. By value: what it describes may end any time.
+  // ---- For dumps (dump.h). Where it stands while it cannot run and has not left its stack: a signal stopped it, or it
+  // is in a blocking call. Else pc is 0. By value: what it describes may end any time.
   SavedFrame preempted_at;
 
   // ---- Tools

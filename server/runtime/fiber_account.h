@@ -1,9 +1,10 @@
-// FiberAccount: where a fiber's time has gone. Its time, from the moment at which it became ready for the first time up to `since`, lies
-// in heaps, one for each thing that a fiber can be doing. What it has been doing since then is not booked yet.
+// FiberAccount: where a fiber's time has gone. Its time, from the moment at which it became ready for the first time up
+// to `since`, lies in heaps, one for each thing that a fiber can be doing. What it has been doing since then is not
+// booked yet.
 //
-//   Invariant   The sum of all heaps is `since` minus the moment of BeginAt. Each of the functions below books the time from `since`
-//               to `now` and moves `since` there. A `now` that lies before `since` books nothing: the counters of two
-//               processors may differ by some ticks.
+//   Invariant   The sum of all heaps is `since` minus the moment of BeginAt. Each of the functions below books the time
+//               from `since` to `now` and moves `since` there. A `now` that lies before `since` books nothing: the
+//               counters of two processors may differ by some ticks.
 //   Threads     Whoever may change the fiber (fiber.h), by the functions alone. Others may read `since` at any time and
 //               get a moment's view (dump.h, deadlock.h).
 //   Unit        Ticks (cycles.h). accounting.h has the same in nanoseconds, for users.
@@ -40,7 +41,8 @@ struct FiberAccount {
   MR_NO_TSAN uint64_t BlockedUntil(WaitReason reason, uint64_t now) {
     return Book(blocked[static_cast<size_t>(reason)], now);
   }
-  // The fiber ran until it lost its processor. Sysmon took that because the thread slept, so what follows counts as a blocking call.
+  // The fiber ran until it lost its processor. Sysmon took that because the thread slept, so what follows counts as a
+  // blocking call.
   MR_NO_TSAN void DetachedUntil(uint64_t lost_at, uint64_t now) {
     RanUntil(std::min(lost_at, now));
     BlockedUntil(WaitReason::kBlocking, now);

@@ -125,8 +125,8 @@ bool Housekeeper::MakeMachines() {
   bool made = true;
   while (made && s.SpareMachines() + s.machines().starting() < wanted) made = s.MakeMachine();
   if (!made) SayWithoutMachines();
-  // Rule 3 of scheduler.h: for whoever found no machine to wake. One that is just starting will look by itself, and whoever tried to
-  // wake one before that would ask here again, and again.
+  // Rule 3 of scheduler.h: for whoever found no machine to wake. One that is just starting will look by itself, and
+  // whoever tried to wake one before that would ask here again, and again.
   if (s.SpareMachines() > 0) s.WakeSuccessor();
   return made;
 }
@@ -150,12 +150,12 @@ bool Housekeeper::LookForDeadlocks() {
   int64_t begin = NowNs();
   bool again = false;
   if (scheduler_.EverythingSleeps()) {
-    // The fibers are looked at one after the other. One that comes out of a blocking call, or that a plain thread wakes which
-    // ends then, may wake another that has been seen waiting and wait in its turn: so all of them have been seen waiting. For
-    // that they need a processor, however: if everything was at rest before and is after, and none was taken, no fiber has run
-    // in between. One that has been woken and has not run yet is in the shared queue, where the second look at the rest finds
-    // it, or still in the hands of the thread that woke it, which OtherThreads has counted: nobody is left who could have
-    // started one since.
+    // The fibers are looked at one after the other. One that comes out of a blocking call, or that a plain thread wakes
+    // which ends then, may wake another that has been seen waiting and wait in its turn: so all of them have been seen
+    // waiting. For that they need a processor, however: if everything was at rest before and is after, and none was
+    // taken, no fiber has run in between. One that has been woken and has not run yet is in the shared queue, where the
+    // second look at the rest finds it, or still in the hands of the thread that woke it, which OtherThreads has
+    // counted: nobody is left who could have started one since.
     Scheduler::Rest before = scheduler_.LookForRest();
     bool all_wait = AllWaitForEachOther(scheduler_);
     bool nobody_else = all_wait && !scheduler_.OtherThreads();
@@ -166,8 +166,9 @@ bool Housekeeper::LookForDeadlocks() {
       WriteStderr(text);
       _exit(2);
     }
-    // Sysmon asks once when everything has come to rest. The last thread that could have woken somebody may end without a word,
-    // a machine may have been on its way to sleep, and what has run behind our back may have been too short for sysmon.
+    // Sysmon asks once when everything has come to rest. The last thread that could have woken somebody may end without
+    // a word, a machine may have been on its way to sleep, and what has run behind our back may have been too short for
+    // sysmon.
     again = all_wait || before.taken != after.taken;
   }
   ReportLockCycles();

@@ -1,5 +1,6 @@
-// Housekeeper: the thread of a runtime that may allocate, lock and wait, because it holds no processor and nobody waits for it. It makes
-// machines ahead of need, follows the CPU limit and looks for deadlocks and for fibers that wait too long.
+// Housekeeper: the thread of a runtime that may allocate, lock and wait, because it holds no processor and nobody waits
+// for it. It makes machines ahead of need, follows the CPU limit and looks for deadlocks and for fibers that wait too
+// long.
 #pragma once
 
 #include <atomic>

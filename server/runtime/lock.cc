@@ -7,8 +7,8 @@
 namespace millrace::rt {
 
 void Lock::LockSlow() {
-  // Sections are a few dozen instructions: some hundred cycles of looking is cheaper than the two system calls of a sleep,
-  // unless the holder was descheduled, and then more spinning would only be in its way.
+  // Sections are a few dozen instructions: some hundred cycles of looking is cheaper than the two system calls of a
+  // sleep, unless the holder was descheduled, and then more spinning would only be in its way.
   for (int i = 0; i < 40 && starving_.load(std::memory_order_relaxed) == 0; ++i) {
     uint32_t free = kFree;
     if (word_.load(std::memory_order_relaxed) == kFree &&
@@ -17,9 +17,11 @@ void Lock::LockSlow() {
     }
     CpuRelax();
   }
-  // A newcomer lets those who starve go first. It may be overtaken by the next one who does, but not by one who came after it.
+  // A newcomer lets those who starve go first. It may be overtaken by the next one who does, but not by one who came
+  // after it.
   while (uint32_t starving = starving_.load(std::memory_order_relaxed)) FutexWait(starving_, starving);
-  // From here the word says kContended, also for the section we get: unlock then wakes one more than needed, never one less.
+  // From here the word says kContended, also for the section we get: unlock then wakes one more than needed, never one
+  // less.
   int wakes = 0;
   while (word_.exchange(kContended, std::memory_order_acquire) != kFree) {
     FutexWait(word_, kContended);

@@ -1,14 +1,15 @@
-// Lock: the runtime's own mutex, for critical sections of a few dozen instructions. It blocks the thread, never the fiber.
+// Lock: the runtime's own mutex, for critical sections of a few dozen instructions. It blocks the thread, never the
+// fiber.
 //
 //   Callers   Any fiber, any plain thread, the scheduler itself.
-//   Rules     Never parks while held (except through ParkAndUnlock). Never runs user code while held: no callback, no T's move
-//             constructor, no allocation where it can be avoided. Short, because others spin for it.
-//   Method    Three-state futex mutex (Drepper, "Futexes Are Tricky", mutex2) with a short spin before it sleeps. Unlock is a
-//             locked exchange on purpose: a plain store followed by a look for sleepers can miss one (store-load reordering), and
-//             a lock whose wake-ups need a time-out as a safety net is not worth the 5 ns.
-//   Fairness  Whoever runs may take a free lock before one who has just been woken for it; that is fast, and starves a sleeper
-//             beside threads that take the lock in a loop. A waiter woken kPatience times in vain therefore keeps newcomers out
-//             until it has had its turn.
+//   Rules     Never parks while held (except through ParkAndUnlock). Never runs user code while held: no callback, no
+//             T's move constructor, no allocation where it can be avoided. Short, because others spin for it.
+//   Method    Three-state futex mutex (Drepper, "Futexes Are Tricky", mutex2) with a short spin before it sleeps.
+//             Unlock is a locked exchange on purpose: a plain store followed by a look for sleepers can miss one
+//             (store-load reordering), and a lock whose wake-ups need a time-out as a safety net is not worth the 5 ns.
+//   Fairness  Whoever runs may take a free lock before one who has just been woken for it; that is fast, and starves a
+//             sleeper beside threads that take the lock in a loop. A waiter woken kPatience times in vain therefore
+//             keeps newcomers out until it has had its turn.
 //   Preempt   Whoever holds or waits for one is not stopped by the preemption signal (preempt.h).
 #pragma once
 

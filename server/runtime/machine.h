@@ -1,16 +1,18 @@
-// Machine (M): an OS thread of the runtime. On its own stack it searches for fibers (scheduler.cc); a fiber that gives up its turn
-// leaves a note (`after_switch`) about what is to be done with it and switches back here.
+// Machine (M): an OS thread of the runtime. On its own stack it searches for fibers (scheduler.cc); a fiber that gives
+// up its turn leaves a note (`after_switch`) about what is to be done with it and switches back here.
 //
 //   searches    on its own stack, with a processor; `spinning` while it looks at other processors too
 //   runs        `current`, with a processor
 //   polls       on its own stack, without a processor; `collecting` what becomes ready (poller_role.h)
-//   sleeps      without a processor, for `wake`: because there is nothing to do (IdleMachines), because a signal has stopped `current`
-//               or that comes out of a call and no processor is idle (SleepBound), or because `locked` waits (AwaitLocked)
-//   in a call   `current` is, without a processor: in rt::Blocking (`blocking`), or it lost it there (`detached_at` is not 0)
+//   sleeps      without a processor, for `wake`: because there is nothing to do (IdleMachines), because a signal has
+//               stopped `current` or that comes out of a call and no processor is idle (SleepBound), or because
+//               `locked` waits (AwaitLocked)
+//   in a call   `current` is, without a processor: in rt::Blocking (`blocking`), or it lost it there (`detached_at` is
+//               not 0)
 //   gone        `life`: it has ended, or is stopped for good
 //
-//   Who may change it   Its own thread; `wake` and `assigned` are how others hand it a processor while it sleeps; sysmon may take
-//                       the processor of one that sleeps in a system call (processor_slot.h).
+//   Who may change it   Its own thread; `wake` and `assigned` are how others hand it a processor while it sleeps;
+//                       sysmon may take the processor of one that sleeps in a system call (processor_slot.h).
 #pragma once
 
 #include <pthread.h>
@@ -44,7 +46,7 @@ struct Machine {
   std::atomic<bool> blocking{false};  // In rt::Blocking, without a processor.
 
   // ---- Switching
-  void* native_context = nullptr;  // Of this thread's own stack, while a fiber runs on it.
+  void* native_context = nullptr;  // The registers of this thread's own stack, while a fiber runs.
   Fiber* left =
       nullptr;  // Left for another fiber, which has to settle it; nullptr: left for the machine's stack, or that was.
   AfterSwitch after_switch = AfterSwitch::kNone;
@@ -65,7 +67,8 @@ struct Machine {
   std::atomic<uint32_t>* preempt_word = nullptr;  // preempt.h; this thread's.
   mutable std::atomic<bool> signal_sent{false};
   std::atomic<bool> trace_wanted{false};  // trace_running.h
-  // Sysmon's: when it took the processor, since when it watches the CPU time of the thread, and its list of such machines.
+  // Sysmon's: when it took the processor, since when it watches the CPU time of the thread, and its list of such
+  // machines.
   std::atomic<uint64_t> detached_at{0};
   int64_t detached_cpu_ns = 0;
   int64_t detached_cpu_since_ns = 0;

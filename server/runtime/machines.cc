@@ -12,8 +12,8 @@ namespace millrace::rt {
 
 namespace {
 
-// Of a machine's own stack: the search for work is shallow, an I/O poller's handlers are what needs room. glibc takes the guard out of
-// it, which is as large as a fiber's (stack.h).
+// A machine's own stack: the search for work is shallow, an I/O poller's handlers are what needs room. glibc takes
+// the guard out of it, which is as large as a fiber's (stack.h).
 constexpr size_t kStackBytes = (size_t{512} << 10) + StackPool::kGuardBytes;
 
 }  // namespace

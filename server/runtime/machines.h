@@ -1,13 +1,14 @@
-// Machines: all threads that run fibers, from the first to the last. IdleMachines: those that sleep until somebody hands them a
-// processor, or the poller's role.
+// Machines: all threads that run fibers, from the first to the last. IdleMachines: those that sleep until somebody
+// hands them a processor, or the poller's role.
 //
-//   count()    Machines that have been made and have not ended with their fiber. Each of them runs, searches, polls, sleeps in
-//              IdleMachines, sleeps beside a fiber that keeps the thread (locked_asleep), or is inside a fiber that is in a call or
-//              stopped by a signal. A machine that is starting() counts, and is in none of these yet.
+//   count()    Machines that have been made and have not ended with their fiber. Each of them runs, searches, polls,
+//              sleeps in IdleMachines, sleeps beside a fiber that keeps the thread (locked_asleep), or is inside a
+//              fiber that is in a call or stopped by a signal. A machine that is starting() counts, and is in none of
+//              these yet.
 //   Lifetime   A Machine stays in the list until its thread is joined: by Reap, or at the end of the run.
-//   Threads    Machines: Make and Reap are the housekeeper's, since they allocate and wait (Make is RunMain's once). ForEach and
-//              Locked: any thread that may wait for Make. The counts: any. IdleMachines: under the scheduler's lock
-//              (SharedQueues::lock), but for count(), which anybody may read.
+//   Threads    Machines: Make and Reap are the housekeeper's, since they allocate and wait (Make is RunMain's once).
+//              ForEach and Locked: any thread that may wait for Make. The counts: any. IdleMachines: under the
+//              scheduler's lock (SharedQueues::lock), but for count(), which anybody may read.
 #pragma once
 
 #include <atomic>
@@ -31,7 +32,8 @@ class Machines {
   // At most `max` at a time.
   Machines(Scheduler& owner, int max, uint64_t seed) : owner_(owner), max_(max), seed_(seed) {}
 
-  // A thread that runs `body`. False: there are enough, or no more threads, or the run ends. The others go on with fewer then.
+  // A thread that runs `body`. False: there are enough, or no more threads, or the run ends. The others go on with
+  // fewer then.
   bool Make(Body body);
   // The new thread's first word.
   void Begins() { starting_.fetch_sub(1, std::memory_order_relaxed); }

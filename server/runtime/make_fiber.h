@@ -1,8 +1,9 @@
-// MakeFiber: a new fiber with a closure on its stack, or on the heap where the closure is large. The door is Go (runtime.h); whoever must
-// start a fiber where nothing may fail any more (a timer's handler) makes it ahead here.
+// MakeFiber: a new fiber with a closure on its stack, or on the heap where the closure is large. The door is Go
+// (runtime.h); whoever must start a fiber where nothing may fail any more (a timer's handler) makes it ahead here.
 //
 //   Threads   MakeFiber, ReleaseUnstartedFiber and StartFiber: any, also before Run.
-//   Errors    Without memory for a stack the process ends. An exception of the closure's copy or move goes on to the caller.
+//   Errors    Without memory for a stack the process ends. An exception of the closure's copy or move goes on to the
+//             caller.
 #pragma once
 
 #include <cstddef>

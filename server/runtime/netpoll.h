@@ -1,11 +1,12 @@
-// What the runtime asks of an I/O poller. Its own, SleepPoller, knows timers only; io/ brings one that also waits for sockets, pipes
-// and children (UseNetpoller in runtime.h).
+// What the runtime asks of an I/O poller. Its own, SleepPoller, knows timers only; io/ brings one that also waits for
+// sockets, pipes and children (UseNetpoller in runtime.h).
 //
 // Duties of a poller (as Go's netpoll.go lists them):
-//   Wait       One machine at a time (the scheduler sees to it), without a processor: it may therefore wait for locks that fibers
-//              hold. Returns when something it watches became ready, when `deadline_ns` (CLOCK_MONOTONIC) has passed, or after
-//              Interrupt; may return early.
-//   Watching   Does anybody wait for I/O? While true the runtime keeps a machine in Wait, also when all processors are busy.
+//   Wait       One machine at a time (the scheduler sees to it), without a processor: it may therefore wait for locks
+//              that fibers hold. Returns when something it watches became ready, when `deadline_ns` (CLOCK_MONOTONIC)
+//              has passed, or after Interrupt; may return early.
+//   Watching   Does anybody wait for I/O? While true the runtime keeps a machine in Wait, also when all processors are
+//              busy.
 //   Interrupt  Any thread. Makes the present Wait, or else the next one, return at once.
 //   Readying   Handlers run inside Wait on the machine's own stack and only call Ready.
 #pragma once

@@ -20,7 +20,8 @@ MR_NO_TSAN void Park(WaitReason reason, ParkCommit commit, void* argument) {
            "wait for a %s outside a fiber; only fibers can park: call it inside Runtime::Run or rt::Go",
            ToString(reason));
   fiber->wait_reason = reason;
-  // The commit runs unseen (sanitizers.h). What it unlocks or publishes is its argument, or what that begins with: in the fiber's name.
+  // The commit runs unseen (sanitizers.h). What it unlocks or publishes is its argument, or what that begins with: in
+  // the fiber's name.
   sanitizers::Release(argument);
   LeaveFiber(AfterSwitch::kPark, commit, argument);
 }
@@ -40,8 +41,8 @@ void Ready(Fiber* fiber) { fiber->scheduler->MakeReady(fiber); }
 
 bool Parker::Commit(Fiber* fiber, void* self) {
   uintptr_t nobody = 0;
-  // release: pairs with the acquire in Wake, which then resumes a fiber that has left its stack. acquire: with Wake's release,
-  // when Wake was first.
+  // release: pairs with the acquire in Wake, which then resumes a fiber that has left its stack. acquire: with Wake's
+  // release, when Wake was first.
   return static_cast<Parker*>(self)->state_.compare_exchange_strong(
       nobody, reinterpret_cast<uintptr_t>(fiber), std::memory_order_acq_rel, std::memory_order_acquire);
 }

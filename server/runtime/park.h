@@ -1,8 +1,10 @@
-// Park and Ready: the one door through which every fiber blocks. Channels, locks, timers and sockets all stand on these two.
+// Park and Ready: the one door through which every fiber blocks. Channels, locks, timers and sockets all stand on these
+// two.
 //
-// The protocol (as Go's gopark/goready): a fiber that must wait publishes itself somewhere (a wait queue) under a lock and calls
-// Park with that lock. Park leaves the fiber's stack first and releases the lock after, so a waker that takes the lock finds a
-// fiber that may be resumed at once. The waker takes it off the queue and calls Ready, exactly once per Park.
+// The protocol (as Go's gopark/goready): a fiber that must wait publishes itself somewhere (a wait queue) under a lock
+// and calls Park with that lock. Park leaves the fiber's stack first and releases the lock after, so a waker that takes
+// the lock finds a fiber that may be resumed at once. The waker takes it off the queue and calls Ready, exactly once
+// per Park.
 //
 //   A waker touches nothing of the waiter after Ready: its stack may be gone.
 //   Ready may be called from any thread, also one the runtime does not know (a gRPC callback).
@@ -25,14 +27,16 @@ void Park(WaitReason reason, ParkCommit commit, void* argument);
 // Parks and releases `lock`, which the caller holds.
 void ParkAndUnlock(WaitReason reason, Lock& lock) MR_RELEASE(lock);
 
-// Makes a parked fiber runnable. In a fiber's context it goes to the processor's next slot and shares the caller's time slice.
+// Makes a parked fiber runnable. In a fiber's context it goes to the processor's next slot and shares the caller's time
+// slice.
 void Ready(Fiber* fiber);
 
-// The calling fiber; nullptr on a plain thread. Valid on this fiber for its whole life (unlike anything about its machine).
+// The calling fiber; nullptr on a plain thread. Valid on this fiber for its whole life (unlike anything about its
+// machine).
 Fiber* CurrentFiber();
 
-// A thread-or-fiber waiter for code that both may call: Wait parks the fiber, or blocks the plain thread, whichever calls it; it
-// does not matter who made the Parker. One use.
+// A thread-or-fiber waiter for code that both may call: Wait parks the fiber, or blocks the plain thread, whichever
+// calls it; it does not matter who made the Parker. One use.
 class Parker {
  public:
   Parker() = default;

@@ -1,17 +1,21 @@
-// PollerRole: which machine without work sleeps until the earliest timer, and until I/O is ready. Rule 4 of scheduler.h.
+// PollerRole: which machine without work sleeps until the earliest timer, and until I/O is ready. Rule 4 of
+// scheduler.h.
 //
-//   The role   One machine has it at a time, and none that holds a processor. It is given up only for a processor, or when no
-//              processor is idle and no I/O is awaited: then the machines that run look after their timers by themselves.
-//   Timers     The poller says until when it sleeps, and then looks at all timers once more. Whoever arms a timer puts it into its
-//              heap, and then asks SleepsBeyond. Both sides are seq_cst: whoever comes second sees the other.
-//   Giving up  A machine may have gone idle meanwhile, found the role taken and gone to sleep. So whoever gives the role up looks
-//              once more whether somebody should have it.
+//   The role   One machine has it at a time, and none that holds a processor. It is given up only for a processor, or
+//              when no processor is idle and no I/O is awaited: then the machines that run look after their timers by
+//              themselves.
+//   Timers     The poller says until when it sleeps, and then looks at all timers once more. Whoever arms a timer puts
+//              it into its heap, and then asks SleepsBeyond. Both sides are seq_cst: whoever comes second sees the
+//              other.
+//   Giving up  A machine may have gone idle meanwhile, found the role taken and gone to sleep. So whoever gives the
+//              role up looks once more whether somebody should have it.
 //   Host       The rest of the scheduler, so that the model checker can bring another one:
 //                bool Stopping();           the run ends: nobody polls any more
 //                int64_t EarliestTimer();   seq_cst; kNever when there is none
 //                int IdleProcessors();      seq_cst
 //                bool Watching();           does anybody wait for I/O?
-//                void Wait(int64_t until);  sleeps until then, or until it is interrupted; what has become ready is in a queue after it
+//                void Wait(int64_t until);  sleeps until then, or until it is interrupted; what has become ready is in
+//                                           a queue after it
 //                bool AnyWork();            in a queue, or a timer that is due
 //                bool TakeProcessor();      an idle one, for the machine that calls
 //   Threads    UntilWork: a machine without a processor. The others: any.
@@ -28,8 +32,8 @@ class PollerRole {
  public:
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
-  // Takes the role if it is free, and sleeps until there is something to do. True: the machine got a processor. False: somebody else
-  // has the role, or nobody needs to have it, or the run ends.
+  // Takes the role if it is free, and sleeps until there is something to do. True: the machine got a processor. False:
+  // somebody else has the role, or nobody needs to have it, or the run ends.
   template <typename Host>
   bool UntilWork(Host& host) {
     while (!taken_.exchange(true, std::memory_order_seq_cst)) {

@@ -29,7 +29,8 @@ __attribute__((noipa))
 #endif
 void ChangePreemptWord(uint32_t amount) {
   asm volatile("" ::: "memory");
-  // release: pairs with Retake. Who sees the pin gone sees what was done under it (x86 keeps stores in order anyway).
+  // release: pairs with Retake. Whoever sees the pin gone sees what was done under it (x86 keeps stores in order
+  // anyway).
   __atomic_store_n(&preempt_word, preempt_word + amount, __ATOMIC_RELEASE);
   asm volatile("" ::: "memory");
 }
@@ -54,7 +55,8 @@ SavedFrame WhereInterrupted(void* context) {
 #endif
 }
 
-// In a handler that runs on the signal stack: the fiber's thread must not stay there for long, others may have to run on top.
+// In a handler that runs on the signal stack: the fiber's thread must not stay there for long, others may have to run
+// on top.
 bool OnSignalStack(const void* context, uintptr_t sp) {
   const stack_t& stack = static_cast<const ucontext_t*>(context)->uc_stack;
   auto low = reinterpret_cast<uintptr_t>(stack.ss_sp);
@@ -69,8 +71,8 @@ void PassOn(int signal, siginfo_t* info, void* context) {
   }
 }
 
-// Runs on the machine's signal stack, with every other signal blocked: a parked machine must not be the one that a signal for
-// the whole process chooses.
+// Runs on the machine's signal stack, with every other signal blocked: a parked machine must not be the one that a
+// signal for the whole process chooses.
 MR_NO_TSAN void OnSignal(int signal, siginfo_t* info, void* context) {
   int saved_errno = errno;
   Machine* machine = CurrentMachine();

@@ -1,13 +1,14 @@
 // What a signal may do to the calling thread, in one thread-local word:
 //
 //   0              User code on a fiber: the preemption signal may stop it here, wherever that is.
-//   1, 2, ...      It holds that many runtime locks. It must not be stopped, since others would wait for the lock; its processor
-//                  may be taken away, though, while it sleeps in the kernel (say in malloc, under the lock).
+//   1, 2, ...      It holds that many runtime locks. It must not be stopped, since others would wait for the lock; its
+//                  processor may be taken away, though, while it sleeps in the kernel (say in malloc, under the lock).
 //   kPinned, ...   It works with its processor: neither.
 //
-// Whoever changes the word does it in one instruction on the thread's own memory, so no signal comes in between, and the compiler
-// has no address of it that it could keep while the fiber moves to another thread. Sysmon reads the word of another thread after a
-// membarrier(2), which is why no fence is needed here (Dekker's protocol with the fence on the rare side only).
+// Whoever changes the word does it in one instruction on the thread's own memory, so no signal comes in between, and
+// the compiler has no address of it that it could keep while the fiber moves to another thread. Sysmon reads the word
+// of another thread after a membarrier(2), which is why no fence is needed here (Dekker's protocol with the fence on
+// the rare side only).
 #pragma once
 
 #include <csignal>
@@ -67,7 +68,8 @@ class PinScope {
 inline constexpr int kPreemptSignal = SIGURG;
 
 // Can fibers be stopped by a signal in this build? ThreadSanitizer holds signals back until the next intercepted call
-// (llvm#83844), which would make preemption something else than what is shipped; there fibers only switch where they wait.
+// (llvm#83844), which would make preemption something else than what is shipped; there fibers only switch where they
+// wait.
 #if defined(__SANITIZE_THREAD__)
 inline constexpr bool kPreemptionWorks = false;
 #else

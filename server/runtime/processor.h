@@ -1,10 +1,11 @@
-// Processor (P): the right to run fibers, with what belongs to it: a run queue, timers, a cache of used stacks, counters.
+// Processor (P): the right to run fibers, with what belongs to it: a run queue, timers, a cache of used stacks,
+// counters.
 //
-//   Who may change it   The machine that holds it; sysmon, when it has taken it from one that sleeps in a system call. Thieves use
-//                       run_queue and timers, whose own rules allow it; counters are written by the holder and read by anyone.
-//                       Idle ones belong to the scheduler's list, under its lock.
-//   Lifetime            As the scheduler's: one that SetProcs has retired keeps its timers, which others fire, until it is used
-//                       again.
+//   Who may change it   The machine that holds it; sysmon, when it has taken it from one that sleeps in a system call.
+//                       Thieves use run_queue and timers, whose own rules allow it; counters are written by the holder
+//                       and read by anyone. Idle ones belong to the scheduler's list, under its lock.
+//   Lifetime            As the scheduler's: one that SetProcs has retired keeps its timers, which others fire, until it
+//                       is used again.
 #pragma once
 
 #include <array>
@@ -41,8 +42,8 @@ struct ProcessorCounters {
   Counter timers_fired;
   Counter switch_ticks;
   Counter wait_ticks;
-  // Ready-to-running waits by the position of the highest bit of their ticks: one count-leading-zeros a switch. stats.h wants
-  // nanoseconds in coarser steps; Scheduler::Stats converts.
+  // Ready-to-running waits by the position of the highest bit of their ticks: one count-leading-zeros a switch. stats.h
+  // wants nanoseconds in coarser steps; Scheduler::Stats converts.
   std::array<Counter, 65> wait_log2;
 
   void Waited(uint64_t ticks) {
@@ -70,7 +71,8 @@ struct alignas(128) Processor {
     int64_t since_ns = 0;
   } watched;
   RunQueue run_queue;
-  // Sysmon and idle machines read when the earliest timer is due, the holder counts at every switch: separate cache lines.
+  // Sysmon and idle machines read when the earliest timer is due, the holder counts at every switch: separate cache
+  // lines.
   alignas(64) TimerHeap timers;
   alignas(64) ProcessorCounters counters;
 
@@ -83,7 +85,8 @@ struct alignas(128) Processor {
   Processor* idle_next = nullptr;
   bool retired = true;  // Nobody has it and nobody may take it. Under the scheduler's lock.
 
-  // The holder: `fiber` runs from `now` on, in a slice of its own or in what is left of that of the fiber that readied it.
+  // The holder: `fiber` runs from `now` on, in a slice of its own or in what is left of that of the fiber that readied
+  // it.
   MR_NO_TSAN void Runs(Fiber& fiber, uint64_t now, bool inherits) {
     counters.Waited(fiber.account.ReadyUntil(now));
     if (!inherits) {

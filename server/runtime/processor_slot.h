@@ -1,13 +1,14 @@
 // ProcessorSlot: which processor a machine holds, with a way to take it from a machine that sleeps in a system call.
 //
-// The machine's side costs nothing: pin the thread (preempt.h), read the slot, compare. Sysmon's side, Retake, is Dekker's protocol
-// with all the fences on its side:
+// The machine's side costs nothing: pin the thread (preempt.h), read the slot, compare. Sysmon's side, Retake, is
+// Dekker's protocol with all the fences on its side:
 //
 //   machine    pin; read the slot                  (no fence)
 //   sysmon     mark the slot; ProcessBarrier; read the pin
 //
-// After the barrier either sysmon sees the pin and withdraws the mark, or the machine's read comes later and sees the mark; then it
-// waits for the few instructions until sysmon has made up its mind. Rare: sysmon only tries when the kernel says the thread sleeps.
+// After the barrier either sysmon sees the pin and withdraws the mark, or the machine's read comes later and sees the
+// mark; then it waits for the few instructions until sysmon has made up its mind. Rare: sysmon only tries when the
+// kernel says the thread sleeps.
 #pragma once
 
 #include <atomic>

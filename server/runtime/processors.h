@@ -1,11 +1,12 @@
 // Processors: all there are, by number, and how many there should be. IdleProcessors: those that no machine holds.
 //
-//   Number    procs() changes under load (scheduler_resize.cc). What has been made stays: a processor whose index is procs() or more
-//             is one too many. The machine that holds it retires it at its next search for work. Its timers stay, and others fire them.
-//   Where     Each processor is held by one machine, or idle, or retired (Processor::retired); and for a moment in the hands of
-//             whoever moves it.
-//   Threads   Processors: any; MakeUpTo, SetProcs and the two that change alone() by one thread at a time. IdleProcessors: under
-//             the scheduler's lock (SharedQueues::lock).
+//   Number    procs() changes under load (scheduler_resize.cc). What has been made stays: a processor whose index is
+//             procs() or more is one too many. The machine that holds it retires it at its next search for work. Its
+//             timers stay, and others fire them.
+//   Where     Each processor is held by one machine, or idle, or retired (Processor::retired); and for a moment in the
+//             hands of whoever moves it.
+//   Threads   Processors: any; MakeUpTo, SetProcs and the two that change alone() by one thread at a time.
+//             IdleProcessors: under the scheduler's lock (SharedQueues::lock).
 #pragma once
 
 #include <array>
@@ -86,8 +87,8 @@ class IdleProcessors {
 
   // How often one has been popped, ever. As long as it stands still no idle processor has come to run anything.
   uint64_t taken() const { return taken_; }
-  // Each one is idle or retired. They are counted: one too many that is still held is neither, while as many as there should be are
-  // idle.
+  // Each one is idle or retired. They are counted: one too many that is still held is neither, while as many as there
+  // should be are idle.
   bool AllRest() const;
 
  private:

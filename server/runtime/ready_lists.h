@@ -2,13 +2,14 @@
 //
 //   urgent     FiberOptions::urgent: woken or new; those out of a blocking call in a list of their own
 //   timely     woken       by a plain thread, sysmon or the poller, or more than a ring holds; new ones among them
-//              returned    out of a blocking call, or urgent and stopped, or keeps its thread; they can go on on their own thread
-//                          only (Fiber::bound)
+//              returned    out of a blocking call, or urgent and stopped, or keeps its thread; they can go on on their
+//                          own thread only (Fiber::bound)
 //              held back   have not begun, and wait until fewer threads are parked or one more is affordable
 //   hogs       stopped     by a signal at the end of a slice; bound as well
 //              gave way    by rt::Yield after they had computed for long
 //
-// A kind's fibers are taken by age, and so are those of the lists of one kind. Which kind is next is the processor's affair (shares.h).
+// A kind's fibers are taken by age, and so are those of the lists of one kind. Which kind is next is the processor's
+// affair (shares.h).
 //
 //   Threads   All under the scheduler's lock, except the counts, which anybody may read.
 #pragma once

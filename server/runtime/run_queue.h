@@ -2,9 +2,10 @@
 //
 //   Owner     The machine that holds the processor: Push, PushNext, Pop. One at a time.
 //   Thieves   Any machine: StealInto, from the head only.
-//   Source    Go's proc.go (runqput, runqget, runqgrab): the owner writes the tail, everybody moves the head by compare-and-swap.
-//   Slot      `next` holds the fiber readied last. It shares the time slice of the fiber that readied it, which makes a pair that
-//             talks over a channel run back to back without a trip through the ring.
+//   Source    Go's proc.go (runqput, runqget, runqgrab): the owner writes the tail, everybody moves the head by
+//             compare-and-swap.
+//   Slot      `next` holds the fiber readied last. It shares the time slice of the fiber that readied it, which makes a
+//             pair that talks over a channel run back to back without a trip through the ring.
 #pragma once
 
 #include <array>
@@ -44,7 +45,7 @@ class RunQueueOf {
     *inherits = false;
     // Only the owner fills the slot, so an empty one stays empty; a thief may still take a full one.
     Fiber* next = next_.load(std::memory_order_relaxed);
-    // release: who sees the slot empty in Empty sees what went from it to the ring before.
+    // release: whoever sees the slot empty in Empty sees what went from it to the ring before.
     if (next != nullptr &&
         next_.compare_exchange_strong(next, nullptr, std::memory_order_acq_rel, std::memory_order_relaxed)) {
       *inherits = true;
@@ -77,8 +78,8 @@ class RunQueueOf {
     return kCapacity / 2;
   }
 
-  // Thief, owner of `mine`, whose ring must be empty. Moves half of the victim's ring (rounded up) and returns one of them to
-  // run; nullptr: nothing there. With `take_next` the slot is taken too when the ring is empty.
+  // Thief, owner of `mine`, whose ring must be empty. Moves half of the victim's ring (rounded up) and returns one of
+  // them to run; nullptr: nothing there. With `take_next` the slot is taken too when the ring is empty.
   Fiber* StealInto(RunQueueOf& mine, bool take_next, uint32_t* stolen) {
     *stolen = 0;
     for (;;) {
@@ -113,8 +114,8 @@ class RunQueueOf {
     }
   }
 
-  // Any thread. The owner moves a fiber from the slot to the ring in two steps (PushNext, Push); reading tail again shows
-  // whether that happened in between, which would make both look empty (Go's runqempty).
+  // Any thread. The owner moves a fiber from the slot to the ring in two steps (PushNext, Push); reading tail again
+  // shows whether that happened in between, which would make both look empty (Go's runqempty).
   bool Empty() const {
     for (;;) {
       uint32_t head = head_.load(std::memory_order_seq_cst);

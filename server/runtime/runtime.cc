@@ -38,7 +38,8 @@ void Runtime::RunMain(Fiber* main) {
   SetTraceRunning(TraceRunningFiber);
   if (dump_on_sigquit_) DumpOnSignal(SIGQUIT);
   if (scheduler_->RunMain(main)) return;
-  // Threads are stopped for good in the middle of its fibers and look at it. Kept where leak checkers see that it is meant.
+  // Threads are stopped for good in the middle of its fibers and look at it. Kept where leak checkers see that it is
+  // meant.
   static std::mutex mutex;
   static std::vector<Scheduler*>& kept = *new std::vector<Scheduler*>;
   std::lock_guard guard(mutex);

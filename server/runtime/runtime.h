@@ -7,8 +7,9 @@
 //     done.Wait();
 //   });
 //
-// Words: a fiber (G) is a light thread with its own stack; a machine (M) is an OS thread; a processor (P) is the right to run
-// fibers, there are `procs` of them. A machine needs a processor to run fibers. README.md tells how they work together.
+// Words: a fiber (G) is a light thread with its own stack; a machine (M) is an OS thread; a processor (P) is the right
+// to run fibers, there are `procs` of them. A machine needs a processor to run fibers. README.md tells how they work
+// together.
 #pragma once
 
 #include <chrono>
@@ -32,16 +33,18 @@ struct RuntimeOptions {
   // Fibers that run at the same time, 1 to kMaxProcs. 0: MILLRACE_PROCS from the environment, else the CPU limit
   // (min of affinity and cgroup quota, rounded up; runtime/cpu_limit.h), looked at again every second while running.
   int procs = 0;
-  // Address space of each fiber's stack; memory is committed by the page as it is touched. 16 KiB to 1 GiB, rounded up to pages.
+  // Address space of each fiber's stack; memory is committed by the page as it is touched. 16 KiB to 1 GiB, rounded up
+  // to pages.
   size_t stack_bytes = size_t{256} << 10;
-  // Machines that a signal has stopped in the middle of a fiber, without further ado. Beyond this the runtime rather finishes such fibers
-  // than starts new ones that may become the next: more are added ever more slowly. Each costs a thread, some 50 KiB.
+  // Machines that a signal has stopped in the middle of a fiber, without further ado. Beyond this the runtime rather
+  // finishes such fibers than starts new ones that may become the next: more are added ever more slowly. Each costs a
+  // thread, some 50 KiB.
   int parked_machines_max = 256;
   // Threads at most, blocked ones included (Go's limit as well).
   int machines_max = 10'000;
-  // For tests: one processor and no signals, every choice of who runs next made by `seed`, and a clock of its own (rt::Now) that
-  // jumps to the next timer when no fiber is ready. A program that asks nothing of the outside then runs the same way each time,
-  // and an hour of waiting takes no time. `procs` must be 0 or 1.
+  // For tests: one processor and no signals, every choice of who runs next made by `seed`, and a clock of its own
+  // (rt::Now) that jumps to the next timer when no fiber is ready. A program that asks nothing of the outside then runs
+  // the same way each time, and an hour of waiting takes no time. `procs` must be 0 or 1.
   bool simulate = false;
   // For tests: the folder whose proc/self and sys/fs/cgroup tell the CPU limit, instead of "/".
   const char* cgroup_root = "";
@@ -49,13 +52,13 @@ struct RuntimeOptions {
   uint64_t seed = 0;
   // The program ends with exit code 2 when all its fibers wait for each other (deadlock.h).
   bool report_deadlock = true;
-  // Fibers that have been waiting for another one (a lock, a channel, a wait group; not time, I/O, a child or work) for longer
-  // than this are written to the log with reason and backtrace, each wait once. They are looked for as often as that, but at
-  // least once a minute and at most ten times a second; of those that are new the ten that have waited longest are shown. 0:
-  // nobody looks.
+  // Fibers that have been waiting for another one (a lock, a channel, a wait group; not time, I/O, a child or work) for
+  // longer than this are written to the log with reason and backtrace, each wait once. They are looked for as often as
+  // that, but at least once a minute and at most ten times a second; of those that are new the ten that have waited
+  // longest are shown. 0: nobody looks.
   Nanos report_blocked_longer{0};
-  // SIGQUIT (Ctrl-\) prints all fibers with their backtraces to stderr and the program goes on (dump.h), unless the program has a
-  // handler of its own for it.
+  // SIGQUIT (Ctrl-\) prints all fibers with their backtraces to stderr and the program goes on (dump.h), unless the
+  // program has a handler of its own for it.
   bool dump_on_sigquit = true;
 };
 
@@ -69,10 +72,11 @@ class Runtime {
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
-  // Runs `main` as the first fiber and returns what it returns (0 for void) once it has returned. As in Go, the program does
-  // not wait for other fibers: they are dropped without running their destructors. One that is running gets a moment to reach its
-  // next switch; if it does not, or sits in a blocking call, its thread is stopped for good where it is, and the runtime's memory
-  // stays for it. Call once per Runtime, from a plain thread; that thread watches over the machines meanwhile (sysmon.h).
+  // Runs `main` as the first fiber and returns what it returns (0 for void) once it has returned. As in Go, the program
+  // does not wait for other fibers: they are dropped without running their destructors. One that is running gets a
+  // moment to reach its next switch; if it does not, or sits in a blocking call, its thread is stopped for good where
+  // it is, and the runtime's memory stays for it. Call once per Runtime, from a plain thread; that thread watches over
+  // the machines meanwhile (sysmon.h).
   template <typename F>
   int Run(F&& main) {
     return Run(FiberOptions{.name = "main"}, std::forward<F>(main));
@@ -91,7 +95,8 @@ class Runtime {
     return result;
   }
 
-  // Starts a fiber from any thread, also before Run (it then starts with main). Inside a fiber, rt::Go is shorter and faster.
+  // Starts a fiber from any thread, also before Run (it then starts with main). Inside a fiber, rt::Go is shorter and
+  // faster.
   template <typename F>
   void Go(F&& fn) {
     Go(FiberOptions{}, std::forward<F>(fn));
@@ -103,8 +108,8 @@ class Runtime {
 
   int procs() const;
 
-  // Changes the number of processors, 1 to kMaxProcs; also stops following the CPU limit. Any thread. A processor too many ends at
-  // the next switch of the fiber that runs on it, or is taken from it within some 10 ms.
+  // Changes the number of processors, 1 to kMaxProcs; also stops following the CPU limit. Any thread. A processor too
+  // many ends at the next switch of the fiber that runs on it, or is taken from it within some 10 ms.
   void SetProcs(int procs);
 
   // A consistent-enough sum of per-processor counters. Any thread; cheap.
@@ -118,10 +123,11 @@ class Runtime {
   bool keep_ = false;  // Run left threads behind.
 };
 
-// ---- Called on a fiber -----------------------------------------------------------------------------------------------------
+// ---- Called on a fiber
+// -----------------------------------------------------------------------------------------------------
 
-// Starts a fiber that runs `fn` once. The closure lives on the new fiber's stack: no allocation when a used stack is at hand.
-// An exception that leaves `fn` ends the process.
+// Starts a fiber that runs `fn` once. The closure lives on the new fiber's stack: no allocation when a used stack is at
+// hand. An exception that leaves `fn` ends the process.
 template <typename F>
 void Go(FiberOptions options, F&& fn) {
   StartFiber(MakeFiber(CurrentScheduler(), options, std::forward<F>(fn)));
@@ -131,7 +137,8 @@ void Go(F&& fn) {
   Go(FiberOptions{}, std::forward<F>(fn));
 }
 
-// The clock that the calling fiber's timers go by: the monotonic one, or the simulation's. On a plain thread the monotonic one.
+// The clock that the calling fiber's timers go by: the monotonic one, or the simulation's. On a plain thread the
+// monotonic one.
 MonoTime Now();
 
 // The processors of the calling fiber's runtime; SetProcs returns how many there were.
@@ -141,19 +148,19 @@ int SetProcs(int procs);
 // Lets the other ready fibers of this processor run first. On a plain thread: sched_yield.
 void Yield();
 
-// Parks the fiber for at least `duration`; zero or less yields. On a plain thread: an ordinary sleep. The greatest duration and
-// MonoTime::max() never end.
+// Parks the fiber for at least `duration`; zero or less yields. On a plain thread: an ordinary sleep. The greatest
+// duration and MonoTime::max() never end.
 void SleepFor(AnyDuration duration);
 void SleepUntil(MonoTime deadline);
 
-// The I/O poller of the calling fiber's runtime. The first call makes it with `make`; later ones get the same, so a program has one
-// kind of poller. It lives as long as the Runtime. Fatal on a plain thread.
+// The I/O poller of the calling fiber's runtime. The first call makes it with `make`; later ones get the same, so a
+// program has one kind of poller. It lives as long as the Runtime. Fatal on a plain thread.
 Netpoller& UseNetpoller(std::unique_ptr<Netpoller> (*make)());
 
 // Is the caller a fiber (rather than a plain thread)?
 bool InFiber();
 
-// Of the calling fiber; 0 on a plain thread.
+// The number of the calling fiber; 0 on a plain thread.
 uint64_t CurrentFiberId();
 
 }  // namespace millrace::rt

@@ -1,16 +1,16 @@
 // What AddressSanitizer and ThreadSanitizer must be told about fibers. Empty in other builds.
 //
-// ASan must know the bounds of the stack that is being entered. TSan sees every fiber as a thread of its own; a switch alone is
-// no synchronisation (no_sync), so a race between two fibers of one machine is still reported. What does order fibers is
-// Ready -> resume, said with Release and Acquire here, and our atomics.
+// ASan must know the bounds of the stack that is being entered. TSan sees every fiber as a thread of its own; a switch
+// alone is no synchronisation (no_sync), so a race between two fibers of one machine is still reported. What does order
+// fibers is Ready -> resume, said with Release and Acquire here, and our atomics.
 //
-// The runtime's own work must order nothing else: two fibers that went through the same queue, heap or lock of ours have
-// not synchronised, and a race between them is one. So all of it is hidden from TSan (IgnoreScope), on machines' own
-// stacks, in sysmon and the housekeeper, and where fibers do it. In return what does order fibers is said where they do it: a fiber that parks releases
-// what its ParkCommit will unlock (Park).
+// The runtime's own work must order nothing else: two fibers that went through the same queue, heap or lock of ours
+// have not synchronised, and a race between them is one. So all of it is hidden from TSan (IgnoreScope), on machines'
+// own stacks, in sysmon and the housekeeper, and where fibers do it. In return what does order fibers is said where
+// they do it: a fiber that parks releases what its ParkCommit will unlock (Park).
 //
-// Code that touches a machine's or processor's plain fields from a fiber's stack is marked MR_NO_TSAN: for TSan the fiber is
-// another thread than the machine's own stack, though in truth both are one.
+// Code that touches a machine's or processor's plain fields from a fiber's stack is marked MR_NO_TSAN: for TSan the
+// fiber is another thread than the machine's own stack, though in truth both are one.
 #pragma once
 
 #include <cstddef>
@@ -40,7 +40,8 @@ void AnnotateIgnoreWritesEnd(const char* file, int line);
 #define MR_NO_TSAN
 #endif
 
-// For functions that look at memory which others write and which may be poisoned: other fibers' stacks and control blocks.
+// For functions that look at memory which others write and which may be poisoned: other fibers' stacks and control
+// blocks.
 #define MR_NO_SANITIZE __attribute__((no_sanitize("address", "thread", "undefined"), noinline))
 
 namespace millrace::rt::sanitizers {
@@ -75,7 +76,8 @@ inline void* CreateFiber() {
 #endif
 }
 
-// libstdc++ counts references without atomics while the process has one thread. For TSan fibers are threads, also on one machine.
+// libstdc++ counts references without atomics while the process has one thread. For TSan fibers are threads, also on
+// one machine.
 inline void LeaveSingleThreadedMode() {
 #if defined(__SANITIZE_THREAD__)
   std::thread([] {}).join();

@@ -24,9 +24,10 @@ namespace {
 
 constexpr int kStealRounds = 4;
 constexpr uint32_t kSwitchSample = 64;
-// A fiber that yields after more than a slice by this much has computed rather than waited for something in its own way. Long against a
-// switch, which the lists then cost, and short against what others would notice.
+// A fiber that yields after more than a slice by this much has computed rather than waited for something in its own
+// way. Long against a switch, which the lists then cost, and short against what others would notice.
 constexpr uint64_t kShortBursts = 20;
+
 // 0: nobody has said; the CPU limit decides, and is followed.
 int ProcsAskedFor(const RuntimeOptions& options) {
   MR_CHECK(!options.simulate || options.procs <= 1, "RuntimeOptions::simulate needs procs 0 or 1");
@@ -127,8 +128,8 @@ MR_NO_TSAN void Scheduler::Execute(Machine& machine, Fiber* fiber, bool inherits
 // At machine.left_at.
 MR_NO_TSAN inline void Scheduler::BeginRun(Machine& machine, Processor& processor, Fiber* fiber, bool inherits) {
   uint64_t now = machine.left_at;
-  // Reading the counter costs as much as the switch itself: the moment one fiber was left is taken as the one the next was
-  // entered, and how long the scheduler takes in between is looked at every kSwitchSample-th time only.
+  // Reading the counter costs as much as the switch itself: the moment one fiber was left is taken as the one the next
+  // was entered, and how long the scheduler takes in between is looked at every kSwitchSample-th time only.
   if (++machine.switches % kSwitchSample == 0) {
     now = NowTicks();
     processor.counters.switch_ticks.Add(kSwitchSample * TicksBetween(machine.left_at, now));
@@ -172,7 +173,8 @@ MR_NO_TSAN Fiber* Scheduler::PickNext(Machine& machine, Fiber* leaving) {
   return next;
 }
 
-// It has left its stack and can go on at once. Out of line: most fibers park or finish, and pay for what is inlined there.
+// It has left its stack and can go on at once. Out of line: most fibers park or finish, and pay for what is inlined
+// there.
 __attribute__((noinline)) MR_NO_TSAN void Scheduler::QueueAgain(Machine& machine, Fiber* left, bool soon) {
   Processor* processor = machine.processor.Get();
   left->state.store(FiberState::kReady, std::memory_order_relaxed);
@@ -187,8 +189,8 @@ __attribute__((noinline)) MR_NO_TSAN void Scheduler::QueueAgain(Machine& machine
     processor->shares.Yields();
     PushLocal(*processor, left);
   }
-  // Another fiber runs here already: between its leaving the queue and this one's coming there seemed to be no work. Rule 1 without
-  // its barrier, which would cost a third of a yield: what that misses sysmon sees (Look).
+  // Another fiber runs here already: between its leaving the queue and this one's coming there seemed to be no work.
+  // Rule 1 without its barrier, which would cost a third of a yield: what that misses sysmon sees (Look).
   if (!processors_.alone() && machine.current != nullptr && idle_.LooksIdle()) WakeIfIdle();
 }
 
@@ -219,7 +221,8 @@ Fiber* Scheduler::FindLocal(Machine& machine, Processor& processor, bool* inheri
     return SimulateLocal(processor);
   uint64_t now = machine.left_at != 0 ? machine.left_at : NowTicks();
   if (processor.timers.earliest_ticks() <= now) processor.counters.timers_fired.Add(processor.timers.FireDue(NowNs()));
-  // A pair that readies each other lives in the next slot and off one slice; when that is used up, both queue like the others.
+  // A pair that readies each other lives in the next slot and off one slice; when that is used up, both queue like the
+  // others.
   if (TicksBetween(processor.slice_start.Get(), now) > slice_ticks_) {
     if (Fiber* fiber = processor.run_queue.TakeNext()) PushLocal(processor, fiber);
   }
@@ -336,9 +339,9 @@ Fiber* Scheduler::Steal(Machine& machine, Processor& mine) {
           if (Fiber* fiber = mine.run_queue.Pop(&inherits)) return fiber;
         }
       }
-      // The slot of a busy processor is usually emptied within 100 ns by its own machine, with warm caches; give it some
-      // microseconds before taking it away (Go's runqgrab). One that switches meanwhile is at it: a pair that readies each other
-      // must not be torn apart for nothing.
+      // The slot of a busy processor is usually emptied within 100 ns by its own machine, with warm caches; give it
+      // some microseconds before taking it away (Go's runqgrab). One that switches meanwhile is at it: a pair that
+      // readies each other must not be torn apart for nothing.
       bool take_next = last_round;
       if (last_round && !victim.run_queue.Empty()) {
         uint64_t switches = victim.counters.switches_voluntary.Get();

@@ -1,26 +1,28 @@
 // Scheduler: finds work for machines, wakes them and lets them sleep. The inside of Runtime; runtime.h is the door.
 //
-// After Go's proc.go; README.md tells the story. The rules that keep a ready fiber from being left with everybody asleep:
+// After Go's proc.go; README.md tells the story. The rules that keep a ready fiber from being left with everybody
+// asleep:
 //
-//   1. Submit: push the fiber, then (store-load barrier) look whether a processor is idle and nobody spins; if so wake one
-//      machine. Going idle: give the processor up and stop spinning, then (store-load barrier) look at all queues once more.
-//      Whoever comes second sees the other. Without the barrier, for a fiber that was left for another one and goes on
-//      (QueueAgain): what that misses sysmon sees within its nap.
-//   2. A machine is woken spinning, at most one at a time. A spinner that finds work stops spinning and wakes the next one if
-//      there is more to do.
-//   3. WakeOne that finds no idle processor leaves a mark behind, under the scheduler's lock: the next machine to give up its processor
-//      looks again first (golang/go#45867). One that finds no idle machine asks the housekeeper for one, which looks again when it
-//      has made it.
-//      Rules 1 to 3 are IdleProtocol's (idle_protocol.h), where every order of small cases is tried.
-//   4. While a processor is idle and timers are armed, or while fibers wait for I/O, one machine holds the poller role and sleeps
-//      no longer than the earliest timer. It is dropped only for running with a processor (then rule 2 finds a successor, or
-//      sysmon does), or when no processor is idle and no I/O is awaited, and then it looks again (PollerRole).
-//   5. A fiber that a signal has stopped goes on on the thread that it was stopped on, and one that keeps its thread on that. Who
-//      finds it in the queue hands the processor to that thread (HandToBound).
+//   1. Submit: push the fiber, then (store-load barrier) look whether a processor is idle and nobody spins; if so wake
+//      one machine. Going idle: give the processor up and stop spinning, then (store-load barrier) look at all queues
+//      once more. Whoever comes second sees the other. Without the barrier, for a fiber that was left for another one
+//      and goes on (QueueAgain): what that misses sysmon sees within its nap.
+//   2. A machine is woken spinning, at most one at a time. A spinner that finds work stops spinning and wakes the next
+//      one if there is more to do.
+//   3. WakeOne that finds no idle processor leaves a mark behind, under the scheduler's lock: the next machine to give
+//      up its processor looks again first (golang/go#45867). One that finds no idle machine asks the housekeeper for
+//      one, which looks again when it has made it. Rules 1 to 3 are IdleProtocol's (idle_protocol.h), where every order
+//      of small cases is tried.
+//   4. While a processor is idle and timers are armed, or while fibers wait for I/O, one machine holds the poller role
+//      and sleeps no longer than the earliest timer. It is dropped only for running with a processor (then rule 2 finds
+//      a successor, or sysmon does), or when no processor is idle and no I/O is awaited, and then it looks again
+//      (PollerRole).
+//   5. A fiber that a signal has stopped goes on on the thread that it was stopped on, and one that keeps its thread on
+//      that. Whoever finds it in the queue hands the processor to that thread (HandToBound).
 //
-// Memory and locks: nothing here allocates or takes a lock that user code can hold, once a machine runs. A fiber may have been
-// stopped inside malloc; whoever waited for it there with the only processor would wait for ever. Threads are made by the
-// housekeeper, which holds no processor.
+// Memory and locks: nothing here allocates or takes a lock that user code can hold, once a machine runs. A fiber may
+// have been stopped inside malloc; whoever waited for it there with the only processor would wait for ever. Threads are
+// made by the housekeeper, which holds no processor.
 #pragma once
 
 #include <signal.h>
@@ -54,8 +56,8 @@ class Scheduler {
   explicit Scheduler(const RuntimeOptions& options);
   ~Scheduler();
 
-  // The calling thread watches (Sysmon) until `main` has returned; then all machines have stopped. False: some are stopped for
-  // good in the middle of a fiber, and the scheduler must not be destroyed.
+  // The calling thread watches (Sysmon) until `main` has returned; then all machines have stopped. False: some are
+  // stopped for good in the middle of a fiber, and the scheduler must not be destroyed.
   bool RunMain(Fiber* main);
 
   // ---- Any thread.
@@ -85,21 +87,23 @@ class Scheduler {
   void EnterBlocking(Machine& machine, const SavedFrame& at);
   void LeaveBlocking(Machine& machine);
 
-  // ThreadSanitizer sees each fiber as a thread: the one that settled what another left behind would be ordered after it, and no race
-  // between the two would be reported. There every switch goes over the machine's stack, and the next two are called on that.
+  // ThreadSanitizer sees each fiber as a thread: the one that settled what another left behind would be ordered after
+  // it, and no race between the two would be reported. There every switch goes over the machine's stack, and the next
+  // two are called on that.
 #if defined(__SANITIZE_THREAD__)
   static constexpr bool kSwitchesDirectly = false;
 #else
   static constexpr bool kSwitchesDirectly = true;
 #endif
 
-  // ---- On the stack of a fiber that leaves it, pinned (context.cc)
-  // Closes the account of `leaving`. The fiber to go on with at once, entered as the running one; nullptr: the machine has to search.
+  // ---- On the stack of a fiber that leaves it, pinned (context.cc) Closes the account of `leaving`. The fiber to go
+  // on with at once, entered as the running one; nullptr: the machine has to search.
   Fiber* PickNext(Machine& machine, Fiber* leaving);
   // The fiber has left its stack, machine.after_switch says why. From here on it may run elsewhere.
   void Settle(Machine& machine, Fiber* left);
 
-  // Signals the machine that runs the fiber. One whose thread sleeps in the kernel is left alone: its call might end early.
+  // Signals the machine that runs the fiber. One whose thread sleeps in the kernel is left alone: its call might end
+  // early.
   enum class TraceAsked : uint8_t { kNobody, kSignalled, kAsleep };
   TraceAsked AskForTrace(Fiber* fiber, pid_t* tid);
 
@@ -127,7 +131,8 @@ class Scheduler {
   // Fibers wait for I/O, and no machine has the poller's role.
   bool PollerIsMissing() const { return !poller_role_.taken() && poller().Watching(); }
   void WakePoller() MR_EXCLUDES(shared_.lock);
-  // Takes the processor from a machine whose thread sleeps in a system call that nobody has announced. False: it may not be taken.
+  // Takes the processor from a machine whose thread sleeps in a system call that nobody has announced. False: it may
+  // not be taken.
   bool Retake(Processor& processor);
   void CountTimersFiredLate(int timers) { timers_fired_late_.Add(static_cast<uint64_t>(timers)); }
 
@@ -214,7 +219,8 @@ class Scheduler {
   // ---- A fiber's way (scheduler_fibers.cc)
   void FinishFiber(Processor* processor, Fiber* fiber);
 
-  // Up to the number of processors: read at every switch and hardly ever written. What changes often has cache lines of its own.
+  // Up to the number of processors: read at every switch and hardly ever written. What changes often has cache lines of
+  // its own.
   alignas(64) const uint64_t slice_ticks_;
   Fiber* main_ = nullptr;
   const bool simulate_;
@@ -226,7 +232,7 @@ class Scheduler {
 
   const uint64_t seed_;
   const std::string cgroup_root_;
-  uint64_t simulated_random_;  // Of whichever machine has the processor.
+  uint64_t simulated_random_;  // Belongs to whichever machine has the processor.
   Stacks stacks_;
   NetpollerSlot netpoller_;  // Operations of dropped fibers lie on their stacks: it goes before those.
 
@@ -244,7 +250,7 @@ class Scheduler {
   std::atomic<bool> follow_cpu_limit_{false};
   std::atomic<int64_t> simulated_ns_{1'000'000'000};
 
-  sigset_t signal_mask_{};                 // Of the thread that called Run; machines get the same.
+  sigset_t signal_mask_{};                 // That of the thread that called Run; machines get the same.
   std::atomic<int64_t> outside_calls_{0};  // Plain threads inside Submit.
 
   std::atomic<uint64_t> next_fiber_id_{1};

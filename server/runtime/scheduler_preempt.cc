@@ -1,9 +1,10 @@
-// Stopping a fiber that does not yield, and taking the processor from one whose thread sleeps in a system call. The rules for user
-// code are in README.md, those for the signal in preempt.h.
+// Stopping a fiber that does not yield, and taking the processor from one whose thread sleeps in a system call. The
+// rules for user code are in README.md, those for the signal in preempt.h.
 //
-// After KLT switching (Shiina, Iwasaki, Taura, Balaji: "Lightweight Preemptive User-Level Threads", PPoPP 2021): the signal handler
-// parks the whole thread, with the fiber's frames on its stack and malloc's locks in its hands, and the fiber goes on there later.
-// So everything that belongs to the thread (thread-locals, lock owners, half-finished library calls) stays right.
+// After KLT switching (Shiina, Iwasaki, Taura, Balaji: "Lightweight Preemptive User-Level Threads", PPoPP 2021): the
+// signal handler parks the whole thread, with the fiber's frames on its stack and malloc's locks in its hands, and the
+// fiber goes on there later. So everything that belongs to the thread (thread-locals, lock owners, half-finished
+// library calls) stays right.
 #include <algorithm>
 #include <ctime>
 
@@ -104,7 +105,8 @@ MR_NO_TSAN void Scheduler::GoOn(Machine& machine, Processor& processor) {
   processor.Runs(*fiber, NowTicks(), /*inherits=*/false);
 }
 
-// Rule 5: `machine` found a fiber that only another thread can run. It hands its processor over and looks for one again.
+// Rule 5: `machine` found a fiber that only another thread can run. It hands its processor over and looks for one
+// again.
 MR_NO_TSAN void Scheduler::HandToBound(Machine& machine, Processor& processor, Fiber* fiber) {
   machine.left_at = 0;
   LetGo(machine, processor);
@@ -164,7 +166,8 @@ MR_NO_TSAN Scheduler::TraceAsked Scheduler::AskForTrace(Fiber* fiber, pid_t* tid
   return asked;
 }
 
-// ---- Calls that block --------------------------------------------------------------------------------------------------------
+// ---- Calls that block
+// --------------------------------------------------------------------------------------------------------
 
 MR_NO_TSAN void Scheduler::EnterBlocking(Machine& machine, const SavedFrame& at) {
   sanitizers::IgnoreScope ignore;
@@ -179,8 +182,8 @@ MR_NO_TSAN void Scheduler::EnterBlocking(Machine& machine, const SavedFrame& at)
   }
   fiber->wait_reason = WaitReason::kBlocking;
   fiber->preempted_at = at;
-  // release: pairs with the acquire of whoever looks at the fiber (dump.h, deadlock.h). Before the processor goes: once all are
-  // idle, it must not be seen running.
+  // release: pairs with the acquire of whoever looks at the fiber (dump.h, deadlock.h). Before the processor goes: once
+  // all are idle, it must not be seen running.
   fiber->state.store(FiberState::kParked, std::memory_order_release);
   machine.blocking.store(true, std::memory_order_relaxed);
   if (processor != nullptr) {
@@ -211,7 +214,7 @@ MR_NO_TSAN void Scheduler::LeaveBlocking(Machine& machine) {
     }
     fiber->preempted_at = SavedFrame();
   }
-  // Kept until here: who waits for a processor with this reason was not stopped by a signal (dump.cc).
+  // Kept until here: a fiber that waits for a processor with this reason was not stopped by a signal (dump.cc).
   machine.current->wait_reason = WaitReason::kNone;
   Unpin();
 }

@@ -24,8 +24,8 @@ MR_NO_TSAN void Scheduler::Submit(Machine* machine, Fiber* fiber) {
     Pin();
     if (Processor* processor = machine->processor.Get()) [[likely]] {
       if (Fiber* displaced = processor->run_queue.PushNext(fiber)) PushLocal(*processor, displaced);
-      // Partner: the barrier in Processors::NotAloneAnyMore. The only processor there is has the index 0; on another one, which has just become one too
-      // many, that one may be idle.
+      // Partner: the barrier in Processors::NotAloneAnyMore. The only processor there is has the index 0; on another
+      // one, which has just become one too many, that one may be idle.
       if (!processors_.alone() || processor->index > 0) WakeIfIdle();
       Unpin();
       return;
@@ -41,8 +41,8 @@ MR_NO_TSAN void Scheduler::Submit(Machine* machine, Fiber* fiber) {
 }
 
 void Scheduler::SubmitFromOutside(Fiber* fiber) {
-  // Also called on a fiber that has lost its processor. Stopped in WakeOne it would take with it a processor, an idle machine and
-  // the right to wake others, and everybody might sleep for ever.
+  // Also called on a fiber that has lost its processor. Stopped in WakeOne it would take with it a processor, an idle
+  // machine and the right to wake others, and everybody might sleep for ever.
   PinScope pin;
   outside_calls_.fetch_add(1, std::memory_order_relaxed);
   Processor* processor = nullptr;

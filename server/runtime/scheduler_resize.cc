@@ -1,6 +1,6 @@
-// Changing the number of processors while they run. Nothing stops the world: a processor too many is retired by the machine that
-// holds it, at its next search for work, which sysmon brings about within a slice. What is in its ring goes to the global queue; its
-// timers stay, fired by others (Go moves both with the world stopped, procresize).
+// Changing the number of processors while they run. Nothing stops the world: a processor too many is retired by the
+// machine that holds it, at its next search for work, which sysmon brings about within a slice. What is in its ring
+// goes to the global queue; its timers stay, fired by others (Go moves both with the world stopped, procresize).
 #include <algorithm>
 
 #include "base/check.h"

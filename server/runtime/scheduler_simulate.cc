@@ -1,11 +1,13 @@
-// RuntimeOptions::simulate: who runs next is drawn by lot from the seed, so that different seeds try different orders, and time passes
-// only when nobody is ready. (Go's fake time in checkdead, and its shuffled queues under the race detector.)
+// RuntimeOptions::simulate: who runs next is drawn by lot from the seed, so that different seeds try different orders,
+// and time passes only when nobody is ready. (Go's fake time in checkdead, and its shuffled queues under the race
+// detector.)
 #include "runtime/cycles.h"
 #include "runtime/scheduler.h"
 
 namespace millrace::rt {
 
-// The simulation's FindLocal: any of the ready fibers, the clock moved on if there is none. nullptr: nothing to do and no timer.
+// The simulation's FindLocal: any of the ready fibers, the clock moved on if there is none. nullptr: nothing to do and
+// no timer.
 Fiber* Scheduler::SimulateLocal(Processor& processor) {
   RunQueue& queue = processor.run_queue;
   for (;;) {

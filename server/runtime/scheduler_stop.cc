@@ -48,15 +48,16 @@ void Scheduler::Stop() {
   {
     LockGuard guard(shared_.lock);
     while (Machine* machine = idle_machines_.Pop()) machine->Wake();
-    // Those that a signal has stopped in the middle of the C library go on and leave it: the housekeeper, which ends first, may be
-    // waiting for a lock of malloc's that one of them holds.
+    // Those that a signal has stopped in the middle of the C library go on and leave it: the housekeeper, which ends
+    // first, may be waiting for a lock of malloc's that one of them holds.
     while (Fiber* fiber = shared_.PopAnyBound()) fiber->bound->Wake();
   }
   InterruptPoller();
   sysmon_sleep_.Wake();
 }
 
-// Machines end at their next search for work. Those that do not get there are stopped where they are. True: all have ended.
+// Machines end at their next search for work. Those that do not get there are stopped where they are. True: all have
+// ended.
 bool Scheduler::AwaitMachines() {
   return machines_.Locked([this](Machines::List& machines) {  // Nobody makes new ones.
     int64_t begin = NowNs();
@@ -91,8 +92,8 @@ bool Scheduler::AwaitMachines() {
 
 Scheduler::Rest Scheduler::LookForRest() const {
   LockGuard guard(shared_.lock);
-  // A machine without a processor may still be leaving a fiber, which Settle calls parked before it asks whether it may be. One that
-  // looks for work, or is in a call, is not asleep either.
+  // A machine without a processor may still be leaving a fiber, which Settle calls parked before it asks whether it may
+  // be. One that looks for work, or is in a call, is not asleep either.
   const int asleep = SpareMachines() + machines_.locked_asleep() + (poller_role_.asleep() ? 1 : 0);
   return {.complete = EverythingSleeps() && idle_processors_.AllRest() && asleep == machines_.count(),
           .taken = idle_processors_.taken()};

@@ -1,4 +1,5 @@
-// How the scheduler wakes machines: rules 1 to 4 of scheduler.h from the side of whoever has work to give, and the poller role.
+// How the scheduler wakes machines: rules 1 to 4 of scheduler.h from the side of whoever has work to give, and the
+// poller role.
 #include <algorithm>
 
 #include "runtime/cycles.h"
@@ -7,8 +8,8 @@
 
 namespace millrace::rt {
 
-// Rule 2. A successor is needed only for work that is there, and for timers and I/O that nobody watches. Go wakes one in any case,
-// which costs two system calls for each job that a plain thread hands to a runtime at rest.
+// Rule 2. A successor is needed only for work that is there, and for timers and I/O that nobody watches. Go wakes one
+// in any case, which costs two system calls for each job that a plain thread hands to a runtime at rest.
 void Scheduler::WakeSuccessor() {
   if (!idle_.MayNeedSuccessor()) return;
   bool unwatched =
@@ -64,7 +65,8 @@ void Scheduler::Assign(Machine& machine, Processor* processor, bool spinning) {
 void Scheduler::Hold(Machine& machine, Processor& processor) {
   sanitizers::Acquire(&processor);  // Made by Resize, perhaps.
   machine.detached_at.store(0, std::memory_order_release);
-  // The slice of whoever had it before is over; else the first look for work would prefer the global queue again and again.
+  // The slice of whoever had it before is over; else the first look for work would prefer the global queue again and
+  // again.
   processor.slice_start.Set(NowTicks());
   machine.processor.Set(&processor);
   processor.machine.store(&machine, std::memory_order_release);

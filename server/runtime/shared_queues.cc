@@ -25,9 +25,9 @@ MR_NO_TSAN void SharedQueues::HasStopped(Fiber& fiber, uint64_t now) {
   crowd_grows_at_.store(now + crowd, std::memory_order_relaxed);
 }
 
-// After the crowd has grown it stays as it is for a slice, and longer the larger it is, so that with N times as many as the cap the N-th
-// part of a thread is added in a slice. Fibers that do not become hogs are not held up by that. Never without a spare thread: if the last
-// one that searches for work parked as well, only hogs could run.
+// After the crowd has grown it stays as it is for a slice, and longer the larger it is, so that with N times as many as
+// the cap the N-th part of a thread is added in a slice. Fibers that do not become hogs are not held up by that. Never
+// without a spare thread: if the last one that searches for work parked as well, only hogs could run.
 bool SharedQueues::MayBegin(uint64_t now, bool spare) const {
   return !TooManyParked() || (spare && now >= crowd_grows_at_.load(std::memory_order_relaxed));
 }

@@ -1,11 +1,14 @@
-// SharedQueues: the ready fibers that no processor has to itself (ready_lists.h), and when a processor takes which of them (shares.h).
+// SharedQueues: the ready fibers that no processor has to itself (ready_lists.h), and when a processor takes which of
+// them (shares.h).
 //
-//   Lock        `lock` is "the scheduler's lock". It also guards which processors and which machines are idle, since what is to be done
-//               with a fiber and who is there to do it are one decision: whoever pushes a fiber for a thread that sleeps may hand it an
-//               idle processor instead, and whoever gives a processor up sees first that there is nothing to run.
-//   Order       Push counts before the lock is released, so whoever looks at count() after the barrier of rule 1 sees it.
-//   Crowd       Each fiber that a signal has stopped keeps a thread. Beyond parked_machines_max of them a fiber that has not begun begins
-//               only now and then (MayBegin), since it might become the next one.
+//   Lock        `lock` is "the scheduler's lock". It also guards which processors and which machines are idle, since
+//               what is to be done with a fiber and who is there to do it are one decision: whoever pushes a fiber for
+//               a thread that sleeps may hand it an idle processor instead, and whoever gives a processor up sees first
+//               that there is nothing to run.
+//   Order       Push counts before the lock is released, so whoever looks at count() after the barrier of rule 1 sees
+//               it.
+//   Crowd       Each fiber that a signal has stopped keeps a thread. Beyond parked_machines_max of them a fiber that
+//               has not begun begins only now and then (MayBegin), since it might become the next one.
 //   Threads     As each function says. Ticks everywhere (cycles.h).
 #pragma once
 
@@ -37,14 +40,15 @@ class SharedQueues {
   bool Any() const { return count() > 0; }
   bool AnyUrgent() const { return lists_.AnyUrgent(); }
   bool TooManyParked() const { return lists_.parked() >= parked_machines_max_; }
-  // An urgent fiber waits, or too many threads are parked: nobody goes on with the next fiber of a ring without a look at this.
+  // An urgent fiber waits, or too many threads are parked: nobody goes on with the next fiber of a ring without a look
+  // at this.
   bool Presses() const { return presses_.load(std::memory_order_relaxed); }
   // `spare`: a machine is idle.
   bool MayBegin(uint64_t now, bool spare) const;
 
-  // ---- The holder of `processor`
-  // What is here comes before what is in the processor's ring: now and then by number of slices, so that two fibers that keep readying
-  // each other do not starve it, and by time, since the fibers in the ring may take a whole slice each.
+  // ---- The holder of `processor` What is here comes before what is in the processor's ring: now and then by number of
+  // slices, so that two fibers that keep readying each other do not starve it, and by time, since the fibers in the
+  // ring may take a whole slice each.
   MR_NO_TSAN bool IsDue(Processor& processor, uint64_t now) const {
     const uint64_t tick = processor.tick.Get();
     if (!processor.shares.TurnIsDue(tick) && !processor.shares.LookIsDue(now, tick)) return false;

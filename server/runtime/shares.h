@@ -1,17 +1,19 @@
-// Shares: how one processor divides its time between the kinds of ready fibers (ready_lists.h), so that whoever comes first by its kind
-// does not take everything.
+// Shares: how one processor divides its time between the kinds of ready fibers (ready_lists.h), so that whoever comes
+// first by its kind does not take everything.
 //
 //   urgent    before all others, until they have run for a slice on end; then the others have a slice
-//   timely    before hogs, with what is in the processor's ring; of those the lists get a look once a millisecond at least
-//   hogs      when nothing else is there, and for a slice whenever the others have had one since the last hog ran. So both halves of a
-//             processor that is wanted by both get half of its time, and a fiber that wakes waits for the slice of a hog at most,
-//             however many hogs there are
+//   timely    before hogs, with what is in the processor's ring; of those the lists get a look once a millisecond at
+//             least
+//   hogs      when nothing else is there, and for a slice whenever the others have had one since the last hog ran. So
+//             both halves of a processor that is wanted by both get half of its time, and a fiber that wakes waits for
+//             the slice of a hog at most, however many hogs there are
 //
-// A burst is what a fiber runs between two waits, or until it is stopped. A multi-level feedback queue with two levels: the end of a slice
-// moves a fiber down, a wait moves it up (Corbato's of 1962; what is left out is a memory of earlier bursts).
+// A burst is what a fiber runs between two waits, or until it is stopped. A multi-level feedback queue with two levels:
+// the end of a slice moves a fiber down, a wait moves it up (Corbato's of 1962; what is left out is a memory of earlier
+// bursts).
 //
-//   Threads   Whoever holds the processor, which TSan cannot know: sysmon may have taken it from the one before. Times are ticks
-//             (cycles.h); `tick` is the number of the processor's present slice.
+//   Threads   Whoever holds the processor, which TSan cannot know: sysmon may have taken it from the one before. Times
+//             are ticks (cycles.h); `tick` is the number of the processor's present slice.
 #pragma once
 
 #include <cstdint>
@@ -65,8 +67,8 @@ class Shares {
     hog_tick_ = tick + 1;
     hogs_due_ = now + slice;
   }
-  // A fiber was stopped, or gave way after computing. If that was the turn of a hog, the others have a slice from here on. One that
-  // becomes a hog only now was one of the others.
+  // A fiber was stopped, or gave way after computing. If that was the turn of a hog, the others have a slice from here
+  // on. One that becomes a hog only now was one of the others.
   MR_NO_TSAN void BurstEnds(uint64_t now, uint64_t tick, uint64_t slice) {
     if (tick == hog_tick_) hogs_due_ = now + slice;
   }

@@ -11,8 +11,8 @@ namespace millrace::rt {
 
 SignalStack::SignalStack() {
   auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  // The kernel saves the registers here, up to 12 KiB of them where the processor has AMX; while a stopped fiber's thread is parked
-  // another signal (a fault report) may come on top. Only touched pages cost memory.
+  // The kernel saves the registers here, up to 12 KiB of them where the processor has AMX; while a stopped fiber's
+  // thread is parked another signal (a fault report) may come on top. Only touched pages cost memory.
   size_t bytes = 2 * static_cast<size_t>(std::max(sysconf(_SC_MINSIGSTKSZ), long{MINSIGSTKSZ})) + (size_t{64} << 10);
   bytes = (bytes + page - 1) / page * page;
   mapped_bytes_ = bytes + page;

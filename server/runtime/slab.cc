@@ -18,8 +18,8 @@ constinit std::atomic<Slab*> first_slab{nullptr};
 
 namespace {
 
-// How many walks are going on. A walk raises it and then reads the list; RetireSlab takes the slab out of the list and then reads it:
-// whoever comes second sees the other, which needs sequential consistency on both sides.
+// How many walks are going on. A walk raises it and then reads the list; RetireSlab takes the slab out of the list and
+// then reads it: whoever comes second sees the other, which needs sequential consistency on both sides.
 constinit std::atomic<int> walks{0};
 
 constinit Lock lock;  // Guards the links' changes too; walks read them without it.
@@ -58,7 +58,8 @@ void RetireSlab(Slab* slab) {
   {
     LockGuard guard(lock);
     Slab* next = slab->next.load(std::memory_order_relaxed);
-    // Its own link stays: a walk that stands on it goes on from there, to slabs that are mapped as long as the walk lives.
+    // Its own link stays: a walk that stands on it goes on from there, to slabs that are mapped as long as the walk
+    // lives.
     (slab->previous != nullptr ? slab->previous->next : internal::first_slab).store(next, std::memory_order_seq_cst);
     if (next != nullptr) next->previous = slab->previous;
     slab->next_retired = retired;
@@ -108,9 +109,10 @@ const Slab* FiberWalk::Find(const void* address) const {
   return nullptr;
 }
 
-// ---- For debuggers --------------------------------------------------------------------------------------------------------------
-// Where deploy/gdb/millrace-gdb.py finds things, in a process or a core, without debug information (-g1 has no types). The words, by
-// their index, are that script's LAYOUT; a change of their meaning is a new version.
+// ---- For debuggers
+// -------------------------------------------------------------------------------------------------------------- Where
+// deploy/gdb/millrace-gdb.py finds things, in a process or a core, without debug information (-g1 has no types). The
+// words, by their index, are that script's LAYOUT; a change of their meaning is a new version.
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Winvalid-offsetof"  // They are plain enough for every compiler that we build with.

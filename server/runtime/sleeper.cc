@@ -7,8 +7,8 @@ namespace millrace::rt {
 
 void SleeperHandle::WakeThread() const {
   auto& word = *reinterpret_cast<std::atomic<uint32_t>*>(bits_ & ~kThread);
-  // release: pairs with the acquire in SleepUntil. The frame of the word may be gone right after; a futex wake on its address is
-  // harmless then, as Parker::Wake says.
+  // release: pairs with the acquire in SleepUntil. The frame of the word may be gone right after; a futex wake on its
+  // address is harmless then, as Parker::Wake says.
   word.store(1, std::memory_order_release);
   FutexWake(word, 1);
 }

@@ -3,8 +3,8 @@
 //   Who waits        makes a Sleeper in the frame of its wait, publishes handle() under a lock, and calls Park.
 //   A waker          takes the handle out of the queue and calls Ready with it, exactly once per Park, as park.h says.
 //   A fiber          parks, and its machine runs others. That is the way to wait; a handle of one is the Fiber* itself.
-//   A plain thread   blocks: it has no stack to leave, so the commit is called at once, and then it sleeps in a futex until Ready.
-//                    Whether it may block is for its owner to know: a callback of gRPC may not.
+//   A plain thread   blocks: it has no stack to leave, so the commit is called at once, and then it sleeps in a futex
+//                    until Ready. Whether it may block is for its owner to know: a callback of gRPC may not.
 #pragma once
 
 #include <atomic>
@@ -73,7 +73,7 @@ class Sleeper {
         &lock);
   }
 
-  // Of a plain thread whose commit has been called. False: CLOCK_MONOTONIC has reached `deadline_ns` before a Ready.
+  // For a plain thread whose commit has been called. False: CLOCK_MONOTONIC has reached `deadline_ns` before a Ready.
   bool SleepUntil(int64_t deadline_ns);
 
  private:

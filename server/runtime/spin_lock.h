@@ -1,7 +1,7 @@
-// SpinLock: for sections of a few dozen instructions that are entered for every value that passes a channel. Unlike Lock it never
-// sleeps: who finds it held looks for a while and then lets other threads have the core, since the holder must be waiting for one.
-// In return giving it up is a plain store, which halves the cost of a section, and touches nothing afterwards: the object it
-// protects may be destroyed by the next holder.
+// SpinLock: for sections of a few dozen instructions that are entered for every value that passes a channel. Unlike
+// Lock it never sleeps: whoever finds it held looks for a while and then lets other threads have the core, since the
+// holder must be waiting for one. In return giving it up is a plain store, which halves the cost of a section, and
+// touches nothing afterwards: the object it protects may be destroyed by the next holder.
 //
 //   Rules   As for Lock, without exception: no parking, no user code, no allocation, no system call while held.
 //   Whoever holds or waits for one is not stopped by the preemption signal (preempt.h).

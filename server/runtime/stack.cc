@@ -56,8 +56,8 @@ StackPool::~StackPool() {
 }
 
 void StackPool::AddSlab() {
-  // 64 MiB a slab keeps the count of mappings small for a million fibers; adjacent slabs merge into one mapping anyway. Where address
-  // space is short, smaller ones do as well.
+  // 64 MiB a slab keeps the count of mappings small for a million fibers; adjacent slabs merge into one mapping anyway.
+  // Where address space is short, smaller ones do as well.
   size_t count = std::max<size_t>(1, (size_t{64} << 20) / stride_);
   size_t bytes;
   void* base;

@@ -6,8 +6,8 @@
 
 namespace millrace::rt {
 
-// Time from ready to running, counted per switch in powers of four: bucket i counts waits below kWaitBucketNanos[i], the last
-// one all others.
+// Time from ready to running, counted per switch in powers of four: bucket i counts waits below kWaitBucketNanos[i],
+// the last one all others.
 inline constexpr std::array<int64_t, 10> kWaitBucketNanos = {1'000,     4'000,     16'000,     64'000,     256'000,
                                                              1'000'000, 4'000'000, 16'000'000, 64'000'000, 256'000'000};
 

@@ -12,7 +12,8 @@ namespace millrace::rt {
 
 namespace {
 
-// Separate debug information only where distributions put it. libdwfl's standard search would go on to ask debuginfod servers.
+// Separate debug information only where distributions put it. libdwfl's standard search would go on to ask debuginfod
+// servers.
 int FindDebugInfo(Dwfl_Module* module, void** user_data, const char* name, Dwarf_Addr base, const char* file_name,
                   const char* debuglink_file, GElf_Word debuglink_crc, char** debuginfo_file_name) {
   return dwfl_build_id_find_debuginfo(module, user_data, name, base, file_name, debuglink_file, debuglink_crc,

@@ -14,8 +14,9 @@ namespace millrace::rt {
 
 namespace {
 
-// Between two looks: at a runtime where nobody waits, and the range for one where somebody does. The shorter end matters when many
-// threads go to sleep in system calls one after the other; a look costs about 3 us for each busy processor.
+// Between two looks: at a runtime where nobody waits, and the range for one where somebody does. The shorter end
+// matters when many threads go to sleep in system calls one after the other; a look costs about 3 us for each busy
+// processor.
 constexpr int64_t kQuietNs = 10'000'000;
 constexpr int64_t kShortestNs = 50'000;
 constexpr int64_t kLongestNs = 2'000'000;
@@ -91,7 +92,8 @@ int64_t Sysmon::Look(int64_t now) {
   backoff_ns_ = retook || !work_waits ? kShortestNs : std::min(2 * backoff_ns_, kLongestNs);
 
   LookAtDetached();
-  // Who switches from fiber to fiber queues the one it has left without the barrier of rule 1 (QueueAgain): seen here at the latest.
+  // Who switches from fiber to fiber queues the one it has left without the barrier of rule 1 (QueueAgain): seen here
+  // at the latest.
   if (!all_busy) s.WakeSuccessor();
   if (all_busy && s.PollerIsMissing()) s.WakePoller();
   return std::max(next, kShortestNs);
@@ -122,8 +124,8 @@ bool Sysmon::LookAt(Processor& processor, int64_t now, uint64_t now_ticks) {
   return false;
 }
 
-// For a thread of which the kernel tells nothing. Much CPU time since it was first looked at in this slice: it computes. None for long:
-// it sleeps, or gets no core, which is as good a reason to give its processor to another one.
+// For a thread of which the kernel tells nothing. Much CPU time since it was first looked at in this slice: it
+// computes. None for long: it sleeps, or gets no core, which is as good a reason to give its processor to another one.
 ThreadDoes Sysmon::GuessFromClock(Processor& processor, pid_t tid, uint64_t tick, int64_t now) {
   Processor::Watched& watched = processor.watched;
   int64_t cpu_ns = ThreadCpuNs(tid);
@@ -166,15 +168,15 @@ void Sysmon::LookAtDetached() {
   if (*cursor_ == nullptr) cursor_ = nullptr;
 }
 
-// One that only goes from one call to the next gets no signal: that could end the next call early (EINTR). It may sleep by the time that
-// it has been found running, so what little it does between two calls is not looked at.
+// One that only goes from one call to the next gets no signal: that could end the next call early (EINTR). It may sleep
+// by the time that it has been found running, so what little it does between two calls is not looked at.
 bool Sysmon::Computes(Machine& machine) {
   const pid_t tid = machine.tid.load(std::memory_order_relaxed);
   int64_t cpu_ns = ThreadCpuNs(tid);
   int64_t used_ns = cpu_ns - machine.detached_cpu_ns;
   if (used_ns < kStirsNs) return false;
   ThreadDoes does = WhatThreadDoes(tid);
-  // Where the kernel does not tell, only who has had a good part of a core is sure to compute.
+  // Where the kernel does not tell, only a thread that has had a good part of a core is sure to compute.
   if (does == ThreadDoes::kUnknown) {
     if (used_ns < kComputesNs) return false;
     if (NowNs() - machine.detached_cpu_since_ns < 4 * used_ns) does = ThreadDoes::kRun;

@@ -6,8 +6,9 @@
 //   A timer is late because its machine is busy        it is fired here
 //   Fibers wait for I/O and nobody polls               a machine is woken for it
 //
-// Runs on the thread that called Runtime::Run. Holds no processor, allocates nothing and takes only runtime locks: a fiber that was
-// stopped inside malloc must not stop it. Sleeps for as long as nothing can happen, so an idle runtime costs nothing.
+// Runs on the thread that called Runtime::Run. Holds no processor, allocates nothing and takes only runtime locks: a
+// fiber that was stopped inside malloc must not stop it. Sleeps for as long as nothing can happen, so an idle runtime
+// costs nothing.
 #pragma once
 
 #include <sys/types.h>

@@ -3,9 +3,9 @@
 //   Nap      Until a given time. Only Wake ends it earlier: whoever takes a processor pays nothing.
 //   Sleep    Without an end, so only while nobody runs. Whoever takes an idle processor ends it with Rouse.
 //
-//   Protocol   Sysmon says that it sleeps, and then looks whether it may. Whoever changes what it looks at (takes a processor out of
-//              the list of idle ones, or ends the run) does that first, and then looks whether sysmon sleeps. Both sides are seq_cst:
-//              whoever comes second sees the other.
+//   Protocol   Sysmon says that it sleeps, and then looks whether it may. Whoever changes what it looks at (takes a
+//              processor out of the list of idle ones, or ends the run) does that first, and then looks whether sysmon
+//              sleeps. Both sides are seq_cst: whoever comes second sees the other.
 //   Threads    Sysmon alone calls Nap and Sleep. The others: any, also in a signal handler.
 //   Proof      tests/model/sysmon_sleep_test.cc
 #pragma once

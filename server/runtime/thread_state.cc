@@ -80,7 +80,8 @@ bool WhereThreadSleeps(pid_t tid, uintptr_t* pc, uintptr_t* sp) {
 }
 
 int ThreadCount() {
-  // num_threads is field 20 of /proc/self/stat; the name in field 2 may hold anything, so fields are counted from its ')'.
+  // num_threads is field 20 of /proc/self/stat; the name in field 2 may hold anything, so fields are counted from its
+  // ')'.
   char text[512];
   int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
   if (fd < 0) return INT_MAX;

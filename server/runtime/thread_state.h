@@ -7,9 +7,9 @@
 
 namespace millrace::rt {
 
-// Whether it sleeps (in a system call or for a page), or runs or waits for a core. Unknown when there is no /proc or no descriptor to
-// be had: then its CPU time (ThreadCpuNs) tells something, if one waits. Costs some 2 us. Allocates nothing and locks nothing, not even
-// stdio, which may be locked by a stopped fiber.
+// Whether it sleeps (in a system call or for a page), or runs or waits for a core. Unknown when there is no /proc or no
+// descriptor to be had: then its CPU time (ThreadCpuNs) tells something, if one waits. Costs some 2 us. Allocates
+// nothing and locks nothing, not even stdio, which may be locked by a stopped fiber.
 enum class ThreadDoes : uint8_t { kRun, kSleep, kUnknown };
 ThreadDoes WhatThreadDoes(pid_t tid);
 

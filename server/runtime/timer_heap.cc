@@ -64,7 +64,8 @@ void TimerHeap::PublishEarliest() {
 
 bool TimerHeap::Insert(Timer* timer, int64_t deadline_ns, Timer::Fire fire, int64_t period_ns) {
   if (deadline_ns == kUnknown) deadline_ns = kNever;
-  // Allocated without the lock, and after the loop freed without it: a larger buffer to swap in, then the heap's old one.
+  // Allocated without the lock, and after the loop freed without it: a larger buffer to swap in, then the heap's old
+  // one.
   std::unique_ptr<Entry[]> spare;
   int32_t spare_capacity = 0;
   for (;;) {
@@ -116,7 +117,8 @@ int TimerHeap::FireDue(int64_t now_ns) {
       RemoveAt(0);
     }
     ++fired;
-    // The last thing that touches the timer: its owner may go on now and, once it has the lock, finds it armed again or not.
+    // The last thing that touches the timer: its owner may go on now and, once it has the lock, finds it armed again or
+    // not.
     fire(timer);
   }
   // Also when none fired: ticks may have run a little ahead of the nanosecond clock.

@@ -1,7 +1,7 @@
 // TimerHeap: a processor's timers, earliest first.
 //
-//   Threads   Any; one lock. Firing happens with it held (timer.h says what a timer function may do), so that Cancel, once it has
-//             the lock, knows that the function has returned.
+//   Threads   Any; one lock. Firing happens with it held (timer.h says what a timer function may do), so that Cancel,
+//             once it has the lock, knows that the function has returned.
 //   Memory    Grown by the fiber that inserts, outside the lock: the scheduler never allocates.
 //   Shape     4-ary heap of (deadline, timer), half as deep as a binary one (as Go's).
 #pragma once

@@ -18,7 +18,8 @@ namespace millrace::rt {
 
 namespace {
 
-// A thread without a core answers when it gets one. Longer than a paused machine needs; after that the fiber is shown without frames.
+// A thread without a core answers when it gets one. Longer than a paused machine needs; after that the fiber is shown
+// without frames.
 constexpr int64_t kPatienceNs = 2'000'000'000;
 
 // One request at a time. Static: an answer may come after the patience is at its end.

@@ -1,5 +1,6 @@
-// Where a running fiber is: its thread is sent the preemption signal, and the handler writes the backtrace down before it goes on.
-// Not one that sleeps in the kernel, where poll, nanosleep and others would end with EINTR: of that the kernel tells where.
+// Where a running fiber is: its thread is sent the preemption signal, and the handler writes the backtrace down before
+// it goes on. Not one that sleeps in the kernel, where poll, nanosleep and others would end with EINTR: of that the
+// kernel tells where.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,6 @@
-// UnstoppableGuard: a mutex in the hands of a fiber that the end of the run, which waits for the mutex as well, must not stop for good.
-// The fiber may be stopped while it waits for the mutex: the holder may be waiting for its processor.
+// UnstoppableGuard: a mutex in the hands of a fiber that the end of the run, which waits for the mutex as well, must
+// not stop for good. The fiber may be stopped while it waits for the mutex: the holder may be waiting for its
+// processor.
 #pragma once
 
 #include <sched.h>

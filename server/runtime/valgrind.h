@@ -1,5 +1,5 @@
-// What Valgrind must be told about fibers: where their stacks are. Without it every switch looks like a write to a stack of
-// megabytes. Its requests are a few instructions that do nothing on a real processor.
+// What Valgrind must be told about fibers: where their stacks are. Without it every switch looks like a write to a
+// stack of megabytes. Its requests are a few instructions that do nothing on a real processor.
 #pragma once
 
 #if __has_include(<valgrind/valgrind.h>) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)

@@ -4,10 +4,10 @@
 //   Work();
 //   warn.Stop();
 //
-//   Running   Each Reset may bring a run of its own; two of them may run at the same time, as in Go. An exception that leaves the
-//             function ends the process, as on any fiber.
-//   Lifetime  The destructor stops it and waits for runs that have begun, so the function may use what lives around it. It is fatal
-//             to destroy it inside its own function. It must not outlive the runtime.
+//   Running   Each Reset may bring a run of its own; two of them may run at the same time, as in Go. An exception that
+//             leaves the function ends the process, as on any fiber.
+//   Lifetime  The destructor stops it and waits for runs that have begun, so the function may use what lives around it.
+//             It is fatal to destroy it inside its own function. It must not outlive the runtime.
 //   Cost      The memory of a fiber while it is armed.
 //   Callers   Made and reset on fibers. Stop: any thread. Several may call at once.
 #pragma once

@@ -46,8 +46,8 @@ class CancelState {
   void CancelAt(std::shared_ptr<CancelState> self, MonoTime deadline, Status reason);
 
  private:
-  // Callbacks cannot run where timers fire, so a deadline has a fiber of its own, made when it is armed and started only when it
-  // passes: one that is disarmed costs no switch.
+  // Callbacks cannot run where timers fire, so a deadline has a fiber of its own, made when it is armed and started
+  // only when it passes: one that is disarmed costs no switch.
   struct Deadline : rt::Timer {
     rt::Fiber* fiber = nullptr;
     Status reason;

@@ -1,5 +1,5 @@
-// Cancellation and deadlines that travel down a call tree: whoever may stop the work holds a CancelSource, whoever does the work
-// looks at a CancelToken.
+// Cancellation and deadlines that travel down a call tree: whoever may stop the work holds a CancelSource, whoever does
+// the work looks at a CancelToken.
 //
 //   sync::CancelSource source(parent_token);              // cancelled no later than its parent
 //   source.CancelAt(deadline, DeadlineExceeded("RUN_TIMEOUT", "the attempt ran for more than 30 s"));
@@ -79,8 +79,9 @@ class CancelToken {
   std::shared_ptr<internal::CancelState> state_;
 };
 
-// Runs `fn(reason)` once when the token is cancelled: at once, inside the constructor, if it is already. The destructor takes the
-// function back and, if it is running elsewhere, waits for its end; so `fn` may use what lives around the callback.
+// Runs `fn(reason)` once when the token is cancelled: at once, inside the constructor, if it is already. The destructor
+// takes the function back and, if it is running elsewhere, waits for its end; so `fn` may use what lives around the
+// callback.
 //   sync::CancelCallback stop(token, [&](const Status&) { kill(-group, SIGTERM); });
 // `fn` holds up whoever cancels: keep it short. It must not throw.
 template <typename F>
@@ -111,12 +112,13 @@ class CancelSource {
   CancelToken token() const { return CancelToken(state_); }
   bool cancelled() const { return token().cancelled(); }
 
-  // True: this call did it, and the callbacks have run. False: it was cancelled before, perhaps a moment ago by another thread
-  // that still runs them. `reason` must not be OK.
+  // True: this call did it, and the callbacks have run. False: it was cancelled before, perhaps a moment ago by another
+  // thread that still runs them. `reason` must not be OK.
   bool Cancel(Status reason);
 
-  // Cancels at `deadline` unless that happened before; MonoTime::max() and the greatest duration mean never. At most once per source, on a fiber; the source must not outlive the
-  // runtime. Costs the memory of a fiber while it is armed, so that callbacks run in a place where they may do anything.
+  // Cancels at `deadline` unless that happened before; MonoTime::max() and the greatest duration mean never. At most
+  // once per source, on a fiber; the source must not outlive the runtime. Costs the memory of a fiber while it is
+  // armed, so that callbacks run in a place where they may do anything.
   void CancelAt(MonoTime deadline, Status reason);
   void CancelAfter(AnyDuration duration, Status reason);
 

@@ -9,11 +9,12 @@
 //   }
 //
 //   Order     A case's position is the number of those added before it, for as long as the list lives.
-//   Again     A Receive serves any number of selects. A Send has one value, so it is disabled once it was chosen; Replace gives the
-//             place to another case.
+//   Again     A Receive serves any number of selects. A Send has one value, so it is disabled once it was chosen;
+//             Replace gives the place to another case.
 //   Disabled  is never ready, as a nil channel is not.
 //   Changes   A case's function may change the list, itself included.
-//   Cost      Add allocates, Select does not. A select is linear in the number of cases, and sorts their channels when it has to wait.
+//   Cost      Add allocates, Select does not. A select is linear in the number of cases, and sorts their channels when
+//             it has to wait.
 //   Threads   One at a time.
 #pragma once
 

@@ -6,20 +6,23 @@
 //   for (std::string line : lines)                             // the same
 //
 //   Ownership  A value belongs to the channel from Send to Receive; it is moved, never copied. T's move must not throw.
-//   Waiting    Send parks the fiber while the channel is full, Receive while it is empty; the machine runs others meanwhile.
-//   Closing    Buffered values still arrive, then Receive gives nullopt. Fatal, as in Go: Send on a closed channel, also for a
-//              sender that waits when it is closed; a second Close. SendUnlessClosed gives false instead and leaves the value.
-//   Fairness   Waiters are served oldest first; a new sender does not overtake a parked one. Values of one sender stay in order.
-//   Patience   The Try forms do not wait; with an Until (until.h) they wait that long. What can be done at once is done whatever
-//              the Until says.
-//   Callers    Any fiber, any plain thread. A thread that waits blocks; where it must not, as in a gRPC callback, it calls what does
-//              not wait: TrySend, TryReceive, Close.
+//   Waiting    Send parks the fiber while the channel is full, Receive while it is empty; the machine runs others
+//              meanwhile.
+//   Closing    Buffered values still arrive, then Receive gives nullopt. Fatal, as in Go: Send on a closed channel,
+//              also for a sender that waits when it is closed; a second Close. SendUnlessClosed gives false instead and
+//              leaves the value.
+//   Fairness   Waiters are served oldest first; a new sender does not overtake a parked one. Values of one sender stay
+//              in order.
+//   Patience   The Try forms do not wait; with an Until (until.h) they wait that long. What can be done at once is done
+//              whatever the Until says.
+//   Callers    Any fiber, any plain thread. A thread that waits blocks; where it must not, as in a gRPC callback, it
+//              calls what does not wait: TrySend, TryReceive, Close.
 //   Moves      T's move constructor never runs under a runtime lock: it may log, lock or wait (channel_cells.h).
-//   Lifetime   The channel outlives all who use it; shared_channel.h is one that they own together. Values still inside are
-//              destroyed with it.
+//   Lifetime   The channel outlives all who use it; shared_channel.h is one that they own together. Values still inside
+//              are destroyed with it.
 //
-// Everything is as in Go's runtime/chan.go: one lock; a value goes straight into a waiting receiver's frame; operations that do
-// not wait look before they lock.
+// Everything is as in Go's runtime/chan.go: one lock; a value goes straight into a waiting receiver's frame; operations
+// that do not wait look before they lock.
 #pragma once
 
 #include <concepts>
@@ -39,7 +42,7 @@ namespace millrace::sync {
 // The value of a channel that only signals.
 struct Nothing {};
 
-// Of an operation that does not wait, or not for ever. kFull: still so at the end.
+// The result of a send that does not wait, or not for ever. kFull: the channel was still full at the end.
 enum class TrySendResult { kSent, kFull, kClosed };
 
 template <typename T>
@@ -221,7 +224,8 @@ class Channel {
       core_.SetCount(count - 1);
       return internal::Verdict::kDone;
     }
-    // The buffer was full: the oldest waiting sender's value goes to the end of the queue, which is the cell that came free.
+    // The buffer was full: the oldest waiting sender's value goes to the end of the queue, which is the cell that came
+    // free.
     core_.NextTail();
     if constexpr (internal::kQuiet<T>) {
       cell.Put(SentBy(deal.partner));
@@ -249,8 +253,8 @@ class Channel {
   std::unique_ptr<Cell[]> cells_;
 };
 
-// A name for a channel, or for none: Go's channel variable. Sending to or receiving from nil parks for ever, a nil case of a
-// Select is never ready, closing nil is fatal. Does not own the channel.
+// A name for a channel, or for none: Go's channel variable. Sending to or receiving from nil parks for ever, a nil case
+// of a Select is never ready, closing nil is fatal. Does not own the channel.
 template <typename T>
 class ChannelRef {
  public:

@@ -1,5 +1,5 @@
-// ChannelCase: one operation on a channel that may have to compete, for select.h and for what waits with an Until. SelectCase is what
-// the engine in select.cc knows of it, ChannelCase<T> what depends on the channel's type.
+// ChannelCase: one operation on a channel that may have to compete, for select.h and for what waits with an Until.
+// SelectCase is what the engine in select.cc knows of it, ChannelCase<T> what depends on the channel's type.
 #pragma once
 
 #include <cstddef>
@@ -28,14 +28,16 @@ struct SelectCase {
   ChannelWaiter waiter;
 };
 
-// How long to wait: `ns` from now, until `ns` on the monotonic clock, for ever, or not at all. The greatest `ns` is for ever too.
+// How long to wait: `ns` from now, until `ns` on the monotonic clock, for ever, or not at all. The greatest `ns` is for
+// ever too.
 struct SelectWait {
   enum class Kind : uint8_t { kForEver, kNone, kFor, kUntil } kind = Kind::kForEver;
   int64_t ns = 0;
   rt::WaitReason reason = rt::WaitReason::kSelect;
 };
 
-// Returns the index of the case that was done, `count` when the wait was over. Reorders `cases`; `locks` is room for `count`.
+// Returns the index of the case that was done, `count` when the wait was over. Reorders `cases`; `locks` is room for
+// `count`.
 size_t SelectChannels(SelectCase** cases, ChannelCore** locks, size_t count, SelectWait wait);
 
 // Does one operation or gives up: false. `one` is a send or a receive that is not nil.

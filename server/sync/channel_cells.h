@@ -1,11 +1,11 @@
 // ChannelCells<T>: the memory of a channel's buffered values, and when they are moved.
 //
-// No user code may run under a runtime lock: a move constructor could wait for another fiber, or be preempted, with everybody
-// spinning. So there are two ways to fill a cell.
+// No user code may run under a runtime lock: a move constructor could wait for another fiber, or be preempted, with
+// everybody spinning. So there are two ways to fill a cell.
 //   Quiet   T is trivially copyable and small: moving it is a bounded copy, done under the channel's lock.
-//   Loud    Any other T. Under the lock a send or receive only draws the cell's next turn; the move happens after the lock is
-//           released, and a turn waits for the one before it. That wait is real only if the neighbour is in the middle of a
-//           move, so it yields instead of parking. Order is that of the turns, hence of the lock.
+//   Loud    Any other T. Under the lock a send or receive only draws the cell's next turn; the move happens after the
+//           lock is released, and a turn waits for the one before it. That wait is real only if the neighbour is in the
+//           middle of a move, so it yields instead of parking. Order is that of the turns, hence of the lock.
 #pragma once
 
 #include <atomic>

@@ -1,4 +1,5 @@
-// ChannelCore: the part of a channel that does not depend on what it carries: the lock, the counts, who waits. (Go: hchan.)
+// ChannelCore: the part of a channel that does not depend on what it carries: the lock, the counts, who waits. (Go:
+// hchan.)
 #pragma once
 
 #include <atomic>
@@ -67,8 +68,8 @@ struct alignas(64) ChannelCore {
   ChannelCore(const ChannelCore&) = delete;
   ChannelCore& operator=(const ChannelCore&) = delete;
 
-  // ---- Without the lock, for operations that do not wait (Go: empty, full). The order of the loads matters: a channel does not
-  // open again, so "empty, then not closed" was true at the moment it was empty.
+  // ---- Without the lock, for operations that do not wait (Go: empty, full). The order of the loads matters: a channel
+  // does not open again, so "empty, then not closed" was true at the moment it was empty.
   bool LooksFull() const MR_NO_THREAD_SAFETY_ANALYSIS {
     return capacity == 0 ? receivers.LooksEmpty() : count.load(std::memory_order_acquire) == capacity;
   }

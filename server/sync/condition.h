@@ -3,10 +3,12 @@
 //   std::unique_lock lock(mutex);
 //   condition.Wait(lock, [&] { return !queue.empty(); });
 //
-//   Waiting    Wait gives the mutex up and takes it again before it returns, also after a time-out. There are no spurious
-//              wake-ups, but the state may have changed again by then: hence the predicate.
-//   Fairness   NotifyOne wakes the one that has waited longest; nobody who starts to wait later can take its notification.
-//   Callers    Anyone; a plain thread that waits blocks. Notify: with or without the mutex; remembers nothing when nobody waits.
+//   Waiting    Wait gives the mutex up and takes it again before it returns, also after a time-out. There are no
+//              spurious wake-ups, but the state may have changed again by then: hence the predicate.
+//   Fairness   NotifyOne wakes the one that has waited longest; nobody who starts to wait later can take its
+//              notification.
+//   Callers    Anyone; a plain thread that waits blocks. Notify: with or without the mutex; remembers nothing when
+//              nobody waits.
 //   Lock       A std::unique_lock, a Mutex itself, anything with lock() and unlock().
 #pragma once
 

@@ -5,10 +5,13 @@
 //   MR_RETURN_IF_ERROR(group.Wait());
 //
 //   Task      Returns a Status, or nothing. What it has captured is gone before Wait returns.
-//   Failure   A Status that is not OK, or an exception: the first one is the group's. Wait returns the Status or throws the exception.
-//   Token     Cancelled by the first failure, with its Status, by the parent, and at the end. Tasks look at it; none is stopped by force.
+//   Failure   A Status that is not OK, or an exception: the first one is the group's. Wait returns the Status or throws
+//             the exception.
+//   Token     Cancelled by the first failure, with its Status, by the parent, and at the end. Tasks look at it; none is
+//             stopped by force.
 //   Limit     At most so many tasks at once; Go waits for room, TryGo does not. 0: as many as there are.
-//   Callers   Go, TryGo: fibers, tasks of the group included (with a limit that may wait for itself). Wait: anyone, once.
+//   Callers   Go, TryGo: fibers, tasks of the group included (with a limit that may wait for itself). Wait: anyone,
+//             once.
 //   Lifetime  The destructor of a group that nobody waited for, as after an exception, cancels and waits.
 #pragma once
 
@@ -89,7 +92,7 @@ class Group {
   WaitGroup tasks_;
   std::optional<Semaphore> room_;
   std::atomic<bool> failed_{false};
-  // Of the task that set failed_; read when all have ended.
+  // The error of the task that set failed_; read when all have ended.
   Status first_;
   std::exception_ptr thrown_;
 };

@@ -19,14 +19,16 @@ struct Mutex::Waiter : internal::WaitLink<Mutex::Waiter> {
 namespace {
 
 constexpr Nanos kStarvation = std::chrono::milliseconds(1);
-// Sections under a mutex are mostly short and the holder mostly runs: a microsecond or two of looking is less than a park. In ticks.
+// Sections under a mutex are mostly short and the holder mostly runs: a microsecond or two of looking is less than a
+// park. In ticks.
 constexpr uint64_t kFirstLook = 256, kLastLook = 2048;
 
 MonoTime Now() { return rt::Now(); }
 
 }  // namespace
 
-// With `state` just read: takes a free mutex and clears the bit that is ours. Leaves the newest state behind when it fails.
+// With `state` just read: takes a free mutex and clears the bit that is ours. Leaves the newest state behind when it
+// fails.
 bool Mutex::TryAcquire(uint32_t& state, uint32_t clear) {
   while ((state & kLocked) == 0) {
     if (state_.compare_exchange_weak(state, (state | kLocked) & ~clear, std::memory_order_acquire,
@@ -84,8 +86,8 @@ void Mutex::LockSlow(rt::Fiber* fiber) {
 
 void Mutex::UnlockSlow() {
   uint32_t state = state_.load(std::memory_order_relaxed);
-  // Nobody in the queue: one step, after which the mutex may be gone with its owner. Whoever unlocks it while kWaiting is set
-  // comes through queue_lock_, so below it stays until we have let go of that.
+  // Nobody in the queue: one step, after which the mutex may be gone with its owner. Whoever unlocks it while kWaiting
+  // is set comes through queue_lock_, so below it stays until we have let go of that.
   while ((state & kWaiting) == 0) {
     MR_CHECK((state & kLocked) != 0, "sync: unlock of unlocked mutex");
     if (state_.compare_exchange_weak(state, state & ~kLocked, std::memory_order_release, std::memory_order_relaxed))

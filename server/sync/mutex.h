@@ -3,13 +3,14 @@
 //   sync::Mutex mutex;
 //   std::lock_guard guard(mutex);       // std::unique_lock and std::scoped_lock work as well
 //
-//   Normal mode      Waiters are woken oldest first, but compete with fibers that arrive: those already run, and letting them in
-//                    is what makes a busy mutex fast. A woken waiter that loses goes back to the front.
-//   Starvation mode  Begins when a waiter has waited for more than 1 ms: Unlock hands the mutex to the oldest waiter, newcomers
-//                    queue. Ends when the one served waited less, or was the last.
-//   Misuse           Unlock of an unlocked mutex is fatal. As in Go, another fiber than the one that locked it may unlock it.
-//   Callers          Anyone; a plain thread that has to wait blocks. There is no lock with a time limit, as in Go: what is held for
-//                    long is a Semaphore of one permit.
+//   Normal mode      Waiters are woken oldest first, but compete with fibers that arrive: those already run, and
+//                    letting them in is what makes a busy mutex fast. A woken waiter that loses goes back to the front.
+//   Starvation mode  Begins when a waiter has waited for more than 1 ms: Unlock hands the mutex to the oldest waiter,
+//                    newcomers queue. Ends when the one served waited less, or was the last.
+//   Misuse           Unlock of an unlocked mutex is fatal. As in Go, another fiber than the one that locked it may
+//                    unlock it.
+//   Callers          Anyone; a plain thread that has to wait blocks. There is no lock with a time limit, as in Go: what
+//                    is held for long is a Semaphore of one permit.
 //   Owner            The fiber that holds it is kept for reports of deadlocks.
 #pragma once
 
@@ -68,8 +69,9 @@ class Mutex {
  private:
   struct Waiter;
 
-  // kLocked is taken by compare-and-swap, by anyone. The other bits belong to queue_lock_; kWoken alone may also be set by a fiber that
-  // spins. Giving kLocked up while fibers wait belongs to queue_lock_ too, except beside kWoken: whoever that stands for looks again.
+  // kLocked is taken by compare-and-swap, by anyone. The other bits belong to queue_lock_; kWoken alone may also be set
+  // by a fiber that spins. Giving kLocked up while fibers wait belongs to queue_lock_ too, except beside kWoken:
+  // whoever that stands for looks again.
   static constexpr uint32_t kLocked = 1;
   static constexpr uint32_t kWaiting = 2;  // waiters_ is not empty
   static constexpr uint32_t kWoken = 4;    // A fiber is on its way to the mutex: unlock need not wake another.

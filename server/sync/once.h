@@ -1,7 +1,8 @@
 // Once: the first Do runs its function, all others wait until that has returned, and from then on cost one load.
 //
-// As in Go, a function that throws has run: the exception reaches its caller, later calls return at once. (std::call_once would
-// try again with the next.) Do inside its own function never returns. Callers: anyone; a plain thread that waits blocks.
+// As in Go, a function that throws has run: the exception reaches its caller, later calls return at once.
+// (std::call_once would try again with the next.) Do inside its own function never returns. Callers: anyone; a plain
+// thread that waits blocks.
 #pragma once
 
 #include <atomic>

@@ -38,8 +38,9 @@
 
 namespace millrace {
 
-// Runs `main` as the first fiber, on as many processors as the machine or MILLRACE_PROCS grants, and returns what it returns, 0 for
-// void. As in Go, the program does not wait for other fibers; what they share with `main` must not die before them (runtime.h).
+// Runs `main` as the first fiber, on as many processors as the machine or MILLRACE_PROCS grants, and returns what it
+// returns, 0 for void. As in Go, the program does not wait for other fibers; what they share with `main` must not die
+// before them (runtime.h).
 template <typename F>
 int Run(F&& main) {
   return rt::Runtime().Run(std::forward<F>(main));

@@ -49,7 +49,8 @@ void RwMutex::unlock() {
 
 void RwMutex::lock_shared() {
   if (Count(1) + 1 < 0) {
-    // It waits for the writer, who holds writers_ until after it has opened the gate. For reports, as in Mutex::LockSlow.
+    // It waits for the writer, who holds writers_ until after it has opened the gate. For reports, as in
+    // Mutex::LockSlow.
     rt::Fiber* fiber = rt::CurrentFiber();
     if (fiber != nullptr) fiber->waits_for_owner_at.store(writers_.owner_word(), std::memory_order_relaxed);
     reader_gate_.Acquire();

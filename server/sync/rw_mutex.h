@@ -2,8 +2,9 @@
 //
 //   std::shared_lock reading(mutex);    std::unique_lock writing(mutex);
 //
-//   Fairness  A waiting writer keeps new readers out, so writers are not starved; when it is done, the readers that waited go
-//             before the next writer. Hence no reader may lock it again while it reads: a writer in between stops both.
+//   Fairness  A waiting writer keeps new readers out, so writers are not starved; when it is done, the readers that
+//             waited go before the next writer. Hence no reader may lock it again while it reads: a writer in between
+//             stops both.
 //   Misuse    Unlocking what is not locked is fatal.
 //   Callers   Anyone; a plain thread that has to wait blocks.
 #pragma once

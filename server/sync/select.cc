@@ -68,9 +68,9 @@ class LockSet {
     for (size_t i = 0; i < count_; ++i) locks_[i]->lock.lock();
   }
 
-  // The waking fiber may be resumed as soon as one lock is free, but it cannot leave its frame, in which we read, before it has
-  // taken all others to unlink its cases, and it gets the last of them when we are through.
-  // For ThreadSanitizer, before the fiber parks: UnlockAll then runs unseen (runtime/sanitizers.h).
+  // The waking fiber may be resumed as soon as one lock is free, but it cannot leave its frame, in which we read,
+  // before it has taken all others to unlink its cases, and it gets the last of them when we are through. For
+  // ThreadSanitizer, before the fiber parks: UnlockAll then runs unseen (runtime/sanitizers.h).
   void ReleaseInMyName() {
     for (size_t i = 0; i < count_; ++i) rt::sanitizers::Release(&locks_[i]->lock);
   }
@@ -114,7 +114,8 @@ struct Sleep {
   }
 };
 
-// Takes back what the winner has not taken. A loser may be looking at our race under its channel's lock until we get that lock.
+// Takes back what the winner has not taken. A loser may be looking at our race under its channel's lock until we get
+// that lock.
 void UnlinkLosers(SelectCase** cases, size_t count, const ChannelWaiter* winner) {
   for (size_t i = 0; i < count; ++i) {
     SelectCase& one = *cases[i];

@@ -1,26 +1,29 @@
 // Select: waits until one of several channel operations can proceed, and does exactly that one.
 //
 //   size_t chosen = sync::Select(
-//       sync::Receive(in, [&](std::optional<Job> job) { ... }),   // nullopt: closed and empty; a lambda without argument will do
+//       sync::Receive(in, [&](std::optional<Job> job) { ... }),   // nullopt: closed and empty; or no argument at all
 //       sync::Send(out, std::move(result), [&] { ... }),
 //       sync::Cancelled(token, [&] { ... }),
 //       sync::After(10ms, [&] { ... }));                          // or Default(...), to not wait at all
 //
-//   Choice     Random among the cases that are ready. Default runs when none is, After when none has become ready in time. The
-//              chosen case's function runs after the operation, outside every lock. Returns its position, from 0.
-//   Send       The case owns its value: a copy, or what was moved into it, which is gone when another case is chosen. Lend(value)
-//              leaves it where it is and moves from it only if the case is chosen. Fatal on a closed channel, as Channel::Send.
-//   Holding    A case holds all it was given, so a function may make and return one: a shared channel and a token are kept, values
-//              and functions too. What it refers to is what cannot be a temporary: a Channel, a ChannelRef's, and what was lent.
-//   Nil        A case whose channel is nil (an empty ChannelRef, a null pointer) is never ready; with no other case, and neither
-//              Default nor After, whoever selects waits for ever.
+//   Choice     Random among the cases that are ready. Default runs when none is, After when none has become ready in
+//              time. The chosen case's function runs after the operation, outside every lock. Returns its position,
+//              from 0.
+//   Send       The case owns its value: a copy, or what was moved into it, which is gone when another case is chosen.
+//              Lend(value) leaves it where it is and moves from it only if the case is chosen. Fatal on a closed
+//              channel, as Channel::Send.
+//   Holding    A case holds all it was given, so a function may make and return one: a shared channel and a token are
+//              kept, values and functions too. What it refers to is what cannot be a temporary: a Channel, a
+//              ChannelRef's, and what was lent.
+//   Nil        A case whose channel is nil (an empty ChannelRef, a null pointer) is never ready; with no other case,
+//              and neither Default nor After, whoever selects waits for ever.
 //   Twice      The same channel may appear in several cases, to send and to receive too; a select never meets itself.
 //   Number     One known where it is written; for others, case_list.h.
-//   Callers    Any fiber; a plain thread too, which blocks unless there is a Default. Allocates nothing: all state is in the caller's
-//              frame.
+//   Callers    Any fiber; a plain thread too, which blocks unless there is a Default. Allocates nothing: all state is
+//              in the caller's frame.
 //
-// The method is that of Go's runtime/select.go: look at the cases in random order, then lock all channels in the order of their
-// addresses, look again, queue on each, sleep; one compare-and-swap settles who wakes it (wake_race.h).
+// The method is that of Go's runtime/select.go: look at the cases in random order, then lock all channels in the order
+// of their addresses, look again, queue on each, sleep; one compare-and-swap settles who wakes it (wake_race.h).
 #pragma once
 
 #include <array>

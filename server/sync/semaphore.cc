@@ -6,13 +6,14 @@
 
 namespace millrace::sync {
 
-// For ThreadSanitizer the lock orders nobody: two that hold permits have not met, only who gives one back and who gets one.
+// For ThreadSanitizer the lock orders nobody: two that hold permits have not met, only who gives one back and who gets
+// one.
 using rt::sanitizers::IgnoreScope;
 
 struct Semaphore::Waiter : internal::WaitLink<Semaphore::Waiter> {
   rt::SleeperHandle who;
   int64_t wanted = 0;
-  internal::WakeRace* race = nullptr;  // Of one that may give up.
+  internal::WakeRace* race = nullptr;  // Only where the waiter may give up.
 };
 
 bool Semaphore::TakeAtOnce(int64_t n) {

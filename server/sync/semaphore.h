@@ -1,5 +1,5 @@
-// Semaphore: a number of permits; whoever finds too few parks. Strictly first come, first served: a large request at the head
-// holds up small ones behind it, so that it is not starved by them.
+// Semaphore: a number of permits; whoever finds too few parks. Strictly first come, first served: a large request at
+// the head holds up small ones behind it, so that it is not starved by them.
 //
 //   Callers   Anyone; a plain thread that waits blocks. Permits belong to nobody.
 #pragma once

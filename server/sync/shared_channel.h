@@ -1,12 +1,13 @@
-// SharedChannel<T>: a channel that all who use it own together. Go's chan as a value: copied into fibers, kept in structures, sent
-// through other channels; the last handle frees it.
+// SharedChannel<T>: a channel that all who use it own together. Go's chan as a value: copied into fibers, kept in
+// structures, sent through other channels; the last handle frees it.
 //
 //   SharedChannel<int> numbers = MakeChannel<int>(10);
 //   Go([numbers] { numbers.Send(1); numbers.Close(); });
 //   for (int number : numbers) ...
 //
 //   Nil      One that was made without MakeChannel: waits for ever, is never ready in a Select, must not be closed.
-//   Cost     That of Channel; a copy of the handle counts an atomic up and down. A Select and a range-for hold a copy each.
+//   Cost     That of Channel; a copy of the handle counts an atomic up and down. A Select and a range-for hold a copy
+//            each.
 //   Threads  As Channel. One handle is like any variable: whoever assigns to it is alone with it.
 #pragma once
 

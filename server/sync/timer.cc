@@ -9,8 +9,8 @@ namespace millrace::sync {
 
 namespace internal {
 
-// With the timer heap's lock held. A time is quiet (channel_cells.h), so sending one is a bounded copy under the channel's lock, and
-// nobody who holds that waits for a heap's.
+// With the timer heap's lock held. A time is quiet (channel_cells.h), so sending one is a bounded copy under the
+// channel's lock, and nobody who holds that waits for a heap's.
 void TimeSource::Fire(rt::Timer* timer) {
   // A time that nobody has received yet stays, and this one is dropped.
   static_cast<void>(static_cast<TimeSource*>(timer)->channel_.TrySend(rt::Now()));

@@ -1,5 +1,5 @@
-// Timer and Ticker: times that arrive on a channel, so that they can be cases of a Select. Go's time.Timer and time.Ticker, as they
-// are since Go 1.23: no receive gives a time from before a Stop or Reset that has returned.
+// Timer and Ticker: times that arrive on a channel, so that they can be cases of a Select. Go's time.Timer and
+// time.Ticker, as they are since Go 1.23: no receive gives a time from before a Stop or Reset that has returned.
 //
 //   Timer timeout(5s);
 //   Select(Receive(answers, ...), Receive(timeout.channel(), [&] { ... }));
@@ -9,7 +9,8 @@
 //   for (MonoTime now : ticker.channel()) { if (Done()) break; ... }     // the channel is never closed
 //
 //   Late      The channel keeps one time. A ticker drops what nobody has received by the next one.
-//   Limits    A duration of zero or less is due at once; the greatest one never comes. A ticker's period is more than zero, else fatal.
+//   Limits    A duration of zero or less is due at once; the greatest one never comes. A ticker's period is more than
+//             zero, else fatal.
 //   Callers   Made and reset on fibers. Stop, and receiving: any thread. Several may call at once.
 //   Lifetime  The destructor stops it. Nobody waits on its channel by then. It must not outlive the runtime.
 #pragma once

@@ -1,13 +1,13 @@
-// Until: how long somebody is willing to wait. Every call of sync/ and io/ that can wait takes one as its last argument: the Try forms
-// of sync/, which without it do not wait at all, and all of io/.
+// Until: how long somebody is willing to wait. Every call of sync/ and io/ that can wait takes one as its last
+// argument: the Try forms of sync/, which without it do not wait at all, and all of io/.
 //
 //   channel.TryReceive(Within(5s))                                for five seconds
 //   semaphore.TryAcquire(2, {.cancel = token})                    until the token is cancelled
 //   condition.WaitUntil(lock, {.deadline = at, .cancel = token})  until either
 //   socket.Read(buffer)                                           for ever
 //
-// What can be done at once is done by sync/ whatever the Until says, so one that is over already is a Try. Who gave up looks at
-// `cancelled()` to learn why.
+// What can be done at once is done by sync/ whatever the Until says, so one that is over already is a Try. Who gave up
+// looks at `cancelled()` to learn why.
 #pragma once
 
 #include <utility>

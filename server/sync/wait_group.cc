@@ -11,7 +11,8 @@ uint32_t WaitersOf(uint64_t state) { return static_cast<uint32_t>(state); }
 
 void WaitGroup::Add(int32_t delta) {
   uint64_t change = static_cast<uint64_t>(static_cast<uint32_t>(delta)) << 32;
-  // release: what was done before each Done is seen by whoever Wait lets go. No acquire: two that are done have not met.
+  // release: what was done before each Done is seen by whoever Wait lets go. No acquire: two that are done have not
+  // met.
   uint64_t state = state_.fetch_add(change, std::memory_order_release) + change;
   int32_t count = CountOf(state);
   MR_CHECK(count >= 0, "sync: negative WaitGroup counter");
@@ -53,7 +54,8 @@ bool WaitGroup::TryWait(const Until& until) {
     while (CountOf(state) != 0 && WaitersOf(state) != 0) {
       if (state_.compare_exchange_weak(state, state - 1, std::memory_order_relaxed)) return false;
     }
-    // The last Done has come. It counts on us: it has opened the gate for us or is about to, and is through with the group after that.
+    // The last Done has come. It counts on us: it has opened the gate for us or is about to, and is through with the
+    // group after that.
     gate_.Acquire();
   }
   EndWait();

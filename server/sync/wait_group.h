@@ -4,10 +4,12 @@
 //   for (Job& job : jobs) done.Go([&job] { Run(job); });
 //   done.Wait();
 //
-//   Contract  Add with a positive number happens before the Wait that is to see it, or while the count is above zero; a group may
-//             be used again once every Wait of the last round has returned.
-//   Misuse    Fatal, with Go's words: a negative count, Add at the same time as the first Wait, reuse before Wait has returned.
-//   Lifetime  The last Done touches nothing of the group after it has let Wait return, so a group may live in Wait's frame.
+//   Contract  Add with a positive number happens before the Wait that is to see it, or while the count is above zero; a
+//             group may be used again once every Wait of the last round has returned.
+//   Misuse    Fatal, with Go's words: a negative count, Add at the same time as the first Wait, reuse before Wait has
+//             returned.
+//   Lifetime  The last Done touches nothing of the group after it has let Wait return, so a group may live in Wait's
+//             frame.
 //   Callers   Anyone, except Go: fibers. A plain thread that waits blocks.
 #pragma once
 

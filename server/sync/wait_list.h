@@ -1,5 +1,5 @@
-// WaitList: who waits, oldest first. An intrusive list whose nodes live on the stacks of the fibers that wait, so that waiting
-// allocates nothing. Everything but LooksEmpty happens under the lock of the primitive that owns the list.
+// WaitList: who waits, oldest first. An intrusive list whose nodes live on the stacks of the fibers that wait, so that
+// waiting allocates nothing. Everything but LooksEmpty happens under the lock of the primitive that owns the list.
 //
 //   struct Waiter : WaitLink<Waiter> { rt::Fiber* fiber; };
 #pragma once

@@ -1,9 +1,11 @@
-// WakeRace: several may wake one that waits, exactly one of them does. Settled by one compare-and-swap (Go: selectDone).
+// WakeRace: several may wake one that waits, exactly one of them does. Settled by one compare-and-swap (Go:
+// selectDone).
 //
-//   Who waits     makes a race in its frame, publishes it to all wakers, calls Park; then takes it back from the losers. A fiber, or a
-//                 plain thread (sleeper.h).
-//   A waker       calls Claim. Only the winner goes on: kParked obliges it to call rt::Ready(handle()) once, kEarly to do nothing,
-//                 since the other has not left yet and will notice. It touches nothing of the race afterwards.
+//   Who waits     makes a race in its frame, publishes it to all wakers, calls Park; then takes it back from the
+//                 losers. A fiber, or a plain thread (sleeper.h).
+//   A waker       calls Claim. Only the winner goes on: kParked obliges it to call rt::Ready(handle()) once, kEarly to
+//                 do nothing, since the other has not left yet and will notice. It touches nothing of the race
+//                 afterwards.
 //   Lifetime      A loser may look at the race as long as it is published, so it is unlinked under each waker's lock.
 #pragma once
 
@@ -22,8 +24,8 @@ class WakeRace {
  public:
   enum class Outcome : uint8_t { kLost, kEarly, kParked };
 
-  // `fiber`: the caller; nullptr: a plain thread. `early`: a waker may come before it has parked, so Commit is needed. Without: all
-  // wakers need a lock that is held until it has parked.
+  // `fiber`: the caller; nullptr: a plain thread. `early`: a waker may come before it has parked, so Commit is needed.
+  // Without: all wakers need a lock that is held until it has parked.
   explicit WakeRace(rt::Fiber* fiber, bool early = true) : state_(early ? kOpen : kParked), self_(fiber) {}
   WakeRace(const WakeRace&) = delete;
   WakeRace& operator=(const WakeRace&) = delete;
