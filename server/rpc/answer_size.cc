@@ -13,15 +13,13 @@ int64_t AnswerBytesMax(const grpc::ServerContextBase& context) {
   return error == std::errc() && end == text.data() + text.size() && bytes > 0 ? bytes : kAnswerBytesMax;
 }
 
-Status CheckAnswer(const google::protobuf::MessageLite& answer, int64_t bytes_max) {
+Status CheckAnswer(const google::protobuf::MessageLite& answer, int64_t bytes_max, const char* instead) {
   const auto bytes = static_cast<int64_t>(answer.ByteSizeLong());
   if (bytes <= bytes_max) return OkStatus();
   return FailedPrecondition("ANSWER_TOO_LARGE",
                             "the answer has " + std::to_string(bytes) + " bytes and this client takes " +
-                                std::to_string(bytes_max) +
-                                ": ask for JOB_VIEW_RESULT or JOB_VIEW_BASIC, or raise the client's "
-                                "limit and say so in the metadata " +
-                                kReceiveBytesMetadata)
+                                std::to_string(bytes_max) + ": " + instead +
+                                ", or raise the client's limit and say so in the metadata " + kReceiveBytesMetadata)
       .With("bytes", bytes)
       .With("limit", bytes_max);
 }

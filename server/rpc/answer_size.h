@@ -20,7 +20,12 @@ inline constexpr int64_t kAnswerBytesMax = int64_t{4} << 20;
 // What the client of this call takes. What is no number counts as not said.
 int64_t AnswerBytesMax(const grpc::ServerContextBase& context);
 
+// What to ask for instead of an answer that is too large.
+inline constexpr const char kSmallerViews[] = "ask for JOB_VIEW_RESULT or JOB_VIEW_BASIC";
+inline constexpr const char kOnePool[] = "ask for one pool at a time with GetPool";
+inline constexpr const char kFewerKinds[] = "give the pool fewer kinds";
+
 // FAILED_PRECONDITION ANSWER_TOO_LARGE.
-Status CheckAnswer(const google::protobuf::MessageLite& answer, int64_t bytes_max);
+Status CheckAnswer(const google::protobuf::MessageLite& answer, int64_t bytes_max, const char* instead);
 
 }  // namespace millrace::rpc

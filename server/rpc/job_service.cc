@@ -112,7 +112,7 @@ Unary* JobService::GetJob(Context* context, const Bytes* request, Bytes* respons
         auto job = backend_.dispatcher.Get(*id, *view != View::kBasic);
         if (!job.ok()) return job.status();
         Fill(*job, *view, answer);
-        return CheckAnswer(*answer, bytes_max);
+        return CheckAnswer(*answer, bytes_max, kSmallerViews);
       });
 }
 
@@ -123,7 +123,7 @@ Unary* JobService::ListJobs(Context* context, const Bytes* request, Bytes* respo
                                                             v1::ListJobsResponse* answer) {
         MR_RETURN_IF_ERROR(List(
             backend_.dispatcher, list, [context] { return context->IsCancelled(); }, answer));
-        return CheckAnswer(*answer, bytes_max);
+        return CheckAnswer(*answer, bytes_max, kSmallerViews);
       });
 }
 

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "rpc/answer_size.h"
 #include "rpc/convert.h"
 #include "rpc/waiting_call.h"
 
@@ -62,17 +63,19 @@ Status Resize(dispatch::Dispatcher& dispatcher, const v1::ResizePoolRequest& req
 Unary* PoolService::ListPools(Context* context, const Bytes* request, Bytes* response) {
   return AnswerNow<v1::ListPoolsRequest, v1::ListPoolsResponse>(
       backend_, Method::kListPools, {context, request, response},
-      [this](const v1::ListPoolsRequest&, v1::ListPoolsResponse* answer) {
+      [this, bytes_max = AnswerBytesMax(*context)](const v1::ListPoolsRequest&, v1::ListPoolsResponse* answer) {
         for (const dispatch::PoolStatus& pool : backend_.dispatcher.Pools()) Fill(pool, answer->add_pools());
-        return OkStatus();
+        return CheckAnswer(*answer, bytes_max, kOnePool);
       });
 }
 
 Unary* PoolService::GetPool(Context* context, const Bytes* request, Bytes* response) {
-  return AnswerNow<v1::GetPoolRequest, v1::Pool>(backend_, Method::kGetPool, {context, request, response},
-                                                 [this](const v1::GetPoolRequest& get, v1::Pool* answer) {
-                                                   return Answer(backend_.dispatcher.GetPool(get.name()), answer);
-                                                 });
+  return AnswerNow<v1::GetPoolRequest, v1::Pool>(
+      backend_, Method::kGetPool, {context, request, response},
+      [this, bytes_max = AnswerBytesMax(*context)](const v1::GetPoolRequest& get, v1::Pool* answer) {
+        MR_RETURN_IF_ERROR(Answer(backend_.dispatcher.GetPool(get.name()), answer));
+        return CheckAnswer(*answer, bytes_max, kFewerKinds);
+      });
 }
 
 Unary* PoolService::ResizePool(Context* context, const Bytes* request, Bytes* response) {

@@ -63,7 +63,7 @@ class WaitCall final : public WaitingCall, public dispatch::JobWaiter {
   void AnswerWith(const JobSnapshot& job) {
     v1::Job response;
     Fill(job, view_, &response);
-    Status fits = CheckAnswer(response, bytes_max_);
+    Status fits = CheckAnswer(response, bytes_max_, kSmallerViews);
     Answer(fits.ok() ? Pack(response) : fits);
   }
 

@@ -68,5 +68,32 @@ TEST(AnswerSize, AJobWithAPayloadThatNoClientTakesByDefaultIsStillWaitedForLooke
   }
 }
 
+TEST(AnswerSize, ManyPoolsStayBelowWhatClientsTakeOrAreRefusedClearly) {
+  test::DaemonOptions options;
+  for (int i = 0; i < 1000; ++i) {
+    std::string name = std::to_string(i);
+    options.pools.push_back({.name = name + std::string(63 - name.size(), 'p'), .workers = 1});
+  }
+  Daemon d(std::move(options));
+  v1::ListPoolsResponse pools;
+  {
+    grpc::ClientContext context;
+    ASSERT_EQ(Brief(d.pools->ListPools(&context, {}, &pools)), "OK");
+  }
+  EXPECT_EQ(pools.pools_size(), 1001);
+  EXPECT_LT(pools.ByteSizeLong(), size_t{1} << 20);
+
+  v1::GetPoolRequest get;
+  get.set_name("default");
+  v1::Pool pool;
+  grpc::ClientContext c1, c2;
+  c1.AddMetadata("millrace-receive-bytes-max", "10000");
+  c2.AddMetadata("millrace-receive-bytes-max", "10");
+  const grpc::Status refused = d.pools->ListPools(&c1, {}, &pools);
+  EXPECT_EQ(Brief(refused), "FAILED_PRECONDITION ANSWER_TOO_LARGE");
+  EXPECT_NE(refused.error_message().find("one pool at a time with GetPool"), std::string::npos);
+  EXPECT_EQ(Brief(d.pools->GetPool(&c2, get, &pool)), "FAILED_PRECONDITION ANSWER_TOO_LARGE");
+}
+
 }  // namespace
 }  // namespace millrace::rpc

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "rpc/unary_call.h"
 #include "tests/rpc/daemon.h"
 #include "tests/rpc/raw_call.h"
 
@@ -181,6 +182,30 @@ TEST_F(UnreadTest, AnItemOfAStreamForWhichThereIsNoRoomIsRefusedAloneAndTheStrea
   stream->WritesDone();
   EXPECT_FALSE(stream->Read(&answer));
   EXPECT_EQ(Brief(stream->Finish()), "OK");
+}
+
+TEST_F(UnreadTest, WhoeverWaitsForOneJobAndReadsNoAnswerStaysWithinTheBudget) {
+  constexpr int kCalls = 40;  // Of half a megabyte each for the result: more than twice the budget.
+  const std::string id = d.Submit("hold", std::string(512 << 10, 'x'));
+  v1::WaitJobRequest wait;
+  wait.set_id(id);
+  for (int i = 0; i < kCalls; ++i) {
+    calls.emplace_back(narrow, "/millrace.v1.JobService/WaitJob");
+    calls.back().Write(wait.SerializeAsString());
+    calls.back().WritesDone();
+  }
+  const auto waits_cost = static_cast<int64_t>(kCalls * rpc::kCallBytes);
+  Eventually([&] { return d.server->Stats().call_bytes >= waits_cost; });
+  d.Release();
+  const auto ended = [&] {
+    return d.stats.Requests(Method::kWaitJob, StatusCode::kOk) +
+           d.stats.Requests(Method::kWaitJob, StatusCode::kResourceExhausted);
+  };
+  const uint64_t before = 1;  // The fixture's own.
+  Eventually([&] { return ended() == before + kCalls; });
+  EXPECT_LE(d.server->Stats().call_bytes, static_cast<int64_t>(kBudget));
+  calls.clear();
+  Eventually([&] { return d.server->Stats().call_bytes == 0; });
 }
 
 class ImpatientTest : public UnreadTest {
