@@ -34,6 +34,8 @@ int64_t OpenFilesLeft() {
   return std::max<int64_t>(0, static_cast<int64_t>(std::min<rlim_t>(Now().rlim_cur, INT32_MAX)) - open);
 }
 
+int SpareDescriptors() { return static_cast<int>(std::min<rlim_t>(Now().rlim_cur / 8, 128)); }
+
 rlimit OpenFilesLimitOfChildren() { return before.value_or(Now()); }
 
 }  // namespace millrace

@@ -14,6 +14,9 @@ namespace millrace {
 void RaiseOpenFilesLimit();
 // How many more descriptors this process may open.
 int64_t OpenFilesLeft();
+// So many of the last descriptors are not for programs: connections, the store and the log need them more. Descriptors
+// are numbered from the lowest that is free, so whoever was given one below the limit minus these has left that many.
+int SpareDescriptors();
 // The limit for programs that this process starts: the one from before it was raised.
 rlimit OpenFilesLimitOfChildren();
 

@@ -202,6 +202,13 @@ pid_t Wait(pid_t pid, int* status, rusage* usage) {
 
 }  // namespace
 
+// Has this process so few descriptors left that they are for others? `highest`: of those just opened, the highest.
+bool TakesTheLast(int highest) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return false;
+  return static_cast<rlim_t>(highest) + static_cast<rlim_t>(SpareDescriptors()) >= limit.rlim_cur;
+}
+
 Result<Spawned> Spawn(const ProcessSpec& spec, const std::string& variable) {
   Pipe input, output, errors, report;
   if (!MakePipe(input) || !MakePipe(output) || !MakePipe(errors) || !MakePipe(report) ||
@@ -211,6 +218,9 @@ Result<Spawned> Spawn(const ProcessSpec& spec, const std::string& variable) {
   // The number that the pidfd will need: without one it could not be had once the program runs.
   UniqueFd reserved(fcntl(report.read.get(), F_DUPFD_CLOEXEC, 0));
   if (!reserved.valid()) return StartFailed(spec, "descriptors: ", errno);
+  if (TakesTheLast(std::max({input.write.get(), output.read.get(), errors.read.get(), reserved.get()}))) {
+    return StartFailed(spec, "the last descriptors are kept for connections and the store: ", EMFILE);
+  }
   std::vector<char*> argv = Pointers(spec.argv), env = Pointers(spec.env);
   if (!variable.empty()) env.insert(env.end() - 1, const_cast<char*>(variable.c_str()));
   Plan plan{.program = spec.program.c_str(),

@@ -71,7 +71,41 @@ ulimit -Sn "$before"
 check "the daemon has the hard limit" grep -qE "^Max open files +$hard +$hard " "/proc/$daemon/limits"
 check "its programs have the soft one" bash -c "[[ \$(millrace run limit) == 200 ]]"
 
+stop_daemon
+
+echo "---- programs take all descriptors but the last"
+write_config <<'TOML'
+[pool.programs]
+runner = "exec"
+workers = 200
+capacity = 400
+[kind.wait]
+pool = "programs"
+exec = ["sleep", "300"]
+TOML
+(
+  ulimit -n 256
+  exec millraced --config "$config" --data-dir "$data_dir" --grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0
+) >"$log" 2>&1 </dev/null &
+daemon=$!
+await "the daemon to be ready" daemon_is_ready
+millrace submit wait --count 200 >"$scratch/ids"
+refused() { (($(metric 'millrace_job_starts_refused_total{pool="programs"}') > 20)); }
+await "programs to be refused for want of descriptors" refused
+for _ in 1 2 3 4 5; do check "a new client is served beside them" timeout 20 millrace pools list; done
+check "jobs are accepted beside them" timeout 20 millrace submit echo --payload hello --wait
+check "the daemon is ready" is_ready
+check "it never ran out of descriptors for a connection" test "$(grep -c 'cannot accept connections' "$log")" = 0
+millrace jobs cancel --kind wait --yes >/dev/null
+stop_daemon
+check "it ended with 0" test "$daemon_rc" = 0
+
 echo "---- three connections"
+write_config <<'TOML'
+[server]
+connections_max = 3
+TOML
+start_daemon
 flood "a limit of three connections is reached" 6
 curl -fsS "http://$http/metrics" >"$scratch/metrics"
 check "refused ones are counted" has "$scratch/metrics" 'millrace_grpc_connections_refused_total [1-9]'

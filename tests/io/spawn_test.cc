@@ -2,13 +2,18 @@
 #include "io/spawn.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
+#include <vector>
 
+#include "base/open_files.h"
 #include "runtime/park.h"
 #include "tests/io/process_fixture.h"
 
@@ -109,6 +114,41 @@ TEST_F(Spawning, ChildrenDieWhenTheirDaemonIsKilled) {
   EXPECT_EQ(exit->signal, SIGKILL);
   ASSERT_GT(child, 1);
   EXPECT_EQ(Subreaper::SignalThatEnded(child), SIGKILL);
+}
+
+// The limit is put back before anything else needs a descriptor.
+TEST_F(Spawning, TheLastDescriptorsAreNotForPrograms) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "UBSan takes every object for a wrong one where it can open no pipe to probe memory with";
+#endif
+  const ProcessSpec sleep = Program("/bin/sleep", {"1000"});
+  sigset_t all, mask;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &mask);
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  const UniqueFd next(dup(STDIN_FILENO));
+  rlimit tight = before;
+  tight.rlim_cur = static_cast<rlim_t>(next.get()) + 80;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &tight), 0);
+  const auto spare = static_cast<size_t>(SpareDescriptors());
+  std::vector<Spawned> running;
+  Result<Spawned> last = Spawn(sleep);
+  for (; last.ok(); last = Spawn(sleep)) running.push_back(*std::move(last));
+  std::vector<UniqueFd> left;
+  for (int fd; (fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;) left.emplace_back(fd);
+  setrlimit(RLIMIT_NOFILE, &before);
+  left.shrink_to_fit();
+  EXPECT_EQ(last.status().reason(), "PROCESS_START_REFUSED");
+  EXPECT_EQ(last.status().metadata().at("errno"), "EMFILE");
+  EXPECT_GE(running.size(), 10u);
+  EXPECT_GE(spare, 10u);
+  EXPECT_GE(left.size(), spare);
+  for (const Spawned& each : running) {
+    SignalGroup(each.pid, SIGKILL);
+    Reap(each.pid);
+  }
+  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
 }
 
 TEST(SpawningRole, DISABLED_HasNoStandardDescriptors) {
