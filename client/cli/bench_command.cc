@@ -2,6 +2,7 @@
 
 #include "client/cli/bench.h"
 #include "client/cli/commands.h"
+#include "client/cli/whole_number.h"
 
 namespace millrace::cli {
 
@@ -9,11 +10,15 @@ void AddBenchCommand(Menu& menu) {
   auto& a = menu.Keep<BenchArguments>();
   CLI::App* bench = menu.Add(nullptr, "bench", "Measure how fast jobs are taken and finished",
                              [&a](Session& s) { return RunBench(s, a); });
-  bench->add_option("--jobs", a.jobs)->capture_default_str();
+  bench->add_option("--jobs", a.jobs)->transform(Whole(1, 1'000'000'000))->capture_default_str();
   bench->add_option("--mode", a.mode, "stream, unary or batch")->capture_default_str();
-  bench->add_option("--window", a.window, "Unanswered jobs of each connection")->capture_default_str();
-  bench->add_option("--connections", a.connections)->capture_default_str();
-  bench->add_option("--batch", a.batch, "Jobs of one call in batch mode")->capture_default_str();
+  bench->add_option("--window", a.window, "Unanswered jobs of each connection")
+      ->transform(Whole(1, 1'000'000))
+      ->capture_default_str();
+  bench->add_option("--connections", a.connections)->transform(Whole(1, 1000))->capture_default_str();
+  bench->add_option("--batch", a.batch, "Jobs of one call in batch mode")
+      ->transform(Whole(1, 1000))
+      ->capture_default_str();
   bench->add_option("--rate", a.rate,
                     "Open loop: so many jobs a second, measured from when each is due; 0: closed loop");
   bench->add_option("--kind", a.kind)->capture_default_str();
@@ -21,9 +26,10 @@ void AddBenchCommand(Menu& menu) {
   bench->add_option("--payload-bytes", a.payload_bytes)->capture_default_str();
   bench->add_flag("--request-ids", a.request_ids, "An id for each job, as clients that repeat calls send");
   bench->add_option("--on-full", a.on_full, "wait or reject")->capture_default_str();
-  bench->add_option("--warmup", a.warmup, "Jobs before, not measured; default a tenth, 10,000 at most");
+  bench->add_option("--warmup", a.warmup, "Jobs before, not measured; default a tenth, 10,000 at most")
+      ->transform(Whole(0, 1'000'000'000));
   bench->add_option("--samples", a.samples, "Jobs whose finish is looked up")
-      ->check(CLI::Range(1, 1'000'000))
+      ->transform(Whole(1, 1'000'000))
       ->capture_default_str();
   bench->add_flag("--floor", a.floor, "The server is grpc_floor, which runs nothing: measure answers only");
   bench->footer(

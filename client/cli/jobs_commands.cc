@@ -5,6 +5,7 @@
 #include "client/cli/commands.h"
 #include "client/cli/jobs.h"
 #include "client/cli/jobs_change.h"
+#include "client/cli/whole_number.h"
 
 namespace millrace::cli {
 namespace {
@@ -22,7 +23,7 @@ void AddList(Menu& menu, CLI::App* jobs) {
   auto& a = menu.Keep<ListArguments>();
   CLI::App* list = menu.Add(jobs, "list", "Jobs, newest first", [&a](Session& s) { return ListJobs(s, a); });
   AddSelection(list, a.selection);
-  list->add_option("--limit", a.limit, "How many; 0 is all")->check(CLI::NonNegativeNumber)->capture_default_str();
+  list->add_option("--limit", a.limit, "How many; 0 is all")->transform(Whole(0, 1'000'000'000))->capture_default_str();
   list->add_flag("--oldest-first", a.oldest_first);
   list->add_flag("--full", a.full, "With --json: payload, result, log and attempts too");
 }

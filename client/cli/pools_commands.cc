@@ -3,6 +3,7 @@
 
 #include "client/cli/commands.h"
 #include "client/cli/pools.h"
+#include "client/cli/whole_number.h"
 
 namespace millrace::cli {
 namespace {
@@ -38,8 +39,8 @@ void AddPoolsCommands(Menu& menu) {
       menu.Add(pools, "resize", "Change the number of workers and the capacity, until the daemon is restarted",
                [&a](Session& s) { return ResizePool(s, a); });
   resize->add_option("name", a.name)->required();
-  resize->add_option("--workers", a.workers, "1 to 10,000");
-  resize->add_option("--capacity-jobs", a.capacity_jobs, "Queued jobs at most");
+  resize->add_option("--workers", a.workers, "1 to 10,000")->transform(Whole(1, 10'000));
+  resize->add_option("--capacity-jobs", a.capacity_jobs, "Queued jobs at most")->transform(Whole(0, 10'000'000));
   resize->add_option("--capacity-bytes", a.capacity_bytes, "Their payload at most, e.g. 256MiB");
 }
 

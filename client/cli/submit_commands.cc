@@ -3,6 +3,7 @@
 #include "client/cli/commands.h"
 #include "client/cli/run.h"
 #include "client/cli/submit.h"
+#include "client/cli/whole_number.h"
 
 namespace millrace::cli {
 namespace {
@@ -17,7 +18,7 @@ void AddJobOptions(CLI::App* sub, SubmitArguments& a) {
   sub->add_option("--run-at", a.run_at, "Run at this time, e.g. 2026-01-31T12:00:00Z");
   sub->add_option("--run-timeout", a.run_timeout, "Of each attempt (--timeout is of this command)");
   sub->add_option("--deadline", a.deadline, "Of the whole job: a time, or a duration from now");
-  sub->add_option("--max-attempts", a.max_attempts, "Attempts in all, 1 to 1000");
+  sub->add_option("--max-attempts", a.max_attempts, "Attempts in all, 1 to 1000")->transform(Whole(1, 1000));
   sub->add_flag("--once", a.once, "Never start the job a second time, whatever happens");
   sub->add_option("--label", a.labels, "NAME=VALUE, for filters; may be repeated")->allow_extra_args(false);
   sub->add_option("--request-id", a.request_id, "The same id and content again give the first job, not a second one");
@@ -38,9 +39,9 @@ void AddSubmitCommands(Menu& menu) {
                               [&many](Session& s) { return RunSubmit(s, many); });
   AddJobOptions(submit, many);
   submit->add_option("--files-from", many.files_from, "A job for each file named in this file, one a line; - is stdin");
-  submit->add_option("--count", many.count, "Submit the same job so many times");
+  submit->add_option("--count", many.count, "Submit the same job so many times")->transform(Whole(1, 1'000'000'000));
   submit->add_option("--window", many.window, "Unanswered submits at once, when there are many")
-      ->check(CLI::Range(1, 100'000));
+      ->transform(Whole(1, 100'000));
   submit->add_flag("--wait", many.wait,
                    "Wait for the end; print a line with state and result for each job as it finishes");
   submit->footer(

@@ -68,7 +68,15 @@ TEST(CommandLine, RefusesValuesThatMakeNoSense) {
   ExpectUsage("submit echo --file /no/such/file", "cannot read /no/such/file: No such file or directory");
   ExpectUsage("submit echo --files-from /no/such/list", "cannot read /no/such/list");
   ExpectUsage("submit echo --max-attempts many", "many");
-  ExpectUsage("jobs list --limit -1", "--limit");
+  ExpectUsage("jobs list --limit -1", "--limit: '-1' is not 0 to 1000000000");
+  for (const char* number : {"99999999999999999999", "0x10", "1e3", "1.5", "'3 '", "-1"}) {
+    for (const char* option :
+         {"submit echo --count", "submit echo --count 2 --window", "submit echo --max-attempts", "jobs list --limit",
+          "pools resize x --workers", "pools resize x --capacity-jobs", "bench --jobs", "bench --window",
+          "bench --connections", "bench --batch", "bench --warmup", "bench --samples"}) {
+      ExpectUsage(std::string(option) + " " + number, "is not ");
+    }
+  }
   ExpectUsage("jobs list --state done", "--state: 'done'");
   ExpectUsage("bench --mode fast", "--mode: 'fast'");
   ExpectUsage("bench --window 0", "--window");
