@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "io/interpreter.h"
+#include "job/validate.h"
 #include "runners/text.h"
 
 namespace millrace::runners {
@@ -138,7 +139,8 @@ Status CheckOptions(const std::string& kind, const ExecOptions& exec) {
 
 // The program's path.
 Result<std::string> Examine(const std::string& kind, const ExecOptions& exec) {
-  if (kind.empty() || HasNul(kind)) return InvalidArgument("BAD_EXEC_KIND", "an exec kind needs a name");
+  // Another one could be configured, and no job could ask for it.
+  if (!IsKindName(kind)) return Bad(Printable(kind, 64), "a kind's name is 1 to 63 of A-Z a-z 0-9 . _ -");
   MR_RETURN_IF_ERROR(CheckOptions(kind, exec));
   auto path = exec.env.find("PATH");
   return FindProgram(kind, exec.argv[0], path == exec.env.end() ? kDefaultPath : std::string_view(path->second));

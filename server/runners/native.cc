@@ -3,6 +3,7 @@
 #include <exception>
 #include <utility>
 
+#include "job/validate.h"
 #include "runners/text.h"
 
 namespace millrace::runners {
@@ -18,7 +19,10 @@ constexpr size_t kErrorBytesMax = 4096;
 
 Status NativeRunner::Register(KindOptions options, Handler handler) {
   const std::string& name = options.name;
-  if (name.empty()) return InvalidArgument("BAD_KIND", "a native kind needs a name");
+  if (!IsKindName(name)) {
+    return InvalidArgument("BAD_KIND",
+                           "native kind '" + Printable(name, 64) + "': a name is 1 to 63 of A-Z a-z 0-9 . _ -");
+  }
   if (!handler) return InvalidArgument("BAD_KIND", "native kind '" + name + "' has no handler").With("kind", name);
   return kinds_.Add({std::move(options), std::move(handler)});
 }

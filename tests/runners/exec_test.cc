@@ -234,6 +234,15 @@ TEST_F(Exec, ManyAttemptsRunInParallel) {
   EXPECT_EQ(right, 100);
 }
 
+TEST_F(Exec, AKindThatNoJobCouldAskForIsRefused) {
+  for (const std::string& name : {std::string(), std::string("a b"), std::string("a\x1b[2J"), std::string(64, 'k')}) {
+    const Status refused = runner_.Register({.name = name}, {.argv = {"true"}});
+    EXPECT_EQ(refused.reason(), "BAD_EXEC_KIND") << name;
+    EXPECT_THAT(refused.message(), HasSubstr("1 to 63 of A-Z a-z 0-9 . _ -"));
+    EXPECT_EQ(refused.message().find('\x1b'), std::string::npos);
+  }
+}
+
 TEST_F(Exec, ConfigurationErrorsNameTheKindAndTheThing) {
   EXPECT_EQ(Refusal({}), "exec kind 'bad': no program is named");
   EXPECT_EQ(Refusal({.argv = {"/no/such/program"}}),

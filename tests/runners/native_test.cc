@@ -33,6 +33,7 @@ TEST(NativeRunner, RefusesNamesTwiceAndThingsThatCannotRun) {
   ASSERT_TRUE(runner.Register({.name = "a"}, Returns("first")).ok());
   EXPECT_EQ(runner.Register({.name = "a"}, Returns("second")).code(), StatusCode::kAlreadyExists);
   EXPECT_EQ(runner.Register({}, Returns("")).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(runner.Register({.name = "no name"}, Returns("")).reason(), "BAD_KIND");
   EXPECT_EQ(runner.Register({.name = "b"}, nullptr).code(), StatusCode::kInvalidArgument);
   test::FakeAttempt attempt("a", "");
   EXPECT_EQ(runner.Run(attempt).output, "first");
