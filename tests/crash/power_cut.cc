@@ -85,7 +85,11 @@ void PowerCut::Arm(const Faults& faults, uint64_t seed) {
 }
 
 std::vector<std::string> PowerCut::Environment() const {
-  return {"LD_PRELOAD=" + layer_.string(), std::string(kTraceVariable) + "=" + (folder_ / "trace").string()};
+  // LD_PRELOAD ends a path at a space, so it names the file alone; where that is may have spaces.
+  const std::string place = layer_.parent_path().string();
+  MR_CHECK(place.find_first_of(":;$") == std::string::npos, "the loader finds no library in '%s'", place.c_str());
+  return {"LD_PRELOAD=" + layer_.filename().string(), "LD_LIBRARY_PATH=" + place,
+          std::string(kTraceVariable) + "=" + (folder_ / "trace").string()};
 }
 
 template <typename Each>

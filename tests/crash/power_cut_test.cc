@@ -83,8 +83,15 @@ class PowerCutLayer : public testing::Test {
     return outcomes;
   }
 
+  // A checkout may be in a folder whose name has a space.
+  static fs::path CopyLayer(const fs::path& folder) {
+    fs::create_directories(folder);
+    fs::copy_file(kPrograms / "libmillrace_power_cut.so", folder / "libmillrace_power_cut.so");
+    return folder / "libmillrace_power_cut.so";
+  }
+
   test::TempFolder folder_;
-  PowerCut cut_{folder_ / "disk", kPrograms / "libmillrace_power_cut.so"};
+  PowerCut cut_{folder_ / "a disk", CopyLayer(folder_ / "a place")};
   Random random_{7};
   uint64_t seed_ = 0;
 };
