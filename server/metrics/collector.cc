@@ -224,17 +224,15 @@ void AddScheduler(Page* page, const rt::RuntimeStats& stats) {
 
 void AddCalls(Page* page, const rpc::CallStats& calls) {
   page->Begin(kGrpcRequests);
-  for (int m = 0; m < rpc::kMethods; ++m) {
-    for (int c = 0; c < rpc::kStatusCodes; ++c) {
-      auto method = static_cast<rpc::Method>(m);
-      auto code = static_cast<StatusCode>(c);
-      page->Add({rpc::Label(method), ToString(code)}, calls.Requests(method, code));
+  for (const rpc::MethodInfo& method : rpc::kMethodTable) {
+    for (int c = 0; c < rpc::kStatusCodes && method.counted; ++c) {
+      const auto code = static_cast<StatusCode>(c);
+      page->Add({method.name, ToString(code)}, calls.Requests(method.method, code));
     }
   }
   page->Begin(kGrpcSeconds);
-  for (int m = 0; m < rpc::kMethods; ++m) {
-    auto method = static_cast<rpc::Method>(m);
-    page->Add({rpc::Label(method)}, calls.Seconds(method));
+  for (const rpc::MethodInfo& method : rpc::kMethodTable) {
+    if (method.counted) page->Add({method.name}, calls.Seconds(method.method));
   }
 }
 

@@ -14,32 +14,10 @@
 #include "base/histogram.h"
 #include "base/listener.h"
 #include "base/status.h"
+#include "rpc/method.h"
 
 namespace millrace::rpc {
 
-enum class Method : uint8_t {
-  kSubmitJob,
-  kBatchSubmitJobs,
-  kStreamSubmit,
-  kGetJob,
-  kListJobs,
-  kWaitJob,
-  kWatchJobs,
-  kCancelJob,
-  kRetryJob,
-  kDeleteJob,
-  kCancelJobs,
-  kRetryJobs,
-  kDeleteJobs,
-  kListPools,
-  kGetPool,
-  kResizePool,
-  kPausePool,
-  kResumePool,
-  kDrainPool,
-  kBackup
-};
-inline constexpr int kMethods = 20;
 inline constexpr int kStatusCodes = static_cast<int>(StatusCode::kInternal) + 1;
 
 // What the server holds; metrics/ shows it as millrace_grpc_connections and so on.
@@ -48,8 +26,6 @@ struct ServerStats {
   int64_t call_bytes = 0;
   int64_t call_bytes_max = 0;
 };
-
-const char* Label(Method method);  // "JobService/SubmitJob"
 
 class CallStats {
  public:

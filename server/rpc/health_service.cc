@@ -12,12 +12,13 @@ using health::HealthCheckResponse;
 // Its members are guarded by the service's lock, but for what OnDone does.
 class HealthService::WatchCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, public OpenCalls::Call {
  public:
-  WatchCall(HealthService& service, const Backend& backend)
-      : service_(service), backend_(backend), share_(backend.budget) {}
+  WatchCall(HealthService& service, const Backend& backend, grpc::CallbackServerContext* context)
+      : service_(service), backend_(backend), call_(backend, Method::kWatchHealth, context) {}
 
   void Start(grpc::ByteBuffer* bytes) {
     HealthCheckRequest request;
-    Status status = share_.TryTake(kCallBytes + bytes->Length()) ? Parse(bytes, &request) : BusyStatus(backend_.budget);
+    Status status = call_.Enter(kCallBytes + bytes->Length());
+    if (status.ok()) status = Parse(bytes, &request);
     {
       std::lock_guard guard(service_.lock_);
       if (status.ok()) {
@@ -48,7 +49,7 @@ class HealthService::WatchCall final : public grpc::ServerWriteReactor<grpc::Byt
   void EndLocked(const Status& why) {
     if (std::exchange(ended_, true)) return;
     end_ = why;
-    if (!writing_) Finish(ToGrpc(end_));
+    if (!writing_) Finish(call_.End(end_));
   }
 
   void End(const Status& why) {
@@ -59,7 +60,7 @@ class HealthService::WatchCall final : public grpc::ServerWriteReactor<grpc::Byt
   void OnWriteDone(bool) override {
     std::lock_guard guard(service_.lock_);
     writing_ = false;
-    ended_ ? Finish(ToGrpc(end_)) : TellLocked();
+    ended_ ? Finish(call_.End(end_)) : TellLocked();
   }
 
   void OnCancel() override { End(Cancelled("CALL_CANCELLED", "the client cancelled the watch or went away")); }
@@ -76,7 +77,7 @@ class HealthService::WatchCall final : public grpc::ServerWriteReactor<grpc::Byt
 
   HealthService& service_;
   const Backend& backend_;
-  BudgetShare share_;
+  RpcCall call_;
   std::string name_;
   int told_ = -1;  // No state is this.
   bool writing_ = false, ended_ = false;
@@ -98,9 +99,11 @@ HealthCheckResponse::ServingStatus HealthService::StatusOf(const std::string& se
 
 grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                                grpc::ByteBuffer* response) {
+  RpcCall call(backend_, Method::kCheckHealth, context);
   HealthCheckRequest check;
+  Status status = call.Enter(0);
   // Nobody else looks at the bytes; only the generated signature says const.
-  Status status = Parse(const_cast<grpc::ByteBuffer*>(request), &check);
+  if (status.ok()) status = Parse(const_cast<grpc::ByteBuffer*>(request), &check);
   if (status.ok()) {
     HealthCheckResponse answer;
     {
@@ -113,13 +116,13 @@ grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* cont
     Serialize(answer, response);
   }
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(ToGrpc(status));
+  reactor->Finish(call.End(status));
   return reactor;
 }
 
-grpc::ServerWriteReactor<grpc::ByteBuffer>* HealthService::Watch(grpc::CallbackServerContext*,
+grpc::ServerWriteReactor<grpc::ByteBuffer>* HealthService::Watch(grpc::CallbackServerContext* context,
                                                                  const grpc::ByteBuffer* request) {
-  auto* watch = new WatchCall(*this, backend_);
+  auto* watch = new WatchCall(*this, backend_, context);
   watch->Start(const_cast<grpc::ByteBuffer*>(request));
   return watch;
 }

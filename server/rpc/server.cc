@@ -78,6 +78,7 @@ struct Server::State {
                 .reads = reads,
                 .changes = changes,
                 .metadata_bytes_max = options.metadata_bytes_max,
+                .door = options.door,
                 .durability = durability,
                 .durability_word = WordFor(durability)},
         jobs(backend),

@@ -20,6 +20,7 @@
 #include "dispatch/backup.h"
 #include "dispatch/dispatcher.h"
 #include "rpc/call_stats.h"
+#include "rpc/door.h"
 #include "runtime/runtime.h"
 
 namespace millrace::rpc {
@@ -46,6 +47,8 @@ struct ServerOptions {
   std::chrono::milliseconds keepalive_timeout = std::chrono::seconds(20);
   // Clients that ping more often are told to go away. The client library stays above it.
   std::chrono::milliseconds client_ping_interval_min = std::chrono::seconds(10);
+  // Who may call what. Empty: whoever reaches the port may do everything.
+  Door door = {};
   // Outlives the server. nullptr: the store is memory, and there are none.
   dispatch::Backups* backups = nullptr;
 };

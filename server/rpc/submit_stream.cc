@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "rpc/convert.h"
+#include "rpc/error_details.h"
 #include "rpc/wire.h"
 #include "runtime/lock.h"
 
@@ -20,13 +21,10 @@ constexpr size_t kStreamBytes = size_t{128} << 10;
 class SubmitStream final : public StreamSubmitReactor, public OpenCalls::Call, public Unsent::Entry {
  public:
   SubmitStream(const Backend& backend, grpc::CallbackServerContext* context)
-      : backend_(backend),
-        context_(context),
-        ending_(backend, Method::kStreamSubmit, context),
-        share_(backend.budget) {}
+      : backend_(backend), context_(context), call_(backend, Method::kStreamSubmit, context) {}
 
   void Start() {
-    if (Status why = Admit(); !why.ok()) {
+    if (Status why = call_.Enter(kStreamBytes); !why.ok()) {
       finished_ = true;
       return End(why);
     }
@@ -131,11 +129,6 @@ class SubmitStream final : public StreamSubmitReactor, public OpenCalls::Call, p
   }
 
   void Cut() override { context_->TryCancel(); }
-
-  Status Admit() {
-    if (!share_.TryTake(kStreamBytes)) return BusyStatus(backend_.budget);
-    return CheckMetadata(*context_, backend_.metadata_bytes_max);
-  }
 
   // ---- One item
   void Submit(Item* item, size_t bytes) {
@@ -284,12 +277,11 @@ class SubmitStream final : public StreamSubmitReactor, public OpenCalls::Call, p
     StartWrite(&response_bytes_, options);
   }
 
-  void End(const Status& status) { Finish(ending_.With(status)); }
+  void End(const Status& status) { Finish(call_.End(status)); }
 
   const Backend& backend_;
   grpc::CallbackServerContext* const context_;
-  CallEnding ending_;
-  BudgetShare share_;               // For the stream itself; items count for themselves.
+  RpcCall call_;                    // Holds what the stream itself takes; items count for themselves.
   grpc::ByteBuffer request_bytes_;  // The reader's, as are the next two.
   v1::StreamSubmitRequest request_;
   int64_t items_read_ = 0;

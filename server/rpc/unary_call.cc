@@ -1,42 +1,11 @@
 #include "rpc/unary_call.h"
 
-#include <string>
-
 #include "rpc/wire.h"
 
 namespace millrace::rpc {
-namespace {
-
-// They change nothing, so that a client may be told to come again although all was done for it.
-bool OnlyReads(Method method) {
-  switch (method) {
-    case Method::kGetJob:
-    case Method::kListJobs:
-    case Method::kWaitJob:
-    case Method::kListPools:
-    case Method::kGetPool:
-      return true;
-    default:
-      return false;
-  }
-}
-
-}  // namespace
-
-Status CheckMetadata(const grpc::CallbackServerContext& context, size_t bytes_max) {
-  size_t bytes = 0;
-  for (const auto& [key, value] : context.client_metadata()) bytes += key.size() + value.size() + 32;  // RFC 7541, 4.1
-  if (bytes <= bytes_max) return OkStatus();
-  return ResourceExhausted("METADATA_TOO_LARGE", "the metadata of this call has " + std::to_string(bytes) +
-                                                     " bytes and may have " + std::to_string(bytes_max) +
-                                                     ": send less of it")
-      .With("bytes", static_cast<int64_t>(bytes))
-      .With("limit", static_cast<int64_t>(bytes_max));
-}
 
 Status UnaryCall::Receive(google::protobuf::MessageLite* request) {
-  if (!share_.TryTake(kCallBytes + arrival_.request->Length())) return BusyStatus(backend_.budget);
-  MR_RETURN_IF_ERROR(CheckMetadata(*arrival_.context, backend_.metadata_bytes_max));
+  MR_RETURN_IF_ERROR(call_.Enter(kCallBytes + arrival_.request->Length()));
   // Nobody else looks at the bytes; only the generated signature says const.
   return Parse(const_cast<grpc::ByteBuffer*>(arrival_.request), request);
 }
@@ -44,9 +13,9 @@ Status UnaryCall::Receive(google::protobuf::MessageLite* request) {
 Status UnaryCall::Pack(const google::protobuf::MessageLite& answer) {
   const size_t bytes = answer.ByteSizeLong();
   // What was changed has to be told. Such answers are small beside what the call itself was counted for.
-  if (!OnlyReads(ending_.method())) {
-    share_.Take(bytes);
-  } else if (!share_.TryTake(bytes)) {
+  if (!call_.info().only_reads) {
+    call_.Hold(bytes);
+  } else if (!call_.TryHold(bytes)) {
     return BusyStatus(backend_.budget);
   }
   Serialize(answer, arrival_.response);
@@ -56,7 +25,7 @@ Status UnaryCall::Pack(const google::protobuf::MessageLite& answer) {
 void UnaryCall::Send(const Status& status) {
   const auto now = std::chrono::steady_clock::now();
   backend_.unsent.Add(this, now);
-  Finish(ending_.With(status, now));
+  Finish(call_.End(status, now));
 }
 
 Status UnaryCall::GoneStatus() const {
@@ -67,7 +36,7 @@ Status UnaryCall::GoneStatus() const {
 
 void UnaryCall::Forget() {
   backend_.unsent.Remove(this);
-  share_.Release();
+  call_.LetGo();
 }
 
 void UnaryCall::OnDone() {

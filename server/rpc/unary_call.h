@@ -4,8 +4,8 @@
 //   gRPC's threads are few, and Submit and Health need them: what may wait for the disk is done on a fiber of the runtime, and
 //   the thread goes back. So reads that hang cost memory and a machine of the runtime each, and hold up no other call.
 //
-//   Limits    What a call holds, its request and the answer that its client has not read, counts against one budget of all calls.
-//             A call beyond it is refused before anything is done for it. Jobs are read for a number of calls at a time.
+//   Limits    What a call holds is its request and the answer that its client has not read (rpc_call.h). Jobs are read
+//             for a number of calls at a time.
 //   Clients   A call whose client has gone before its fiber's turn came is not worked for.
 #pragma once
 
@@ -14,44 +14,15 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
-#include <chrono>
-#include <string>
 #include <utility>
 
-#include "base/budget.h"
-#include "dispatch/dispatcher.h"
-#include "rpc/call_stats.h"
-#include "rpc/error_details.h"
-#include "rpc/open_calls.h"
+#include "base/status.h"
+#include "rpc/rpc_call.h"
 #include "rpc/unsent.h"
 #include "runtime/runtime.h"
 #include "sync/semaphore.h"
 
 namespace millrace::rpc {
-
-// Jobs that are read from the disk, or changed there, for so many calls at a time; a job that is read is in memory up to four times.
-inline constexpr int kReadsAtOnce = 32;
-inline constexpr int kChangesAtOnce = 32;
-// What gRPC and we need for a call, whatever it says.
-inline constexpr size_t kCallBytes = 8 << 10;
-
-// What every service works with; all of it outlives the server, and `runtime` runs until the server has stopped.
-struct Backend {
-  rt::Runtime& runtime;
-  dispatch::Dispatcher& dispatcher;
-  CallStats& stats;
-  OpenCalls& open_calls;
-  Unsent& unsent;
-  Budget& budget;
-  sync::Semaphore& reads;    // kReadsAtOnce
-  sync::Semaphore& changes;  // kChangesAtOnce
-  size_t metadata_bytes_max;
-  Durability durability;        // The journal's; named in every acknowledgement,
-  std::string durability_word;  // and in the trailers of every answer.
-};
-
-// The trailer that says what an answer is worth; see job.proto.
-inline constexpr const char kDurabilityTrailer[] = "millrace-durability";
 
 // A call as gRPC hands it over; all of it is gRPC's, and stays until OnDone.
 struct Arrival {
@@ -59,36 +30,6 @@ struct Arrival {
   const grpc::ByteBuffer* request;
   grpc::ByteBuffer* response;
 };
-
-// One call, from its arrival to its end. Every call ends through this, whoever answers it.
-class CallEnding {
- public:
-  CallEnding(const Backend& backend, Method method, grpc::CallbackServerContext* context)
-      : backend_(backend), method_(method), context_(context), start_(std::chrono::steady_clock::now()) {}
-
-  // What to Finish with, which comes next: counts the call and sets its trailers. Once.
-  grpc::Status With(const Status& status, std::chrono::steady_clock::time_point now) {
-    const std::chrono::duration<double> took = now - start_;
-    backend_.stats.Answered(method_, status.code(), took.count());
-    if (!OfPools(method_)) context_->AddTrailingMetadata(kDurabilityTrailer, backend_.durability_word);
-    return ToGrpc(status, context_);
-  }
-  grpc::Status With(const Status& status) { return With(status, std::chrono::steady_clock::now()); }
-
-  Method method() const { return method_; }
-
- private:
-  // The journal does not keep what was done to a pool, so there is nothing to promise.
-  static bool OfPools(Method method) { return method >= Method::kListPools && method <= Method::kDrainPool; }
-
-  const Backend& backend_;
-  const Method method_;
-  grpc::CallbackServerContext* const context_;
-  const std::chrono::steady_clock::time_point start_;
-};
-
-// RESOURCE_EXHAUSTED METADATA_TOO_LARGE. Beyond some multiple of the limit gRPC ends the whole connection before we see the call.
-Status CheckMetadata(const grpc::CallbackServerContext& context, size_t bytes_max);
 
 // `work` may wait for the disk. It is done with the backend when it finishes its call: the server waits for calls, not for fibers.
 template <typename Work>
@@ -101,10 +42,10 @@ void OnFiber(const Backend& backend, Work&& work) {
 class UnaryCall : public grpc::ServerUnaryReactor, public Unsent::Entry {
  public:
   UnaryCall(const Backend& backend, Method method, const Arrival& arrival)
-      : backend_(backend), arrival_(arrival), ending_(backend, method, arrival.context), share_(backend.budget) {}
+      : backend_(backend), arrival_(arrival), call_(backend, method, arrival.context) {}
 
  protected:
-  // The request, or why the call is refused. First of all, and once.
+  // Enters, and gives the request, or why the call is refused. First of all, and once.
   Status Receive(google::protobuf::MessageLite* request);
   // Makes `answer` the answer of an OK status. Not OK: there is no room for what it was to tell, which only calls that changed
   // nothing are refused for. Before Send, and once.
@@ -126,8 +67,7 @@ class UnaryCall : public grpc::ServerUnaryReactor, public Unsent::Entry {
  private:
   void Cut() final { arrival_.context->TryCancel(); }
 
-  CallEnding ending_;
-  BudgetShare share_;
+  RpcCall call_;
 };
 
 // A call that is answered by one function: Status translate(const Request&, Response*).

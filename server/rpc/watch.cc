@@ -34,13 +34,12 @@ class Watch final : public WatchReactor,
                     public std::enable_shared_from_this<Watch> {
  public:
   Watch(const Backend& backend, grpc::CallbackServerContext* context)
-      : backend_(backend), ending_(backend, Method::kWatchJobs, context), share_(backend.budget) {}
+      : backend_(backend), call_(backend, Method::kWatchJobs, context) {}
 
-  void Start(grpc::CallbackServerContext* context, grpc::ByteBuffer* bytes) {
+  void Start(grpc::ByteBuffer* bytes) {
     self_ = shared_from_this();
     v1::WatchJobsRequest request;
-    Status status = share_.TryTake(kWatchBytes + bytes->Length()) ? OkStatus() : BusyStatus(backend_.budget);
-    if (status.ok()) status = CheckMetadata(*context, backend_.metadata_bytes_max);
+    Status status = call_.Enter(kWatchBytes + bytes->Length());
     if (status.ok()) status = Parse(bytes, &request);
     if (status.ok()) status = Take(request);
     if (!status.ok()) return End(status);
@@ -287,20 +286,19 @@ class Watch final : public WatchReactor,
 
   void End(const Status& status) {
     ended_ = true;
-    Finish(ending_.With(status));
+    Finish(call_.End(status));
   }
 
   // The event log may still ring for a moment: it shares the ownership, and the pump is never idle again.
   void OnDone() override {
     backend_.open_calls.Remove(this);
     backend_.dispatcher.events().Unsubscribe(this);
-    share_.Release();  // The event log may keep the rest of the watch for a moment, and longer than the server.
+    call_.LetGo();  // The event log may keep the rest of the watch for a moment, and longer than the server.
     self_.reset();
   }
 
   const Backend& backend_;
-  CallEnding ending_;
-  BudgetShare share_;
+  RpcCall call_;
   std::shared_ptr<Watch> self_;  // Until OnDone.
 
   std::atomic<PumpState> pump_{kBusy};  // Start's, at first.
@@ -327,7 +325,7 @@ WatchReactor* StartWatch(const Backend& backend, grpc::CallbackServerContext* co
                          const grpc::ByteBuffer* request) {
   auto watch = std::make_shared<Watch>(backend, context);
   // Nobody else looks at the bytes; only the generated signature says const.
-  watch->Start(context, const_cast<grpc::ByteBuffer*>(request));
+  watch->Start(const_cast<grpc::ByteBuffer*>(request));
   return watch.get();
 }
 

@@ -214,7 +214,7 @@ TEST(CallStats, CountsAnswersByMethodAndCode) {
   EXPECT_EQ(d.stats.Requests(Method::kWaitJob, StatusCode::kOk), 1u);
   EXPECT_EQ(d.stats.Requests(Method::kGetJob, StatusCode::kInvalidArgument), 1u);
   EXPECT_EQ(d.stats.Seconds(Method::kSubmitJob).count(), 1u);
-  for (int method = 0; method < kMethods; ++method) EXPECT_STRNE(Label(static_cast<Method>(method)), "");
+  for (const MethodInfo& method : kMethodTable) EXPECT_STRNE(method.name, "");
 }
 
 }  // namespace

@@ -1,0 +1,98 @@
+// The table of methods: what is to be known of an rpc before anything of a call is looked at. One row for each rpc of
+// each of our services, in the order of Method; tests/rpc/method_test.cc compares it with the protos. gRPC's own
+// service, reflection, is not in it.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace millrace::rpc {
+
+enum class Method : uint8_t {
+  kSubmitJob,
+  kBatchSubmitJobs,
+  kStreamSubmit,
+  kGetJob,
+  kListJobs,
+  kWaitJob,
+  kWatchJobs,
+  kCancelJob,
+  kRetryJob,
+  kDeleteJob,
+  kCancelJobs,
+  kRetryJobs,
+  kDeleteJobs,
+  kListPools,
+  kGetPool,
+  kResizePool,
+  kPausePool,
+  kResumePool,
+  kDrainPool,
+  kBackup,
+  kCheckHealth,
+  kWatchHealth,
+};
+
+// What a caller has to be allowed to do. Nobody has an identity yet, so everybody may do everything, but for what a
+// Door says (door.h).
+enum class Role : uint8_t {
+  kNone,    // Whoever reaches the port: a load balancer asks for health before it knows anything.
+  kView,    // Looks at jobs and pools.
+  kSubmit,  // Brings jobs, and takes back or repeats them.
+  kAdmin,   // Changes how the daemon works.
+};
+
+struct MethodInfo {
+  Method method;
+  const char* name;  // "JobService/SubmitJob": in metrics, and for people.
+  Role role;
+  // It changes nothing, so it may be refused when all is done and there is no room for its answer.
+  bool only_reads;
+  // The trailers say how durable is what the answer tells. Not of pools: the journal keeps nothing of them.
+  bool names_durability;
+  bool counted = true;  // In CallStats.
+};
+
+// clang-format off
+inline constexpr auto kMethodTable = std::to_array<MethodInfo>({
+    // method                   name                           role           only_reads names_durability counted
+    {Method::kSubmitJob,        "JobService/SubmitJob",        Role::kSubmit, false,     true},
+    {Method::kBatchSubmitJobs,  "JobService/BatchSubmitJobs",  Role::kSubmit, false,     true},
+    {Method::kStreamSubmit,     "JobService/StreamSubmit",     Role::kSubmit, false,     true},
+    {Method::kGetJob,           "JobService/GetJob",           Role::kView,   true,      true},
+    {Method::kListJobs,         "JobService/ListJobs",         Role::kView,   true,      true},
+    {Method::kWaitJob,          "JobService/WaitJob",          Role::kView,   true,      true},
+    {Method::kWatchJobs,        "JobService/WatchJobs",        Role::kView,   true,      true},
+    {Method::kCancelJob,        "JobService/CancelJob",        Role::kSubmit, false,     true},
+    {Method::kRetryJob,         "JobService/RetryJob",         Role::kSubmit, false,     true},
+    {Method::kDeleteJob,        "JobService/DeleteJob",        Role::kSubmit, false,     true},
+    {Method::kCancelJobs,       "JobService/CancelJobs",       Role::kSubmit, false,     true},
+    {Method::kRetryJobs,        "JobService/RetryJobs",        Role::kSubmit, false,     true},
+    {Method::kDeleteJobs,       "JobService/DeleteJobs",       Role::kSubmit, false,     true},
+    {Method::kListPools,        "PoolService/ListPools",       Role::kView,   true,      false},
+    {Method::kGetPool,          "PoolService/GetPool",         Role::kView,   true,      false},
+    {Method::kResizePool,       "PoolService/ResizePool",      Role::kAdmin,  false,     false},
+    {Method::kPausePool,        "PoolService/PausePool",       Role::kAdmin,  false,     false},
+    {Method::kResumePool,       "PoolService/ResumePool",      Role::kAdmin,  false,     false},
+    {Method::kDrainPool,        "PoolService/DrainPool",       Role::kAdmin,  false,     false},
+    {Method::kBackup,           "AdminService/Backup",         Role::kAdmin,  false,     true},
+    {Method::kCheckHealth,      "Health/Check",                Role::kNone,   true,      false, /*counted=*/false},
+    {Method::kWatchHealth,      "Health/Watch",                Role::kNone,   true,      false, /*counted=*/false},
+});
+// clang-format on
+
+inline constexpr size_t kMethods = kMethodTable.size();
+
+constexpr const MethodInfo& InfoOf(Method method) { return kMethodTable[static_cast<size_t>(method)]; }
+
+static_assert(
+    [] {
+      for (size_t i = 0; i < kMethods; ++i) {
+        if (static_cast<size_t>(kMethodTable[i].method) != i) return false;
+      }
+      return true;
+    }(),
+    "the rows stand in the order of Method");
+
+}  // namespace millrace::rpc

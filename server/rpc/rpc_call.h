@@ -1,0 +1,96 @@
+// RpcCall: one rpc from its arrival to its end. Whatever way it is answered (at once, on a fiber, by dispatch, as a
+// stream), it comes in and goes out through this, so what holds for every rpc is written once.
+//
+//   Enter     First of all: before it nothing of the request is parsed and nothing is done for the call. Refuses one
+//             for which there is no room, one with too much metadata, and one that the Door refuses (door.h), which is
+//             where identity will be checked.
+//   End       Last of all. An OK answer to a call that has not entered is a bug of ours, and stops the process.
+//   Holds     What the call keeps in memory, against one budget of all calls.
+//   Threads   One at a time.
+#pragma once
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/status.h>
+
+#include <chrono>
+#include <string>
+
+#include "base/budget.h"
+#include "base/status.h"
+#include "dispatch/dispatcher.h"
+#include "rpc/call_stats.h"
+#include "rpc/door.h"
+#include "rpc/method.h"
+#include "rpc/open_calls.h"
+#include "rpc/unsent.h"
+#include "runtime/runtime.h"
+#include "sync/semaphore.h"
+
+namespace millrace::rpc {
+
+// Jobs are read from the disk, or changed there, for so many calls at a time; a job that is read is in memory up to
+// four times.
+inline constexpr int kReadsAtOnce = 32;
+inline constexpr int kChangesAtOnce = 32;
+// What gRPC and we need for a call, whatever it says.
+inline constexpr size_t kCallBytes = 8 << 10;
+
+// What every service works with; all of it outlives the server, and `runtime` runs until the server has stopped.
+struct Backend {
+  rt::Runtime& runtime;
+  dispatch::Dispatcher& dispatcher;
+  CallStats& stats;
+  OpenCalls& open_calls;
+  Unsent& unsent;
+  Budget& budget;
+  sync::Semaphore& reads;    // kReadsAtOnce
+  sync::Semaphore& changes;  // kChangesAtOnce
+  size_t metadata_bytes_max;
+  Door door;
+  Durability durability;        // The journal's; named in every acknowledgement,
+  std::string durability_word;  // and in the trailers of every answer.
+};
+
+// The trailer that says what an answer is worth; see job.proto.
+inline constexpr const char kDurabilityTrailer[] = "millrace-durability";
+
+class RpcCall {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  RpcCall(const Backend& backend, Method method, grpc::CallbackServerContext* context)
+      : backend_(backend),
+        info_(InfoOf(method)),
+        context_(context),
+        start_(std::chrono::steady_clock::now()),
+        share_(backend.budget) {}
+  RpcCall(const RpcCall&) = delete;
+  RpcCall& operator=(const RpcCall&) = delete;
+
+  // Once. `bytes`: what the call will hold, its request included. RESOURCE_EXHAUSTED SERVER_BUSY or METADATA_TOO_LARGE,
+  // or what the door says.
+  Status Enter(size_t bytes);
+
+  // More of it. Hold: also beyond the budget, for what is small and cannot be refused any more.
+  [[nodiscard]] bool TryHold(size_t bytes) { return share_.TryTake(bytes); }
+  void Hold(size_t bytes) { share_.Take(bytes); }
+  // The server may be gone when a call that did so is deleted.
+  void LetGo() { share_.Release(); }
+
+  // What to Finish with, which comes next: counts the call and sets its trailers. Once.
+  grpc::Status End(const Status& status, Time now);
+  grpc::Status End(const Status& status) { return End(status, std::chrono::steady_clock::now()); }
+
+  const MethodInfo& info() const { return info_; }
+
+ private:
+  const Backend& backend_;
+  const MethodInfo& info_;
+  grpc::CallbackServerContext* const context_;
+  const Time start_;
+  BudgetShare share_;
+  bool entered_ = false;
+};
+
+}  // namespace millrace::rpc
