@@ -130,8 +130,8 @@ void submit_batch_100(benchmark::State& state) {
 }
 BENCHMARK(submit_batch_100)->Arg(1)->Arg(2)->UseRealTime();
 
-// One job into a queue and out of it, beside others: arguments are the kinds of these, and how many of each kind wait for a
-// permit that is taken.
+// One job into a queue and out of it, beside others: arguments are the kinds of these, and how many of each kind wait
+// for a permit that is taken.
 void queue_push_pop(benchmark::State& state) {
   dispatch::Permits permits;
   dispatch::Permit taken(permits, dispatch::BlockedOn::kConcurrency, 0);
