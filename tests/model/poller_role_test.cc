@@ -1,5 +1,5 @@
-// server/runtime/poller_role.h, rule 4 of scheduler.h: while a processor is idle and a timer is armed, one machine sleeps no longer
-// than until that.
+// server/runtime/poller_role.h, rule 4 of scheduler.h: while a processor is idle and a timer is armed, one machine
+// sleeps no longer than until that.
 #include "runtime/poller_role.h"
 
 #include <gtest/gtest.h>
@@ -18,7 +18,8 @@ using rt::PollerRole;
 
 constexpr int64_t kSoon = 5, kLate = 1000;
 
-// The scheduler with one timer. Time passes as follows: `kSoon` comes as soon as somebody waits for it, `kLate` never does.
+// The scheduler with one timer. Time passes as follows: `kSoon` comes as soon as somebody waits for it, `kLate` never
+// does.
 class Host {
  public:
   Host(int idle_processors, int64_t timer, bool due) : idle_(idle_processors), timer_(timer), due_(due) {}
@@ -85,8 +86,8 @@ Result AnEarlierTimerComes(const std::vector<Mutation>& mutations) {
   return ATimerComes("poller: sleeps | an earlier timer", kLate, mutations);
 }
 
-// The poller finds no idle processor for what is due, and gives the role up; meanwhile another machine goes idle, and sleeps where it
-// finds the role taken. One of the two has to get that processor.
+// The poller finds no idle processor for what is due, and gives the role up; meanwhile another machine goes idle, and
+// sleeps where it finds the role taken. One of the two has to get that processor.
 Result TheRoleIsGivenUp(const std::vector<Mutation>& mutations, bool looks_again) {
   Options options = For("poller: gives the role up | a machine goes idle", mutations);
   options.quiet = options.quiet || !looks_again;
