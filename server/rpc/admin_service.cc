@@ -9,7 +9,7 @@
 namespace millrace::rpc {
 namespace {
 
-// A backup is not taken back: it goes on without a call that ended early, and whoever sets `answered` first answers.
+// A backup cannot be withdrawn: it goes on when its call ended early. Whoever sets `answered` first answers.
 class BackupCall final : public WaitingCall {
  public:
   BackupCall(const Backend& backend, const Arrival& arrival) : WaitingCall(backend, Method::kBackup, arrival) {}
@@ -38,7 +38,7 @@ class BackupCall final : public WaitingCall {
  private:
   bool Withdraw() override { return !answered_->exchange(true); }
 
-  // Outlives the call for the backup's sake.
+  // Shared with the backup, which may outlive the call.
   const std::shared_ptr<std::atomic<bool>> answered_ = std::make_shared<std::atomic<bool>>(false);
 };
 

@@ -1,7 +1,9 @@
-// Answers that a client cannot take are refused here, by name. gRPC would fail the call at the client, after the whole answer has
-// crossed the network, with a code that looks like a full queue and a text that says nothing of what to ask for instead.
+// Refuses answers that a client cannot take, with a reason. gRPC would fail the call at the client, when the whole
+// answer has crossed the network, with a code that looks like a full queue and a text that does not say what to ask for
+// instead.
 //
-//   Limit     4 MiB, what gRPC takes by default in every language, unless the call's metadata says more (job.proto, JobView).
+//   Limit     4 MiB, what gRPC takes by default in every language, unless the call's metadata says more (job.proto,
+//             JobView).
 //   Threads   Pure functions.
 #pragma once
 
@@ -17,7 +19,7 @@ namespace millrace::rpc {
 inline constexpr const char kReceiveBytesMetadata[] = "millrace-receive-bytes-max";
 inline constexpr int64_t kAnswerBytesMax = int64_t{4} << 20;
 
-// What the client of this call takes. What is no number counts as not said.
+// The size that the client of this call takes. A value that is no number counts as not given.
 int64_t AnswerBytesMax(const grpc::ServerContextBase& context);
 
 // What to ask for instead of an answer that is too large.

@@ -1,8 +1,8 @@
 // CallStats: how many calls each method answered, how and how fast. Plain counters; metrics/ turns them into
 // millrace_grpc_requests_total{method,code} and millrace_grpc_request_seconds{method}.
 //
-//   A call counts when it is answered, a stream as one call when it ends. What gRPC refuses by itself (a message over the size
-//   limit, an unknown method) never reaches a method and is not counted.
+//   A call counts when it is answered, a stream as one call when it ends. What gRPC refuses by itself (a message over
+//   the size limit, an unknown method) never reaches a method and is not counted.
 //   Threads   Any thread; lock-free.
 #pragma once
 
@@ -36,7 +36,7 @@ class CallStats {
   void Answered(Method method, StatusCode code, double seconds);
 
   uint64_t Requests(Method method, StatusCode code) const;
-  // From the first byte of our code to the answer. Of StreamSubmit and WatchJobs: how long streams were open.
+  // The time from the start of our code to the answer; for StreamSubmit and WatchJobs how long streams were open.
   HistogramSnapshot Seconds(Method method) const;
 
  private:

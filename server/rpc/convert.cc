@@ -57,7 +57,7 @@ Status TakeRetry(const v1::RetryPolicy& retry, RetryOverrides* out) {
   return Take(retry.has_max_backoff(), retry.max_backoff(), "spec.retry.max_backoff", &out->max_backoff);
 }
 
-// What is not said is as UniqueKey's own fields begin.
+// A field that is not set keeps the value with which UniqueKey begins.
 Status TakeUniqueKey(v1::UniqueKey* unique, UniqueKey* out) {
   out->key = std::move(*unique->mutable_key());
   if (!v1::UniqueKey::Scope_IsValid(unique->scope())) {
@@ -206,7 +206,7 @@ Result<Nanos> FromProto(const Duration& duration, const std::string& field, Nano
 }
 
 Result<WallTime> FromProto(const Timestamp& time, std::string field) {
-  // Timestamp's own range is the years 1 to 9999; int64 nanoseconds end in 2262.
+  // A Timestamp holds the years 1 to 9999; nanoseconds in 64 bits end in 2262.
   constexpr int64_t kSecondsMax = 9'223'372'035;
   if (time.nanos() < 0 || time.nanos() >= kNanosPerSecond || time.seconds() < -62'135'596'800 ||
       time.seconds() > kSecondsMax) {

@@ -1,7 +1,8 @@
 // Wire messages to job values and back. Only rpc/ and client/ see proto messages; everything below sees plain values.
 //
-//   Errors    What only the wire can get wrong (an unknown enum value, a malformed id, a time that no value of ours can hold) is
-//             refused here with INVALID_ARGUMENT that names the field and the fix. What a job may ask for is job/validate's.
+//   Errors    What only the wire can get wrong (an unknown enum value, a malformed id, a time that no value of ours can
+//             hold) is refused here with INVALID_ARGUMENT that names the field and the fix. What a job may ask for is
+//             job/validate's.
 //   Moves     Take... functions move strings and bytes out of the message, which is then only good for Clear.
 //   Threads   Pure functions.
 #pragma once
@@ -26,10 +27,10 @@ Result<dispatch::OnFull> FromProto(v1::OnFull on_full);
 Result<JobId> ParseJobId(const std::string& text, std::string field);
 // `otherwise`: what an unspecified view means for this method.
 Result<View> ViewOf(v1::JobView view, View otherwise);
-// From `least` to `most`, which is what the field may be: job/validate's limits.
+// `least` and `most`: the limits of the field, as in job/validate.h.
 Result<Nanos> FromProto(const google::protobuf::Duration& duration, const std::string& field, Nanos most = kDelayMax,
                         Nanos least = Nanos(0));
-// Before 1970 is 1970: long ago, and nothing else is asked of such a time.
+// A time before 1970 becomes 1970: it only matters that it is long ago.
 Result<WallTime> FromProto(const google::protobuf::Timestamp& time, std::string field);
 // BAD_REASON when it is longer than what is kept as a job's error.
 Status CheckReason(const std::string& reason);
@@ -37,8 +38,8 @@ Status CheckReason(const std::string& reason);
 Status InField(std::string_view prefix, Status status);
 
 // ---- Answers
-// A handler may have written anything into an error, and a client refuses a whole message for one string that is not UTF-8:
-// bytes that are not become '?'.
+// The text with '?' for bytes that are not UTF-8: a handler may have written anything into an error, and a client
+// refuses a whole message for one such string.
 std::string Utf8(const std::string& text);
 v1::JobState ToProto(JobState state);
 v1::Durability ToProto(Durability durability);

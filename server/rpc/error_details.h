@@ -1,10 +1,11 @@
 // Status -> what a client sees of it: a gRPC code, the message, and google.rpc.Status details.
 //
-//   Always    ErrorInfo with the reason, the domain "millrace" and the metadata, so that a program needs no text matching.
-//   BadRequest when a field is at fault; RetryInfo, and the trailer grpc-retry-pushback-ms that gRPC's own retry follows, when
-//             repeating later may help.
-//   Size      Details travel in trailers, 8 KiB of which is all that a client takes by default, while a message may quote what
-//             a client sent: texts are clipped.
+//   Always    ErrorInfo with the reason, the domain "millrace" and the metadata, so that a program needs no text
+//             matching.
+//   BadRequest is there when a field is at fault; RetryInfo, and the trailer grpc-retry-pushback-ms which gRPC's own
+//             retry follows, when it may help to repeat the call later.
+//   Size      Details travel in trailers, of which a client takes 8 KiB by default, while a message may quote what a
+//             client sent. So texts are clipped.
 #pragma once
 
 #include <grpcpp/server_context.h>

@@ -9,7 +9,7 @@ namespace millrace::rpc {
 using health::HealthCheckRequest;
 using health::HealthCheckResponse;
 
-// Its members are guarded by the service's lock, but for what OnDone does.
+// The lock of the service guards the members, except in OnDone.
 class HealthService::WatchCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, public OpenCalls::Call {
  public:
   WatchCall(HealthService& service, const Backend& backend, grpc::CallbackServerContext* context)
@@ -32,7 +32,7 @@ class HealthService::WatchCall final : public grpc::ServerWriteReactor<grpc::Byt
     backend_.open_calls.Add(this);
   }
 
-  // With the service's lock, as is the next one.
+  // The caller of this one and of the next holds the lock of the service.
   void TellLocked() {
     const HealthCheckResponse::ServingStatus now = service_.StatusOf(name_);
     if (writing_ || ended_ || told_ == now) return;
@@ -79,7 +79,7 @@ class HealthService::WatchCall final : public grpc::ServerWriteReactor<grpc::Byt
   const Backend& backend_;
   RpcCall call_;
   std::string name_;
-  int told_ = -1;  // No state is this.
+  int told_ = -1;  // The state that was sent last; -1 is none.
   bool writing_ = false, ended_ = false;
   Status end_;
   grpc::ByteBuffer bytes_;

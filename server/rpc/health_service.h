@@ -1,8 +1,9 @@
-// HealthService: grpc.health.v1. gRPC brings a service of its own, which reflection lists but cannot describe, so that tools which go
-// by reflection, as grpcurl does, fail on it.
+// HealthService: grpc.health.v1. gRPC brings a service of its own, which reflection lists but cannot describe, so that
+// tools which go by reflection, as grpcurl does, fail on it.
 //
-//   Names     Those that Set has named are known. Check of another is NOT_FOUND; Watch of another says SERVICE_UNKNOWN and lasts.
-//   Watch     Tells the newest state, not each one: a client that reads slowly misses what did not last.
+//   Names     Services that Set has named are known. Check of another is NOT_FOUND; Watch of another says
+//             SERVICE_UNKNOWN and stays open.
+//   Watch     Sends the newest state, not each one: a client that reads slowly misses states that did not last.
 //   Threads   Any. The service outlives the server.
 #pragma once
 
@@ -37,11 +38,11 @@ class HealthService final : public health::Health::WithRawCallbackMethod_Check<
   grpc::ServerUnaryReactor* Check(grpc::CallbackServerContext*, const grpc::ByteBuffer*, grpc::ByteBuffer*) override;
   grpc::ServerWriteReactor<grpc::ByteBuffer>* Watch(grpc::CallbackServerContext*, const grpc::ByteBuffer*) override;
 
-  // With lock_.
+  // The caller holds lock_.
   health::HealthCheckResponse::ServingStatus StatusOf(const std::string& service) const;
 
   const Backend& backend_;
-  std::mutex lock_;  // Also of all that a watch is.
+  std::mutex lock_;  // Also guards the members of watches.
   std::map<std::string, bool> serving_;
   std::set<WatchCall*> watches_;
 };

@@ -79,7 +79,7 @@ Result<dispatch::Filter> ParseBulk(const std::string& text) {
 
 using Unary = grpc::ServerUnaryReactor;
 
-// ---- Submit and watch ----------------------------------------------------------------------------------------------------------
+// ---- Submit and watch -----------------------------------------------------------------------------------------------
 
 Unary* JobService::SubmitJob(Context* context, const Bytes* request, Bytes* response) {
   return StartSubmit(backend_, {context, request, response});
@@ -99,7 +99,7 @@ Unary* JobService::WaitJob(Context* context, const Bytes* request, Bytes* respon
   return StartWait(backend_, {context, request, response});
 }
 
-// ---- Look ------------------------------------------------------------------------------------------------------------------
+// ---- Look -----------------------------------------------------------------------------------------------------------
 
 Unary* JobService::GetJob(Context* context, const Bytes* request, Bytes* response) {
   return AnswerOnFiber<v1::GetJobRequest, v1::Job>(
@@ -127,7 +127,7 @@ Unary* JobService::ListJobs(Context* context, const Bytes* request, Bytes* respo
       });
 }
 
-// ---- Change ----------------------------------------------------------------------------------------------------------------
+// ---- Change ---------------------------------------------------------------------------------------------------------
 
 Unary* JobService::CancelJob(Context* context, const Bytes* request, Bytes* response) {
   return StartVerb<v1::CancelJobRequest, v1::Job>(backend_, Method::kCancelJob, {context, request, response},

@@ -1,7 +1,7 @@
 // JobService: translates its calls for dispatch and the answers back. The contract with clients is in
 // proto/millrace/v1/job_service.proto. Streams have files of their own: submit_stream.h, watch.h.
-//   Threads   gRPC's, which nothing here blocks: what has to wait for room, for a job or for a commit is a WaitingCall, and what
-//             may read the disk is done on a fiber (unary_call.h).
+//   Threads   gRPC's, which nothing here blocks: what has to wait for room, for a job or for a commit is a WaitingCall,
+//             and what may read the disk is done on a fiber (unary_call.h).
 #pragma once
 
 #include "millrace/v1/job_service.grpc.pb.h"

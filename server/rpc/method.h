@@ -1,6 +1,6 @@
-// The table of methods: what is to be known of an rpc before anything of a call is looked at. One row for each rpc of
-// each of our services, in the order of Method; tests/rpc/method_test.cc compares it with the protos. gRPC's own
-// service, reflection, is not in it.
+// The table of methods: what must be known of an rpc before anything of a call is looked at. It has a row for each rpc
+// of each of our services, in the order of Method; tests/rpc/method_test.cc compares it with the protos. Reflection,
+// which is a service of gRPC itself, is not in it.
 #pragma once
 
 #include <array>
@@ -49,7 +49,7 @@ struct MethodInfo {
   Role role;
   // It changes nothing, so it may be refused when all is done and there is no room for its answer.
   bool only_reads;
-  // The trailers say how durable is what the answer tells. Not of pools: the journal keeps nothing of them.
+  // The trailers of an answer say how durable it is. Not those about pools, of which the journal keeps nothing.
   bool names_durability;
   bool counted = true;  // In CallStats.
 };

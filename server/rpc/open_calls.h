@@ -1,5 +1,5 @@
-// OpenCalls: the calls that may last (waits, watches, submit streams), so that a stopping server can end them in their own words
-// rather than by a cut connection.
+// OpenCalls: the calls that may last (waits, watches, submit streams), so that a stopping server can end each with an
+// answer instead of cutting the connection.
 //
 //   Ownership  A call adds itself when it is ready to be ended and removes itself before it dies.
 //   Threads    Any. OnClosing runs with the list's lock held: it may finish its call but not add or remove one.
@@ -16,7 +16,7 @@ class OpenCalls {
   class Call {
    public:
     virtual ~Call() = default;
-    // Once at most: answer UNAVAILABLE as soon as possible.
+    // Called once at most: answer UNAVAILABLE as soon as possible.
     virtual void OnClosing() = 0;
 
    private:
@@ -32,7 +32,7 @@ class OpenCalls {
 
   // After Close: calls OnClosing at once.
   void Add(Call* call);
-  // Harmless for a call that was not added. OnClosing is not running when it returns.
+  // Does nothing for a call that was not added. When it returns, OnClosing of the call is not running.
   void Remove(Call* call);
   void Close();
 

@@ -1,4 +1,5 @@
-// PoolService: looks at the worker pools and changes them. The contract with clients is in proto/millrace/v1/pool_service.proto.
+// PoolService: looks at the worker pools and changes them. The contract with clients is in
+// proto/millrace/v1/pool_service.proto.
 //   Threads   gRPC's. Nothing here blocks: DrainPool is a WaitingCall (waiting_call.h).
 #pragma once
 

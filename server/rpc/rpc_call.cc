@@ -7,7 +7,7 @@
 namespace millrace::rpc {
 namespace {
 
-// Beyond some multiple of the limit gRPC ends the whole connection before we see the call.
+// Far beyond this limit gRPC ends the whole connection before we see the call.
 Status CheckMetadata(const grpc::CallbackServerContext& context, size_t bytes_max) {
   size_t bytes = 0;
   for (const auto& [key, value] : context.client_metadata()) bytes += key.size() + value.size() + 32;  // RFC 7541, 4.1
@@ -23,7 +23,7 @@ Status CheckMetadata(const grpc::CallbackServerContext& context, size_t bytes_ma
 
 Status RpcCall::Enter(size_t bytes) {
   MR_CHECK(!entered_, "a call of %s came in twice", info_.name);
-  // One that holds nothing is let in beside a budget that is used up: health is asked for just then.
+  // A call that holds nothing comes in also when the budget is used up: health is asked for just then.
   if (bytes > 0 && !TryHold(bytes)) return BusyStatus(backend_.budget);
   MR_RETURN_IF_ERROR(CheckMetadata(*context_, backend_.metadata_bytes_max));
   if (backend_.door) MR_RETURN_IF_ERROR(backend_.door(info_, *context_));

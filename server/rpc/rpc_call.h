@@ -33,7 +33,7 @@ namespace millrace::rpc {
 // four times.
 inline constexpr int kReadsAtOnce = 32;
 inline constexpr int kChangesAtOnce = 32;
-// What gRPC and we need for a call, whatever it says.
+// What gRPC and we need for any call.
 inline constexpr size_t kCallBytes = 8 << 10;
 
 // What every service works with; all of it outlives the server, and `runtime` runs until the server has stopped.
@@ -48,8 +48,8 @@ struct Backend {
   sync::Semaphore& changes;  // kChangesAtOnce
   size_t metadata_bytes_max;
   Door door;
-  Durability durability;        // The journal's; named in every acknowledgement,
-  std::string durability_word;  // and in the trailers of every answer.
+  Durability durability;        // What the journal promises; every acknowledgement names it,
+  std::string durability_word;  // and so do the trailers of every answer.
 };
 
 // The trailer that says what an answer is worth; see job.proto.
@@ -68,17 +68,18 @@ class RpcCall {
   RpcCall(const RpcCall&) = delete;
   RpcCall& operator=(const RpcCall&) = delete;
 
-  // Once. `bytes`: what the call will hold, its request included. RESOURCE_EXHAUSTED SERVER_BUSY or METADATA_TOO_LARGE,
-  // or what the door says.
+  // To be called once. `bytes`: what the call will hold, its request included. RESOURCE_EXHAUSTED SERVER_BUSY or
+  // METADATA_TOO_LARGE, or what the door says.
   Status Enter(size_t bytes);
 
-  // More of it. Hold: also beyond the budget, for what is small and cannot be refused any more.
+  // Counts more memory for the call. Hold does so also beyond the budget, for what is small and cannot be refused any
+  // more.
   [[nodiscard]] bool TryHold(size_t bytes) { return share_.TryTake(bytes); }
   void Hold(size_t bytes) { share_.Take(bytes); }
-  // The server may be gone when a call that did so is deleted.
+  // Gives back what the call holds. When a call that did so is deleted, the server may be gone.
   void LetGo() { share_.Release(); }
 
-  // What to Finish with, which comes next: counts the call and sets its trailers. Once.
+  // Gives what to Finish with, which comes next; counts the call and sets its trailers. To be called once.
   grpc::Status End(const Status& status, Time now);
   grpc::Status End(const Status& status) { return End(status, std::chrono::steady_clock::now()); }
 

@@ -45,8 +45,8 @@ void LogFromProtobuf(google::protobuf::LogLevel level, const char*, int, const s
 void PrepareLibrary() {
   static std::once_flag once;
   std::call_once(once, [] {
-    // Abseil's Debian build watches the order of gRPC's locks, ends the process where it takes one for a deadlock to come, and is
-    // wrong at times: it knows locks by their address, and memory is used again.
+    // Abseil as Debian builds it watches the order of gRPC's locks, and ends the process where it expects a deadlock.
+    // It is wrong at times: it knows locks by their address, and memory is used again.
     absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
     gpr_set_log_function(LogFromGrpc);
     google::protobuf::SetLogHandler(LogFromProtobuf);
@@ -54,8 +54,8 @@ void PrepareLibrary() {
   });
 }
 
-// gRPC's own limit of metadata: beyond it in one frame of HTTP/2 it ends the connection and all calls on it, so it is as far from ours,
-// which ends the call alone, as no client gets by mistake.
+// gRPC's own limit of metadata, as a multiple of ours. Beyond ours a call is refused; beyond gRPC's the connection ends
+// with all calls on it. So the second is so far away that no client reaches it by mistake.
 constexpr size_t kHardMetadataLimit = 64;
 
 int Milliseconds(std::chrono::milliseconds duration) {
@@ -86,7 +86,7 @@ struct Server::State {
         admin(backend, options.backups),
         health(backend) {}
 
-  // With health_lock.
+  // The caller holds health_lock.
   void TellHealth() {
     const bool pools_served = serving && reachable;
     const bool jobs_served = pools_served && accepting;
@@ -112,10 +112,10 @@ struct Server::State {
   AdminService admin;
   HealthService health;
   std::string address;
-  std::mutex health_lock;  // Of the three, and of the order in which health hears of them.
+  std::mutex health_lock;  // Guards the three, and the order in which health hears of them.
   bool serving = false, accepting = true, reachable = true;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor;
-  std::unique_ptr<grpc::Server> server;  // Dies before what it calls.
+  std::unique_ptr<grpc::Server> server;  // Destroyed before what it calls.
   std::unique_ptr<Listener> listener;    // Last: hands its connections to the server.
 };
 
@@ -135,8 +135,8 @@ Result<std::unique_ptr<Server>> Server::Start(rt::Runtime& runtime, dispatch::Di
   if (!listener.ok()) return listener.status();
 
   grpc::ServerBuilder builder;
-  // Connections that come this way need a completion queue that is polled, which the service of reflection, the one that is not of
-  // the callback kind, brings along.
+  // Connections that are handed over need a completion queue that is polled. The service of reflection, which is the
+  // only one without callbacks, has one.
   state->acceptor = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
   builder.RegisterService(&state->jobs);
@@ -159,8 +159,8 @@ Result<std::unique_ptr<Server>> Server::Start(rt::Runtime& runtime, dispatch::Di
   for (const grpc_compression_algorithm each : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
     builder.SetCompressionAlgorithmSupportStatus(each, false);
   }
-  // Requests that are not complete yet are gRPC's. As they come near to this, it takes them more slowly, and then ends some of them.
-  // Twice our own budget, as connections and their buffers count as well.
+  // The memory of requests that are not complete yet is counted by gRPC. Near this limit it reads them more slowly, and
+  // then ends some of them. It is twice our own budget, since connections and their buffers count as well.
   grpc::ResourceQuota quota("millrace");
   builder.SetResourceQuota(quota.Resize(2 * options.call_bytes_max));
   state->server = builder.BuildAndStart();

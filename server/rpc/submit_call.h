@@ -1,5 +1,5 @@
-// SubmitJob and BatchSubmitJobs: one admission each, answered when the jobs are accepted, refused, or (on_full = WAIT) when the
-// call's deadline passes before there is room.
+// SubmitJob and BatchSubmitJobs: one admission each, answered when the jobs are accepted, refused, or (on_full:
+// ON_FULL_WAIT) when the call's deadline passes before there is room.
 #pragma once
 
 #include "rpc/waiting_call.h"

@@ -15,9 +15,10 @@ namespace {
 // What a stream may hold beside its items: room for kWindowItems of them.
 constexpr size_t kStreamBytes = size_t{128} << 10;
 
-// Every event (a read, a write, an answer, a cancel) changes the state under lock_, plans there what to start next, and starts
-// it after the lock is released. Finish is planned once no item is in use and no write is on its way; the stream dies in OnDone
-// some time after. So who has planned something knows that the stream is still there, and who has not touches nothing more.
+// Every event (a read, a write, an answer, a cancel) changes the state under lock_, plans there what to start next, and
+// starts it after the lock is released. Finish is planned once no item is in use and no write is on its way; the stream
+// is deleted in OnDone some time after. So whoever has planned something knows that the stream is still there; nobody
+// else touches it.
 class SubmitStream final : public StreamSubmitReactor, public OpenCalls::Call, public Unsent::Entry {
  public:
   SubmitStream(const Backend& backend, grpc::CallbackServerContext* context)
@@ -53,15 +54,15 @@ class SubmitStream final : public StreamSubmitReactor, public OpenCalls::Call, p
     SubmitStream* const stream;
     int64_t sequence = 0;
     size_t payload_bytes = 0;
-    size_t counted_bytes = 0;  // Against the budget of all calls.
+    size_t counted_bytes = 0;  // In the budget of all calls.
     Stage stage = Stage::kFree;
-    Item* next = nullptr;  // Among the free ones or the answers.
+    Item* next = nullptr;  // In the list of free items or of answers.
   };
 
   struct Next {
     bool read = false;
     Item* write = nullptr;
-    bool more_answers = false;  // Behind the one to write.
+    bool more_answers = false;  // Others follow the answer to write.
     bool finish = false;
     Status status;  // To finish with.
   };
@@ -71,7 +72,7 @@ class SubmitStream final : public StreamSubmitReactor, public OpenCalls::Call, p
     const size_t bytes = request_bytes_.Length();
     Status parsed = ok ? Parse(&request_bytes_, &request_) : OkStatus();
     const bool malformed = !parsed.ok();
-    // Behind such an item the client and we do not agree on what was said. What came before it is still answered.
+    // After such an item we cannot know what the client meant. What came before it is still answered.
     Status bad = malformed ? std::move(parsed).With("item", items_read_) : OkStatus();
     ++items_read_;
     Item* item = nullptr;
@@ -93,7 +94,8 @@ class SubmitStream final : public StreamSubmitReactor, public OpenCalls::Call, p
     bool withdraw = false;
     {
       rt::LockGuard guard(lock_);
-      // Only this function makes use of free items, so whatever became of it meanwhile, `item` is not another submit yet.
+      // Only this function makes use of free items, so whatever became of it meanwhile, `item` is not another submit
+      // yet.
       if (item->stage == Stage::kTranslated) {
         item->stage = Stage::kInDispatch;
         withdraw = cancelled_;  // OnCancel did not see it.
@@ -109,7 +111,7 @@ class SubmitStream final : public StreamSubmitReactor, public OpenCalls::Call, p
     backend_.unsent.Remove(this);
     if (!ok) Cancel();
     Item* const written = std::exchange(written_, nullptr);
-    written->items[0].spec.payload.reset();  // Of a refused job; freed outside the lock.
+    written->items[0].spec.payload.reset();  // The payload of a refused job is freed outside the lock.
     Next next;
     {
       rt::LockGuard guard(lock_);
@@ -154,8 +156,8 @@ class SubmitStream final : public StreamSubmitReactor, public OpenCalls::Call, p
     return TakeSubmit(std::move(*request_.mutable_request()), &item->items[0]);
   }
 
-  // Perhaps inside Submit, perhaps on a thread or fiber of dispatch. Frees no room, so it never plans a read: a write or a finish
-  // that it plans keeps the stream alive until it is started.
+  // Called inside Submit, or on a thread or fiber of dispatch. It frees no room, so it never plans a read; a write or a
+  // finish that it plans keeps the stream alive until it is started.
   void OnAnswer(Item* item) {
     Next next;
     {
@@ -173,7 +175,7 @@ class SubmitStream final : public StreamSubmitReactor, public OpenCalls::Call, p
     Run(next);
   }
 
-  // Inside a reaction of gRPC, so the stream outlives it.
+  // Called inside a reaction of gRPC, so the stream outlives it.
   void Withdraw(Item* item) {
     if (!backend_.dispatcher.Abandon(item)) return;  // Its Done is on the way.
     Next next;
@@ -282,10 +284,10 @@ class SubmitStream final : public StreamSubmitReactor, public OpenCalls::Call, p
   const Backend& backend_;
   grpc::CallbackServerContext* const context_;
   RpcCall call_;                    // Holds what the stream itself takes; items count for themselves.
-  grpc::ByteBuffer request_bytes_;  // The reader's, as are the next two.
+  grpc::ByteBuffer request_bytes_;  // Used by the reader, as are the next two.
   v1::StreamSubmitRequest request_;
   int64_t items_read_ = 0;
-  grpc::ByteBuffer response_bytes_;  // The writer's, as are the next two.
+  grpc::ByteBuffer response_bytes_;  // Used by the writer, as are the next two.
   v1::StreamSubmitResponse response_;
   Item* written_ = nullptr;
 
@@ -295,7 +297,7 @@ class SubmitStream final : public StreamSubmitReactor, public OpenCalls::Call, p
   Item* answers_first_ = nullptr;
   Item* answers_last_ = nullptr;
   size_t in_use_ = 0;         // Items that are not free.
-  size_t payload_bytes_ = 0;  // Of those.
+  size_t payload_bytes_ = 0;  // Payload of the items that are not free.
   bool reader_busy_ = true;   // From StartRead until its item is with dispatch.
   bool writing_ = false;
   bool input_ended_ = false;

@@ -1,8 +1,8 @@
 // Opaque tokens that a client hands back: where a listing goes on, where a watch goes on.
 //
-//   Form      Web-safe base64 of a version byte and fixed-width big-endian numbers. Not secret, not signed: a forged token can
-//             only name a place that its bearer may read anyway.
-//   Safety    Anything else than a token made here is INVALID_ARGUMENT, never a crash and never another query's page.
+//   Form      Web-safe base64 of a version byte and fixed-width big-endian numbers. Not secret, not signed: a forged
+//             token can only name a place that its bearer may read anyway.
+//   Safety    What is no token made here is INVALID_ARGUMENT; it is never a crash, and never the page of another query.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ struct PageQuery {
 
 // The page after the job `last`.
 std::string MakePageToken(const PageQuery& query, const Id& last);
-// PAGE_TOKEN_MALFORMED, or PAGE_TOKEN_MISMATCH when the token is another query's.
+// PAGE_TOKEN_MALFORMED, or PAGE_TOKEN_MISMATCH when the token is from another query.
 Result<Id> ParsePageToken(const PageQuery& query, std::string_view token);
 
 // The place after the event `sequence`.

@@ -12,7 +12,7 @@ Status UnaryCall::Receive(google::protobuf::MessageLite* request) {
 
 Status UnaryCall::Pack(const google::protobuf::MessageLite& answer) {
   const size_t bytes = answer.ByteSizeLong();
-  // What was changed has to be told. Such answers are small beside what the call itself was counted for.
+  // The client has to hear of what was changed. Such answers are small beside what the call itself was counted for.
   if (!call_.info().only_reads) {
     call_.Hold(bytes);
   } else if (!call_.TryHold(bytes)) {

@@ -1,12 +1,13 @@
-// Unary calls: what all have in common, and the two ways to answer one without waiting for dispatch: at once, and on a fiber. Those
-// that wait are in waiting_call.h.
+// Unary calls: what all have in common, and the two ways to answer one that does not wait for dispatch: at once, and on
+// a fiber. Calls that dispatch answers are in waiting_call.h.
 //
-//   gRPC's threads are few, and Submit and Health need them: what may wait for the disk is done on a fiber of the runtime, and
-//   the thread goes back. So reads that hang cost memory and a machine of the runtime each, and hold up no other call.
+//   gRPC has few threads, and Submit and Health need them. So what may wait for the disk is done on a fiber of the
+//   runtime, and the thread goes back to gRPC. Reads that hang cost memory and a machine of the runtime each, and hold
+//   up no other call.
 //
 //   Limits    What a call holds is its request and the answer that its client has not read (rpc_call.h). Jobs are read
 //             for a number of calls at a time.
-//   Clients   A call whose client has gone before its fiber's turn came is not worked for.
+//   Clients   When the client has gone before the fiber of its call runs, nothing is done for the call.
 #pragma once
 
 #include <google/protobuf/message_lite.h>
@@ -24,17 +25,18 @@
 
 namespace millrace::rpc {
 
-// A call as gRPC hands it over; all of it is gRPC's, and stays until OnDone.
+// A call as gRPC hands it over. gRPC owns all of it, and keeps it until OnDone.
 struct Arrival {
   grpc::CallbackServerContext* context;
   const grpc::ByteBuffer* request;
   grpc::ByteBuffer* response;
 };
 
-// `work` may wait for the disk. It is done with the backend when it finishes its call: the server waits for calls, not for fibers.
+// `work` may wait for the disk. It must not touch the backend after it has finished its call, since the server waits
+// for calls and not for fibers.
 template <typename Work>
 void OnFiber(const Backend& backend, Work&& work) {
-  // Beside any number of jobs that compute.
+  // Urgent, so that it runs beside any number of jobs that compute.
   backend.runtime.Go({.name = "call", .urgent = true}, std::forward<Work>(work));
 }
 
@@ -47,17 +49,17 @@ class UnaryCall : public grpc::ServerUnaryReactor, public Unsent::Entry {
  protected:
   // Enters, and gives the request, or why the call is refused. First of all, and once.
   Status Receive(google::protobuf::MessageLite* request);
-  // Makes `answer` the answer of an OK status. Not OK: there is no room for what it was to tell, which only calls that changed
-  // nothing are refused for. Before Send, and once.
+  // Makes `answer` the answer of an OK status. Not OK: there is no room for the answer; only calls that changed nothing
+  // are refused for that. To be called before Send, and once.
   Status Pack(const google::protobuf::MessageLite& answer);
-  // Once; nothing touches the call afterwards.
+  // To be called once; nothing touches the call afterwards.
   void Send(const Status& status);
 
   bool ClientIsGone() const { return arrival_.context->IsCancelled(); }
-  // What a call is answered that nobody hears: its deadline has passed, or its client went away.
+  // The answer to a call that nobody waits for any more: its deadline has passed, or its client has gone.
   Status GoneStatus() const;
 
-  // Gives back what the call holds; the server may be gone when a call that did so is deleted.
+  // Gives back what the call holds. When a call that did so is deleted, the server may be gone.
   void Forget();
   void OnDone() override;
 

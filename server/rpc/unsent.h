@@ -1,12 +1,13 @@
-// Unsent: answers that are on their way, so that a client that reads none of them is cut instead of keeping their memory.
+// Unsent: answers that are on their way, so that a client that reads none of them is cut instead of keeping their
+// memory.
 //
-//   Why       gRPC calls a connection alive as long as pings come back. A client whose HTTP/2 window is closed answers pings, and what
-//             it asked for stays in our memory.
-//   Patience  Whoever has not taken an answer, or one item of a stream, after `patience` is cut: CANCELLED. So it is also the time
-//             in which the largest answer has to cross the network.
+//   Why       For gRPC a connection is alive as long as pings come back. A client whose HTTP/2 window is closed answers
+//             pings, and what it asked for stays in our memory.
+//   Patience  A client that has not taken an answer, or one item of a stream, after `patience` is cut: CANCELLED. So
+//             this is also the time in which the largest answer has to cross the network.
 //   Cost      Two short locks a call, spread over several lists.
-//   Threads   Any. Start and Stop: one plain thread at a time. Cut is called with a list's lock held: it may cancel its call in gRPC and
-//             must not add or remove one.
+//   Threads   Any. Start and Stop: one plain thread at a time. Cut is called with a list's lock held: it may cancel its
+//             call in gRPC and must not add or remove one.
 #pragma once
 
 #include <array>
@@ -48,7 +49,7 @@ class Unsent {
   void Stop();
 
   void Add(Entry* entry, Time now);
-  // Harmless for one that was not added. Cut is not running when it returns, and is not called later.
+  // Does nothing for an entry that was not added. When it returns, Cut is not running and is not called later.
   void Remove(Entry* entry);
 
  private:

@@ -1,5 +1,6 @@
-// A verb on jobs: done on a fiber, as it may read the disk, and answered when dispatch says that it is committed. A client that
-// goes away or whose deadline passes meanwhile does not undo it; what had not begun by then is not begun.
+// A verb on jobs: done on a fiber, since it may read the disk, and answered when dispatch says that it is committed.
+// When the client goes away or its deadline passes meanwhile, what was done stays done, and what had not begun is not
+// begun.
 #pragma once
 
 #include <utility>
@@ -11,7 +12,7 @@
 
 namespace millrace::rpc {
 
-// Answers differ only in what they tell. Not the payload: it may be more than a client takes.
+// What the answers of the verbs say. They leave the payload out, which may be more than a client takes.
 inline void Fill(const dispatch::VerbCall& call, v1::Job* job) { Fill(call.job, View::kResult, job); }
 inline void Fill(const dispatch::VerbCall&, v1::DeleteJobResponse*) {}
 template <typename Counts>
@@ -52,7 +53,8 @@ class VerbCall final : public WaitingCall, public dispatch::VerbCall {
   const Begin begin_;
 };
 
-// `begin(request, call)` hands the call to the dispatcher, or says why not. On a fiber: it keeps by value what it needs.
+// `begin(request, call)` hands the call to the dispatcher, or says why not. On a fiber: it keeps by value what it
+// needs.
 template <typename Request, typename Response, typename Begin>
 grpc::ServerUnaryReactor* StartVerb(const Backend& backend, Method method, const Arrival& arrival, Begin begin) {
   auto* call = new VerbCall<Request, Response, Begin>(backend, method, arrival, std::move(begin));

@@ -43,7 +43,7 @@ class WaitCall final : public WaitingCall, public dispatch::JobWaiter {
     return OkStatus();
   }
 
-  // On a fiber, as is the next one.
+  // Called on a fiber, as is the next one.
   void Wait() {
     if (Status status = backend_.dispatcher.Wait(id_, this); !status.ok()) return Answer(status);
     if (!timeout_) return;
@@ -71,7 +71,8 @@ class WaitCall final : public WaitingCall, public dispatch::JobWaiter {
 
   void OnFinished(JobSnapshot job) override { AnswerWith(job); }
 
-  // The alarm's function holds a reference: it may still have to run, as cancelled, when gRPC is done with the call.
+  // The function of the alarm holds a reference: it may still have to run, as cancelled, when gRPC is done with the
+  // call.
   void OnDone() override {
     backend_.open_calls.Remove(this);
     Forget();

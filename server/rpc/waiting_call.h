@@ -11,11 +11,12 @@ namespace millrace::rpc {
 
 // A call that dispatch answers later, on any thread, unless the client goes away or the server closes first.
 //
-//   Who answers  Dispatch, through the derived class, which calls Answer; or, once Withdraw has taken the call back from
-//                dispatch, we. Withdraw is true for one caller at most, so Answer is called once.
-//   Fiber        While Work is under way the call does not end: an answer is kept, and that the client went away or the server
-//                closes is noted, until the fiber leaves. Only then is it known whether there is something to withdraw. So the
-//                fiber may touch the call, and dispatch for it, to its end, and a server that stops waits for it as for any call.
+//   Who answers  Dispatch does, through the derived class, which calls Answer. Once Withdraw has taken the call back
+//                from dispatch, this class does. Withdraw is true for one caller at most, so Answer is called once.
+//   Fiber        While Work is under way the call does not end: an answer is kept, and that the client went away or the
+//                server closes is noted, until the fiber leaves. Only then is it known whether there is something to
+//                withdraw. So the fiber may touch the call, and dispatch for it, to its end, and a server that stops
+//                waits for it as for any call.
 //   Life         Nothing but Work touches the call after Answer.
 class WaitingCall : public UnaryCall, public OpenCalls::Call {
  public:
@@ -27,9 +28,9 @@ class WaitingCall : public UnaryCall, public OpenCalls::Call {
   // True: dispatch will not answer any more.
   virtual bool Withdraw() = 0;
 
-  // Does on a fiber what may wait for the disk, when one of `permits` is free; `work` may Answer, or leave that to dispatch. From
-  // the start of the call, or by whom Withdraw has told that nobody else answers. Where the client has gone by then, `work` is
-  // not done.
+  // Does `work`, which may wait for the disk, on a fiber when one of `permits` is free. `work` may Answer, or leave
+  // that to dispatch. To be called at the start of the call, or by a caller whom Withdraw has told that nobody else
+  // answers. Where the client has gone by then, `work` is not done.
   template <typename F>
   void Work(sync::Semaphore& permits, F work) {
     state_.fetch_add(kAtWork, std::memory_order_relaxed);
@@ -64,12 +65,12 @@ class WaitingCall : public UnaryCall, public OpenCalls::Call {
   }
 
  private:
-  // What state_ holds: these, and how many fibers are at work times kAtWork.
+  // state_ is the sum of these flags and of kAtWork for each fiber that is at work.
   static constexpr uint32_t kAnswered = 1, kClientGone = 2, kClosing = 4, kAtWork = 8;
 
   void OnCancel() final { Interrupt(kClientGone); }
 
-  // Inside a reaction of gRPC or of OpenCalls, so the call outlives it.
+  // Called inside a reaction of gRPC or of OpenCalls, so the call outlives it.
   void Interrupt(uint32_t why) {
     if (state_.fetch_or(why, std::memory_order_acq_rel) >= kAtWork) return;  // Leave sees it.
     if (Withdraw()) Answer(Interruption(why));
@@ -93,7 +94,7 @@ class WaitingCall : public UnaryCall, public OpenCalls::Call {
   Status Interruption(uint32_t why) const { return (why & kClosing) != 0 ? ClosingStatus() : GoneStatus(); }
 
   std::atomic<uint32_t> state_{0};
-  Status answer_;  // With kAnswered.
+  Status answer_;  // Set together with kAnswered.
 };
 
 }  // namespace millrace::rpc

@@ -18,16 +18,16 @@ namespace {
 
 constexpr size_t kBatchEvents = 256;
 constexpr int kBatchesAtOnce = 4;
-// What a watch whose client does not read may hold: a batch, with the lines of a log.
+// A watch whose client does not read holds a batch of events at most, with lines of logs.
 constexpr size_t kWatchBytes = size_t{64} << 10;
-// How often a watch of one job looks for a moment in which nothing happens to it, before it takes the risk of telling one event
+// How often a watch of one job looks for a moment in which nothing happens to the job. After that it may send one event
 // twice.
 constexpr int kSnapshotTries = 64;
 
-// One thread at a time owns the watch (pump_ is not kIdle): it reads events and starts writes; a write in flight keeps the
-// ownership, which OnWriteDone takes over. A look at the job itself may wait for the disk: a fiber owns the watch meanwhile, and
-// as only the owner ends a watch, the server waits for it. Everybody else (news, a cancel, the closing server) only leaves a note
-// and rings.
+// One thread at a time owns the watch (pump_ is not kIdle): it reads events and starts writes; a write in flight keeps
+// the ownership, which OnWriteDone takes over. A look at the job itself may wait for the disk: a fiber owns the watch
+// meanwhile. Only the owner ends a watch, so the server waits for it. All others (news, a cancel, the closing server)
+// leave a note and ring.
 class Watch final : public WatchReactor,
                     public dispatch::EventListener,
                     public OpenCalls::Call,
@@ -97,7 +97,7 @@ class Watch final : public WatchReactor,
   // On a fiber.
   void BeginWithJob() {
     backend_.reads.Acquire();
-    if (stop_.load(std::memory_order_acquire) != StatusCode::kOk) {  // Nobody is there to be told.
+    if (stop_.load(std::memory_order_acquire) != StatusCode::kOk) {  // No client is there any more.
       backend_.reads.Release();
       return Begin();
     }
@@ -179,7 +179,8 @@ class Watch final : public WatchReactor,
     }
   }
 
-  // True: a write, an alarm or a fiber is on its way and owns the watch. False: nothing more to tell now, or it has ended.
+  // True: a write, an alarm or a fiber is on its way and owns the watch. False: nothing more to tell now, or it has
+  // ended.
   bool WriteNext() {
     for (int batches = 0;; ++batches) {
       if (const StatusCode why = stop_.load(std::memory_order_acquire); why != StatusCode::kOk) {
@@ -196,7 +197,7 @@ class Watch final : public WatchReactor,
         End(OkStatus());
         return false;
       }
-      // Who made the news has other things to do than to look through a long log for this watch.
+      // Whoever made the news must not look through a long log for this watch.
       if (batches == kBatchesAtOnce) {
         alarm_.Set(gpr_now(GPR_CLOCK_MONOTONIC), [self = shared_from_this()](bool) { self->Pump(); });
         return true;
@@ -233,13 +234,13 @@ class Watch final : public WatchReactor,
     return true;
   }
 
-  // On a fiber. A watch of one job that was resumed, or that has missed events, may have missed the last one.
+  // Called on a fiber. A watch of one job that was resumed, or that has missed events, may have missed the last one.
   void CheckPresent() {
     backend_.reads.Acquire();
     auto job = backend_.dispatcher.Get(*job_, false);
     backend_.reads.Release();
     if (job.status().code() == StatusCode::kNotFound) {
-      last_batch_ = true;  // Finished and forgotten.
+      last_batch_ = true;  // The job has finished and was forgotten.
     } else if (!job.ok()) {
       return End(job.status());
     } else if (IsTerminal(job->state)) {
@@ -289,7 +290,7 @@ class Watch final : public WatchReactor,
     Finish(call_.End(status));
   }
 
-  // The event log may still ring for a moment: it shares the ownership, and the pump is never idle again.
+  // The event log may still ring for a moment. It has a share in this object, and the pump is never idle again.
   void OnDone() override {
     backend_.open_calls.Remove(this);
     backend_.dispatcher.events().Unsubscribe(this);
@@ -301,15 +302,15 @@ class Watch final : public WatchReactor,
   RpcCall call_;
   std::shared_ptr<Watch> self_;  // Until OnDone.
 
-  std::atomic<PumpState> pump_{kBusy};  // Start's, at first.
+  std::atomic<PumpState> pump_{kBusy};  // Start owns the watch at first.
   std::atomic<StatusCode> stop_{StatusCode::kOk};
 
-  // The owner's.
+  // Used by the owner only.
   dispatch::Filter filter_;
   std::optional<JobId> job_;
   bool include_log_ = false;
   uint64_t cursor_ = 0;
-  std::vector<dispatch::JobEvent> batch_;  // From next_ on still to be written.
+  std::vector<dispatch::JobEvent> batch_;  // Events from next_ on are still to be written.
   size_t next_ = 0;
   bool last_batch_ = false;
   bool check_present_ = false;

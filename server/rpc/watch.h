@@ -1,7 +1,8 @@
 // WatchJobs: the events of jobs, as a stream.
 //
-//   Place     A watch holds a place in the dispatcher's event log and a batch of events at most, however slow its reader is. Who
-//             falls off the end of the log gets a gap marker and goes on with the oldest event kept.
+//   Place     A watch holds a place in the dispatcher's event log and a batch of events at most, however slow its
+//             reader is. A watch whose place is no longer kept gets a gap marker and goes on with the oldest event that
+//             is.
 //   Resume    Each event carries a token of its place; one of an earlier run of the daemon is a gap of unknown size.
 //   One job   With job_id, what the job is now comes first, and the stream ends after its terminal event.
 #pragma once

@@ -1,5 +1,6 @@
-// Messages and their bytes. Requests arrive as bytes and answers leave as bytes, since gRPC 1.51 answers a request that it cannot parse
-// with UNIMPLEMENTED, or with an OK after half of a stream, and tells nobody how much memory its answers take.
+// Messages and their bytes. Requests arrive as bytes and answers leave as bytes, since gRPC 1.51 answers a request that
+// it cannot parse with UNIMPLEMENTED, or with an OK after half of a stream, and does not say how much memory its
+// answers take.
 //
 //   Threads   Pure functions.
 #pragma once
@@ -12,7 +13,7 @@
 
 namespace millrace::rpc {
 
-// INVALID_ARGUMENT MALFORMED_REQUEST. `bytes` are given up either way.
+// INVALID_ARGUMENT MALFORMED_REQUEST. `bytes` are released in any case.
 Status Parse(grpc::ByteBuffer* bytes, google::protobuf::MessageLite* message);
 // Replaces what `bytes` were.
 void Serialize(const google::protobuf::MessageLite& message, grpc::ByteBuffer* bytes);
