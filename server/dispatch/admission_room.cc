@@ -118,7 +118,7 @@ Status Admission::ProcessFull(int64_t bytes, Turn& turn) {
                                                std::to_string(core_.options().process_bytes_max) +
                                                " bytes of unfinished jobs; " + std::to_string(bytes) +
                                                " more do not fit; retry after " + std::to_string(delay.count()) +
-                                               " ms, or submit with on_full WAIT")
+                                               " ms, or submit with on_full: ON_FULL_WAIT")
       .With("depth_bytes", process_bytes())
       .With("capacity_bytes", core_.options().process_bytes_max)
       .With("bytes", bytes)

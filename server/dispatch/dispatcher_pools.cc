@@ -11,6 +11,9 @@ namespace millrace::dispatch {
 
 namespace {
 
+// How many pools a start names one by one: a thousand lines of one kind hide all others.
+constexpr int kPoolsNamed = 20;
+
 Status PoolNotFound(std::string_view name, const Core& core) {
   return NotFound("POOL_NOT_FOUND", "there is no pool '" + std::string(name) + "'; the pools are " + core.PoolNames())
       .Field("name")
@@ -78,13 +81,19 @@ void Dispatcher::RecallWishes() {
   }
   Turn turn(*core_);
   core_->wishes = *std::move(found);
+  int stopped = 0;
   for (const auto& [name, wish] : core_->wishes) {
     Pool* pool = core_->FindPool(name);
     if (pool == nullptr || pool->missing) continue;
     pool->paused = wish.paused;
     pool->draining = wish.draining;
+    if (++stopped > kPoolsNamed) continue;
     LogWarning("pool '%s' is %s, as its operator left it before the restart; `millrace pools resume %s` ends that",
                name.c_str(), wish.draining ? "draining" : "paused", name.c_str());
+  }
+  if (stopped > kPoolsNamed) {
+    LogWarning("%d more pools are as their operators left them; `millrace pools list` shows which",
+               stopped - kPoolsNamed);
   }
 }
 
@@ -112,18 +121,17 @@ Status Dispatcher::KeepWishes() const {
 }
 
 void Dispatcher::LogMissingPools() const {
-  constexpr int kNamed = 20;
-  int named = 0;
+  int missing = 0;
   Turn turn(*core_);
   for (const auto& [name, pool] : core_->pools.All()) {
-    if (!pool->missing || ++named > kNamed) continue;
+    if (!pool->missing || ++missing > kPoolsNamed) continue;
     LogWarning(
         "pool '%s' is not configured any more: its %lld unfinished jobs are kept aside, and run when it is configured "
         "again; add [pool.%s], or cancel them (millrace jobs cancel --pool %s)",
         name.c_str(), static_cast<long long>(pool->channel.jobs() + pool->scheduled_jobs + pool->blocked_jobs),
         name.c_str(), name.c_str());
   }
-  if (named > kNamed) LogWarning("%d more pools are not configured any more", named - kNamed);
+  if (missing > kPoolsNamed) LogWarning("%d more pools are not configured any more", missing - kPoolsNamed);
 }
 
 template <typename Change>

@@ -41,7 +41,7 @@ Nanos Pool::RetryDelay(MonoTime now, double random) {
 
 Status Pool::FullStatus(Nanos retry_after) const {
   auto delay = std::chrono::ceil<std::chrono::milliseconds>(retry_after);
-  std::string advice = "; retry after " + std::to_string(delay.count()) + " ms, or submit with on_full WAIT";
+  std::string advice = "; retry after " + std::to_string(delay.count()) + " ms, or submit with on_full: ON_FULL_WAIT";
   if (paused) advice = ", and it is paused by its operator" + advice;
   std::string depth = channel.rendezvous()
                           ? "takes a job only when a worker is free (capacity 0); " + std::to_string(workers_busy) +

@@ -46,7 +46,7 @@ TEST(Admission, RefusesWhatDoesNotFitWithEveryNumber) {
     EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
     EXPECT_EQ(status.reason(), "QUEUE_FULL");
     EXPECT_THAT(status.message(), HasSubstr("pool 'default' is full: 2 of 2 jobs"));
-    EXPECT_THAT(status.message(), HasSubstr("on_full WAIT"));
+    EXPECT_THAT(status.message(), HasSubstr("on_full: ON_FULL_WAIT"));
     EXPECT_EQ(status.metadata().at("depth_jobs"), "2");
     EXPECT_EQ(status.metadata().at("capacity_jobs"), "2");
     EXPECT_TRUE(status.retry_delay().has_value());

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/support/dispatch_fixture.h"
 #include "tests/support/store_files.h"
 #include "tests/support/temp_folder.h"
@@ -37,6 +39,24 @@ TEST(PoolFile, SaysWhenItCannotBeReadOrWritten) {
     EXPECT_EQ(PoolFile(folder / "pools").Load().status().reason(), "POOLS_UNREADABLE") << text;
   }
   EXPECT_EQ(PoolFile(folder / "no/pools").Keep(1, kSome).code(), StatusCode::kUnavailable);
+}
+
+TEST(PoolFile, HoweverManyPoolsArePausedAStartNamesSomeOfThemOnly) {
+  TempFolder folder;
+  PoolFile file(folder / "pools");
+  DispatchSetup setup;
+  setup.pool_memory = &file;
+  PoolWishes paused;
+  for (int i = 0; i < 60; ++i) {
+    setup.pools.push_back({.name = "p-" + std::to_string(i), .workers = 1});
+    paused[setup.pools.back().name] = {.paused = true};
+  }
+  ASSERT_TRUE(file.Keep(1, paused).ok());
+  testing::internal::CaptureStderr();
+  WithDispatcher(setup, [](DispatchFixture& d) { EXPECT_EQ(d.Pool("p-59").state, PoolState::kPaused); });
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_LT(std::count(log.begin(), log.end(), '\n'), 40) << log;
+  EXPECT_THAT(log, testing::HasSubstr("40 more pools are as their operators left them"));
 }
 
 TEST(PoolFile, APoolIsAsItsOperatorLeftItAfterARestart) {
