@@ -7,8 +7,8 @@
 //             unanswered is answered with the stream's Status: those items may or may not have been accepted, which a
 //             request_id of their own settles.
 //   Threads   Submit from any thread. Finish, once, from one.
-//   Full pool Give items on_full = WAIT: the server then stops reading, the window fills and Submit waits, so that
-//             memory stays flat on both sides. With REJECT each item that finds no room is answered with QUEUE_FULL.
+//   Full pool Give items on_full: ON_FULL_WAIT: the server then stops reading, the window fills and Submit waits, so
+//             that memory stays flat on both sides. With REJECT each item that finds no room is answered with QUEUE_FULL.
 #pragma once
 
 #include <chrono>

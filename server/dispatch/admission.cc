@@ -166,16 +166,22 @@ Admission::Decision Admission::Decide(Submission& submission, bool arriving, Tur
   if (Status status = FindRepeats(submission, &open); !status.ok()) return {.refusal = std::move(status)};
   if (Status status = FindHolders(submission, &open); !status.ok()) return {.refusal = std::move(status)};
   if (open) return {.gate = &commit_gate_};
-  for (size_t i = 0; i < submission.jobs_.size(); ++i) {
-    const auto& job = submission.jobs_[i];
+  for (const auto& job : submission.jobs_) {
     if (!job) continue;
     if (Status status = job->pool->CheckAccepting(); !status.ok()) return {.refusal = std::move(status)};
-    if (Core::TooLate(*job, turn)) {
-      Status status = PassedWhileWaiting();
-      return {.refusal = submission.jobs_.size() == 1 ? std::move(status) : OfItem(status, i)};
-    }
   }
+  if (Status status = CheckDeadlines(submission, turn); !status.ok()) return {.refusal = std::move(status)};
   return ReserveRoom(submission, arriving, turn);
+}
+
+Status Admission::CheckDeadlines(const Submission& submission, Turn& turn) {
+  for (size_t i = 0; i < submission.jobs_.size(); ++i) {
+    const auto& job = submission.jobs_[i];
+    if (!job || !Core::TooLate(*job, turn)) continue;
+    const Status status = PassedWhileWaiting();
+    return submission.jobs_.size() == 1 ? status : OfItem(status, i);
+  }
+  return OkStatus();
 }
 
 Status Admission::FindRepeats(Submission& submission, bool* open) {
@@ -328,6 +334,48 @@ void Admission::RefuseWaiting(Gate& gate, const Status& status, Turn& turn) {
     Leave(*submission);
     Refuse(*submission, SubmitResult::kRefused, status, turn);
   }
+}
+
+// ---- Time has passed -------------------------------------------------------------------------------------------------------
+
+void Admission::WatchDeadline(Submission& submission, Turn& turn) {
+  ForgetDeadline(submission);
+  for (const auto& job : submission.jobs_) {
+    if (!job) continue;
+    const auto& deadline = job->record().spec->deadline;
+    submission.waits_until_ = std::min(submission.waits_until_, deadline.value_or(WallTime::max()));
+  }
+  if (submission.waits_until_ == WallTime::max()) return;
+  deadlines_.emplace(submission.waits_until_, &submission);
+  SetDeadlineAlarm(turn);
+}
+
+void Admission::ForgetDeadline(Submission& submission) {
+  if (submission.waits_until_ == WallTime::max()) return;
+  deadlines_.erase({submission.waits_until_, &submission});
+  submission.waits_until_ = WallTime::max();
+}
+
+void Admission::SetDeadlineAlarm(Turn& turn) {
+  if (deadlines_.empty()) return;
+  const Nanos left = std::max(deadlines_.begin()->first - turn.wall(), Nanos(0));
+  // As for alarms on the wall clock: somebody may set it.
+  core_.SetBy(first_late_, Later(turn.mono(), std::min(left, Alarms::kWallCheck)), turn);
+}
+
+void Admission::RefuseFirstLate(Turn& turn) {
+  if (!deadlines_.empty() && deadlines_.begin()->first <= turn.wall()) {
+    Submission& submission = *deadlines_.begin()->second;
+    if (Status status = CheckDeadlines(submission, turn); !status.ok()) {
+      Gate& gate = *submission.gate_;
+      Leave(submission);
+      Refuse(submission, SubmitResult::kRefused, std::move(status), turn);
+      turn.RoomAt(gate);  // Whoever stood behind it may need less.
+    } else {              // That item has turned out to be a job which existed before; the others still wait.
+      WatchDeadline(submission, turn);
+    }
+  }
+  SetDeadlineAlarm(turn);
 }
 
 }  // namespace millrace::dispatch

@@ -10,15 +10,19 @@
 //   Repeats   A request id that was seen before gives the first job, when the content is the same.
 //   Unique    So does, or is refused, a unique key that is held. A request id comes first: whoever repeats a submit
 //             that was accepted gets the job of that submit, not an answer about the key that this job holds.
+//   Deadline  A submission that waits is refused at the first deadline of its jobs, not when its turn would have come.
 //   Threads   Submit and Abandon from any thread; the rest in a Turn.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "base/status.h"
+#include "dispatch/alarms.h"
 #include "dispatch/dispatcher.h"
 #include "dispatch/gate.h"
 #include "dispatch/retry_slots.h"
@@ -77,6 +81,13 @@ class Admission {
   // Into the line at a gate, or refused where too much waits already; out of it.
   void Join(Gate& gate, Submission& submission, SubmitResult refused_as, Turn& turn);
   void Leave(Submission& submission);
+  // At a gate: what its first deadline is now.
+  void WatchDeadline(Submission& submission, Turn& turn);
+  void ForgetDeadline(Submission& submission);
+  void RefuseFirstLate(Turn& turn);
+  void SetDeadlineAlarm(Turn& turn);
+  // DEADLINE_EXCEEDED: one of its jobs could never run any more.
+  static Status CheckDeadlines(const Submission& submission, Turn& turn);
   // At no gate: does what was decided.
   void Follow(Decision decision, Submission& submission, Turn& turn);
   // Items whose request id was seen before are not jobs of their own. `*open`: of one of them it is not known yet
@@ -103,7 +114,16 @@ class Admission {
   Core& core_;
   int64_t process_bytes_ = 0;
   int64_t waiting_bytes_ = 0;  // What the submissions at all gates hold.
-  Gate process_gate_;          // For those that wait for the process' budget.
+  // Of those at a gate whose jobs have a deadline, by time. Few have: it costs the others nothing.
+  std::set<std::pair<WallTime, Submission*>> deadlines_;
+  // The first of these may have passed.
+  struct FirstLate final : OwnAlarm {
+    explicit FirstLate(Admission& owner) : admission(owner) {}
+    void OnDue(Turn& turn) override { admission.RefuseFirstLate(turn); }
+    Admission& admission;
+  };
+  FirstLate first_late_{*this};
+  Gate process_gate_;       // For those that wait for the process' budget.
   Gate commit_gate_;        // For those with the request id or unique key of a job that the journal has yet to commit.
   RetrySlots retry_slots_;  // For those that the process has no room for.
   uint64_t unknown_pool_ = 0;

@@ -31,11 +31,13 @@ void Admission::Join(Gate& gate, Submission& submission, SubmitResult refused_as
   waiting_bytes_ += bytes;
   submission.waiting_bytes_ = bytes;
   gate.Join(&submission);
+  WatchDeadline(submission, turn);
 }
 
 void Admission::Leave(Submission& submission) {
   waiting_bytes_ -= std::exchange(submission.waiting_bytes_, 0);
   submission.gate_->Leave(&submission);
+  ForgetDeadline(submission);
 }
 
 Admission::Decision Admission::ReserveRoom(Submission& submission, bool arriving, Turn& turn) {

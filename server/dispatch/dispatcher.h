@@ -88,6 +88,7 @@ class Submission {
   std::map<size_t, size_t> twins_;             // Items that get the job of an earlier one, which has their unique key.
   Gate* gate_ = nullptr;                       // Where it waits for room.
   int64_t waiting_bytes_ = 0;                  // What it counts there.
+  WallTime waits_until_ = WallTime::max();     // The first deadline of its jobs.
   Submission* previous_ = nullptr;
   Submission* next_ = nullptr;
 };
@@ -125,7 +126,7 @@ class VerbCall {
 class JobWaiter {
  public:
   virtual ~JobWaiter() = default;
-  virtual void OnFinished(JobSnapshot job) = 0;
+  virtual void OnFinished(const JobSnapshot& job) = 0;
 
  private:
   friend class Core;
@@ -149,7 +150,7 @@ struct DispatcherOptions {
   // they run: a short queue never reads the disk, a long one costs kColdJobBytes a job. A filter by labels reads those
   // beyond it.
   int64_t hot_bytes_max = int64_t{64} << 20;
-  // What submits may hold that wait for room (on_full WAIT), kWaitingCallBytes each and their jobs; beyond it they are
+  // What submits may hold that wait for room (ON_FULL_WAIT), kWaitingCallBytes each and their jobs; beyond it they are
   // refused.
   int64_t waiting_bytes_max = int64_t{256} << 20;
   size_t batch_jobs_max = 1000;

@@ -108,7 +108,12 @@ void Turn::DoTheRest() {
   }
   for (VerbCall* call : verbs_) call->Done();
   for (auto& [source, reason] : cancels_) source->Cancel(std::move(reason));
-  for (auto& [waiter, job] : finished_) waiter->OnFinished(SnapshotOf(*job, /*full=*/true));
+  // Any number may wait for one job, and stand together here: they look at one copy.
+  for (size_t i = 0; i < finished_.size();) {
+    const JobRecord* const record = finished_[i].second.get();
+    const JobSnapshot job = SnapshotOf(*record, /*full=*/true);
+    for (; i < finished_.size() && finished_[i].second.get() == record; ++i) finished_[i].first->OnFinished(job);
+  }
   for (auto& [waiter, pool] : drained_) waiter->OnDrained(std::move(pool));
   for (auto& [pool, number] : new_workers_) core_.RunWorker(*pool, number);
   if (kick_) core_.timekeeper.Kick();

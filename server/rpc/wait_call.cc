@@ -69,7 +69,7 @@ class WaitCall final : public WaitingCall, public dispatch::JobWaiter {
 
   bool Withdraw() override { return backend_.dispatcher.AbandonWait(id_, this); }
 
-  void OnFinished(JobSnapshot job) override { AnswerWith(job); }
+  void OnFinished(const JobSnapshot& job) override { AnswerWith(job); }
 
   // The function of the alarm holds a reference: it may still have to run, as cancelled, when gRPC is done with the
   // call.

@@ -74,7 +74,7 @@ class Answered final : public dispatch::Submission {
 // One submit at a time, waiting for the end of the job: latency of the whole way.
 class Finished final : public dispatch::JobWaiter {
  public:
-  void OnFinished(JobSnapshot) override { parker.Wake(); }
+  void OnFinished(const JobSnapshot&) override { parker.Wake(); }
   rt::Parker parker;
 };
 

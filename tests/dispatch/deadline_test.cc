@@ -35,8 +35,10 @@ TEST(Deadline, ASubmitIsNotAcceptedWhenItPassedWhileTheSubmitWaitedForRoom) {
       auto late = Waiting(d, {Until(d, 300ms)});
       auto batch = Waiting(d, {d.Spec("noop")});
       auto in_time = Waiting(d, {Until(d, 1h, "noop")});
-      d.Advance(800ms);
+      d.Advance(200ms);
       EXPECT_FALSE(late->answered());
+      d.Advance(100ms);
+      EXPECT_TRUE(late->answered()) << "at its deadline, not when there would have been room";
       busy.Succeed();
       late->Await();
       EXPECT_EQ(late->status.code(), StatusCode::kDeadlineExceeded);
@@ -61,6 +63,7 @@ TEST(Deadline, OfOneItemRefusesTheBatchAndNamesIt) {
     d.Submit("noop");
     auto batch = Waiting(d, {d.Spec("noop"), Until(d, 1s)});
     d.Advance(2s);
+    EXPECT_TRUE(batch->answered());
     ASSERT_TRUE(d.Cancel(first).ok());
     batch->Await();
     EXPECT_EQ(batch->status.reason(), "DEADLINE_PASSED");

@@ -173,6 +173,27 @@ TEST(Dispatcher, AWaiterHearsOfTheEndOnceAndMayLeaveBefore) {
   });
 }
 
+TEST(Dispatcher, HoweverManyWaitForAJobItIsCopiedForThemOnce) {
+  struct Looker final : dispatch::JobWaiter {
+    void OnFinished(const JobSnapshot& job) override {
+      log = job.log_tail.data();
+      told.Wake();
+    }
+    const char* log = nullptr;
+    rt::Parker told;
+  };
+  WithDispatcher([](DispatchFixture& d) {
+    const JobId id = d.Submit("hold");
+    FakeRunner::Held attempt = d.runner.Next();
+    attempt.context().Log(std::string(kLogTailBytes, 'x'));
+    std::vector<Looker> lookers(100);
+    for (Looker& each : lookers) ASSERT_TRUE(d.dispatcher.Wait(id, &each).ok());
+    attempt.Succeed();
+    for (Looker& each : lookers) each.told.Wait(rt::WaitReason::kExternal);
+    for (const Looker& each : lookers) EXPECT_EQ(each.log, lookers[0].log);
+  });
+}
+
 TEST(Dispatcher, ShowsProgressAndLogWhileAJobRunsAndAfter) {
   WithDispatcher([](DispatchFixture& d) {
     JobId id = d.Submit("hold");

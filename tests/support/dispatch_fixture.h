@@ -45,8 +45,8 @@ class SubmitCall final : public dispatch::Submission {
 
 class WaitCall final : public dispatch::JobWaiter {
  public:
-  void OnFinished(JobSnapshot snapshot) override {
-    job = std::move(snapshot);
+  void OnFinished(const JobSnapshot& snapshot) override {
+    job = snapshot;
     told.store(true, std::memory_order_release);
     parker_.Wake();
   }
