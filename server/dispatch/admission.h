@@ -25,6 +25,7 @@
 #include "dispatch/alarms.h"
 #include "dispatch/dispatcher.h"
 #include "dispatch/gate.h"
+#include "dispatch/in_turn.h"
 #include "dispatch/retry_slots.h"
 #include "dispatch/unique_keys.h"
 
@@ -43,22 +44,22 @@ class Admission {
 
   // ---- In a Turn
   // There may be room: accepts whoever waits at the gate, first come first served.
-  void Serve(Gate& gate, Turn& turn);
+  void Serve(Gate& gate, Turn& turn) MR_IN_TURN;
   // The answer for everybody at the gate.
-  void RefuseWaiting(Gate& gate, const Status& status, Turn& turn);
+  void RefuseWaiting(Gate& gate, const Status& status, Turn& turn) MR_IN_TURN;
   // The process' budget: onto it and off it.
-  void Hold(int64_t bytes) { process_bytes_ += bytes; }
-  void Release(int64_t bytes, Turn& turn);
+  void Hold(int64_t bytes) MR_IN_TURN { process_bytes_ += bytes; }
+  void Release(int64_t bytes, Turn& turn) MR_IN_TURN;
   static Status ShuttingDown();
   // For a retry of a job that has ended: is its unique key free, if it has one? Is there room for it?
-  Status CheckKeyToRetry(const JobRecord& job) const;
-  Status CheckRoomToRetry(const JobEntry& job, int64_t bytes, Turn& turn);
+  Status CheckKeyToRetry(const JobRecord& job) const MR_IN_TURN;
+  Status CheckRoomToRetry(const JobEntry& job, int64_t bytes, Turn& turn) MR_IN_TURN;
 
-  int64_t process_bytes() const;  // With what running jobs show.
-  int64_t waiting_bytes() const { return waiting_bytes_; }
-  uint64_t unknown_pool() const { return unknown_pool_; }
-  Gate& process_gate() { return process_gate_; }
-  Gate& commit_gate() { return commit_gate_; }
+  int64_t process_bytes() const MR_IN_TURN;  // With what running jobs show.
+  int64_t waiting_bytes() const MR_IN_TURN { return waiting_bytes_; }
+  uint64_t unknown_pool() const MR_IN_TURN { return unknown_pool_; }
+  Gate& process_gate() MR_IN_TURN { return process_gate_; }
+  Gate& commit_gate() MR_IN_TURN { return commit_gate_; }
 
  private:
   // What to do with a submission now: accept it (everything is reserved), refuse it, or let it wait.
@@ -77,56 +78,61 @@ class Admission {
   Status PrepareItem(Submission::Item& item, std::shared_ptr<JobEntry>* job);
   Status ResolvePool(JobSpec& spec, JobEntry* job) const;
 
-  Decision Decide(Submission& submission, bool arriving, Turn& turn);
+  Decision Decide(Submission& submission, bool arriving, Turn& turn) MR_IN_TURN;
   // Into the line at a gate, or refused where too much waits already; out of it.
-  void Join(Gate& gate, Submission& submission, SubmitResult refused_as, Turn& turn);
-  void Leave(Submission& submission);
+  void Join(Gate& gate, Submission& submission, SubmitResult refused_as, Turn& turn) MR_IN_TURN;
+  void Leave(Submission& submission) MR_IN_TURN;
   // At a gate: what its first deadline is now.
-  void WatchDeadline(Submission& submission, Turn& turn);
-  void ForgetDeadline(Submission& submission);
-  void RefuseFirstLate(Turn& turn);
-  void SetDeadlineAlarm(Turn& turn);
+  void WatchDeadline(Submission& submission, Turn& turn) MR_IN_TURN;
+  void ForgetDeadline(Submission& submission) MR_IN_TURN;
+  void RefuseFirstLate(Turn& turn) MR_IN_TURN;
+  void SetDeadlineAlarm(Turn& turn) MR_IN_TURN;
   // DEADLINE_EXCEEDED: one of its jobs could never run any more.
-  static Status CheckDeadlines(const Submission& submission, Turn& turn);
+  static Status CheckDeadlines(const Submission& submission, Turn& turn) MR_IN_TURN;
   // At no gate: does what was decided.
-  void Follow(Decision decision, Submission& submission, Turn& turn);
+  void Follow(Decision decision, Submission& submission, Turn& turn) MR_IN_TURN;
   // Items whose request id was seen before are not jobs of their own. `*open`: of one of them it is not known yet
   // whether it was accepted.
-  Status FindRepeats(Submission& submission, bool* open);
+  Status FindRepeats(Submission& submission, bool* open) MR_IN_TURN;
   // Items whose unique key is held are not either. Asked again when there is room: somebody may have taken it
   // meanwhile.
-  Status FindHolders(Submission& submission, bool* open);
-  Status FindHolder(Submission& submission, size_t item, std::map<UniqueKeys::Digest, size_t>* in_batch, bool* open);
-  void AckRepeats(Submission& submission);
-  Decision ReserveRoom(Submission& submission, bool arriving, Turn& turn);
+  Status FindHolders(Submission& submission, bool* open) MR_IN_TURN;
+  Status FindHolder(Submission& submission, size_t item, std::map<UniqueKeys::Digest, size_t>* in_batch,
+                    bool* open) MR_IN_TURN;
+  void AckRepeats(Submission& submission) MR_IN_TURN;
+  Decision ReserveRoom(Submission& submission, bool arriving, Turn& turn) MR_IN_TURN;
   // INVALID_ARGUMENT: it is larger than the pool, so waiting would be for ever.
-  Status CheckCouldFit(const Submission& submission, Turn& turn) const;
-  void GiveBackPlaces(Submission& submission);
-  void Accept(Submission& submission, Turn& turn);
-  void Committed(Submission& submission, const Status& status, Turn& turn);
-  static void AcceptCommitted(Core& core, Submission& submission, uint64_t, const Status& status, Turn& turn);
-  void Refuse(Submission& submission, SubmitResult result, Status status, Turn& turn);
+  Status CheckCouldFit(const Submission& submission, Turn& turn) const MR_IN_TURN;
+  void GiveBackPlaces(Submission& submission) MR_IN_TURN;
+  void Accept(Submission& submission, Turn& turn) MR_IN_TURN;
+  void Committed(Submission& submission, const Status& status, Turn& turn) MR_IN_TURN;
+  static void AcceptCommitted(Core& core, Submission& submission, uint64_t, const Status& status,
+                              Turn& turn) MR_IN_TURN;
+  void Refuse(Submission& submission, SubmitResult result, Status status, Turn& turn) MR_IN_TURN;
   // RESOURCE_EXHAUSTED, for those that do not wait. Not made for those that do: they may be looked at often.
-  Status FullStatus(const Decision& decision, Turn& turn);
-  Status ProcessFull(int64_t bytes, Turn& turn);
-  Status WaitingFull(Turn& turn);
+  Status FullStatus(const Decision& decision, Turn& turn) MR_IN_TURN;
+  Status ProcessFull(int64_t bytes, Turn& turn) MR_IN_TURN;
+  Status WaitingFull(Turn& turn) MR_IN_TURN;
 
   Core& core_;
-  int64_t process_bytes_ = 0;
-  int64_t waiting_bytes_ = 0;  // What the submissions at all gates hold.
+  int64_t process_bytes_ MR_GUARDED_BY(in_turn) = 0;
+  int64_t waiting_bytes_ MR_GUARDED_BY(in_turn) = 0;  // What the submissions at all gates hold.
   // Of those at a gate whose jobs have a deadline, by time. Few have: it costs the others nothing.
-  std::set<std::pair<WallTime, Submission*>> deadlines_;
+  std::set<std::pair<WallTime, Submission*>> deadlines_ MR_GUARDED_BY(in_turn);
   // The first of these may have passed.
   struct FirstLate final : OwnAlarm {
     explicit FirstLate(Admission& owner) : admission(owner) {}
-    void OnDue(Turn& turn) override { admission.RefuseFirstLate(turn); }
+    void OnDue(Turn& turn) override MR_IN_TURN { admission.RefuseFirstLate(turn); }
     Admission& admission;
   };
-  FirstLate first_late_{*this};
-  Gate process_gate_;       // For those that wait for the process' budget.
-  Gate commit_gate_;        // For those with the request id or unique key of a job that the journal has yet to commit.
-  RetrySlots retry_slots_;  // For those that the process has no room for.
-  uint64_t unknown_pool_ = 0;
+  FirstLate first_late_ MR_GUARDED_BY(in_turn){*this};
+  // For those that wait for the process' budget.
+  Gate process_gate_ MR_GUARDED_BY(in_turn);
+  // For those with the request id or unique key of a job that the journal has yet to commit.
+  Gate commit_gate_ MR_GUARDED_BY(in_turn);
+  // For those that the process has no room for.
+  RetrySlots retry_slots_ MR_GUARDED_BY(in_turn);
+  uint64_t unknown_pool_ MR_GUARDED_BY(in_turn) = 0;
 };
 
 }  // namespace millrace::dispatch

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "dispatch/heap.h"
+#include "dispatch/in_turn.h"
 
 namespace millrace::dispatch {
 
@@ -37,7 +38,7 @@ static_assert(sizeof(Alarm) <= 16);
 class OwnAlarm : public Alarm {
  public:
   // In a Turn, disarmed. One short step, as others wait for the lock: where there is more to do, it sets itself again.
-  virtual void OnDue(Turn& turn) = 0;
+  virtual void OnDue(Turn& turn) MR_IN_TURN = 0;
 
  protected:
   ~OwnAlarm() = default;

@@ -18,6 +18,7 @@
 
 #include "base/status.h"
 #include "dispatch/batch.h"
+#include "dispatch/in_turn.h"
 
 namespace millrace::dispatch {
 
@@ -62,9 +63,8 @@ class Commits {
   // then, or until Leave.
   template <auto kMove, typename Subject>
   Commit* Then(Subject& subject, uint64_t tag = 0) {
-    return Add({[](Core& core, void* it, uint64_t its_tag, const Status& status, Turn& turn) {
-                  kMove(core, *static_cast<Subject*>(it), its_tag, status, turn);
-                },
+    return Add({[](Core& core, void* it, uint64_t its_tag, const Status& status, Turn& turn)
+                    MR_IN_TURN { kMove(core, *static_cast<Subject*>(it), its_tag, status, turn); },
                 &subject, tag});
   }
   // Nothing follows from `commit` for this subject any more.
@@ -75,13 +75,13 @@ class Commits {
 
   // Hands over what was written. False: nothing was. What follows from parts that are committed at once is done, which
   // may write more.
-  bool HandOver(Turn& turn);
+  bool HandOver(Turn& turn) MR_IN_TURN;
 
  private:
   friend class Commit;
   Commit* Add(const Commit::FollowUp& follow_up);
   // How the part ended, and what follows.
-  void Finish(Commit* commit, uint64_t number, bool accepts, const Status& status, Turn& turn);
+  void Finish(Commit* commit, uint64_t number, bool accepts, const Status& status, Turn& turn) MR_IN_TURN;
 
   Core& core_;
   Batch handed_over_;

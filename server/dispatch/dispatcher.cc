@@ -75,11 +75,11 @@ Result<JobSnapshot> Dispatcher::Get(const JobId& id, bool full) const {
   JobSnapshot snapshot;
   Status status = Visit(
       *core_, id, full ? Journal::Part::kWhole : Journal::Part::kBasic,
-      [&](JobEntry& job, Turn&) {
+      [&](JobEntry& job, Turn&) MR_IN_TURN {
         snapshot = SnapshotOf(*job.hot, full);
         return OkStatus();
       },
-      [&](const std::shared_ptr<const JobRecord>& record, Turn&) {
+      [&](const std::shared_ptr<const JobRecord>& record, Turn&) MR_IN_TURN {
         snapshot = SnapshotOf(*record, full);
         return OkStatus();
       });
@@ -126,11 +126,11 @@ Status Dispatcher::Wait(const JobId& id, JobWaiter* waiter) {
   std::shared_ptr<const JobRecord> over;
   Status status = Visit(
       *core_, id, Journal::Part::kWhole,
-      [&](JobEntry& job, Turn&) {
+      [&](JobEntry& job, Turn&) MR_IN_TURN {
         core_->AddWaiter(job, waiter);
         return OkStatus();
       },
-      [&](const std::shared_ptr<const JobRecord>& record, Turn&) {
+      [&](const std::shared_ptr<const JobRecord>& record, Turn&) MR_IN_TURN {
         over = record;
         return OkStatus();
       });

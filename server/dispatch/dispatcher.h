@@ -32,6 +32,7 @@
 #include "dispatch/efficiency.h"
 #include "dispatch/event_log.h"
 #include "dispatch/filter.h"
+#include "dispatch/in_turn.h"
 #include "dispatch/journal.h"
 #include "dispatch/pool_memory.h"
 #include "dispatch/pool_status.h"
@@ -304,7 +305,7 @@ class Dispatcher {
   Status KeepWishes() const;
   // Answers once all that the verb found and changed is committed.
   void Settle(VerbCall* call, Status status);
-  static void VerbCommitted(Core&, VerbCall& call, uint64_t, const Status& status, Turn& turn);
+  static void VerbCommitted(Core&, VerbCall& call, uint64_t, const Status& status, Turn& turn) MR_IN_TURN;
   template <typename Verb>
   void DoAll(const Filter& filter, bool count_only, VerbCall* call, Verb verb);
   template <typename Change>

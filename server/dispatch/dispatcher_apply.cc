@@ -21,7 +21,7 @@ Status NeedsRestart(const std::string& what) {
 }
 
 // In a Turn: nothing may fail after it.
-Status CheckChange(const Core& core, const Dispatcher::Setup& setup) {
+Status CheckChange(const Core& core, const Dispatcher::Setup& setup) MR_IN_TURN {
   if (core.draining) return Admission::ShuttingDown();
   if (setup.options.events_kept != core.options().events_kept) return NeedsRestart("events_kept");
   if (setup.options.seed != core.options().seed) return NeedsRestart("seed");
@@ -39,14 +39,14 @@ Status CheckChange(const Core& core, const Dispatcher::Setup& setup) {
 }
 
 // As its operator left it.
-void RecallWish(const Core& core, Pool& pool) {
+void RecallWish(const Core& core, Pool& pool) MR_IN_TURN {
   auto wish = core.wishes.find(pool.name());
   if (wish == core.wishes.end()) return;
   pool.paused = wish->second.paused;
   pool.draining = wish->second.draining;
 }
 
-void Configure(Core& core, Pool& pool, const PoolOptions& next, Turn& turn) {
+void Configure(Core& core, Pool& pool, const PoolOptions& next, Turn& turn) MR_IN_TURN {
   const PoolOptions was = std::exchange(pool.configured, next);
   const bool back = pool.missing;
   if (back) {
@@ -64,7 +64,7 @@ void Configure(Core& core, Pool& pool, const PoolOptions& next, Turn& turn) {
 }
 
 // Not configured any more.
-void LetGo(Core& core, Pool& pool, Turn& turn) {
+void LetGo(Core& core, Pool& pool, Turn& turn) MR_IN_TURN {
   pool.missing = true;
   core.SetWorkers(pool, 0, turn);
   core.admission.RefuseWaiting(pool.gate, pool.CheckAccepting(), turn);

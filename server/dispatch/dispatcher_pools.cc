@@ -157,12 +157,12 @@ std::vector<PoolStatus> Dispatcher::Pools() const {
 }
 
 Result<PoolStatus> Dispatcher::GetPool(std::string_view name) const {
-  return OnPool(name, [](Pool&, Turn&) { return OkStatus(); });
+  return OnPool(name, [](Pool&, Turn&) MR_IN_TURN { return OkStatus(); });
 }
 
 Result<PoolStatus> Dispatcher::Resize(std::string_view name, std::optional<int> workers,
                                       std::optional<int64_t> capacity_jobs, std::optional<int64_t> capacity_bytes) {
-  return OnPool(name, [&](Pool& pool, Turn& turn) -> Status {
+  return OnPool(name, [&](Pool& pool, Turn& turn) MR_IN_TURN -> Status {
     MR_RETURN_IF_ERROR(CheckConfigured(pool));
     int64_t jobs = capacity_jobs.value_or(pool.channel.capacity_jobs());
     int64_t bytes = capacity_bytes.value_or(pool.channel.capacity_bytes());
@@ -182,7 +182,7 @@ Result<PoolStatus> Dispatcher::Resize(std::string_view name, std::optional<int> 
 }
 
 Result<PoolStatus> Dispatcher::Pause(std::string_view name) {
-  Result<PoolStatus> paused = OnPool(name, [](Pool& pool, Turn&) -> Status {
+  Result<PoolStatus> paused = OnPool(name, [](Pool& pool, Turn&) MR_IN_TURN -> Status {
     MR_RETURN_IF_ERROR(CheckConfigured(pool));
     pool.paused = true;
     return OkStatus();
@@ -192,7 +192,7 @@ Result<PoolStatus> Dispatcher::Pause(std::string_view name) {
 }
 
 Result<PoolStatus> Dispatcher::Resume(std::string_view name) {
-  Result<PoolStatus> resumed = OnPool(name, [&](Pool& pool, Turn& turn) -> Status {
+  Result<PoolStatus> resumed = OnPool(name, [&](Pool& pool, Turn& turn) MR_IN_TURN -> Status {
     MR_RETURN_IF_ERROR(CheckConfigured(pool));
     pool.paused = pool.draining = false;
     core_->ServeIdleWorkers(pool, turn);
@@ -203,7 +203,7 @@ Result<PoolStatus> Dispatcher::Resume(std::string_view name) {
 }
 
 Status Dispatcher::Drain(std::string_view name, DrainWaiter* done) {
-  const Result<PoolStatus> begun = OnPool(name, [&](Pool& pool, Turn& turn) -> Status {
+  const Result<PoolStatus> begun = OnPool(name, [&](Pool& pool, Turn& turn) MR_IN_TURN -> Status {
     MR_RETURN_IF_ERROR(CheckConfigured(pool));
     pool.draining = true;
     core_->admission.RefuseWaiting(pool.gate, pool.CheckAccepting(), turn);
@@ -212,7 +212,7 @@ Status Dispatcher::Drain(std::string_view name, DrainWaiter* done) {
   MR_RETURN_IF_ERROR(begun.status());
   MR_RETURN_IF_ERROR(KeepWishes());
   return OnPool(name,
-                [&](Pool& pool, Turn& turn) -> Status {
+                [&](Pool& pool, Turn& turn) MR_IN_TURN -> Status {
                   // Resumed meanwhile: it will never be drained.
                   MR_RETURN_IF_ERROR(pool.draining ? OkStatus() : DrainEnded(pool));
                   pool.drain_waiters.push_back(done);

@@ -20,7 +20,7 @@ constexpr size_t kBulkStep = 256;
 Status CancelNow(Core& core, const JobId& id, const std::string& reason, JobSnapshot* after) {
   return Visit(
       core, id, Journal::Part::kBasic,
-      [&](JobEntry& job, Turn& turn) {
+      [&](JobEntry& job, Turn& turn) MR_IN_TURN {
         MR_RETURN_IF_ERROR(core.Cancel(job, reason, turn));
         // One that has ended: not as clients see it until that is committed.
         if (after != nullptr) {
@@ -29,25 +29,27 @@ Status CancelNow(Core& core, const JobId& id, const std::string& reason, JobSnap
         }
         return OkStatus();
       },
-      [&](const std::shared_ptr<const JobRecord>& record, Turn&) { return Core::CancelEnded(*record); });
+      [&](const std::shared_ptr<const JobRecord>& record, Turn&) MR_IN_TURN { return Core::CancelEnded(*record); });
 }
 
 Status RetryNow(Core& core, const JobId& id, JobSnapshot* after) {
-  auto retry = [&](auto& job, Turn& turn) {
+  auto retry = [&](auto& job, Turn& turn) MR_IN_TURN {
     std::shared_ptr<HotJob> hot;
     MR_RETURN_IF_ERROR(core.Retry(job, &hot, turn));
     if (after != nullptr) *after = SnapshotOf(*hot, /*full=*/true);
     return OkStatus();
   };
   return Visit(
-      core, id, Journal::Part::kWhole, [&](JobEntry& job, Turn& turn) { return retry(job, turn); },
-      [&](const std::shared_ptr<const JobRecord>& record, Turn& turn) { return retry(*record, turn); });
+      core, id, Journal::Part::kWhole, [&](JobEntry& job, Turn& turn) MR_IN_TURN { return retry(job, turn); },
+      [&](const std::shared_ptr<const JobRecord>& record, Turn& turn) MR_IN_TURN { return retry(*record, turn); });
 }
 
 Status DeleteNow(Core& core, const JobId& id) {
   return Visit(
-      core, id, Journal::Part::kBasic, [](const JobEntry& job, Turn&) { return Core::DeleteUnfinished(job); },
-      [&](const std::shared_ptr<const JobRecord>& record, Turn& turn) { return core.Delete(*record, turn); });
+      core, id, Journal::Part::kBasic,
+      [](const JobEntry& job, Turn&) MR_IN_TURN { return Core::DeleteUnfinished(job); },
+      [&](const std::shared_ptr<const JobRecord>& record, Turn& turn)
+          MR_IN_TURN { return core.Delete(*record, turn); });
 }
 
 Result<std::vector<JobId>> FindAll(Core& core, const Filter& filter, const VerbCall& call) {

@@ -88,7 +88,7 @@ Status Listing::CheckLabels(std::vector<Found>* found) {
 void Listing::CheckEnded(std::vector<std::shared_ptr<const JobRecord>>* ended, std::vector<Found>* revived,
                          uint64_t* revivals) {
   Turn turn(core_);
-  std::erase_if(*ended, [&](const std::shared_ptr<const JobRecord>& record) {
+  std::erase_if(*ended, [&](const std::shared_ptr<const JobRecord>& record) MR_IN_TURN {
     if (core_.retention.Contains(*record)) return false;
     const JobEntry* job = core_.table.Find(record->id);
     if (job != nullptr && query_.filter.Matches(SubjectOf(*job)) &&

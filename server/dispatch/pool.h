@@ -22,6 +22,7 @@
 #include "dispatch/dispatcher.h"
 #include "dispatch/efficiency.h"
 #include "dispatch/gate.h"
+#include "dispatch/in_turn.h"
 #include "dispatch/kind_counts.h"
 #include "dispatch/pool_status.h"
 #include "dispatch/ready_queue.h"
@@ -45,74 +46,76 @@ class Pool {
   void SetRunner(Runner& runner);
 
   // ---- Room for new jobs
-  bool HasRoom(int64_t jobs, int64_t bytes) const;
+  bool HasRoom(int64_t jobs, int64_t bytes) const MR_IN_TURN;
   // Even when it is empty and every worker idle?
-  bool CouldHold(int64_t jobs, int64_t bytes) const;
+  bool CouldHold(int64_t jobs, int64_t bytes) const MR_IN_TURN;
   // QUEUE_FULL, with every number and the advice.
-  Status FullStatus(Nanos retry_after) const;
+  Status FullStatus(Nanos retry_after) const MR_IN_TURN;
   // For the next one who is refused. `random` in [0, 1).
-  Nanos RetryDelay(MonoTime now, double random);
+  Nanos RetryDelay(MonoTime now, double random) MR_IN_TURN;
   // One of N workers ends a typical attempt after a share of its time.
-  Nanos PlaceFreesIn() const { return typical_run_ / std::max(workers_wanted, 1); }
+  Nanos PlaceFreesIn() const MR_IN_TURN { return typical_run_ / std::max(workers_wanted, 1); }
   // FAILED_PRECONDITION while it drains.
-  Status CheckAccepting() const;
+  Status CheckAccepting() const MR_IN_TURN;
 
   // ---- Workers
-  bool may_take() const { return !paused && !stopping; }
-  bool surplus() const { return stopping || workers_alive > workers_wanted; }
-  Slot* PopIdle();      // For a job; nullptr: none is idle, or none may take one.
-  Slot* TakeOffIdle();  // To end it; nullptr: none is idle.
-  void PushIdle(Slot* slot);
-  int TakeNumber();  // The lowest free one, from 0.
-  void FreeNumber(int number);
-  void SetBusy(int busy, MonoTime now);
-  void SetWorkersWanted(int wanted, MonoTime now);
+  bool may_take() const MR_IN_TURN { return !paused && !stopping; }
+  bool surplus() const MR_IN_TURN { return stopping || workers_alive > workers_wanted; }
+  Slot* PopIdle() MR_IN_TURN;      // For a job; nullptr: none is idle, or none may take one.
+  Slot* TakeOffIdle() MR_IN_TURN;  // To end it; nullptr: none is idle.
+  void PushIdle(Slot* slot) MR_IN_TURN;
+  int TakeNumber() MR_IN_TURN;  // The lowest free one, from 0.
+  void FreeNumber(int number) MR_IN_TURN;
+  void SetBusy(int busy, MonoTime now) MR_IN_TURN;
+  void SetWorkersWanted(int wanted, MonoTime now) MR_IN_TURN;
   void CountAttempt(const KindOptions& kind, AttemptResult result, const AttemptTimings& timings, MonoTime start,
-                    MonoTime end);
-  void CountRefusedStart() { ++starts_refused_; }
+                    MonoTime end) MR_IN_TURN;
+  void CountRefusedStart() MR_IN_TURN { ++starts_refused_; }
 
   // No job queued, blocked, running or half accepted.
-  bool Empty() const;
-  PoolState state() const;
-  PoolStatus Look(MonoTime now);
-  PoolStats Stats(MonoTime now);
+  bool Empty() const MR_IN_TURN;
+  PoolState state() const MR_IN_TURN;
+  PoolStatus Look(MonoTime now) MR_IN_TURN;
+  PoolStats Stats(MonoTime now) MR_IN_TURN;
 
   // Those at home here, and those of its runner that have no home.
   std::shared_ptr<const std::vector<std::string>> home_kinds;
 
   std::atomic<bool> missing;  // Not configured.
   PoolOptions configured;     // As it was configured last; an operator may have changed its size since.
-  ReadyQueue channel;
-  Taker fibers;  // The workers, all together.
-  Gate gate;     // Submissions that wait for room here.
-  std::vector<Dispatcher::DrainWaiter*> drain_waiters;
+  ReadyQueue channel MR_GUARDED_BY(in_turn);
+  Taker fibers;                      // The workers, all together.
+  Gate gate MR_GUARDED_BY(in_turn);  // Submissions that wait for room here.
+  std::vector<Dispatcher::DrainWaiter*> drain_waiters MR_GUARDED_BY(in_turn);
 
-  bool paused = false, draining = false, stopping = false;
-  int workers_wanted;
-  int workers_alive = 0;  // Not told to end.
-  int workers_busy = 0;
-  int64_t scheduled_jobs = 0;
-  int64_t blocked_jobs = 0;
-  int64_t unsettled_jobs = 0;  // Ended, and the journal has not committed it yet.
-  Slot* idle = nullptr;
-  int workers_idle = 0;
-  std::vector<Worker*> workers;  // Every worker that exists.
+  bool paused MR_GUARDED_BY(in_turn) = false;
+  bool draining MR_GUARDED_BY(in_turn) = false;
+  bool stopping MR_GUARDED_BY(in_turn) = false;
+  int workers_wanted MR_GUARDED_BY(in_turn);
+  int workers_alive MR_GUARDED_BY(in_turn) = 0;  // Not told to end.
+  int workers_busy MR_GUARDED_BY(in_turn) = 0;
+  int64_t scheduled_jobs MR_GUARDED_BY(in_turn) = 0;
+  int64_t blocked_jobs MR_GUARDED_BY(in_turn) = 0;
+  int64_t unsettled_jobs MR_GUARDED_BY(in_turn) = 0;  // Ended, and the journal has not committed it yet.
+  Slot* idle MR_GUARDED_BY(in_turn) = nullptr;
+  int workers_idle MR_GUARDED_BY(in_turn) = 0;
+  std::vector<Worker*> workers MR_GUARDED_BY(in_turn);  // Every worker that exists.
   sync::WaitGroup workers_done;
 
   std::array<uint64_t, kSubmitResults> submitted{};
-  KindCounts kinds;
+  KindCounts kinds MR_GUARDED_BY(in_turn);
   Histogram wait_seconds{Histogram::SecondsBounds()};
 
  private:
   const std::string name_;
   std::atomic<Runner*> runner_;
-  std::vector<bool> numbers_;  // Taken ones.
-  size_t lowest_number_ = 0;   // Every number below it is taken.
-  EfficiencyWindow window_;
-  WorkTimes work_;
-  uint64_t starts_refused_ = 0;
-  Nanos typical_run_{0};  // Moving average, by the dispatcher's clock; 0: none has ended yet.
-  RetrySlots retry_slots_;
+  std::vector<bool> numbers_ MR_GUARDED_BY(in_turn);  // Taken ones.
+  size_t lowest_number_ MR_GUARDED_BY(in_turn) = 0;   // Every number below it is taken.
+  EfficiencyWindow window_ MR_GUARDED_BY(in_turn);
+  WorkTimes work_ MR_GUARDED_BY(in_turn);
+  uint64_t starts_refused_ MR_GUARDED_BY(in_turn) = 0;
+  Nanos typical_run_ MR_GUARDED_BY(in_turn){0};  // Moving average, by the dispatcher's clock; 0: none has ended yet.
+  RetrySlots retry_slots_ MR_GUARDED_BY(in_turn);
 };
 
 }  // namespace millrace::dispatch

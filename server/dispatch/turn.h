@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "dispatch/dispatcher.h"
+#include "dispatch/in_turn.h"
 #include "dispatch/job_entry.h"
 #include "runtime/accounting.h"
 #include "sync/cancel.h"
@@ -22,11 +23,11 @@ class Pool;
 class Slot;
 struct Worker;
 
-class Turn {
+class MR_SCOPED_CAPABILITY Turn {
  public:
-  explicit Turn(Core& core);  // Takes the lock.
+  explicit Turn(Core& core) MR_ACQUIRE(in_turn);  // Takes the lock.
   // Serves whoever waits for room, hands what was written to the journal, releases the lock, then does what was noted.
-  ~Turn();
+  ~Turn() MR_RELEASE();
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
 
@@ -56,11 +57,11 @@ class Turn {
 
   // Ends the turn of a worker as the destructor does. A reason: it has nothing to do now, and waits (Worker::Wait)
   // until another turn wakes it.
-  std::optional<rt::WaitReason> EndFor(Slot& slot);
+  std::optional<rt::WaitReason> EndFor(Slot& slot) MR_RELEASE() MR_NO_THREAD_SAFETY_ANALYSIS;
 
  private:
-  void ServeGates();
-  void Settle();
+  void ServeGates() MR_IN_TURN;
+  void Settle() MR_IN_TURN;
   void DoTheRest();
 
   Core& core_;

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/status.h"
+#include "dispatch/in_turn.h"
 #include "dispatch/pool.h"
 #include "dispatch/slot.h"
 #include "runtime/accounting.h"
@@ -23,7 +24,7 @@ struct Worker final : Slot {
   void Run();
   // In a Turn, of an attempt that was asked to stop: where its start is not committed yet, which on a disk that fails
   // may take for ever, it ends without.
-  void AbandonStart(Turn& turn);
+  void AbandonStart(Turn& turn) MR_IN_TURN;
   void Wake() override;
 
   Core& core;
@@ -33,7 +34,7 @@ struct Worker final : Slot {
   bool TakeJob();  // False: quit.
   // In a Turn: it gets the next job, or one to read first, or becomes idle, or is to end. `rest`: it takes none by
   // itself.
-  void LookForJob(bool rest, Turn& turn);
+  void LookForJob(bool rest, Turn& turn) MR_IN_TURN;
   // Until what LookForJob led to is there to be done: a job whose start is committed, one to read, or the end.
   void Wait(rt::WaitReason reason);
   Result<std::shared_ptr<HotJob>> ReadCold(const JobId& id);
