@@ -8,7 +8,7 @@
 //             request_id of their own settles.
 //   Threads   Submit from any thread. Finish, once, from one.
 //   Full pool Give items on_full: ON_FULL_WAIT: the server then stops reading, the window fills and Submit waits, so
-//             that memory stays flat on both sides. With REJECT each item that finds no room is answered with QUEUE_FULL.
+//             that memory stays flat on both sides. With REJECT an item that finds no room is answered with QUEUE_FULL.
 #pragma once
 
 #include <chrono>

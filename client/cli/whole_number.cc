@@ -9,6 +9,7 @@ namespace millrace::cli {
 CLI::Validator Whole(int64_t least, int64_t most) {
   return CLI::Validator(
       [least, most](std::string& text) -> std::string {
+        if (text.empty()) return "is empty";
         int64_t value = 0;
         const char* const end = text.data() + text.size();
         const auto [rest, error] = std::from_chars(text.data(), end, value);

@@ -336,7 +336,7 @@ void Admission::RefuseWaiting(Gate& gate, const Status& status, Turn& turn) {
   }
 }
 
-// ---- Time has passed -------------------------------------------------------------------------------------------------------
+// ---- Time has passed ------------------------------------------------------------------------------------------------
 
 void Admission::WatchDeadline(Submission& submission, Turn& turn) {
   ForgetDeadline(submission);

@@ -1,7 +1,7 @@
-// in_turn: the dispatcher's lock, as clang's thread-safety analysis knows it (base/thread_annotations.h): it is held while
-// a Turn lives. What says MR_GUARDED_BY(in_turn) belongs to the lock; whoever calls a function that says MR_IN_TURN has a
-// Turn. It stands for the lock of whichever dispatcher, since most of dispatch knows Core by name only, and takes no part
-// in the program.
+// in_turn: the dispatcher's lock, as clang's thread-safety analysis knows it (base/thread_annotations.h): held while a
+// Turn lives. What says MR_GUARDED_BY(in_turn) belongs to the lock; whoever calls a function that says MR_IN_TURN has a
+// Turn. It stands for the lock of any dispatcher, since most of dispatch knows Core by name only; it does nothing in
+// the program.
 #pragma once
 
 #include "base/thread_annotations.h"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What a start writes to the log has a bound, however much is configured and however many jobs are found whose pool or kind is gone.
+# What a start writes to the log has a bound, however much is configured and however many jobs are found whose pool or
+# kind is gone.
 source "$(dirname "$0")/harness.sh"
 
 write_config <<'TOML'
@@ -32,7 +33,8 @@ stop_daemon
 } | write_config
 start_daemon
 check "all of them are kept" test "$(metric 'millrace_jobs{state="scheduled"}')" = 12000
-check "the log names the pool that is gone" has "$log" "pool 'gone' is not configured any more: its 10000 unfinished jobs"
+check "the log names the pool that is gone" \
+  has "$log" "pool 'gone' is not configured any more: its 10000 unfinished jobs"
 check "and says that pools were left out" has "$log" 'and [0-9]+ more pools'
 check "the jobs of the kind that is gone end" millrace pools resume stays
 ended() { [[ $(metric 'millrace_jobs{state="queued"}') == 0 ]]; }
