@@ -73,7 +73,7 @@ std::string Child::Mark() const {
 
 TreeOf Child::Tree() const {
   // An orphan's parent is this process; whoever is not an orphan has a parent in the tree.
-  return {.leader = pid_, .mark = Mark(), .orphan_parent = getpid()};
+  return {.leader = pid_, .mark = Mark(), .orphan_parent = getpid(), .known = killed_};
 }
 
 bool Child::Adopt(Stream& stream, UniqueFd& fd) {
@@ -159,11 +159,12 @@ void Child::SweepTree(Nanos pause) {
   std::optional<std::vector<ProcessEntry>> all = ListProcesses();
   size_t left = all ? 0 : 1;
   if (all) {
-    for (const ProcessEntry& member : FindTree(*all, Tree())) {
-      if (member.zombie) continue;
-      ++left;
-      SignalProcess(member, SIGKILL);
-    }
+    // Whoever was killed takes a moment to go, and its parent, by which it was found, may be gone before.
+    std::vector<ProcessEntry> members = FindTree(*all, Tree());
+    std::erase_if(members, [](const ProcessEntry& member) { return member.zombie; });
+    left = members.size();
+    for (const ProcessEntry& member : members) SignalProcess(member, SIGKILL);
+    killed_ = std::move(members);
   }
   if (left == 0) {
     (void)LivingOrphans(reactor_.leaders);  // Reaps what has ended by now.

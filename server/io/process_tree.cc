@@ -99,10 +99,13 @@ std::vector<ProcessEntry> FindTree(const std::vector<ProcessEntry>& all, const T
   std::vector<ProcessEntry> members, rest;
   for (const ProcessEntry& each : all) {
     if (each.pid == self) continue;
-    const bool by_leader = tree.leader > 0 && (each.pid == tree.leader || each.group == tree.leader);
+    const bool is_sure = (tree.leader > 0 && (each.pid == tree.leader || each.group == tree.leader)) ||
+                         std::any_of(tree.known.begin(), tree.known.end(), [&each](const ProcessEntry& known) {
+                           return known.pid == each.pid && known.start == each.start;
+                         });
     const bool may_have_mark = !tree.mark.empty() && !each.zombie && each.pid > 1 &&
                                (tree.orphan_parent == 0 || each.parent == tree.orphan_parent);
-    (by_leader || (may_have_mark && HasMark(each.pid, tree.mark)) ? members : rest).push_back(each);
+    (is_sure || (may_have_mark && HasMark(each.pid, tree.mark)) ? members : rest).push_back(each);
   }
   // Children of members, and whoever is in a group or session that one leads. Not whoever merely shares one with a
   // member: it may be that of the daemon, or of whoever started it.

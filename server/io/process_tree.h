@@ -36,10 +36,12 @@ std::optional<std::vector<ProcessEntry>> ListProcesses();
 
 // The processes of `all` that belong to the tree of `leader` (0: of none), itself included. `mark` is looked for in the
 // environment of those whose parent is `orphan_parent` (0: of all); empty: in none. Never this process.
+// `known`: members that were found before; they stay members when whatever told of them is gone.
 struct TreeOf {
   pid_t leader = 0;
   std::string mark;  // A value of kMarkVariable, whole, or the beginning of it up to a '-'.
   pid_t orphan_parent = 0;
+  std::vector<ProcessEntry> known{};
 };
 std::vector<ProcessEntry> FindTree(const std::vector<ProcessEntry>& all, const TreeOf& tree);
 

@@ -77,6 +77,21 @@ TEST_F(Tree, WhatADescendantWithASessionOfItsOwnStartsIsFoundThoughItClearsTheMa
   EXPECT_TRUE(Gone(std::stoi(exit.output)));
 }
 
+// A process that was killed takes a moment to go, and the parent by which it was found may be gone before.
+TEST(FindTree, AMemberStaysOneWhenItsParentIsGone) {
+  const std::vector<ProcessEntry> before = {{.pid = 100, .parent = 1, .group = 100, .session = 100, .start = 7},
+                                            {.pid = 101, .parent = 100, .group = 101, .session = 101, .start = 8},
+                                            {.pid = 102, .parent = 101, .group = 102, .session = 102, .start = 9}};
+  const std::vector<ProcessEntry> members = FindTree(before, {.leader = 100});
+  ASSERT_EQ(members.size(), 3u);
+  const std::vector<ProcessEntry> after = {{.pid = 102, .parent = 1, .group = 102, .session = 102, .start = 9}};
+  EXPECT_TRUE(FindTree(after, {.leader = 100}).empty());
+  EXPECT_EQ(FindTree(after, {.leader = 100, .known = members}).size(), 1u);
+  // The number of another one by now.
+  const std::vector<ProcessEntry> later = {{.pid = 102, .parent = 1, .group = 102, .session = 102, .start = 10}};
+  EXPECT_TRUE(FindTree(later, {.leader = 100, .known = members}).empty());
+}
+
 TEST_F(Tree, AllOfItHearsTheTerm) {
   sync::CancelSource source;
   // The leader waits for its descendant, whose last word needs a TERM of its own.
