@@ -34,11 +34,12 @@ void Worker::Wait(rt::WaitReason reason) {
       reason,
       [](rt::Fiber*, void* self) {
         int none = kNone;
-        // acquire, where it was woken before it parked; else it is the scheduler that orders Wake before what follows
-        // here.
+        // release: pairs with Wake, which then finds the stack left.
         return static_cast<Worker*>(self)->wakeup_.compare_exchange_strong(none, kParked, std::memory_order_acq_rel);
       },
       this);
+  // acquire: pairs with Wake. The commit of the Park ran on the scheduler's stack, so its acquire is not this fiber's.
+  MR_CHECK(wakeup_.load(std::memory_order_acquire) == kWoken, "worker %s goes on, though nobody woke it", name.c_str());
   // The next Wake comes after a Turn in which this worker began to wait again.
   wakeup_.store(kNone, std::memory_order_relaxed);
 }
