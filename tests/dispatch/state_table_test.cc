@@ -139,7 +139,10 @@ class StateTable : public testing::Test {
 };
 
 TEST_F(StateTable, EachEventDoesWhatTheTableSaysInEachState) {
-  for (const auto& [state, row] : kTable) {
+  for (const auto& line : kTable) {
+    // Names of their own: clang 14 lets no lambda use those of a structured binding.
+    const JobState state = line.first;
+    const auto& row = line.second;
     ASSERT_EQ(row.size(), std::size(kEvents));
     for (size_t i = 0; i < row.size(); ++i) {
       const Event event = static_cast<Event>(i);
