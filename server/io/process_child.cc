@@ -51,7 +51,9 @@ void Child::Terminate(const std::vector<ProcessEntry>& all) {
   if (!running_ || std::exchange(terminating_, true)) return;
   SignalGroup(pid_, SIGTERM);
   SignalGroup(pid_, SIGCONT);  // A stopped child would sleep through the TERM.
-  for (const ProcessEntry& member : FindTree(all, Tree())) {
+  // Remembered: what is dying has no environment any more, and so no mark.
+  killed_ = FindTree(all, Tree());
+  for (const ProcessEntry& member : killed_) {
     if (member.group == pid_) continue;
     SignalProcess(member, SIGTERM);
     SignalProcess(member, SIGCONT);

@@ -94,7 +94,7 @@ class Child : public std::enable_shared_from_this<Child> {
   asio::steady_timer timer_{reactor_.context};  // The grace; then looks at the tree; then the pipes' patience.
   size_t fed_ = 0;
   std::chrono::steady_clock::time_point tree_until_;
-  std::vector<ProcessEntry> killed_;  // Of the tree, by the newest look at it.
+  std::vector<ProcessEntry> killed_;  // Of the tree, by the newest look at it; they were told to end.
   bool running_ = false;
   bool terminating_ = false;
   bool ended_ = false;
