@@ -53,27 +53,6 @@ void EntryList::Remove(JobEntry* entry) {
   entry->previous = entry->next = nullptr;
 }
 
-JobSnapshot SnapshotOf(const JobRecord& record, bool full) {
-  JobSnapshot snapshot{.id = record.id,
-                       .spec = record.spec,
-                       .state = record.life.state,
-                       .created = record.created,
-                       .due = record.due,
-                       .finished = record.finished,
-                       .attempts = record.attempts,
-                       .losses = record.losses,
-                       .progress = record.progress,
-                       .error = record.error,
-                       .log_bytes = record.log_bytes,
-                       .cancel_requested = record.cancel_requested};
-  if (full) {
-    snapshot.history = record.history;
-    snapshot.result = record.result;
-    if (record.log_tail) snapshot.log_tail = *record.log_tail;
-  }
-  return snapshot;
-}
-
 JobSnapshot SnapshotOf(const HotJob& job, bool full) {
   JobSnapshot snapshot = SnapshotOf(job.visible(), full);
   if (job.live) {

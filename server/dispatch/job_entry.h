@@ -116,7 +116,6 @@ class EntryList {
 };
 
 // The copy for those who look. `full`: with payload, result, history and log.
-JobSnapshot SnapshotOf(const JobRecord& record, bool full);
 JobSnapshot SnapshotOf(const HotJob& job, bool full);
 
 }  // namespace millrace::dispatch

@@ -61,4 +61,7 @@ struct SpentRequest {
   bool operator==(const SpentRequest&) const = default;
 };
 
+// The copy for those who look. `full`: with payload, result, history and log.
+JobSnapshot SnapshotOf(const JobRecord& record, bool full);
+
 }  // namespace millrace::dispatch

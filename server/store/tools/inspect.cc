@@ -11,25 +11,6 @@ namespace millrace::store {
 
 namespace {
 
-JobSnapshot SnapshotOf(dispatch::JobRecord record) {
-  JobSnapshot job{.id = record.id,
-                  .spec = std::move(record.spec),
-                  .state = record.life.state,
-                  .created = record.created,
-                  .due = record.due,
-                  .finished = record.finished,
-                  .attempts = record.attempts,
-                  .losses = record.losses,
-                  .history = std::move(record.history),
-                  .progress = std::move(record.progress),
-                  .result = std::move(record.result),
-                  .error = std::move(record.error),
-                  .log_bytes = record.log_bytes,
-                  .cancel_requested = record.cancel_requested};
-  if (record.log_tail) job.log_tail = *record.log_tail;
-  return job;
-}
-
 void Count(const dispatch::JobRecord& record, Inspection* seen) {
   ++seen->jobs[static_cast<size_t>(record.life.state)];
   if (!record.request_id.empty()) ++seen->request_ids;
@@ -90,7 +71,7 @@ Result<JobSnapshot> ReadJob(const StoreReader& store, const JobId& id) {
     return Internal("STORE_DAMAGED", "job " + id.ToString() + " has no payload in the store in " + store.folder() +
                                          "; restore the folder from a copy");
   }
-  return SnapshotOf(*std::move(record));
+  return SnapshotOf(*record, /*full=*/true);
 }
 
 }  // namespace millrace::store
