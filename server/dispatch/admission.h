@@ -117,7 +117,7 @@ class Admission {
   Core& core_;
   int64_t process_bytes_ MR_GUARDED_BY(in_turn) = 0;
   int64_t waiting_bytes_ MR_GUARDED_BY(in_turn) = 0;  // What the submissions at all gates hold.
-  // Of those at a gate whose jobs have a deadline, by time. Few have: it costs the others nothing.
+  // The submissions at a gate whose jobs have a deadline, by time. Few have one, and the others cost nothing.
   std::set<std::pair<WallTime, Submission*>> deadlines_ MR_GUARDED_BY(in_turn);
   // The first of these may have passed.
   struct FirstLate final : OwnAlarm {

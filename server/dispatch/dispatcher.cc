@@ -52,11 +52,13 @@ Status Dispatcher::Start(bool run_timekeeper) {
   }
   RecallWishes();
   RunDue();  // What became due or too late meanwhile, before a worker takes it.
+  std::vector<const Pool*> missing;
   for (const auto& [name, pool] : core_->pools.All()) {
     Turn turn(*core_);
     core_->SetWorkers(*pool, pool->workers_wanted, turn);
+    if (pool->missing) missing.push_back(pool);
   }
-  LogMissingPools();
+  LogMissing(missing);
   {
     Turn turn(*core_);
     core_->recovered = true;

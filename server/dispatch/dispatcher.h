@@ -45,6 +45,7 @@ namespace millrace::dispatch {
 
 class Core;
 class Gate;
+class Pool;
 class Commit;
 struct JobEntry;
 class Turn;
@@ -300,7 +301,7 @@ class Dispatcher {
  private:
   friend struct CoreOf;  // tests/support/core_of.h: the moves themselves.
   Status CheckPool(const PoolOptions& options) const;
-  void LogMissingPools() const;
+  void LogMissing(const std::vector<const Pool*>& pools) const;
   void RecallWishes();
   Status KeepWishes() const;
   // Answers once all that the verb found and changed is committed.

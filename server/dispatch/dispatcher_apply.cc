@@ -122,17 +122,17 @@ Status Dispatcher::Apply(Setup setup) {
   }
   // Now that every pool that kinds may name is there, and before those go that kinds may have named.
   if (setup.replace_kinds) setup.replace_kinds();
-  bool gone = false;
+  std::vector<const Pool*> gone;
   {
     Turn turn(core);
     for (const auto& [name, pool] : core.pools.All()) {
       if (pool->missing || names.contains(name)) continue;
       LetGo(core, *pool, turn);
-      gone = true;
+      gone.push_back(pool);
     }
   }
   core.RenewKinds();
-  if (gone) LogMissingPools();
+  LogMissing(gone);
   return OkStatus();
 }
 

@@ -1,4 +1,5 @@
 // What operators do to pools, and what of it the next life of the daemon knows.
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -120,18 +121,22 @@ Status Dispatcher::KeepWishes() const {
                 "done, but a restart will forget it: " + kept.message() + "; repeat it then");
 }
 
-void Dispatcher::LogMissingPools() const {
-  int missing = 0;
-  Turn turn(*core_);
-  for (const auto& [name, pool] : core_->pools.All()) {
-    if (!pool->missing || ++missing > kPoolsNamed) continue;
+void Dispatcher::LogMissing(const std::vector<const Pool*>& pools) const {
+  const size_t named = std::min<size_t>(pools.size(), kPoolsNamed);
+  for (size_t i = 0; i < named; ++i) {
+    const Pool& pool = *pools[i];
+    const char* const name = pool.name().c_str();
+    long long jobs = 0;
+    {
+      Turn turn(*core_);
+      jobs = pool.channel.jobs() + pool.scheduled_jobs + pool.blocked_jobs;
+    }
     LogWarning(
         "pool '%s' is not configured any more: its %lld unfinished jobs are kept aside, and run when it is configured "
         "again; add [pool.%s], or cancel them (millrace jobs cancel --pool %s)",
-        name.c_str(), static_cast<long long>(pool->channel.jobs() + pool->scheduled_jobs + pool->blocked_jobs),
-        name.c_str(), name.c_str());
+        name, jobs, name, name);
   }
-  if (missing > kPoolsNamed) LogWarning("%d more pools are not configured any more", missing - kPoolsNamed);
+  if (named < pools.size()) LogWarning("%zu more pools are not configured any more", pools.size() - named);
 }
 
 template <typename Change>
