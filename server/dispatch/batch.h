@@ -47,7 +47,7 @@ class Batch {
     // kForget, set by the journal: what is to be freed without the lock.
     std::shared_ptr<const JobRecord> ended;
     EndedJob was{};
-    std::optional<SpentRequest> request{};
+    std::unique_ptr<const SpentRequest> request{};  // Seldom there: the entries of a Turn stay small without.
   };
   struct Part {
     size_t begin = 0, end = 0;       // Its entries. None: `waiter` waits for the parts before it.
@@ -63,11 +63,12 @@ class Batch {
   void Revive(const JobRecord& record, const EndedJob& was) {
     Add({.kind = Kind::kRevive, .record = &record, .was = was});
   }
-  void Forget(const EndedJob& job, std::optional<SpentRequest> request) {
+  void Forget(const EndedJob& job, std::unique_ptr<const SpentRequest> request) {
     Add({.kind = Kind::kForget, .was = job, .request = std::move(request)});
   }
   void DropRequest(std::string request_id) {
-    Add({.kind = Kind::kDropRequest, .request = SpentRequest{.request_id = std::move(request_id)}});
+    Add({.kind = Kind::kDropRequest,
+         .request = std::make_unique<const SpentRequest>(SpentRequest{.request_id = std::move(request_id)})});
   }
   bool open() const { return entries_.size() > begin(); }  // It has entries.
   Kind first_kind() const { return entries_[begin()].kind; }

@@ -416,13 +416,14 @@ void Core::CompleteEnd(JobEntry& job, Turn& turn) {
 
 void Core::Forget(const Retention::Kept& kept, Turn& turn) {
   --jobs[static_cast<size_t>(kept.job.state)];
-  if (kept.request_id == nullptr) return commits.batch.Forget(kept.job, std::nullopt);
+  if (kept.request_id == nullptr) return commits.batch.Forget(kept.job, nullptr);
   request_ids.JobForgotten(*kept.request_id, turn.mono());
-  commits.batch.Forget(kept.job, SpentRequest{.request_id = *kept.request_id,
-                                              .job = kept.job.id,
-                                              .fingerprint = request_ids.Find(*kept.request_id)->fingerprint,
-                                              .final_state = kept.job.state,
-                                              .until = turn.wall() + RequestIds::kKeptAfter});
+  commits.batch.Forget(kept.job, std::make_unique<const SpentRequest>(
+                                     SpentRequest{.request_id = *kept.request_id,
+                                                  .job = kept.job.id,
+                                                  .fingerprint = request_ids.Find(*kept.request_id)->fingerprint,
+                                                  .final_state = kept.job.state,
+                                                  .until = turn.wall() + RequestIds::kKeptAfter}));
   // One comes and, where there is no room, one goes.
   if (std::optional<std::string> gone = request_ids.PopExpired(turn.mono())) {
     commits.batch.DropRequest(*std::move(gone));

@@ -75,15 +75,6 @@ class Journal {
   // as durable as durability() says.
   virtual void Commit(Batch& batch) = 0;
 
-  // ---- One part alone: what tools and tests write. `nullopt`: `waiter` is called later.
-  enum class Accepting : bool { kNo, kYes };
-  std::optional<Status> Append(std::span<const JobRecord* const> records, Accepting accepting, Waiter* waiter);
-  std::optional<Status> End(std::shared_ptr<const JobRecord> record, Waiter* waiter);
-  std::optional<Status> Revive(const JobRecord& record, const EndedJob& was, Waiter* waiter);
-  std::shared_ptr<const void> Forget(const EndedJob& job, const SpentRequest* request);
-  void DropRequest(const std::string& request_id);
-  std::optional<Status> Flush(Waiter* waiter);
-
   // ---- Reading
   enum class Part : bool {
     kBasic,  // Payload, result and log may be left out.

@@ -100,11 +100,10 @@ DiskJournal::Note DiskJournal::NoteOf(dispatch::Batch::Entry& entry) {
     case kDropRequest:
       break;
   }
-  Note note{.kind = entry.kind == kForget ? Note::Kind::kForget : Note::Kind::kDropRequest,
-            .id = entry.was.id,
-            .was = entry.was};
-  if (entry.request) note.request = std::make_unique<const dispatch::SpentRequest>(*std::move(entry.request));
-  return note;
+  return {.kind = entry.kind == kForget ? Note::Kind::kForget : Note::Kind::kDropRequest,
+          .id = entry.was.id,
+          .was = entry.was,
+          .request = std::move(entry.request)};
 }
 
 dispatch::JournalStats DiskJournal::Stats() const {

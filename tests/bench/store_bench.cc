@@ -20,6 +20,7 @@
 #include "dispatch/dispatcher.h"
 #include "runtime/runtime.h"
 #include "store/disk_journal.h"
+#include "tests/support/one_part.h"
 #include "tests/support/open_journal.h"
 #include "tests/support/temp_folder.h"
 
@@ -60,7 +61,7 @@ void Fill(const std::string& folder, uint64_t jobs, size_t payload_bytes = kPayl
   for (uint64_t number = 1; number <= jobs; ++number) {
     const JobRecord record = Record(number, payload_bytes, request_ids);
     const JobRecord* one = &record;
-    journal->Append(std::span(&one, 1), Journal::Accepting::kYes, nullptr);
+    test::Append(*journal, std::span(&one, 1), test::Accepting::kYes, nullptr);
   }
 }
 
@@ -111,7 +112,7 @@ class Clients {
     guard.unlock();
     client->sent = Now();
     const JobRecord* one = &record;
-    MR_CHECK(!journal_.Append(std::span(&one, 1), Journal::Accepting::kYes, client), "answered at once");
+    MR_CHECK(!test::Append(journal_, std::span(&one, 1), test::Accepting::kYes, client), "answered at once");
   }
   void AwaitAll() {
     std::unique_lock guard(lock_);

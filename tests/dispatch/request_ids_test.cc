@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/dispatch_fixture.h"
+#include "tests/support/one_part.h"
 
 namespace millrace::test {
 namespace {
@@ -18,8 +19,8 @@ TEST(RequestIds, OneOfAnOlderDaemonGivesItsJobWhateverTheContent) {
   const dispatch::SpentRequest old{
       .request_id = "old", .job = {1, 2}, .final_state = JobState::kFailed, .until = until};
   const dispatch::SpentRequest other{.request_id = "new", .job = {1, 3}, .fingerprint = 4, .until = until};
-  journal.Forget({.id = old.job}, &old);
-  journal.Forget({.id = other.job}, &other);
+  test::Forget(journal, {.id = old.job}, &old);
+  test::Forget(journal, {.id = other.job}, &other);
   setup.journal = &journal;
   WithDispatcher(setup, [](DispatchFixture& d) {
     dispatch::SubmitAck ack;

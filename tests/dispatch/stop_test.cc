@@ -4,6 +4,7 @@
 #include "dispatch/dispatcher.h"
 #include "sync/wait_group.h"
 #include "tests/support/dispatch_fixture.h"
+#include "tests/support/one_part.h"
 
 namespace millrace::test {
 namespace {
@@ -103,9 +104,9 @@ TEST(Restart, ASecondDispatcherGoesOnWhereTheFirstOneDied) {
       // What a crash at this moment leaves.
       DispatchFixture::Require(journal.Load([&](dispatch::JobRecord record) {
         const dispatch::JobRecord* one = &record;
-        image.Append(std::span(&one, 1), dispatch::Journal::Accepting::kNo, nullptr);
+        test::Append(image, std::span(&one, 1), test::Accepting::kNo, nullptr);
       }));
-      image.End(*journal.Read(finished, dispatch::Journal::Part::kWhole), nullptr);
+      test::End(image, *journal.Read(finished, dispatch::Journal::Part::kWhole), nullptr);
     }
     setup.journal = &image;
     DispatchFixture d(runtime, setup);

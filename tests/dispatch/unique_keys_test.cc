@@ -8,6 +8,7 @@
 #include <set>
 
 #include "sync/wait_group.h"
+#include "tests/support/one_part.h"
 #include "tests/support/slow_journal.h"
 #include "tests/support/unique_jobs.h"
 
@@ -266,10 +267,10 @@ void Lives(const std::vector<std::function<void(DispatchFixture&)>>& bodies) {
       body(d);
       DispatchFixture::Require(journal->Load([&](dispatch::JobRecord record) {
         const dispatch::JobRecord* one = &record;
-        left->Append(std::span(&one, 1), dispatch::Journal::Accepting::kYes, nullptr);
+        test::Append(*left, std::span(&one, 1), test::Accepting::kYes, nullptr);
       }));
       DispatchFixture::Require(journal->LoadEnded([&](const dispatch::EndedJob& job) {
-        left->End(*journal->Read(job.id, dispatch::Journal::Part::kWhole), nullptr);
+        test::End(*left, *journal->Read(job.id, dispatch::Journal::Part::kWhole), nullptr);
       }));
     });
     journal = std::move(left);

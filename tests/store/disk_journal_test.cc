@@ -5,6 +5,7 @@
 
 #include "tests/support/fake_disk.h"
 #include "tests/support/journal_calls.h"
+#include "tests/support/one_part.h"
 
 namespace millrace::store {
 namespace {
@@ -33,12 +34,12 @@ class DiskJournalTest : public testing::Test {
     journal_.reset();
     return Remembered(Open());
   }
-  void Note(const JobRecord& record, Journal::Waiter* waiter, Journal::Accepting accepting = Journal::Accepting::kYes) {
+  void Note(const JobRecord& record, Journal::Waiter* waiter, test::Accepting accepting = test::Accepting::kYes) {
     const JobRecord* one = &record;
-    const bool accept = accepting == Journal::Accepting::kYes;
-    EXPECT_FALSE(
-        (accept ? journal_->Append(std::span(&one, 1), accepting, waiter) : test::Note(*journal_, record, waiter))
-            .has_value());
+    const bool accept = accepting == test::Accepting::kYes;
+    EXPECT_FALSE((accept ? test::Append(*journal_, std::span(&one, 1), accepting, waiter)
+                         : test::Note(*journal_, record, waiter))
+                     .has_value());
   }
 
   RandomRecords random{1};
@@ -94,10 +95,10 @@ TEST_F(DiskJournalTest, ABatchOfMoreThanTheDiskTakesAtOnceIsNotTorn) {
   std::vector<const JobRecord*> pointers;
   for (const JobRecord& record : records) pointers.push_back(&record);
   platter.FailNext(1);
-  EXPECT_EQ(test::Append(*journal_, pointers, Journal::Accepting::kYes).reason(), "DISK_FULL");
+  EXPECT_EQ(test::Append(*journal_, pointers, test::Accepting::kYes).reason(), "DISK_FULL");
   EXPECT_EQ(OnDisk().size(), 0u);
   while (!journal_->Health().ok()) std::this_thread::yield();
-  EXPECT_TRUE(test::Append(*journal_, pointers, Journal::Accepting::kYes).ok());
+  EXPECT_TRUE(test::Append(*journal_, pointers, test::Accepting::kYes).ok());
   EXPECT_EQ(OnDisk().size(), 12u);
 }
 
@@ -124,7 +125,7 @@ TEST_F(DiskJournalTest, AFullDiskStopsNewJobsAndLosesNone) {
   platter.Hold(true);
   random.Ended(&job);
   CommitCall ended;
-  Note(job, &ended, Journal::Accepting::kNo);
+  Note(job, &ended, test::Accepting::kNo);
   platter.AwaitWrite();
   CommitCall refused;
   Note(random.New(), &refused);
@@ -149,14 +150,14 @@ TEST_F(DiskJournalTest, WhileTheDiskFailsASubmitIsRefusedAtOnceAndTheNewestState
   EXPECT_FALSE(Accept(*journal_, random.New()).ok());
   const JobRecord late = random.New();
   const JobRecord* one = &late;
-  std::optional<Status> answer = journal_->Append(std::span(&one, 1), Journal::Accepting::kYes, nullptr);
+  std::optional<Status> answer = test::Append(*journal_, std::span(&one, 1), test::Accepting::kYes, nullptr);
   ASSERT_TRUE(answer.has_value());
   EXPECT_EQ(answer->reason(), "DISK_FULL");
   EXPECT_EQ(journal_->Health().reason(), "DISK_FULL");
   const JobRecord gone = random.New();
   for (int i = 0; i < 100; ++i) {
     random.Live(&job);
-    Note(job, nullptr, Journal::Accepting::kNo);
+    Note(job, nullptr, test::Accepting::kNo);
   }
   // Stop tries once more instead of waiting for the hour to pass.
   const int before = platter.Count(&Platter::writes);
@@ -172,14 +173,14 @@ TEST_F(DiskJournalTest, AFlushIsAnsweredWhenWhatCameBeforeItIsCommitted) {
   ASSERT_TRUE(Accept(*journal_, job).ok());
   CommitCall idle, flush;
   const int writes = platter.Count(&Platter::writes), syncs = platter.Count(&Platter::syncs);
-  journal_->Flush(&idle);
+  test::Flush(*journal_, &idle);
   EXPECT_TRUE(idle.Await().ok());
   EXPECT_EQ(platter.Count(&Platter::writes), writes) << "there is nothing to be written";
   EXPECT_EQ(platter.Count(&Platter::syncs), syncs);
   platter.FailNext(2);
   random.Live(&job);
-  Note(job, nullptr, Journal::Accepting::kNo);
-  journal_->Flush(&flush);
+  Note(job, nullptr, test::Accepting::kNo);
+  test::Flush(*journal_, &flush);
   EXPECT_TRUE(flush.Await().ok()) << "when the disk works again";
   EXPECT_EQ(platter.Count(&Platter::failures), 0);
   auto read = journal_->Read(job.id, Journal::Part::kWhole);
@@ -198,13 +199,13 @@ TEST_F(DiskJournalTest, WhatAFlushWaitsForIsNotLeftOutForSomethingNewer) {
   CommitCall flush;
   random.Live(&job);
   const std::string flushed = Print(job);
-  Note(job, nullptr, Journal::Accepting::kNo);
-  journal_->Flush(&flush);
+  Note(job, nullptr, test::Accepting::kNo);
+  test::Flush(*journal_, &flush);
   random.Ended(&large);
   large.result = MakeBytes(std::string(size_t{9} << 20, 'x'));
-  Note(large, nullptr, Journal::Accepting::kNo);
+  Note(large, nullptr, test::Accepting::kNo);
   random.Live(&job);
-  Note(job, nullptr, Journal::Accepting::kNo);
+  Note(job, nullptr, test::Accepting::kNo);
   {
     std::lock_guard guard(platter.lock);
     platter.writes_left = 1;
@@ -246,7 +247,7 @@ TEST_F(DiskJournalTest, WhatTurnsOutToBeDamagedStaysClosed) {
   EXPECT_EQ(Accept(*journal_, random.New()).reason(), "DISK_FULL");
   while (journal_->Health().reason() != "STORE_DAMAGED") std::this_thread::yield();
   random.Ended(&job);
-  Note(job, nullptr, Journal::Accepting::kNo);
+  Note(job, nullptr, test::Accepting::kNo);
   {
     std::lock_guard guard(platter.lock);
     platter.reopen_says = OkStatus();
@@ -281,7 +282,7 @@ TEST_F(DiskJournalTest, WhereAnotherDaemonOwnsTheDiskEveryRecordFailsAndNothingI
   random.Ended(&job);
   EXPECT_EQ(test::Change(*journal_, job).reason(), dispatch::kNotOwner);
   CommitCall flush;
-  journal_->Flush(&flush);
+  test::Flush(*journal_, &flush);
   EXPECT_EQ(flush.Await().reason(), dispatch::kNotOwner);
   journal_->Stop();
   EXPECT_EQ(platter.Count(&Platter::writes), writes + 1);
@@ -296,7 +297,7 @@ TEST_F(DiskJournalTest, WhatAFailureLeftToBeWrittenFailsWhereAnotherDaemonTookTh
   platter.FailNext(1);
   random.Ended(&job);
   CommitCall ended;
-  Note(job, &ended, Journal::Accepting::kNo);
+  Note(job, &ended, test::Accepting::kNo);
   platter.AwaitWrite();
   {
     std::lock_guard guard(platter.lock);

@@ -15,6 +15,7 @@
 #include "store/disk_journal.h"
 #include "store/rocks/rocks_disk.h"
 #include "tests/support/journal_calls.h"
+#include "tests/support/one_part.h"
 #include "tests/support/open_journal.h"
 #include "tests/support/own_mounts.h"
 #include "tests/support/temp_folder.h"
@@ -73,7 +74,7 @@ class Work {
     std::advance(each, random_.Below(known_.size()));
     random_.Live(&each->second);
     const JobRecord* one = &each->second;
-    EXPECT_FALSE(journal.Append(std::span(&one, 1), Journal::Accepting::kNo, nullptr).has_value());
+    EXPECT_FALSE(test::Append(journal, std::span(&one, 1), test::Accepting::kNo, nullptr).has_value());
     return true;
   }
   bool Submit(DiskJournal& journal) {

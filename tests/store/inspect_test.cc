@@ -4,6 +4,7 @@
 
 #include "store/disk_journal.h"
 #include "tests/support/journal_calls.h"
+#include "tests/support/one_part.h"
 #include "tests/support/open_journal.h"
 #include "tests/support/temp_folder.h"
 
@@ -67,7 +68,7 @@ TEST_F(InspectTest, CountsJobsByStateAndFindsTheOneThatWaitsLongest) {
     retried.life.state = JobState::kScheduled;
     ASSERT_TRUE(test::Revive(journal, retried, was).ok());
     const dispatch::SpentRequest spent{.request_id = "spent", .job = {1, 2}, .until = WallTime()};
-    journal.Forget({.id = spent.job}, &spent);
+    test::Forget(journal, {.id = spent.job}, &spent);
   });
   EXPECT_EQ(seen_.job_count(), 6);
   EXPECT_EQ(Count(JobState::kQueued), 2);

@@ -1,4 +1,5 @@
 #include "store/memory_journal.h"
+#include "tests/support/one_part.h"
 
 #include <gtest/gtest.h>
 
@@ -18,12 +19,12 @@ JobRecord Record(uint64_t number, JobState state) {
 
 void Append(MemoryJournal& journal, const JobRecord& record) {
   const JobRecord* one = &record;
-  std::optional<Status> status = journal.Append(std::span(&one, 1), Journal::Accepting::kYes, nullptr);
+  std::optional<Status> status = test::Append(journal, std::span(&one, 1), test::Accepting::kYes, nullptr);
   EXPECT_TRUE(status.has_value() && status->ok()) << "it commits at once";
 }
 
 void End(MemoryJournal& journal, const JobRecord& record) {
-  EXPECT_TRUE(journal.End(std::make_shared<const JobRecord>(record), nullptr)->ok());
+  EXPECT_TRUE(test::End(journal, std::make_shared<const JobRecord>(record), nullptr)->ok());
 }
 
 std::vector<JobRecord> Load(MemoryJournal& journal) {
@@ -84,8 +85,9 @@ TEST(MemoryJournal, ReadsThoseThatHaveEndedInEitherDirection) {
 TEST(MemoryJournal, AJobLivesAgainOrIsForgotten) {
   MemoryJournal journal;
   for (uint64_t number : {1, 2}) End(journal, Record(number, JobState::kFailed));
-  EXPECT_TRUE(journal.Revive(Record(1, JobState::kQueued), EndedOf(Record(1, JobState::kFailed)), nullptr)->ok());
-  EXPECT_NE(journal.Forget(EndedOf(Record(2, JobState::kFailed)), nullptr), nullptr) << "freed by the caller";
+  EXPECT_TRUE(
+      test::Revive(journal, Record(1, JobState::kQueued), EndedOf(Record(1, JobState::kFailed)), nullptr)->ok());
+  EXPECT_NE(test::Forget(journal, EndedOf(Record(2, JobState::kFailed)), nullptr), nullptr) << "freed by the caller";
   EXPECT_EQ(journal.size(), 0u);
   End(journal, Record(1, JobState::kSucceeded));
   EXPECT_EQ(journal.size(), 1u);

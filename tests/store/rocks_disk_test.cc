@@ -15,6 +15,7 @@
 
 #include "store/disk_journal.h"
 #include "tests/support/journal_calls.h"
+#include "tests/support/one_part.h"
 #include "tests/support/open_journal.h"
 #include "tests/support/temp_folder.h"
 
@@ -71,7 +72,7 @@ TEST(RocksDisk, IsWhatAPlainMapIsAlsoWhenReopenedAtEveryStep) {
           std::vector<const JobRecord*> pointers;
           for (uint64_t jobs = 1 + random.Below(4); jobs > 0; --jobs) batch.push_back(random.New());
           for (const JobRecord& record : batch) pointers.push_back(&record);
-          ASSERT_TRUE(test::Append(*journal, pointers, Journal::Accepting::kYes).ok());
+          ASSERT_TRUE(test::Append(*journal, pointers, test::Accepting::kYes).ok());
           for (JobRecord& record : batch) model[record.id] = record;
           break;
         }
@@ -92,7 +93,7 @@ TEST(RocksDisk, IsWhatAPlainMapIsAlsoWhenReopenedAtEveryStep) {
           break;
         default:
           if (!IsTerminal(picked->second.life.state)) break;
-          journal->Forget(EndedOf(picked->second), nullptr);
+          test::Forget(*journal, EndedOf(picked->second), nullptr);
           model.erase(picked);
       }
     }
@@ -115,7 +116,7 @@ TEST(RocksDisk, RequestIdsOutliveTheirJobsUntilTheyAreDropped) {
     ASSERT_TRUE(journal->LoadRequests([&](dispatch::SpentRequest each) { found[each.request_id] = each; }).ok());
     EXPECT_EQ(found, expected);
     if (!expected.empty()) {
-      journal->DropRequest(expected.begin()->first);
+      test::DropRequest(*journal, expected.begin()->first);
       expected.erase(expected.begin());
     }
     for (int i = 0; i < 3; ++i) {
@@ -131,7 +132,7 @@ TEST(RocksDisk, RequestIdsOutliveTheirJobsUntilTheyAreDropped) {
       expected[request.request_id] = {request.request_id, request.job, request.fingerprint, job.life.state,
                                       std::nullopt};
       if (random.Chance()) continue;  // The job is remembered still.
-      journal->Forget(EndedOf(job), &request);
+      test::Forget(*journal, EndedOf(job), &request);
       expected[request.request_id] = request;
     }
   }

@@ -8,6 +8,7 @@
 #include "store/rocks/rocks_disk.h"
 #include "store/tools/verify.h"
 #include "tests/support/journal_calls.h"
+#include "tests/support/one_part.h"
 #include "tests/support/store_files.h"
 #include "tests/support/temp_folder.h"
 
@@ -98,11 +99,11 @@ class JobWriter {
       now.jobs[record.id] = Print(record);
     } else {
       const std::optional<dispatch::SpentRequest> spent = NoteRequest(record, random_.Wall(), &now);
-      journal.Forget(was, spent ? &*spent : nullptr);
+      test::Forget(journal, was, spent ? &*spent : nullptr);
       now.jobs.erase(record.id);
       jobs_.erase(it);
       if (random_.Below(4) == 0 && spent) {
-        journal.DropRequest(spent->request_id);
+        test::DropRequest(journal, spent->request_id);
         now.requests.erase(spent->request_id);
       }
       // Nobody is told of either: they are there when the next call is.

@@ -8,6 +8,7 @@
 #include "store/rocks/rocks_disk.h"
 #include "store/tools/inspect.h"
 #include "tests/support/journal_calls.h"
+#include "tests/support/one_part.h"
 #include "tests/support/open_journal.h"
 #include "tests/support/store_files.h"
 #include "tests/support/temp_folder.h"
@@ -41,7 +42,7 @@ class VerifyTest : public testing::Test {
     random.Ended(&jobs[0]);
     ASSERT_TRUE(test::Change(**journal, jobs[0]).ok());
     const dispatch::SpentRequest spent{.request_id = "spent", .job = {1, 2}, .until = WallTime()};
-    (*journal)->Forget({.id = spent.job}, &spent);
+    test::Forget(**journal, {.id = spent.job}, &spent);
   }
   // Behind the journal's back.
   void Write(std::vector<Change> changes) {

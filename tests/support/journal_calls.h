@@ -13,6 +13,7 @@
 #include "dispatch/journal.h"
 #include "runtime/park.h"
 #include "tests/support/job_records.h"
+#include "tests/support/one_part.h"
 
 namespace millrace::test {
 
@@ -34,22 +35,22 @@ class CommitCall final : public dispatch::Journal::Waiter {
 
 // Appends and waits for the answer.
 inline Status Append(dispatch::Journal& journal, const std::vector<const dispatch::JobRecord*>& records,
-                     dispatch::Journal::Accepting accepting) {
+                     test::Accepting accepting) {
   CommitCall call;
-  if (std::optional<Status> answer = journal.Append(records, accepting, &call)) return *answer;
+  if (std::optional<Status> answer = test::Append(journal, records, accepting, &call)) return *answer;
   return call.Await();
 }
 inline Status Accept(dispatch::Journal& journal, const dispatch::JobRecord& record) {
-  return Append(journal, {&record}, dispatch::Journal::Accepting::kYes);
+  return Append(journal, {&record}, test::Accepting::kYes);
 }
 // The job's next state, also its end.
 inline std::optional<Status> Note(dispatch::Journal& journal, const dispatch::JobRecord& record,
                                   dispatch::Journal::Waiter* waiter) {
   if (IsTerminal(record.life.state)) {
-    return journal.End(std::make_shared<const dispatch::JobRecord>(record), waiter);
+    return test::End(journal, std::make_shared<const dispatch::JobRecord>(record), waiter);
   }
   const dispatch::JobRecord* one = &record;
-  return journal.Append(std::span(&one, 1), dispatch::Journal::Accepting::kNo, waiter);
+  return test::Append(journal, std::span(&one, 1), test::Accepting::kNo, waiter);
 }
 inline Status Change(dispatch::Journal& journal, const dispatch::JobRecord& record) {
   CommitCall call;
@@ -59,7 +60,7 @@ inline Status Change(dispatch::Journal& journal, const dispatch::JobRecord& reco
 // One that had ended, and may do so again.
 inline Status Revive(dispatch::Journal& journal, const dispatch::JobRecord& record, const dispatch::EndedJob& was) {
   CommitCall call;
-  if (std::optional<Status> answer = journal.Revive(record, was, &call)) return *answer;
+  if (std::optional<Status> answer = test::Revive(journal, record, was, &call)) return *answer;
   return call.Await();
 }
 
