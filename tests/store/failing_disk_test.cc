@@ -1,6 +1,4 @@
-// The journal on disks that fail: at each of its system calls in turn, really full, really read-only, gone.
-#include "tests/support/failing_disk.h"
-
+// The journal on disks that fail: what is told, and really full, really read-only, gone.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/fsuid.h>
@@ -14,8 +12,7 @@
 
 #include "store/disk_journal.h"
 #include "store/rocks/rocks_disk.h"
-#include "tests/support/journal_calls.h"
-#include "tests/support/one_part.h"
+#include "tests/store/failing_disk_fixture.h"
 #include "tests/support/open_journal.h"
 #include "tests/support/own_mounts.h"
 #include "tests/support/temp_folder.h"
@@ -24,152 +21,9 @@ namespace millrace::store {
 namespace {
 
 namespace fs = std::filesystem;
-using dispatch::JobRecord;
-using dispatch::Journal;
-using test::Accept;
-using test::FailingDisk;
 using test::kNoMounts;
-using test::Print;
-using test::RandomRecords;
-using test::Remembered;
 using test::SmallDisk;
-using test::TempFolder;
 using test::WithOwnMounts;
-
-constexpr DiskJournalOptions kSoon = {.retry_delay = std::chrono::milliseconds(1)};
-constexpr DiskJournalOptions kNever = {.retry_delay = std::chrono::hours(1)};
-// Tables are made, and compacted, all the time.
-constexpr RocksDiskOptions kBusy = {.buffer_bytes = size_t{64} << 10};
-
-std::unique_ptr<DiskJournal> Open(const std::string& folder, DiskJournalOptions options = kSoon,
-                                  RocksDiskOptions disk_options = kBusy) {
-  Result<std::unique_ptr<Disk>> disk = OpenRocksDisk(folder, disk_options);
-  EXPECT_TRUE(disk.ok()) << disk.status().ToString();
-  return disk.ok() ? std::make_unique<DiskJournal>(*std::move(disk), options) : nullptr;
-}
-
-void AwaitWell(const DiskJournal& journal) {
-  while (!journal.Health().ok()) std::this_thread::yield();
-}
-void AwaitAttempts(const DiskJournal& journal, uint64_t more) {
-  const uint64_t before = journal.Stats().open_errors;
-  while (journal.Stats().open_errors < before + more) std::this_thread::yield();
-}
-
-void ExpectTold(const Status& status, const std::string& reason, const std::string& folder, const std::string& words) {
-  EXPECT_EQ(status.reason(), reason) << status.ToString();
-  EXPECT_NE(status.message().find(folder), std::string::npos) << "the folder is not named: " << status.message();
-  EXPECT_NE(status.message().find(words), std::string::npos) << "'" << words << "' is not said: " << status.message();
-}
-
-// Jobs that come and change, and what a client and a runner know about them.
-class Work {
- public:
-  Work(unsigned seed, size_t payload_bytes) : random_(seed), payload_bytes_(payload_bytes) {}
-
-  // One step, or a submit. False: a submit was refused, with what said() has.
-  bool Step(DiskJournal& journal) {
-    if (known_.empty() || random_.Below(3) != 0) return Submit(journal);
-    auto each = known_.begin();
-    std::advance(each, random_.Below(known_.size()));
-    random_.Live(&each->second);
-    const JobRecord* one = &each->second;
-    EXPECT_FALSE(test::Append(journal, std::span(&one, 1), test::Accepting::kNo, nullptr).has_value());
-    return true;
-  }
-  bool Submit(DiskJournal& journal) {
-    JobRecord record = random_.New();
-    auto spec = std::make_shared<JobSpec>(*record.spec);
-    spec->payload = MakeBytes(std::string(payload_bytes_, static_cast<char>('a' + random_.Below(26))));
-    record.spec = spec;
-    said_ = Accept(journal, record);
-    if (said_.ok()) known_[record.id] = record;
-    return said_.ok();
-  }
-
-  // Exactly the jobs that were acknowledged, each as it was left.
-  void ExpectAll(DiskJournal& journal) const {
-    std::map<JobId, std::string> expected;
-    for (const auto& [id, record] : known_) expected[id] = Print(record);
-    const auto found = Remembered(journal);
-    EXPECT_EQ(found.size(), expected.size());
-    EXPECT_TRUE(found == expected);
-  }
-  size_t known() const { return known_.size(); }
-  const Status& said() const { return said_; }
-
- private:
-  RandomRecords random_;
-  const size_t payload_bytes_;
-  std::map<JobId, JobRecord> known_;
-  Status said_;
-};
-
-// ---- At each call in turn -----------------------------------------------------------------------------------------
-
-struct Sweep {
-  const char* name;
-  unsigned ops;
-  int error;
-  std::string suffix;
-  uint64_t times;
-  uint64_t stride;
-};
-
-class FailingCalls : public testing::TestWithParam<Sweep> {};
-
-// The disk fails at its nth call, for each n until there is none any more, and is well again later: nothing
-// acknowledged is lost, nothing refused is there, and jobs are accepted again without help.
-TEST_P(FailingCalls, LoseNothingAndAreWorkedThrough) {
-  const Sweep& sweep = GetParam();
-#if defined(__SANITIZE_THREAD__)
-  // Slowed down so, RocksDB 7.8 now and then syncs a log in the background just when that fails, and stops the process
-  // at an assertion of its own when the same log is synced again (server/store/README.md, Open). The other builds run
-  // these.
-  if (sweep.ops == FailingDisk::kSync) GTEST_SKIP() << "an assertion of RocksDB 7.8 may end the process";
-#endif
-  int felt = 0;
-  for (uint64_t nth = 0;; nth += sweep.stride) {
-    SCOPED_TRACE("call " + std::to_string(nth));
-    TempFolder folder;
-    const std::string store = folder / "store";
-    FailingDisk disk(store);
-    auto journal = Open(store);
-    Work work(static_cast<unsigned>(nth + 1), 3000);
-    for (int i = 0; i < 10; ++i) work.Step(*journal);
-    disk.Set({.ops = sweep.ops, .error = sweep.error, .after = nth, .times = sweep.times, .suffix = sweep.suffix});
-    bool refused = false;
-    for (int i = 0; i < 60; ++i) refused |= !work.Step(*journal);
-    const bool failed = disk.failed() > 0;
-    disk.Heal();
-    // The failure may be found out only now.
-    do {
-      AwaitWell(*journal);
-    } while (!work.Submit(*journal));
-    journal->Stop();
-    EXPECT_TRUE(journal->Health().ok());
-    const dispatch::JournalStats stats = journal->Stats();
-    EXPECT_LE(refused, stats.open_errors + stats.write_errors + stats.sync_errors + stats.background_errors > 0);
-    journal.reset();
-    journal = Open(store);
-    ASSERT_NE(journal, nullptr);
-    work.ExpectAll(*journal);
-    if (HasFailure()) return;
-    if (!failed) break;
-    ++felt;
-  }
-  EXPECT_GE(felt, 2) << "it failed at too few places";
-}
-
-INSTANTIATE_TEST_SUITE_P(, FailingCalls,
-                         testing::Values(Sweep{"EioOnEachFsyncOnce", FailingDisk::kSync, EIO, "", 1, 7},
-                                         Sweep{"EioOnEachFsyncOfALog", FailingDisk::kSync, EIO, ".log", 1, 5},
-                                         Sweep{"EioOnWritesForAWhile", FailingDisk::kWrite, EIO, "", 40, 13},
-                                         Sweep{"NoRoomForTables", FailingDisk::kWrite, ENOSPC, ".sst", 20, 1},
-                                         Sweep{"NoRoomAtAll", FailingDisk::kWrite | FailingDisk::kChange, ENOSPC, "",
-                                               UINT64_MAX, 23},
-                                         Sweep{"ReadOnly", FailingDisk::kAll, EROFS, "", UINT64_MAX, 23}),
-                         [](const auto& tested) { return tested.param.name; });
 
 // ---- What is told -------------------------------------------------------------------------------------------------
 

@@ -2,23 +2,19 @@
 // namespace.
 #pragma once
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
-#include <spawn.h>
 #include <sys/mount.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <functional>
-#include <iterator>
 #include <string>
-#include <vector>
 
 #include "base/check.h"
+#include "tests/support/alone.h"
 #include "tests/support/temp_folder.h"
 
 namespace millrace::test {
@@ -49,26 +45,7 @@ inline void WithOwnMounts(const std::function<void()>& body) {
     body();
     return;
   }
-  const testing::TestInfo& test = *testing::UnitTest::GetInstance()->current_test_info();
-  TempFolder folder;
-  const std::string output = folder / "output";
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output.c_str(), O_WRONLY | O_CREAT, 0600);
-  posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-  std::string name = "test", filter = std::string("--gtest_filter=") + test.test_suite_name() + "." + test.name();
-  char* argv[] = {name.data(), filter.data(), nullptr};
-  std::string ours = "MILLRACE_OWN_MOUNTS=1";
-  std::vector<char*> env = {ours.data()};
-  for (char** each = environ; *each != nullptr; ++each) env.push_back(*each);
-  env.push_back(nullptr);
-  pid_t child;
-  ASSERT_EQ(posix_spawn(&child, "/proc/self/exe", &actions, nullptr, argv, env.data()), 0);
-  posix_spawn_file_actions_destroy(&actions);
-  int status = 0;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  std::ifstream in(output);
-  const std::string said(std::istreambuf_iterator<char>(in), {});
+  const auto [status, said] = RunAlone("MILLRACE_OWN_MOUNTS");
   EXPECT_EQ(status, 0) << said;
   if (const size_t at = said.find(kNoMounts); at != std::string::npos) {
     GTEST_SKIP() << said.substr(at, said.find('\n', at) - at);
