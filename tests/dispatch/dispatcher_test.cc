@@ -31,7 +31,7 @@ TEST(Dispatcher, AnAttemptsTimesSumUpToItsRun) {
   WithDispatcher([](DispatchFixture& d) {
     JobId id = d.Submit("hold");
     FakeRunner::Held attempt = d.runner.Next();
-    rt::Yield();
+    attempt.AwaitParked();
     attempt.Succeed();
     AttemptTimings t = d.Await(id).history.at(0).timings;
     EXPECT_GT(t.run, 0ns);

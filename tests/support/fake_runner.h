@@ -20,6 +20,7 @@
 #include "dispatch/runner.h"
 #include "runners/kind_table.h"
 #include "runtime/lock.h"
+#include "runtime/runtime.h"
 #include "sync/channel.h"
 
 namespace millrace::test {
@@ -53,6 +54,10 @@ class FakeRunner final : public dispatch::Runner {
     void Finish(dispatch::AttemptOutcome outcome) { end_->Send(std::move(outcome)); }
     void Succeed(std::string output = "") { Finish(dispatch::AttemptOutcome::Succeeded(std::move(output))); }
     void Fail(std::string error = "failed") { Finish(dispatch::AttemptOutcome::Failed(std::move(error))); }
+    // Returns when the attempt's fiber is parked. Between Next and here it only goes on to wait for the test.
+    void AwaitParked() const {
+      while (fiber_->state.load(std::memory_order_acquire) != rt::FiberState::kParked) rt::Yield();
+    }
     // Parks until the attempt has been asked to stop; then tells why.
     std::string AwaitStop() {
       context_->cancel().Wait();
@@ -62,6 +67,7 @@ class FakeRunner final : public dispatch::Runner {
    private:
     friend class FakeRunner;
     dispatch::AttemptContext* context_ = nullptr;
+    rt::Fiber* fiber_ = nullptr;  // Runs the attempt.
     std::shared_ptr<sync::Channel<dispatch::AttemptOutcome>> end_;
   };
 
@@ -81,6 +87,7 @@ class FakeRunner final : public dispatch::Runner {
       return dispatch::AttemptOutcome::Succeeded(std::string(PayloadOf(attempt.spec())));
     Held held;
     held.context_ = &attempt;
+    held.fiber_ = rt::CurrentFiber();
     held.end_ = std::make_shared<sync::Channel<dispatch::AttemptOutcome>>(1);
     auto end = held.end_;
     {
