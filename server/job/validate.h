@@ -29,7 +29,7 @@ Status ValidateRequestId(std::string_view request_id);
 
 // `field` is what the message calls the setting, for a config file as for a request. Kinds are checked by the same
 // rules.
-Status ValidateRetry(const RetryOverrides& retry, const std::string& field);
+Status ValidateRetry(const RetryOverrides& retry, std::string_view field);
 
 // BAD_DURATION, in the same words wherever a duration is refused, also one that Nanos cannot hold.
 Status DurationOutOfRange(const std::string& value, Nanos least, Nanos most, const std::string& field);
