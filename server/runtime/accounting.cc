@@ -1,5 +1,7 @@
 #include "runtime/accounting.h"
 
+#include <numeric>
+
 #include "runtime/cycles.h"
 #include "runtime/machine.h"
 #include "runtime/park.h"
@@ -48,37 +50,20 @@ const char* ToString(WaitReason reason) {
   return "unknown";
 }
 
-bool IsLost(WaitReason reason) {
-  switch (reason) {
-    case WaitReason::kChannelSend:
-    case WaitReason::kChannelReceive:
-    case WaitReason::kSelect:
-    case WaitReason::kMutex:
-    case WaitReason::kRwMutex:
-    case WaitReason::kCondition:
-    case WaitReason::kSemaphore:
-    case WaitReason::kOnce:
-    case WaitReason::kWaitGroup:
-      return true;
-    default:
-      return false;
-  }
-}
+namespace {
+
+constexpr auto kFirstLost = static_cast<size_t>(WaitReason::kChannelSend);
+constexpr auto kAfterLost = static_cast<size_t>(WaitReason::kWaitGroup) + 1;
+
+}  // namespace
 
 Nanos FiberTimes::BlockedLost() const {
-  Nanos sum{0};
-  for (size_t i = 0; i < blocked.size(); ++i) {
-    if (IsLost(static_cast<WaitReason>(i))) sum += blocked[i];
-  }
-  return sum;
+  return std::accumulate(blocked.begin() + kFirstLost, blocked.begin() + kAfterLost, Nanos(0));
 }
 
 Nanos FiberTimes::BlockedOutside() const {
-  Nanos sum{0};
-  for (size_t i = 0; i < blocked.size(); ++i) {
-    if (!IsLost(static_cast<WaitReason>(i))) sum += blocked[i];
-  }
-  return sum;
+  const Nanos before = std::accumulate(blocked.begin(), blocked.begin() + kFirstLost, Nanos(0));
+  return std::accumulate(blocked.begin() + kAfterLost, blocked.end(), before);
 }
 
 FiberTimes FiberTimes::operator-(const FiberTimes& earlier) const {

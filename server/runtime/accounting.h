@@ -10,10 +10,10 @@
 
 namespace millrace::rt {
 
-// Why a fiber is parked. Keep ToString, IsLost and the metrics' names in step.
+// Why a fiber is parked. Keep ToString and the metrics' names in step. Those that are lost (below) stand together.
 enum class WaitReason : uint8_t {
   kNone = 0,
-  kChannelSend,
+  kChannelSend,  // The first that is lost.
   kChannelReceive,
   kSelect,
   kMutex,
@@ -21,7 +21,7 @@ enum class WaitReason : uint8_t {
   kCondition,
   kSemaphore,
   kOnce,
-  kWaitGroup,
+  kWaitGroup,  // The last that is lost.
   kTimer,
   kIo,
   kProcess,   // a child process
@@ -35,7 +35,9 @@ const char* ToString(WaitReason reason);
 
 // Lost: the fiber waits for another fiber inside this process (locks, channels). Not lost: it waits for what is
 // inherently outside (time, I/O, a child, a blocking call). design.md §5.
-bool IsLost(WaitReason reason);
+constexpr bool IsLost(WaitReason reason) {
+  return reason >= WaitReason::kChannelSend && reason <= WaitReason::kWaitGroup;
+}
 
 struct FiberTimes {
   Nanos running{0};
