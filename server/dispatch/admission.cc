@@ -258,7 +258,8 @@ Status Admission::ShuttingDown() {
 
 void Admission::Accept(Submission& submission, Turn& turn) {
   // A part of its own: it may be refused, and what else this Turn writes may not.
-  core_.commits.ClosePart();
+  const bool writes = core_.keeps_unfinished;
+  if (writes) core_.commits.ClosePart();
   for (size_t i = 0; i < submission.jobs_.size(); ++i) {
     const auto& job = submission.jobs_[i];
     if (!job) continue;
@@ -271,9 +272,10 @@ void Admission::Accept(Submission& submission, Turn& turn) {
     }
     core_.table.Insert(job->id, job);
     submission.acks[i].id = job->id;
-    core_.commits.batch.Accept(record);
+    if (writes) core_.commits.batch().Accept(record);
   }
-  if (!core_.commits.batch.open()) return Committed(submission, OkStatus(), turn);
+  // All are repeats, or this journal is told of jobs that have ended only.
+  if (!writes || !core_.commits.batch().open()) return Committed(submission, OkStatus(), turn);
   core_.commits.Then<&Admission::AcceptCommitted>(submission);
   core_.commits.ClosePart();
 }

@@ -41,12 +41,12 @@ class Batch {
     kDropRequest,  // A request id is forgotten: request->request_id.
   };
   struct Entry {
-    Kind kind;
-    const JobRecord* record = nullptr;
+    Kind kind = Kind::kAccept;
+    const JobRecord* record = nullptr;  // kAccept, kChange, kRevive.
     // kEnd: the record, which does not change any more, so that a journal may hold on to it and encode it later.
-    // kForget, set by the journal: what is to be freed without the lock.
+    // kForget, kRevive, set by the journal: what is to be freed without the lock.
     std::shared_ptr<const JobRecord> ended;
-    EndedJob was{};
+    EndedJob was{};                                 // kRevive, kForget.
     std::unique_ptr<const SpentRequest> request{};  // Seldom there: the entries of a Turn stay small without.
   };
   struct Part {
@@ -57,42 +57,61 @@ class Batch {
   };
 
   // ---- Entries of the part that is open
-  void Accept(const JobRecord& record) { Add({.kind = Kind::kAccept, .record = &record}); }
-  void Change(const JobRecord& record) { Add({.kind = Kind::kChange, .record = &record}); }
-  void End(std::shared_ptr<const JobRecord> record) { Add({.kind = Kind::kEnd, .ended = std::move(record)}); }
+  void Accept(const JobRecord& record) { Add(Kind::kAccept).record = &record; }
+  void Change(const JobRecord& record) { Add(Kind::kChange).record = &record; }
+  void End(std::shared_ptr<const JobRecord> record) { Add(Kind::kEnd).ended = std::move(record); }
   void Revive(const JobRecord& record, const EndedJob& was) {
-    Add({.kind = Kind::kRevive, .record = &record, .was = was});
+    Entry& entry = Add(Kind::kRevive);
+    entry.record = &record;
+    entry.was = was;
   }
   void Forget(const EndedJob& job, std::unique_ptr<const SpentRequest> request) {
-    Add({.kind = Kind::kForget, .was = job, .request = std::move(request)});
+    Entry& entry = Add(Kind::kForget);
+    entry.was = job;
+    entry.request = std::move(request);
   }
   void DropRequest(std::string request_id) {
-    Add({.kind = Kind::kDropRequest,
-         .request = std::make_unique<const SpentRequest>(SpentRequest{.request_id = std::move(request_id)})});
+    Add(Kind::kDropRequest).request =
+        std::make_unique<const SpentRequest>(SpentRequest{.request_id = std::move(request_id)});
   }
-  bool open() const { return entries_.size() > begin(); }  // It has entries.
-  Kind first_kind() const { return entries_[begin()].kind; }
+  bool open() const { return entries_used_ > begin_; }  // It has entries.
+  Kind first_kind() const { return entries_[begin_].kind; }
   // Ends the part; another one is open then.
   void Close(CommitWaiter* waiter) {
-    const size_t first = begin();
-    parts_.push_back({.begin = first, .end = entries_.size(), .waiter = waiter});
+    if (parts_used_ == parts_.size()) parts_.emplace_back();
+    Part& part = parts_[parts_used_++];
+    part.begin = std::exchange(begin_, entries_used_);
+    part.end = entries_used_;
+    part.waiter = waiter;
   }
 
   // ---- For the journal
-  std::span<Part> parts() { return parts_; }
-  std::span<Entry> entries(const Part& part) { return std::span(entries_).subspan(part.begin, part.end - part.begin); }
+  std::span<Part> parts() { return {parts_.data(), parts_used_}; }
+  std::span<Entry> entries(const Part& part) { return {entries_.data() + part.begin, part.end - part.begin}; }
 
   void Clear() {
-    entries_.clear();
-    parts_.clear();
+    for (Entry& entry : std::span(entries_.data(), entries_used_)) {
+      entry.ended.reset();
+      entry.request.reset();
+    }
+    for (Part& part : parts()) part.answer.reset();
+    entries_used_ = parts_used_ = begin_ = 0;
   }
 
  private:
-  size_t begin() const { return parts_.empty() ? 0 : parts_.back().end; }
-  void Add(Entry entry) { entries_.push_back(std::move(entry)); }
+  Entry& Add(Kind kind) {
+    if (entries_used_ == entries_.size()) entries_.emplace_back();
+    Entry& entry = entries_[entries_used_++];
+    entry.kind = kind;
+    return entry;
+  }
 
+  // The first so many of each are in use; the others hold nothing and are there to be used again. So an entry is filled
+  // in where it is, and neither made nor destroyed: a Turn writes a few of them, and there are 200,000 Turns a second.
   std::vector<Entry> entries_;
   std::vector<Part> parts_;
+  size_t entries_used_ = 0, parts_used_ = 0;
+  size_t begin_ = 0;  // Where the open part begins.
 };
 
 }  // namespace millrace::dispatch

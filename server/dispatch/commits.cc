@@ -33,9 +33,10 @@ void Commits::Leave(Commit& commit, const void* subject) {
 }
 
 void Commits::ClosePart() {
-  if (!batch.open() && open_ == nullptr) return;
-  if (open_ != nullptr) open_->accepts_ = batch.open() && batch.first_kind() == Batch::Kind::kAccept;
-  batch.Close(std::exchange(open_, nullptr));
+  Batch& written = batch();
+  if (!written.open() && open_ == nullptr) return;
+  if (open_ != nullptr) open_->accepts_ = written.open() && written.first_kind() == Batch::Kind::kAccept;
+  written.Close(std::exchange(open_, nullptr));
   ++number_;
 }
 
@@ -53,16 +54,15 @@ void Commits::Finish(Commit* commit, uint64_t number, bool accepts, const Status
   commit->next_free_ = std::exchange(free_, commit);
 }
 
-bool Commits::HandOver(Turn& turn) {
+void Commits::HandOverAll(Turn& turn) {
   ClosePart();
-  if (batch.parts().empty()) return false;
-  // What follows at once writes into the other one.
-  std::swap(batch, handed_over_);
+  Batch& handed_over = batch();
+  written_ ^= 1;  // What follows at once writes into the other one.
   uint64_t number = std::exchange(first_, number_);
-  core_.journal.Commit(handed_over_);
-  for (Batch::Part& part : handed_over_.parts()) {
-    for (Batch::Entry& entry : handed_over_.entries(part)) {
-      turn.Free(std::move(entry.ended));  // What the journal gave back.
+  core_.journal.Commit(handed_over);
+  for (Batch::Part& part : handed_over.parts()) {
+    for (Batch::Entry& entry : handed_over.entries(part)) {
+      if (entry.ended) turn.Free(std::move(entry.ended));  // What the journal gave back.
     }
     if (part.answer) {
       // Only those of ours are in this batch.
@@ -71,8 +71,7 @@ bool Commits::HandOver(Turn& turn) {
     }
     ++number;
   }
-  handed_over_.Clear();
-  return true;
+  handed_over.Clear();
 }
 
 }  // namespace millrace::dispatch

@@ -1,6 +1,6 @@
 // Commits: what the Turns write, on its way to the journal, and what follows once it is committed.
 //
-//   Write     A move adds its entries to `batch`, which Turn hands to the journal before the lock is released.
+//   Write     A move adds its entries to batch(), which Turn hands to the journal before the lock is released.
 //   Then      A move says what follows from the commit of what it wrote: a function that is called in a Turn. Where the
 //             journal commits at once it is the same Turn; else it is one of its own, for all that follows from one
 //             part.
@@ -52,7 +52,7 @@ class Commits {
   explicit Commits(Core& core) : core_(core) {}
 
   // Where a Turn's entries go: into the part that is open.
-  Batch batch;
+  Batch& batch() { return batches_[written_]; }
 
   // The number of the part that is open.
   uint64_t number() const { return number_; }
@@ -75,18 +75,24 @@ class Commits {
 
   // Hands over what was written. False: nothing was. What follows from parts that are committed at once is done, which
   // may write more.
-  bool HandOver(Turn& turn) MR_IN_TURN;
+  bool HandOver(Turn& turn) MR_IN_TURN {
+    const bool any = open_ != nullptr || batch().open() || !batch().parts().empty();
+    if (any) HandOverAll(turn);
+    return any;
+  }
 
  private:
   friend class Commit;
   Commit* Add(const Commit::FollowUp& follow_up);
+  void HandOverAll(Turn& turn) MR_IN_TURN;
   // How the part ended, and what follows.
   void Finish(Commit* commit, uint64_t number, bool accepts, const Status& status, Turn& turn) MR_IN_TURN;
 
   Core& core_;
-  Batch handed_over_;
+  Batch batches_[2];
+  size_t written_ = 0;  // Which of them; the other one is being handed over, or is empty.
   uint64_t number_ = 1, committed_ = 0;
-  uint64_t first_ = 1;      // The number of the first part of `batch`.
+  uint64_t first_ = 1;      // The number of the first part of batch().
   Commit* open_ = nullptr;  // The waiter of the open part, if somebody waits for it.
   Commit* free_ = nullptr;
   std::vector<std::unique_ptr<Commit>> all_;

@@ -33,7 +33,7 @@ Core::Core(Dispatcher::Dependencies dependencies, const DispatcherOptions& chose
       pool_memory(dependencies.pool_memory),
       store_lost_door(std::move(dependencies.store_lost)),
       commits_at_once(dependencies.journal.CommitsAtOnce()),
-      can_evict(dependencies.journal.KeepsUnfinished()),
+      keeps_unfinished(dependencies.journal.KeepsUnfinished()),
       runners(std::move(dependencies.runners)),
       retention({chosen.finished_age_max, chosen.finished_jobs_max, chosen.finished_bytes_max},
                 {chosen.dead_letter_age_max, chosen.dead_letter_jobs_max, chosen.dead_letter_bytes_max},
@@ -101,7 +101,7 @@ void Core::Move(JobEntry& job, JobState to, const Claim& by) {
 void Core::Write(JobEntry& job) {
   job.hot->newest_part = commits.number();
   job.hot->evict_then = false;
-  commits.batch.Change(job.record());
+  if (keeps_unfinished) commits.batch().Change(job.record());
 }
 
 void Core::Announce(const JobEntry& job, std::string_view error, Turn& turn) {
@@ -241,6 +241,8 @@ void Core::StartAttempt(JobEntry& job, Slot& slot, Turn& turn) {
   Announce(job, {}, turn);
   Write(job);
   slot.awaits_start = true;
+  // A journal that is told of jobs that have ended only has nothing to commit.
+  if (!keeps_unfinished) return StartCommitted(*this, job, job.life.claim.token, OkStatus(), turn);
   commits.Then<&Core::StartCommitted>(job, job.life.claim.token);
 }
 
@@ -374,9 +376,10 @@ void Core::End(JobEntry& job, JobState state, const Claim& by, std::string error
   record.finished = turn.wall();
   record.due.reset();
   RememberOutput(*job.hot);
-  Charge(job, HotWeight(record), turn);  // With result and log, until its end is committed.
+  // With result and log, until its end is committed.
+  if (!commits_at_once) Charge(job, HotWeight(record), turn);
   job.hot->newest_part = commits.number();
-  commits.batch.End(job.shared_record());
+  commits.batch().End(job.shared_record());
   commits.Then<&Core::EndCommitted>(job);
   ++job.pool->unsettled_jobs;
 }
@@ -416,17 +419,17 @@ void Core::CompleteEnd(JobEntry& job, Turn& turn) {
 
 void Core::Forget(const Retention::Kept& kept, Turn& turn) {
   --jobs[static_cast<size_t>(kept.job.state)];
-  if (kept.request_id == nullptr) return commits.batch.Forget(kept.job, nullptr);
+  if (kept.request_id == nullptr) return commits.batch().Forget(kept.job, nullptr);
   request_ids.JobForgotten(*kept.request_id, turn.mono());
-  commits.batch.Forget(kept.job, std::make_unique<const SpentRequest>(
-                                     SpentRequest{.request_id = *kept.request_id,
-                                                  .job = kept.job.id,
-                                                  .fingerprint = request_ids.Find(*kept.request_id)->fingerprint,
-                                                  .final_state = kept.job.state,
-                                                  .until = turn.wall() + RequestIds::kKeptAfter}));
+  commits.batch().Forget(kept.job, std::make_unique<const SpentRequest>(
+                                       SpentRequest{.request_id = *kept.request_id,
+                                                    .job = kept.job.id,
+                                                    .fingerprint = request_ids.Find(*kept.request_id)->fingerprint,
+                                                    .final_state = kept.job.state,
+                                                    .until = turn.wall() + RequestIds::kKeptAfter}));
   // One comes and, where there is no room, one goes.
   if (std::optional<std::string> gone = request_ids.PopExpired(turn.mono())) {
-    commits.batch.DropRequest(*std::move(gone));
+    commits.batch().DropRequest(*std::move(gone));
   }
   SetBy(drop_requests_, request_ids.Next(), turn);
 }

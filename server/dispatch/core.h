@@ -56,7 +56,8 @@ class Core {
   PoolMemory* const pool_memory;
   const std::function<void(const Status&)> store_lost_door;
   const bool commits_at_once;  // So nobody ever sees a job whose end is not committed.
-  const bool can_evict;        // The journal has the jobs that wait, so they may go cold.
+  // The journal has the jobs that have not ended, so they may go cold. One that keeps none is not told of them.
+  const bool keeps_unfinished;
   std::vector<Runner*> runners;
   // What live output holds. Not under the lock; shared, as the journal may hold a job longer than we are there.
   const std::shared_ptr<std::atomic<int64_t>> live_bytes = std::make_shared<std::atomic<int64_t>>(0);

@@ -25,15 +25,15 @@ void Core::WriteWaiting(JobEntry& job, const EndedJob* was, Turn& turn) {
   Charge(job, HotWeight(job.record()), turn);
   if (was == nullptr) return Write(job);
   job.hot->newest_part = commits.number();
-  commits.batch.Revive(job.record(), *was);
+  commits.batch().Revive(job.record(), *was);
 }
 
 bool Core::MustEvict(const JobEntry& job) const {
-  return can_evict && !job.counted && waiting_hot_ + job.held > options().hot_bytes_max;
+  return keeps_unfinished && !job.counted && waiting_hot_ + job.held > options().hot_bytes_max;
 }
 
 void Core::KeepOrEvict(JobEntry& job, Turn& turn) {
-  if (!can_evict || !job.hot || !Waits(job.state()) || job.counted || job.hot->evict_then) return;
+  if (!keeps_unfinished || !job.hot || !Waits(job.state()) || job.counted || job.hot->evict_then) return;
   if (MustEvict(job)) {
     if (job.hot->newest_part <= commits.committed()) return Evict(job, turn);
     // What is to be known of it then is still to be written down, with what this Turn writes.

@@ -136,7 +136,7 @@ void Core::RecoverEnded(const std::vector<EndedJob>& ended, std::vector<SpentReq
     if (request.until && leaving > options().request_ids_bytes_max) {
       leaving -= RequestIdWeight(request.request_id);
       request_ids.CountDropped();
-      commits.batch.DropRequest(request.request_id);
+      commits.batch().DropRequest(request.request_id);
     } else if (request.until) {
       // As for the ages below: the clock may have been set back since.
       const Nanos left = std::min(*request.until - turn.wall(), RequestIds::kKeptAfter);

@@ -97,7 +97,7 @@ void Core::Trim::OnDue(Turn& turn) {
 
 void Core::DropRequests::OnDue(Turn& turn) {
   if (std::optional<std::string> gone = core.request_ids.PopExpired(turn.mono())) {
-    core.commits.batch.DropRequest(*std::move(gone));
+    core.commits.batch().DropRequest(*std::move(gone));
   }
   core.SetBy(*this, core.request_ids.Next(), turn);
 }

@@ -15,6 +15,8 @@ constexpr size_t kAllocated =
     (sizeof(JobEntry) + kControlBlock + kMallocWord + kMallocStep - 1) / kMallocStep * kMallocStep;
 static_assert(sizeof(JobEntry) <= 200 && kSlot + kAllocated <= 300);
 
+const std::shared_ptr<const Labels> kNoLabels;
+
 JobEntry& JobEntry::Of(Alarm& alarm) {
   static_assert(std::is_standard_layout_v<JobEntry>, "for offsetof");
   MR_CHECK(alarm.purpose != Alarm::Purpose::kOwn, "an alarm was taken for that of a job");
@@ -23,13 +25,12 @@ JobEntry& JobEntry::Of(Alarm& alarm) {
 }
 
 EventLog::Source JobEntry::source() const {
-  static const std::shared_ptr<const Labels> kNone;
   return {.job = id,
           .pool = &pool->name(),
           .kind = &kind->name,
           .band = band,
           .attempt = life.claim.attempt,
-          .labels = hot ? record().spec->labels.shared() : kNone};
+          .labels = hot ? record().spec->labels.shared() : kNoLabels};
 }
 
 void EntryList::PushBack(JobEntry* entry) {

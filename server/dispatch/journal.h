@@ -80,7 +80,7 @@ class Journal {
     kBasic,  // Payload, result and log may be left out.
     kWhole,
   };
-  // Can jobs be read that have not ended?
+  // Can jobs be read that have not ended? If not, no part has a kAccept or a kChange, and none is refused.
   virtual bool KeepsUnfinished() const = 0;
   // As it was committed last. NOT_FOUND JOB_UNKNOWN; UNAVAILABLE: the disk cannot be read now; INTERNAL STORE_DAMAGED.
   virtual Result<std::shared_ptr<const JobRecord>> Read(const JobId& id, Part part) = 0;

@@ -7,8 +7,7 @@
 
 namespace millrace::dispatch {
 
-Pool* Permits::TakeServable() {
-  if (servable_.empty()) return nullptr;
+Pool* Permits::TakeOneServable() {
   Pool* pool = servable_.back();
   servable_.pop_back();
   return pool;

@@ -29,7 +29,7 @@ class Pool;
 class Permits {
  public:
   // One of them, once; nullptr: none is left.
-  Pool* TakeServable();
+  Pool* TakeServable() { return servable_.empty() ? nullptr : TakeOneServable(); }
   bool any_servable() const { return !servable_.empty(); }
 
   // The job does not run (any more). Nothing where it holds none.
@@ -37,6 +37,7 @@ class Permits {
 
  private:
   friend class Permit;
+  Pool* TakeOneServable();
   std::vector<Pool*> servable_;
 };
 

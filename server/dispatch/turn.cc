@@ -19,15 +19,8 @@ Turn::~Turn() {
   DoTheRest();
 }
 
-MonoTime Turn::mono() {
-  if (!mono_) mono_ = core_.clock.Mono();
-  return *mono_;
-}
-
-WallTime Turn::wall() {
-  if (!wall_) wall_ = core_.clock.Wall();
-  return *wall_;
-}
+MonoTime Turn::ReadMono() const { return core_.clock.Mono(); }
+WallTime Turn::ReadWall() const { return core_.clock.Wall(); }
 
 void Turn::Wake(Slot* slot) {
   if (!slot->waits) return;        // It is in a turn of its own, at whose end it sees what it was given.
@@ -51,7 +44,7 @@ void Turn::Free(std::shared_ptr<const void> memory) {
   if (free_ < freed_.size()) {
     freed_[free_++] = std::move(memory);
   } else {
-    more_freed_.push_back(std::move(memory));
+    Seldom().more_freed.push_back(std::move(memory));
   }
 }
 
@@ -77,7 +70,7 @@ void Turn::ServeGates() {
 void Turn::Settle() {
   // What follows from a commit at once may make room, and a submit that is served then writes again.
   do {
-    ServeGates();
+    if (core_.permits.any_servable() || !gates_.empty()) ServeGates();
   } while (core_.commits.HandOver(*this));
   if (core_.options().check_invariants) core_.CheckInvariants();
 }
@@ -106,19 +99,23 @@ void Turn::DoTheRest() {
     submission->Done();
     submission = next;
   }
-  for (VerbCall* call : verbs_) call->Done();
-  for (auto& [source, reason] : cancels_) source->Cancel(std::move(reason));
+  if (seldom_) DoWhatIsSeldom();
   // Any number may wait for one job, and stand together here: they look at one copy.
   for (size_t i = 0; i < finished_.size();) {
     const JobRecord* const record = finished_[i].second.get();
     const JobSnapshot job = SnapshotOf(*record, /*full=*/true);
     for (; i < finished_.size() && finished_[i].second.get() == record; ++i) finished_[i].first->OnFinished(job);
   }
-  for (auto& [waiter, pool] : drained_) waiter->OnDrained(std::move(pool));
-  for (auto& [pool, number] : new_workers_) core_.RunWorker(*pool, number);
   if (kick_) core_.timekeeper.Kick();
   if (events_) core_.events.Notify();
-  if (!store_lost_.ok() && core_.store_lost_door) core_.store_lost_door(store_lost_);
+}
+
+void Turn::DoWhatIsSeldom() {
+  for (VerbCall* call : seldom_->verbs) call->Done();
+  for (auto& [source, reason] : seldom_->cancels) source->Cancel(std::move(reason));
+  for (auto& [waiter, pool] : seldom_->drained) waiter->OnDrained(std::move(pool));
+  for (auto& [pool, number] : seldom_->new_workers) core_.RunWorker(*pool, number);
+  if (!seldom_->store_lost.ok() && core_.store_lost_door) core_.store_lost_door(seldom_->store_lost);
 }
 
 }  // namespace millrace::dispatch

@@ -32,24 +32,32 @@ class MR_SCOPED_CAPABILITY Turn {
   Turn& operator=(const Turn&) = delete;
 
   // The time of this turn: read once, so that all its moves happen at the same time.
-  MonoTime mono();
-  WallTime wall();
+  MonoTime mono() {
+    if (!mono_) mono_ = ReadMono();
+    return *mono_;
+  }
+  WallTime wall() {
+    if (!wall_) wall_ = ReadWall();
+    return *wall_;
+  }
 
   // ---- To be done after the lock is released
   void Wake(Slot* slot);
   void Answer(Submission* submission, Status status);
-  void Answer(VerbCall* call) { verbs_.push_back(call); }
+  void Answer(VerbCall* call) { Seldom().verbs.push_back(call); }
   // How the job ended; the record does not change any more.
   void Tell(JobWaiter* waiter, std::shared_ptr<const JobRecord> job) { finished_.emplace_back(waiter, std::move(job)); }
-  void Tell(Dispatcher::DrainWaiter* waiter, PoolStatus pool) { drained_.emplace_back(waiter, std::move(pool)); }
+  void Tell(Dispatcher::DrainWaiter* waiter, PoolStatus pool) {
+    Seldom().drained.emplace_back(waiter, std::move(pool));
+  }
   void Cancel(std::shared_ptr<sync::CancelSource> source, Status reason) {
-    cancels_.emplace_back(std::move(source), std::move(reason));
+    Seldom().cancels.emplace_back(std::move(source), std::move(reason));
   }
   void Free(std::shared_ptr<const void> memory);
-  void StartWorker(Pool& pool, int number) { new_workers_.emplace_back(&pool, number); }
+  void StartWorker(Pool& pool, int number) { Seldom().new_workers.emplace_back(&pool, number); }
   void KickTimekeeper() { kick_ = true; }
   void NotifyWatchers() { events_ = true; }
-  void TellStoreLost(Status status) { store_lost_ = std::move(status); }
+  void TellStoreLost(Status status) { Seldom().store_lost = std::move(status); }
 
   // ---- Before the lock is released
   // There may be room for whoever waits at the gate.
@@ -60,14 +68,16 @@ class MR_SCOPED_CAPABILITY Turn {
   std::optional<rt::WaitReason> EndFor(Slot& slot) MR_RELEASE() MR_NO_THREAD_SAFETY_ANALYSIS;
 
  private:
+  MonoTime ReadMono() const;
+  WallTime ReadWall() const;
   void ServeGates() MR_IN_TURN;
   void Settle() MR_IN_TURN;
   void DoTheRest();
+  void DoWhatIsSeldom();
 
   Core& core_;
   bool held_ = true;
   bool events_ = false, kick_ = false;
-  Status store_lost_;
   std::optional<MonoTime> mono_;
   std::optional<WallTime> wall_;
 
@@ -77,13 +87,23 @@ class MR_SCOPED_CAPABILITY Turn {
   Submission* last_answered_ = nullptr;
   std::array<std::shared_ptr<const void>, 3> freed_;
   size_t free_ = 0;  // The first one of `freed_` that is empty.
-  std::vector<std::shared_ptr<const void>> more_freed_;
   std::vector<Gate*> gates_;
-  std::vector<std::pair<Pool*, int>> new_workers_;
-  std::vector<VerbCall*> verbs_;
   std::vector<std::pair<JobWaiter*, std::shared_ptr<const JobRecord>>> finished_;
-  std::vector<std::pair<Dispatcher::DrainWaiter*, PoolStatus>> drained_;
-  std::vector<std::pair<std::shared_ptr<sync::CancelSource>, Status>> cancels_;
+
+  // What most Turns do not do, and should not pay for.
+  struct SeldomDone {
+    Status store_lost;
+    std::vector<std::shared_ptr<const void>> more_freed;
+    std::vector<std::pair<Pool*, int>> new_workers;
+    std::vector<VerbCall*> verbs;
+    std::vector<std::pair<Dispatcher::DrainWaiter*, PoolStatus>> drained;
+    std::vector<std::pair<std::shared_ptr<sync::CancelSource>, Status>> cancels;
+  };
+  SeldomDone& Seldom() {
+    if (!seldom_) seldom_ = std::make_unique<SeldomDone>();
+    return *seldom_;
+  }
+  std::unique_ptr<SeldomDone> seldom_;
 };
 
 }  // namespace millrace::dispatch

@@ -44,6 +44,7 @@ Status MemoryJournal::LoadRequests(const std::function<void(SpentRequest)>& each
 }
 
 void MemoryJournal::Commit(dispatch::Batch& batch) {
+  rt::LockGuard guard(lock_);
   for (dispatch::Batch::Part& part : batch.parts()) {
     for (dispatch::Batch::Entry& entry : batch.entries(part)) Take(entry);
     part.answer = OkStatus();
@@ -53,12 +54,10 @@ void MemoryJournal::Commit(dispatch::Batch& batch) {
 void MemoryJournal::Take(dispatch::Batch::Entry& entry) {
   using enum dispatch::Batch::Kind;
   const bool all = keep_ == Keep::kAll;
-  if (!all && (entry.kind == kAccept || entry.kind == kChange)) return;
-  rt::LockGuard guard(lock_);
   switch (entry.kind) {
     case kAccept:
     case kChange:
-      living_.insert_or_assign(entry.record->id, *entry.record);
+      if (all) living_.insert_or_assign(entry.record->id, *entry.record);
       break;
     case kEnd: {
       const JobRecord& record = *entry.ended;

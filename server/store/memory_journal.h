@@ -1,6 +1,6 @@
 // MemoryJournal: dispatch/journal.h without a disk. Everything is committed at once and gone with the process. Jobs
 // that have ended are kept as they are handed over: no copy.
-//   Threads   As the contract asks: a lock of its own, held for some dozen instructions.
+//   Threads   As the contract asks: a lock of its own, held for some dozen instructions an entry.
 #pragma once
 
 #include <map>
@@ -37,7 +37,7 @@ class MemoryJournal final : public dispatch::Journal {
   size_t size() const;
 
  private:
-  void Take(dispatch::Batch::Entry& entry);
+  void Take(dispatch::Batch::Entry& entry) MR_REQUIRES(lock_);
 
   const Keep keep_;
   mutable rt::Lock lock_;
