@@ -104,8 +104,8 @@ printf '%-10s %8s %8s %8s %8s %8s %8s %11s %12s\n' \
   POOL JOBS SECONDS DEEPEST QUEUED WORKERS SPEEDUP EFFICIENCY UTILIZATION
 printf '%s\n' "${table[@]}"
 cat <<'WORDS'
-DEEPEST is the queue depth at its greatest, as far as seen, QUEUED the one now. SPEEDUP is useful worker time / time, EFFICIENCY
-the same for each worker, UTILIZATION the share of worker time spent on jobs, usefully or not.
+DEEPEST is the queue depth at its greatest, as far as seen, QUEUED the one now. SPEEDUP is useful worker time / time,
+EFFICIENCY the same for each worker, UTILIZATION the share of worker time spent on jobs, usefully or not.
 
 WORDS
 for kind in voluntary preempted handoff; do
