@@ -27,6 +27,21 @@ Status KindNotFound(const JobSpec& spec, const Runner& runner) {
       .With("pool", spec.pool);
 }
 
+// Could the job run before its deadline, if it were accepted now?
+Status CheckDeadline(const JobSpec& spec, WallTime now) {
+  if (*spec.deadline <= now) {
+    return InvalidArgument("DEADLINE_PASSED",
+                           "spec.deadline is in the past, so the job could never run; give a later one")
+        .Field("spec.deadline");
+  }
+  if (spec.delay && *spec.deadline <= now + *spec.delay) {
+    return InvalidArgument("DEADLINE_BEFORE_RUN_AT",
+                           "spec.deadline is not after the end of spec.delay, so the job could never run")
+        .Field("spec.deadline");
+  }
+  return OkStatus();
+}
+
 Status PassedWhileWaiting() {
   return DeadlineExceeded("DEADLINE_PASSED",
                           "spec.deadline passed while the submit waited, so the job could never run; nothing was "
@@ -66,19 +81,11 @@ Status Admission::ResolvePool(JobSpec& spec, JobEntry* job) const {
   return job->kind != nullptr ? OkStatus() : KindNotFound(spec, job->pool->runner());
 }
 
-Status Admission::PrepareItem(Submission::Item& item, std::shared_ptr<JobEntry>* job) {
+Status Admission::PrepareItem(Submission::Item& item, std::shared_ptr<JobEntry>* job, Status* late) {
   MR_RETURN_IF_ERROR(ValidateSpec(item.spec, core_.options().payload_bytes_max));
   MR_RETURN_IF_ERROR(ValidateRequestId(item.request_id));
-  if (item.spec.deadline && *item.spec.deadline <= core_.clock.Wall()) {
-    return InvalidArgument("DEADLINE_PASSED",
-                           "spec.deadline is in the past, so the job could never run; give a later one")
-        .Field("spec.deadline");
-  }
-  if (item.spec.deadline && item.spec.delay && *item.spec.deadline <= core_.clock.Wall() + *item.spec.delay) {
-    return InvalidArgument("DEADLINE_BEFORE_RUN_AT",
-                           "spec.deadline is not after the end of spec.delay, so the job could never run")
-        .Field("spec.deadline");
-  }
+  if (item.spec.deadline) *late = CheckDeadline(item.spec, core_.clock.Wall());
+  if (!late->ok() && item.request_id.empty()) return std::move(*late);
   auto entry = std::make_shared<JobEntry>();
   MR_RETURN_IF_ERROR(ResolvePool(item.spec, entry.get()));
   entry->bytes = static_cast<uint32_t>(PayloadOf(item.spec).size());
@@ -112,11 +119,14 @@ Status Admission::Prepare(Submission& submission) {
   }
   if (count > 1) submission.many_jobs_.resize(count);
   submission.twins_.clear();
+  submission.late_.clear();
   submission.jobs_ = count > 1 ? std::span(submission.many_jobs_) : std::span(&submission.only_job_, 1);
   submission.acks.resize(count);
   for (size_t i = 0; i < count; ++i) {
-    Status status = PrepareItem(submission.items[i], &submission.jobs_[i]);
+    Status late;
+    Status status = PrepareItem(submission.items[i], &submission.jobs_[i], &late);
     if (!status.ok()) return count == 1 ? status : OfItem(status, i);
+    if (!late.ok()) submission.late_.emplace_back(i, count == 1 ? std::move(late) : OfItem(late, i));
   }
   return OkStatus();
 }
@@ -164,6 +174,9 @@ Admission::Decision Admission::Decide(Submission& submission, bool arriving, Tur
   if (core_.draining) return {.refusal = ShuttingDown()};
   bool open = false;
   if (Status status = FindRepeats(submission, &open); !status.ok()) return {.refusal = std::move(status)};
+  for (const auto& [item, status] : submission.late_) {
+    if (!open && submission.jobs_[item]) return {.refusal = status};
+  }
   if (Status status = FindHolders(submission, &open); !status.ok()) return {.refusal = std::move(status)};
   if (open) return {.gate = &commit_gate_};
   for (const auto& job : submission.jobs_) {
@@ -185,7 +198,11 @@ Status Admission::CheckDeadlines(const Submission& submission, Turn& turn) {
 }
 
 Status Admission::FindRepeats(Submission& submission, bool* open) {
-  std::map<std::string_view, uint64_t> in_batch;  // Fingerprints.
+  struct First {
+    size_t item;
+    uint64_t fingerprint;
+  };
+  std::map<std::string_view, First> in_batch;
   for (size_t i = 0; i < submission.jobs_.size(); ++i) {
     const auto& job = submission.jobs_[i];
     if (!job || job->record().request_id.empty()) continue;
@@ -196,9 +213,11 @@ Status Admission::FindRepeats(Submission& submission, bool* open) {
     if (entry != nullptr) {
       first_fingerprint = entry->fingerprint;
     } else {
-      auto [twin, first_time] = in_batch.try_emplace(request_id, fingerprint);
+      auto [twin, first_time] = in_batch.try_emplace(request_id, First{i, fingerprint});
       if (first_time) continue;
-      first_fingerprint = twin->second;
+      first_fingerprint = twin->second.fingerprint;
+      // What becomes of the first one is still open: its unique key may be held, and the request id stays unknown then.
+      submission.twins_[i] = twin->second.item;
     }
     if (first_fingerprint && fingerprint != *first_fingerprint) {
       return AlreadyExists("REQUEST_ID_REUSED",
@@ -234,19 +253,14 @@ void Admission::AckRepeats(Submission& submission) {
       ack.state = submission.acks[twin->second].state;
       continue;
     }
-    const RequestIds::Entry* entry = core_.request_ids.Find(submission.items[i].request_id);
-    if (!ack.id.empty()) {  // The first job, or the holder of its unique key, which may be gone meanwhile.
-      if (const JobEntry* job = core_.table.Find(ack.id)) {
-        ack.state = job->visible_state();
-      } else if (entry != nullptr && entry->job == ack.id) {
-        ack.state = entry->final_state;
-      }
+    // The first job, or the holder of its unique key, which may be gone meanwhile.
+    MR_CHECK(!ack.id.empty(), "item %zu of a batch is a repeat of nothing", i);
+    if (const JobEntry* job = core_.table.Find(ack.id)) {
+      ack.state = job->visible_state();
       continue;
     }
-    MR_CHECK(entry != nullptr, "request id '%s' was repeated and is unknown", submission.items[i].request_id.c_str());
-    const JobEntry* job = core_.table.Find(entry->job);
-    ack.id = entry->job;
-    ack.state = job != nullptr ? job->visible_state() : entry->final_state;
+    const RequestIds::Entry* entry = core_.request_ids.Find(submission.items[i].request_id);
+    if (entry != nullptr && entry->job == ack.id) ack.state = entry->final_state;
   }
 }
 

@@ -75,7 +75,8 @@ class Admission {
 
   // Without the lock: the items become jobs, or the first mistake is told.
   Status Prepare(Submission& submission);
-  Status PrepareItem(Submission::Item& item, std::shared_ptr<JobEntry>* job);
+  // `*late`: why it comes too late, if it is no repeat.
+  Status PrepareItem(Submission::Item& item, std::shared_ptr<JobEntry>* job, Status* late);
   Status ResolvePool(JobSpec& spec, JobEntry* job) const;
 
   Decision Decide(Submission& submission, bool arriving, Turn& turn) MR_IN_TURN;
@@ -111,7 +112,7 @@ class Admission {
   void Refuse(Submission& submission, SubmitResult result, Status status, Turn& turn) MR_IN_TURN;
   // RESOURCE_EXHAUSTED, for those that do not wait. Not made for those that do: they may be looked at often.
   Status FullStatus(const Decision& decision, Turn& turn) MR_IN_TURN;
-  Status ProcessFull(int64_t bytes, Turn& turn) MR_IN_TURN;
+  Status ProcessFull(int64_t bytes, bool may_wait, Turn& turn) MR_IN_TURN;
   Status WaitingFull(Turn& turn) MR_IN_TURN;
 
   Core& core_;

@@ -48,7 +48,9 @@ Admission::Decision Admission::ReserveRoom(Submission& submission, bool arriving
     process_bytes += job->held;
     if (!NeedsPlace(*job->record().spec, turn.wall())) continue;
     Pool& pool = *job->pool;
-    if ((arriving && !pool.gate.empty()) || !pool.HasRoom(1, job->bytes)) {
+    // Whoever stood in line at another pool has not stood in line here.
+    const bool may_be_first = submission.gate_ == &pool.gate || submission.gate_ == &process_gate_;
+    if ((!may_be_first && !pool.gate.empty()) || !pool.HasRoom(1, job->bytes)) {
       decision = {.gate = &pool.gate, .pool = &pool};
       break;
     }
@@ -107,11 +109,11 @@ Status Admission::CheckCouldFit(const Submission& submission, Turn& turn) const 
 }
 
 Status Admission::FullStatus(const Decision& decision, Turn& turn) {
-  if (decision.pool == nullptr) return ProcessFull(decision.bytes, turn);
-  return decision.pool->FullStatus(decision.pool->RetryDelay(turn.mono(), core_.Random()));
+  if (decision.pool == nullptr) return ProcessFull(decision.bytes, /*may_wait=*/true, turn);
+  return decision.pool->FullStatus(decision.pool->RetryDelay(turn.mono(), core_.Random()), /*may_wait=*/true);
 }
 
-Status Admission::ProcessFull(int64_t bytes, Turn& turn) {
+Status Admission::ProcessFull(int64_t bytes, bool may_wait, Turn& turn) {
   // How fast bytes come free nobody knows, as their jobs may be of any pool.
   constexpr Nanos kInterval = std::chrono::milliseconds(5);
   const auto delay = std::chrono::ceil<std::chrono::milliseconds>(
@@ -120,7 +122,7 @@ Status Admission::ProcessFull(int64_t bytes, Turn& turn) {
                                                std::to_string(core_.options().process_bytes_max) +
                                                " bytes of unfinished jobs; " + std::to_string(bytes) +
                                                " more do not fit; retry after " + std::to_string(delay.count()) +
-                                               " ms, or submit with on_full: ON_FULL_WAIT")
+                                               " ms" + (may_wait ? ", or submit with on_full: ON_FULL_WAIT" : ""))
       .With("depth_bytes", process_bytes())
       .With("capacity_bytes", core_.options().process_bytes_max)
       .With("bytes", bytes)
@@ -159,9 +161,13 @@ Status Admission::CheckRoomToRetry(const JobEntry& job, int64_t bytes, Turn& tur
   if (core_.draining) return ShuttingDown();
   MR_RETURN_IF_ERROR(job.pool->CheckAccepting());
   if (!job.pool->gate.empty() || !job.pool->HasRoom(1, job.bytes)) {
-    return job.pool->FullStatus(std::max(job.pool->PlaceFreesIn(), RetrySlots::kLeast));
+    // Nothing comes free of a paused one before its operator does something.
+    const Nanos frees_in = job.pool->paused ? job.pool->RetryDelay(turn.mono(), core_.Random())
+                                            : std::max(job.pool->PlaceFreesIn(), RetrySlots::kLeast);
+    return job.pool->FullStatus(frees_in, /*may_wait=*/false);
   }
-  return process_bytes() + bytes <= core_.options().process_bytes_max ? OkStatus() : ProcessFull(bytes, turn);
+  return process_bytes() + bytes <= core_.options().process_bytes_max ? OkStatus()
+                                                                      : ProcessFull(bytes, /*may_wait=*/false, turn);
 }
 
 }  // namespace millrace::dispatch

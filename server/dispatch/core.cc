@@ -379,6 +379,7 @@ void Core::End(JobEntry& job, JobState state, const Claim& by, std::string error
   // With result and log, until its end is committed.
   if (!commits_at_once) Charge(job, HotWeight(record), turn);
   job.hot->newest_part = commits.number();
+  job.hot->evict_then = false;  // It may have waited again earlier in this Turn.
   commits.batch().End(job.shared_record());
   commits.Then<&Core::EndCommitted>(job);
   ++job.pool->unsettled_jobs;

@@ -1,9 +1,9 @@
 // Core: every job and every pool of a dispatcher under one lock, and the moves a job can make. Admission, workers, the
 // timekeeper and the verbs of clients all act through these moves, so each rule of a job's life is written once.
 //
-//   One lock   A job costs four short sections (accepted, started, ended, and its answer), some 100 ns each: at 200,000
-//              jobs a second the lock is held a tenth of the time. Splitting it by pool would buy little and cost
-//              atomic batches over several pools, one id order and one event order.
+//   One lock   A job costs two to five short sections (README.md), some 100 ns each: at 200,000 jobs a second the lock
+//              is held a tenth of the time. Splitting it by pool would buy little and cost atomic batches over several
+//              pools, one id order and one event order.
 //   Turn       A section is a Turn. What a move leads to outside (answers, wake-ups, cancellations, memory to be freed)
 //              is noted in the Turn and done after the lock is released, so no foreign code runs under it.
 #pragma once
@@ -169,6 +169,13 @@ class Core {
     Alarm::Purpose purpose;
   };
   void RunLate(const LateJob& late, Result<std::shared_ptr<HotJob>>* read, Turn& turn) MR_IN_TURN;
+  // A job that was cold and is changed stays in memory until that is committed. While the disk fails they must not all
+  // come from there without end.
+  bool TooManyWaitForTheDisk() const MR_IN_TURN {
+    return journal.Failing() && admission.process_bytes() > options().process_bytes_max;
+  }
+  // UNAVAILABLE STORE_FAILED: too many do. `done`: "cancelled".
+  Status CheckMayChange(const JobEntry& job, const char* done) const MR_IN_TURN;
   // What the job weighs on the budgets from now on.
   void Charge(JobEntry& job, int64_t bytes, Turn& turn) MR_IN_TURN;
 
@@ -210,6 +217,7 @@ class Core {
   void CheckDrained(Pool& pool, Turn& turn) MR_IN_TURN;
 
  private:
+  static constexpr Nanos kReadAgain = std::chrono::seconds(1);  // A cold job that could not be read.
   // The one door to job/lifecycle's Transition: counts states as well.
   void Move(JobEntry& job, JobState to, const Claim& by) MR_IN_TURN;
   // The job's record is written down with what this Turn writes.

@@ -12,7 +12,6 @@ namespace {
 
 // After a read that failed. A disk that fails may be well again soon; a damaged record only when somebody has restored
 // it.
-constexpr Nanos kReadAgain = std::chrono::seconds(1);
 constexpr Nanos kReadDamagedAgain = std::chrono::minutes(1);
 
 bool Waits(JobState state) {
@@ -104,6 +103,7 @@ bool Core::StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read,
   if (!job->hot && !read->ok()) {
     const bool damaged = read->status().code() != StatusCode::kUnavailable;
     if (!job->due.armed()) {
+      job->damaged = damaged;
       Arm(&job->due, Alarm::Purpose::kReadAgain, turn.mono() + (damaged ? kReadDamagedAgain : kReadAgain), turn);
     }
     return damaged;
@@ -139,8 +139,10 @@ void Core::RunLate(const LateJob& late, Result<std::shared_ptr<HotJob>>* read, T
 
 void Core::ExpireCold(JobEntry& job, const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read, Turn& turn) {
   if (job.deadline.armed()) return;
-  if (job.hot || (read->ok() && Load(job, cold, &**read, turn))) return PassDeadline(job, turn);
-  Arm(&job.deadline, Alarm::Purpose::kDeadline, turn.wall() + kReadAgain, turn);
+  const bool may_load = !TooManyWaitForTheDisk();  // Others were loaded since it was decided to read this one.
+  if (job.hot || (may_load && read->ok() && Load(job, cold, &**read, turn))) return PassDeadline(job, turn);
+  const bool damaged = !read->ok() && read->status().code() != StatusCode::kUnavailable;
+  Arm(&job.deadline, Alarm::Purpose::kDeadline, turn.wall() + (damaged ? kReadDamagedAgain : kReadAgain), turn);
 }
 
 }  // namespace millrace::dispatch

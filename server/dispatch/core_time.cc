@@ -75,9 +75,22 @@ bool Core::RunOneDue(std::vector<LateJob>* late, Turn& turn) {
         PassDeadline(job, turn);
         return true;
       }
+      if (TooManyWaitForTheDisk()) {
+        Arm(&job.deadline, Alarm::Purpose::kDeadline, turn.wall() + kReadAgain, turn);
+        return true;
+      }
       break;
     case Alarm::Purpose::kReadAgain:
-      if (job.in_queue == InQueue::kAside) job.pool->channel.PutBack(&job);
+      if (job.in_queue == InQueue::kAside) {
+        // Any number may be damaged, as their workers go on: each behind all others, where its place needs no search.
+        if (job.damaged) {
+          job.damaged = false;
+          job.pool->channel.Remove(&job);
+          job.pool->channel.Push(&job);
+        } else {
+          job.pool->channel.PutBack(&job);
+        }
+      }
       ServeIdleWorkers(*job.pool, turn);
       return true;
     case Alarm::Purpose::kRunTimeout:

@@ -39,20 +39,20 @@ Status Core::Cancel(JobEntry& job, const std::string& reason, Turn& turn) {
     StopAttempt(job, kStopCancel, Cancelled("CANCEL_REQUESTED", error), turn);
     return OkStatus();
   }
-  // It stays in memory until its end is committed. One that waited on the disk must not come from there for that
-  // without end.
-  if (journal.Failing() && admission.process_bytes() > options().process_bytes_max) {
-    return Unavailable("STORE_FAILED",
-                       "job " + job.id.ToString() +
-                           " cannot be cancelled while the disk of the store fails and the memory for jobs is "
-                           "full of changes that wait for it; repeat later")
-        .With("job", job.id.ToString());
-  }
+  MR_RETURN_IF_ERROR(CheckMayChange(job, "cancelled"));
   TakeOffQueue(job, turn);
   KeepLastCommitted(job);
   job.record().cancel_requested = true;
   End(job, JobState::kCancelled, job.life.claim, error, turn);
   return OkStatus();
+}
+
+Status Core::CheckMayChange(const JobEntry& job, const char* done) const {
+  if (!TooManyWaitForTheDisk()) return OkStatus();
+  return Unavailable("STORE_FAILED", "job " + job.id.ToString() + " cannot be " + done +
+                                         " while the disk of the store fails and the memory for jobs is full of "
+                                         "changes that wait for it; repeat later")
+      .With("job", job.id.ToString());
 }
 
 Status Core::CancelEnded(const JobRecord& ended) { return WrongState(ended.id, ended.life.state, kCancelAdvice); }
@@ -70,6 +70,7 @@ void Core::TakeOffQueue(JobEntry& job, Turn& turn) {
 Status Core::Retry(JobEntry& job, std::shared_ptr<HotJob>* hot, Turn& turn) {
   if (IsTerminal(job.state())) return BeingCommitted(job.id);
   if (job.state() != JobState::kScheduled) return WrongState(job.id, job.state(), kRetryAdvice);
+  MR_RETURN_IF_ERROR(CheckMayChange(job, "retried"));
   *hot = job.hot;
   alarms.Disarm(&job.due);
   job.record().due.reset();

@@ -87,10 +87,13 @@ class Submission {
   std::shared_ptr<JobEntry> only_job_;  // Most have one item: no allocation for that.
   std::vector<std::shared_ptr<JobEntry>> many_jobs_;
   std::span<std::shared_ptr<JobEntry>> jobs_;  // What becomes of the items; nullptr: it existed before.
-  std::map<size_t, size_t> twins_;             // Items that get the job of an earlier one, which has their unique key.
-  Gate* gate_ = nullptr;                       // Where it waits for room.
-  int64_t waiting_bytes_ = 0;                  // What it counts there.
-  WallTime waits_until_ = WallTime::max();     // The first deadline of its jobs.
+  // Items that get the job of an earlier one, which has their request id or unique key.
+  std::map<size_t, size_t> twins_;
+  // Items that come too late, unless they repeat one that was accepted in time: what they are told.
+  std::vector<std::pair<size_t, Status>> late_;
+  Gate* gate_ = nullptr;                    // Where it waits for room.
+  int64_t waiting_bytes_ = 0;               // What it counts there.
+  WallTime waits_until_ = WallTime::max();  // The first deadline of its jobs.
   Submission* previous_ = nullptr;
   Submission* next_ = nullptr;
 };
@@ -272,11 +275,12 @@ class Dispatcher {
   // tells that it does not. They wait for the disk.
   Result<PoolStatus> Pause(std::string_view name);
   Result<PoolStatus> Resume(std::string_view name);
-  // Refuses new jobs; `done` is called once the pool holds no queued and no running job.
+  // Refuses new jobs; `done` is called once the pool holds no queued and no running job, or is resumed before: with
+  // FAILED_PRECONDITION WRONG_STATE.
   class DrainWaiter {
    public:
     virtual ~DrainWaiter() = default;
-    virtual void OnDrained(PoolStatus status) = 0;
+    virtual void OnDrained(Result<PoolStatus> status) = 0;
   };
   Status Drain(std::string_view name, DrainWaiter* done);
   bool AbandonDrain(std::string_view name, DrainWaiter* done);  // The pool stays draining.

@@ -200,6 +200,7 @@ Result<PoolStatus> Dispatcher::Resume(std::string_view name) {
   Result<PoolStatus> resumed = OnPool(name, [&](Pool& pool, Turn& turn) MR_IN_TURN -> Status {
     MR_RETURN_IF_ERROR(CheckConfigured(pool));
     pool.paused = pool.draining = false;
+    for (DrainWaiter* waiter : std::exchange(pool.drain_waiters, {})) turn.Tell(waiter, DrainEnded(pool));
     core_->ServeIdleWorkers(pool, turn);
     return OkStatus();
   });

@@ -1,5 +1,5 @@
 // JobEntry: a job in the dispatcher's hands, until it has ended. In two parts, as a million of them may wait:
-//   JobEntry   What is needed to keep the job in its place: 192 bytes, always there. No labels: they may be kilobytes.
+//   JobEntry   What is needed to keep the job in its place: 200 bytes, always there. No labels: they may be kilobytes.
 //   HotJob     What is needed to run it, to change what is remembered of it, or to show it: the record with payload,
 //              texts and history. A job that waits may be without (cold); whoever needs the record reads it from the
 //              journal, without the dispatcher's lock, and loads the job with it (Core::Load); Core::Evict makes it
@@ -27,7 +27,7 @@ struct Line;
 class Pool;
 class RunningAttempt;
 
-// Everything is guarded by the dispatcher's lock; a record that was given to Journal::End does not change any more.
+// Everything is guarded by the dispatcher's lock; a record that was given to Batch::End does not change any more.
 struct HotJob {
   JobRecord record;  // `life` is the entry's.
   // What clients see instead of `record`, while the journal has yet to commit how the job ended.
@@ -81,6 +81,7 @@ struct JobEntry {
   BlockedOn blocked_on : 3 = BlockedOn::kNothing;  // BLOCKED. What a QUEUED job waits for: ReadyQueue::WaitsFor.
   bool permitted : 1 = false;                      // Holds the permits of its ties.
   bool counted : 1 = false;                        // In the budget of jobs that wait hot.
+  bool damaged : 1 = false;                        // Aside: its record could be read, and is not sound.
   bool labelled : 1 = false;                       // Its record has labels; a cold job holds none of them.
   uint16_t generation = 0;                         // Another number each time it goes cold.
 

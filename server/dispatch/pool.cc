@@ -39,9 +39,10 @@ Nanos Pool::RetryDelay(MonoTime now, double random) {
   return retry_slots_.Next(now, typical_run_ > Nanos(0) ? PlaceFreesIn() : kUnknown, random);
 }
 
-Status Pool::FullStatus(Nanos retry_after) const {
+Status Pool::FullStatus(Nanos retry_after, bool may_wait) const {
   auto delay = std::chrono::ceil<std::chrono::milliseconds>(retry_after);
-  std::string advice = "; retry after " + std::to_string(delay.count()) + " ms, or submit with on_full: ON_FULL_WAIT";
+  std::string advice = "; retry after " + std::to_string(delay.count()) + " ms";
+  if (may_wait) advice += ", or submit with on_full: ON_FULL_WAIT";
   if (paused) advice = ", and it is paused by its operator" + advice;
   std::string depth = channel.rendezvous()
                           ? "takes a job only when a worker is free (capacity 0); " + std::to_string(workers_busy) +

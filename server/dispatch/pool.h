@@ -50,7 +50,8 @@ class Pool {
   // Even when it is empty and every worker idle?
   bool CouldHold(int64_t jobs, int64_t bytes) const MR_IN_TURN;
   // QUEUE_FULL, with every number and the advice.
-  Status FullStatus(Nanos retry_after) const MR_IN_TURN;
+  // `may_wait`: whoever asked may also wait for room.
+  Status FullStatus(Nanos retry_after, bool may_wait) const MR_IN_TURN;
   // For the next one who is refused. `random` in [0, 1).
   Nanos RetryDelay(MonoTime now, double random) MR_IN_TURN;
   // One of N workers ends a typical attempt after a share of its time.

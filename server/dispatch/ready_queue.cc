@@ -210,7 +210,8 @@ void ReadyQueue::PutBack(JobEntry* entry) {
   entry->in_queue = InQueue::kNo;
   --aside_;
   Line& line = LineOf(*entry);
-  // Behind those that were put back meanwhile and are older: as many as there are workers at most.
+  // Behind those that were put back meanwhile and are older: as many as there are workers at most. (Jobs whose records
+  // are damaged may be more, and go to the end: Core::RunOneDue.)
   JobEntry* next = line.jobs.front();
   while (next != nullptr && next->push_number < entry->push_number) next = next->next;
   line.jobs.PushBefore(next, entry);

@@ -15,7 +15,7 @@
 //             and Remove call as well.
 //   Aside     A job that has to be read before it can run is set aside by the worker that took it: it keeps its place
 //             in the bound and its permits, and is out of line.
-//   Removal   From anywhere, in constant time: a cancelled job frees its place at once. That is why these are not
+//   Removal   From anywhere, without a search: a cancelled job frees its place at once. That is why these are not
 //             sync::Channels, whose values can only leave at the front.
 //   Costs     Pop, Push and Remove: O(log n) of the kinds that have jobs in the band, and of the lines of the job's
 //             kind. A line is found waiting once for each time that it came (back) into the queue.

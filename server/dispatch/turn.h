@@ -47,7 +47,7 @@ class MR_SCOPED_CAPABILITY Turn {
   void Answer(VerbCall* call) { Seldom().verbs.push_back(call); }
   // How the job ended; the record does not change any more.
   void Tell(JobWaiter* waiter, std::shared_ptr<const JobRecord> job) { finished_.emplace_back(waiter, std::move(job)); }
-  void Tell(Dispatcher::DrainWaiter* waiter, PoolStatus pool) {
+  void Tell(Dispatcher::DrainWaiter* waiter, Result<PoolStatus> pool) {
     Seldom().drained.emplace_back(waiter, std::move(pool));
   }
   void Cancel(std::shared_ptr<sync::CancelSource> source, Status reason) {
@@ -96,7 +96,7 @@ class MR_SCOPED_CAPABILITY Turn {
     std::vector<std::shared_ptr<const void>> more_freed;
     std::vector<std::pair<Pool*, int>> new_workers;
     std::vector<VerbCall*> verbs;
-    std::vector<std::pair<Dispatcher::DrainWaiter*, PoolStatus>> drained;
+    std::vector<std::pair<Dispatcher::DrainWaiter*, Result<PoolStatus>>> drained;
     std::vector<std::pair<std::shared_ptr<sync::CancelSource>, Status>> cancels;
   };
   SeldomDone& Seldom() {

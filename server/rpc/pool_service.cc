@@ -36,9 +36,10 @@ class DrainCall final : public WaitingCall, public dispatch::Dispatcher::DrainWa
 
   bool Withdraw() override { return backend_.dispatcher.AbandonDrain(name_, this); }
 
-  void OnDrained(dispatch::PoolStatus pool) override {
+  void OnDrained(Result<dispatch::PoolStatus> pool) override {
+    if (!pool.ok()) return WaitingCall::Answer(pool.status());
     v1::Pool answer;
-    Fill(pool, &answer);
+    Fill(*pool, &answer);
     WaitingCall::Answer(Pack(answer));
   }
 

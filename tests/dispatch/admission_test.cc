@@ -231,42 +231,6 @@ TEST(Admission, APausedRendezvousTakesNothing) {
   });
 }
 
-TEST(Admission, ARepeatedRequestIdGivesTheFirstJob) {
-  WithDispatcher([](DispatchFixture& d) {
-    dispatch::SubmitAck first, again;
-    ASSERT_TRUE(d.TrySubmit(d.Spec("noop", "x"), &first, "r-1").ok());
-    d.Await(first.id);
-    ASSERT_TRUE(d.TrySubmit(d.Spec("noop", "x"), &again, "r-1").ok());
-    EXPECT_EQ(again.id, first.id);
-    EXPECT_TRUE(again.existing);
-    EXPECT_FALSE(first.existing);
-    EXPECT_EQ(again.state, JobState::kSucceeded);
-    Status reused = d.TrySubmit(d.Spec("noop", "y"), nullptr, "r-1");
-    EXPECT_EQ(reused.code(), StatusCode::kAlreadyExists);
-    EXPECT_EQ(reused.reason(), "REQUEST_ID_REUSED");
-    EXPECT_THAT(reused.message(), HasSubstr(first.id.ToString()));
-  });
-}
-
-TEST(Admission, ARelativeDeadlineIsTheSameContentWhenItIsRepeatedLater) {
-  WithDispatcher([](DispatchFixture& d) {
-    JobSpec spec = d.Spec("noop");
-    spec.deadline_after = 1h;
-    const WallTime begin = d.clock.Wall();
-    dispatch::SubmitAck first, again;
-    ASSERT_TRUE(d.TrySubmit(spec, &first, "r").ok());
-    d.Advance(1s);
-    ASSERT_TRUE(d.TrySubmit(spec, &again, "r").ok());
-    EXPECT_EQ(again.id, first.id);
-    EXPECT_TRUE(again.existing);
-    const JobSnapshot job = d.Await(first.id);
-    EXPECT_EQ(job.spec->deadline, begin + 1h);
-    EXPECT_FALSE(job.spec->deadline_after.has_value()) << "what is kept has the time that came of it";
-    spec.deadline_after = 2h;
-    EXPECT_EQ(d.TrySubmit(spec, nullptr, "r").reason(), "REQUEST_ID_REUSED");
-  });
-}
-
 TEST(Admission, ARelativeDeadlineIsHeldLikeAnother) {
   WithDispatcher([](DispatchFixture& d) {
     JobSpec spec = d.Spec("noop");
@@ -276,43 +240,6 @@ TEST(Admission, ARelativeDeadlineIsHeldLikeAnother) {
     spec.run_at = d.clock.Wall() + 30min;
     const JobId id = d.Submit(spec);
     EXPECT_EQ(d.Get(id).state, JobState::kScheduled);
-  });
-}
-
-TEST(Admission, ARequestIdOutlivesItsJobByADay) {
-  WithDispatcher([](DispatchFixture& d) {
-    dispatch::SubmitAck first, again;
-    ASSERT_TRUE(d.TrySubmit(d.Spec("noop"), &first, "r").ok());
-    d.Await(first.id);
-    ASSERT_TRUE(d.Delete(first.id).ok());
-    d.Advance(24h - 1ns);
-    ASSERT_TRUE(d.TrySubmit(d.Spec("noop"), &again, "r").ok());
-    EXPECT_EQ(again.id, first.id);
-    EXPECT_EQ(again.state, JobState::kSucceeded);
-    d.Advance(1ns);
-    ASSERT_TRUE(d.TrySubmit(d.Spec("noop"), &again, "r").ok());
-    EXPECT_NE(again.id, first.id);
-  });
-}
-
-TEST(Admission, ARequestIdMayRepeatInsideABatch) {
-  WithDispatcher([](DispatchFixture& d) {
-    SubmitCall batch;
-    for (const char* payload : {"x", "y", "x"}) batch.items.push_back({d.Spec("noop", payload), payload});
-    d.dispatcher.Submit(&batch);
-    batch.Await();
-    ASSERT_TRUE(batch.status.ok()) << batch.status.ToString();
-    EXPECT_EQ(batch.acks[2].id, batch.acks[0].id);
-    EXPECT_TRUE(batch.acks[2].existing);
-    EXPECT_EQ(d.List({}).size(), 2u);
-
-    SubmitCall mixed;
-    mixed.items.push_back({d.Spec("noop", "1"), "same"});
-    mixed.items.push_back({d.Spec("noop", "2"), "same"});
-    d.dispatcher.Submit(&mixed);
-    mixed.Await();
-    EXPECT_EQ(mixed.status.reason(), "REQUEST_ID_REUSED");
-    EXPECT_EQ(d.List({}).size(), 2u);
   });
 }
 

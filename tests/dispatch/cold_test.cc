@@ -221,6 +221,60 @@ TEST(Cold, ABulkCancelOnADiskThatFailsStopsWhereTheMemoryForJobsEnds) {
   });
 }
 
+TEST(Cold, DeadlinesAndRetriesOnADiskThatFailsStopWhereTheMemoryForJobsEnds) {
+  SlowJournal journal;
+  DispatchSetup setup = AllCold();
+  setup.options.process_bytes_max = 5 * (kJobOverheadBytes + 1000);
+  WithSlow(journal, setup, [&](DispatchFixture& d) {
+    ASSERT_TRUE(d.dispatcher.Pause("default").ok());
+    for (int i = 0; i < 10; ++i) {
+      JobSpec spec = d.Spec("noop", std::string(1000, 'x'));
+      if (i % 2 == 0) {
+        spec.deadline = d.clock.Wall() + 1h;
+      } else {
+        spec.delay = 2h;
+      }
+      SubmitTo(d, journal, spec);
+    }
+    journal.SetFailing(true);
+    const dispatch::Filter scheduled = *dispatch::Filter::Parse("state = SCHEDULED");
+    VerbCall retry;
+    d.dispatcher.RetryAll(scheduled, false, &retry);
+    d.Advance(1h);
+    EXPECT_LE(Held(d), setup.options.process_bytes_max + kJobOverheadBytes + 1000 + 10 * kColdJobBytes);
+    VerbCall none;
+    d.dispatcher.RetryAll(scheduled, false, &none);
+    EXPECT_EQ(none.bulk.changed, 0);
+    EXPECT_TRUE(none.bulk.matched == 0 || none.bulk.first_error.reason() == "STORE_FAILED");
+    journal.SetFailing(false);
+    journal.Commit();
+    retry.Await();
+    d.Advance(1s);
+    journal.Commit();
+    if (!none.answered()) none.Await();
+    EXPECT_EQ(d.dispatcher.Stats().jobs[static_cast<size_t>(JobState::kExpired)], 5) << "the others a second later";
+  });
+}
+
+TEST(Cold, AJobThatIsLateWhenItsAttemptIsRetriedAtOnceEndsOnce) {
+  SlowJournal journal;
+  WithSlow(journal, AllCold(), [&](DispatchFixture& d) {
+    JobSpec spec = d.Spec("hold");
+    spec.retry.initial_backoff = Nanos(0);
+    spec.retry.max_attempts = 5;
+    spec.deadline = d.clock.Wall() + 1s;
+    const JobId id = SubmitTo(d, journal, spec);
+    FakeRunner::Held attempt = Begin(d, journal);
+    // The timekeeper has not come to it yet; and no time has passed for the worker, which looks for its next job in the
+    // Turn that ends this one.
+    d.clock.StepWall(2s);
+    attempt.Fail();
+    while (journal.Appended(id) != JobState::kExpired) rt::Yield();
+    journal.Commit();
+    EXPECT_EQ(d.State(id), JobState::kExpired);
+  });
+}
+
 TEST(Cold, DueDeadlineCancelRetryAndWaitWorkOnColdJobs) {
   WithDispatcher(AllCold(), [](DispatchFixture& d) {
     JobSpec spec = d.Spec("noop", "payload");

@@ -179,6 +179,52 @@ TEST(Pool, DrainAnswersWhenNothingIsQueuedOrRunning) {
   });
 }
 
+TEST(Pool, ADrainThatAResumeEndsIsAnsweredAtOnce) {
+  WithDispatcher(Workers(1), [](DispatchFixture& d) {
+    d.Submit("hold");
+    FakeRunner::Held running = d.runner.Next();
+    DrainCall drain;
+    ASSERT_TRUE(d.dispatcher.Drain("default", &drain).ok());
+    ASSERT_TRUE(d.dispatcher.Resume("default").ok());
+    ASSERT_TRUE(drain.told.load());
+    EXPECT_EQ(drain.status.reason(), "WRONG_STATE");
+    EXPECT_FALSE(d.dispatcher.AbandonDrain("default", &drain));
+    running.Succeed();
+  });
+}
+
+TEST(Pool, ABatchThatStoodInLineElsewhereDoesNotOvertakeInThisLine) {
+  DispatchSetup setup;
+  setup.pools = {{.name = "default", .workers = 1, .capacity_jobs = 2},
+                 {.name = "b", .workers = 1, .capacity_jobs = 1}};
+  WithDispatcher(setup, [](DispatchFixture& d) {
+    for (const char* pool : {"default", "b"}) ASSERT_TRUE(d.dispatcher.Pause(pool).ok());
+    const auto of_b = [&] {
+      JobSpec spec = d.Spec("noop");
+      spec.pool = "b";
+      return spec;
+    };
+    const JobId first = d.Submit("noop"), second = d.Submit("noop"), in_b = d.Submit(of_b());
+    const auto waiting = [&](SubmitCall& call, std::vector<JobSpec> specs) {
+      for (JobSpec& spec : specs) call.items.push_back({std::move(spec), ""});
+      call.on_full = dispatch::OnFull::kWait;
+      d.dispatcher.Submit(&call);
+    };
+    SubmitCall other, large;
+    waiting(other, {of_b(), d.Spec("noop")});          // In line at b, whose place it needs first.
+    waiting(large, {d.Spec("noop"), d.Spec("noop")});  // In line at the other pool.
+    ASSERT_TRUE(d.Cancel(first).ok());                 // Half of what `large` needs.
+    ASSERT_TRUE(d.Cancel(in_b).ok());                  // `other` is looked at, and finds a line.
+    EXPECT_FALSE(other.answered());
+    ASSERT_TRUE(d.Cancel(second).ok());
+    EXPECT_TRUE(large.answered());
+    EXPECT_FALSE(other.answered());
+    for (const char* pool : {"default", "b"}) ASSERT_TRUE(d.dispatcher.Resume(pool).ok());
+    other.Await();
+    EXPECT_TRUE(other.status.ok()) << other.status.ToString();
+  });
+}
+
 TEST(Pool, DrainRefusesThoseThatWaitForRoomAndMayBeAbandoned) {
   DispatchSetup setup;
   setup.pools = {{.name = "default", .workers = 1, .capacity_jobs = 1}};

@@ -36,6 +36,29 @@ TEST(UniqueSubmit, GetsTheJobThatHoldsTheKey) {
   });
 }
 
+TEST(UniqueSubmit, InABatchMayRepeatARequestIdWhoseFirstItemGetsTheHolder) {
+  WithDispatcher([](DispatchFixture& d) {
+    SubmitCall held_inside;
+    held_inside.items.push_back({Unique("k"), ""});
+    for (int i = 0; i < 2; ++i) held_inside.items.push_back({Unique("k"), "r"});
+    d.dispatcher.Submit(&held_inside);
+    held_inside.Await();
+    ASSERT_TRUE(held_inside.status.ok()) << held_inside.status.ToString();
+    SubmitCall held_before;
+    for (int i = 0; i < 2; ++i) held_before.items.push_back({Unique("k"), "s"});
+    d.dispatcher.Submit(&held_before);
+    held_before.Await();
+    ASSERT_TRUE(held_before.status.ok()) << held_before.status.ToString();
+    const JobId holder = held_inside.acks[0].id;
+    EXPECT_FALSE(held_inside.acks[0].existing);
+    for (const SubmitAck& ack : {held_inside.acks[1], held_inside.acks[2], held_before.acks[0], held_before.acks[1]}) {
+      EXPECT_EQ(ack.id, holder);
+      EXPECT_TRUE(ack.existing);
+    }
+    EXPECT_EQ(d.List().size(), 1u);
+  });
+}
+
 TEST(UniqueSubmit, IsRefusedWithTheHolderWhereItWantsAJobOfItsOwn) {
   WithDispatcher([](DispatchFixture& d) {
     const JobId first = d.Submit(Unique("k"));

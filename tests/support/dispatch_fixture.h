@@ -77,12 +77,14 @@ class VerbCall final : public dispatch::VerbCall {
 
 class DrainCall final : public dispatch::Dispatcher::DrainWaiter {
  public:
-  void OnDrained(dispatch::PoolStatus status) override {
-    pool = std::move(status);
+  void OnDrained(Result<dispatch::PoolStatus> drained) override {
+    status = drained.status();
+    if (drained.ok()) pool = *std::move(drained);
     told.store(true, std::memory_order_release);
     parker_.Wake();
   }
   void Await() { parker_.Wait(rt::WaitReason::kExternal); }
+  Status status;
   dispatch::PoolStatus pool;
   std::atomic<bool> told{false};
 
