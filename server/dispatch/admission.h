@@ -76,8 +76,9 @@ class Admission {
   // Without the lock: the items become jobs, or the first mistake is told.
   Status Prepare(Submission& submission);
   // `*late`: why it comes too late, if it is no repeat.
-  Status PrepareItem(Submission::Item& item, std::shared_ptr<JobEntry>* job, Status* late);
-  Status ResolvePool(JobSpec& spec, JobEntry* job) const;
+  // Nobody else knows the new job yet.
+  Status PrepareItem(Submission::Item& item, std::shared_ptr<JobEntry>* job, Status* late) MR_NO_THREAD_SAFETY_ANALYSIS;
+  Status ResolvePool(JobSpec& spec, JobEntry* job) const MR_NO_THREAD_SAFETY_ANALYSIS;
 
   Decision Decide(Submission& submission, bool arriving, Turn& turn) MR_IN_TURN;
   // Into the line at a gate, or refused where too much waits already; out of it.

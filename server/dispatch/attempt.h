@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "base/thread_annotations.h"
+#include "dispatch/in_turn.h"
 #include "dispatch/live_output.h"
 #include "dispatch/runner.h"
 #include "dispatch/verdict.h"
@@ -29,7 +30,7 @@ class RunningAttempt final : public AttemptContext {
   RunningAttempt(Core& core, Slot& slot) : core_(core), slot_(slot) {}
 
   // ---- In a Turn
-  void Begin(JobEntry& job, MonoTime now);
+  void Begin(JobEntry& job, MonoTime now) MR_IN_TURN;
   // The source to be cancelled once the lock is released; nullptr: the runner has not asked for its token yet, and will
   // get a cancelled one.
   std::shared_ptr<sync::CancelSource> RequestStop(StopCause cause, const Status& reason);
@@ -52,8 +53,9 @@ class RunningAttempt final : public AttemptContext {
   const JobSpec& spec() const override { return *spec_; }
   int attempt() const override { return claim_.attempt; }
   const sync::CancelToken& cancel() const override;
-  void SetProgress(double fraction, std::string message) override;
-  void Log(std::string_view bytes) override;
+  // These read the entry without the lock: while the attempt runs, nothing that they read changes.
+  void SetProgress(double fraction, std::string message) override MR_NO_THREAD_SAFETY_ANALYSIS;
+  void Log(std::string_view bytes) override MR_NO_THREAD_SAFETY_ANALYSIS;
 
  private:
   // Made when first needed: a short job never does.

@@ -151,7 +151,7 @@ class Core {
   // BLOCKED and hot: into its queue, which is written down.
   void Unblock(JobEntry& job, Turn& turn) MR_IN_TURN;
   // What a job that has not ended waits for beside its time and a worker.
-  static BlockedOn WaitsFor(const JobEntry& job);
+  static BlockedOn WaitsFor(const JobEntry& job) MR_IN_TURN;
 
   // ---- Cold jobs
   // Reads, without the lock, what a cold job is loaded with.
@@ -187,7 +187,7 @@ class Core {
   Status Retry(const JobRecord& ended, std::shared_ptr<HotJob>* hot, Turn& turn) MR_IN_TURN;
   Status Delete(const JobRecord& ended, Turn& turn) MR_IN_TURN;
   static Status CancelEnded(const JobRecord& ended);
-  static Status DeleteUnfinished(const JobEntry& job);
+  static Status DeleteUnfinished(const JobEntry& job) MR_IN_TURN;
   void AddWaiter(JobEntry& job, JobWaiter* waiter) MR_IN_TURN;
   bool RemoveWaiter(JobEntry& job, JobWaiter* waiter) MR_IN_TURN;
 
@@ -221,7 +221,7 @@ class Core {
   // The one door to job/lifecycle's Transition: counts states as well.
   void Move(JobEntry& job, JobState to, const Claim& by) MR_IN_TURN;
   // The job's record is written down with what this Turn writes.
-  void Write(JobEntry& job);
+  void Write(JobEntry& job) MR_IN_TURN;
   // So is that of a job that waits again, which had ended before if `was` is given.
   void WriteWaiting(JobEntry& job, const EndedJob* was, Turn& turn) MR_IN_TURN;
   // What follows from commits.

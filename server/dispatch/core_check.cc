@@ -8,7 +8,7 @@ namespace millrace::dispatch {
 
 namespace {
 
-void Require(bool holds, const JobEntry& job, const char* what) {
+void Require(bool holds, const JobEntry& job, const char* what) MR_IN_TURN {
   MR_CHECK(holds, "job %s, %s, is wrong: %s", job.id.ToString().c_str(), ToString(job.state()), what);
 }
 

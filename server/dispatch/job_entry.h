@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "dispatch/alarms.h"
 #include "dispatch/event_log.h"
+#include "dispatch/in_turn.h"
 #include "dispatch/journal.h"
 #include "dispatch/live_output.h"
 #include "dispatch/runner.h"
@@ -48,66 +49,70 @@ enum class InQueue : uint8_t {
   kAside,     // QUEUED, and a worker has it, to read it.
 };
 
+// What is not marked does not change any more once the entry is in the table.
 struct JobEntry {
   JobEntry() = default;
   JobEntry(const JobEntry&) = delete;
   JobEntry& operator=(const JobEntry&) = delete;
 
   JobId id;
-  Lifecycle life;
-  WallTime created{};
+  Lifecycle life MR_GUARDED_BY(in_turn);
+  WallTime created MR_GUARDED_BY(in_turn){};
   Pool* pool = nullptr;
-  const KindOptions* kind = nullptr;
-  std::shared_ptr<HotJob> hot;       // nullptr: cold.
-  JobWaiter* waiters = nullptr;      // A chain, the newest first.
-  std::shared_ptr<const Ties> ties;  // nullptr: none.
+  const KindOptions* kind MR_GUARDED_BY(in_turn) = nullptr;
+  std::shared_ptr<HotJob> hot MR_GUARDED_BY(in_turn);       // nullptr: cold.
+  JobWaiter* waiters MR_GUARDED_BY(in_turn) = nullptr;      // A chain, the newest first.
+  std::shared_ptr<const Ties> ties MR_GUARDED_BY(in_turn);  // nullptr: none.
 
   // QUEUED and in line: its place there.
-  Line* line = nullptr;
-  JobEntry* previous = nullptr;
-  JobEntry* next = nullptr;
-  uint64_t push_number = 0;  // QUEUED: which push of its pool it was, for ageing.
-  MonoTime queued_at{};
-  WallTime queued_wall{};
+  Line* line MR_GUARDED_BY(in_turn) = nullptr;
+  JobEntry* previous MR_GUARDED_BY(in_turn) = nullptr;
+  JobEntry* next MR_GUARDED_BY(in_turn) = nullptr;
+  uint64_t push_number MR_GUARDED_BY(in_turn) = 0;  // QUEUED: which push of its pool it was, for ageing.
+  MonoTime queued_at MR_GUARDED_BY(in_turn){};
+  WallTime queued_wall MR_GUARDED_BY(in_turn){};
 
-  Alarm due;       // SCHEDULED: becomes ready. QUEUED: is to be read again. RUNNING: run_timeout.
-  Alarm deadline;  // Unfinished, with a deadline.
+  Alarm due MR_GUARDED_BY(in_turn);  // SCHEDULED: becomes ready. QUEUED: is to be read again. RUNNING: run_timeout.
+  Alarm deadline MR_GUARDED_BY(in_turn);  // Unfinished, with a deadline.
 
-  int64_t held = 0;    // What it weighs on the budgets (weight.h).
-  uint32_t bytes = 0;  // The payload's.
+  int64_t held MR_GUARDED_BY(in_turn) = 0;  // What it weighs on the budgets (weight.h).
+  uint32_t bytes = 0;                       // The payload's.
   Band band : 2 = Band::kNormal;
-  bool hidden : 1 = false;  // Its acceptance is not committed: for clients it does not exist.
-  InQueue in_queue : 2 = InQueue::kNo;
-  BlockedOn blocked_on : 3 = BlockedOn::kNothing;  // BLOCKED. What a QUEUED job waits for: ReadyQueue::WaitsFor.
-  bool permitted : 1 = false;                      // Holds the permits of its ties.
-  bool counted : 1 = false;                        // In the budget of jobs that wait hot.
-  bool damaged : 1 = false;                        // Aside: its record could be read, and is not sound.
-  bool labelled : 1 = false;                       // Its record has labels; a cold job holds none of them.
-  uint16_t generation = 0;                         // Another number each time it goes cold.
+  bool hidden : 1 MR_GUARDED_BY(in_turn) = false;  // Its acceptance is not committed: for clients it does not exist.
+  InQueue in_queue : 2 MR_GUARDED_BY(in_turn) = InQueue::kNo;
+  BlockedOn blocked_on : 3 MR_GUARDED_BY(in_turn) =
+      BlockedOn::kNothing;                            // BLOCKED. What a QUEUED job waits for: ReadyQueue::WaitsFor.
+  bool permitted : 1 MR_GUARDED_BY(in_turn) = false;  // Holds the permits of its ties.
+  bool counted : 1 MR_GUARDED_BY(in_turn) = false;    // In the budget of jobs that wait hot.
+  bool damaged : 1 MR_GUARDED_BY(in_turn) = false;    // Aside: its record could be read, and is not sound.
+  bool labelled : 1 = false;                          // Its record has labels; a cold job holds none of them.
+  uint16_t generation MR_GUARDED_BY(in_turn) = 0;     // Another number each time it goes cold.
 
   // Whose alarm is it? Not for one of purpose kOwn.
-  static JobEntry& Of(Alarm& alarm);
+  static JobEntry& Of(Alarm& alarm) MR_NO_THREAD_SAFETY_ANALYSIS;
 
-  JobState state() const { return life.state; }
-  JobState visible_state() const { return hot && hot->last_committed ? hot->last_committed->life.state : life.state; }
-  JobRecord& record() const { return hot->record; }
-  std::shared_ptr<const JobRecord> shared_record() const { return {hot, &hot->record}; }
+  JobState state() const MR_IN_TURN { return life.state; }
+  JobState visible_state() const MR_IN_TURN {
+    return hot && hot->last_committed ? hot->last_committed->life.state : life.state;
+  }
+  JobRecord& record() const MR_IN_TURN { return hot->record; }
+  std::shared_ptr<const JobRecord> shared_record() const MR_IN_TURN { return {hot, &hot->record}; }
   // Labels are told of a hot job only.
-  EventLog::Source source() const;
+  EventLog::Source source() const MR_IN_TURN;
 };
 
 // A cold job that somebody reads without the lock. What was read holds if the job is as cold as before.
 struct ColdJob {
   JobId id;
-  uint16_t generation = 0;
+  uint16_t generation MR_GUARDED_BY(in_turn) = 0;
 };
 
 // First in, first out; leaves from anywhere. A job is in at most one list.
 class EntryList {
  public:
-  void PushBack(JobEntry* entry);
-  void PushBefore(JobEntry* next, JobEntry* entry);  // nullptr: as the last.
-  void Remove(JobEntry* entry);
+  void PushBack(JobEntry* entry) MR_IN_TURN;
+  void PushBefore(JobEntry* next, JobEntry* entry) MR_IN_TURN;  // nullptr: as the last.
+  void Remove(JobEntry* entry) MR_IN_TURN;
   JobEntry* front() const { return front_; }
   bool empty() const { return front_ == nullptr; }
 

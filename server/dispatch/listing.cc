@@ -17,7 +17,7 @@ constexpr size_t kStep = 256;
 // A job that is retried while the ended are read is in neither half: they are read again, so often at most.
 constexpr int kTries = 8;
 
-Filter::Subject SubjectOf(const JobEntry& job) {
+Filter::Subject SubjectOf(const JobEntry& job) MR_IN_TURN {
   return {.pool = job.pool->name(),
           .kind = job.kind->name,
           .band = job.band,

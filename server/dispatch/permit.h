@@ -33,7 +33,7 @@ class Permits {
   bool any_servable() const { return !servable_.empty(); }
 
   // The job does not run (any more). Nothing where it holds none.
-  static void GiveBack(JobEntry& job);
+  static void GiveBack(JobEntry& job) MR_IN_TURN;
 
  private:
   friend class Permit;

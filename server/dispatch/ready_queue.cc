@@ -240,7 +240,7 @@ std::optional<Nanos> ReadyQueue::oldest_age(MonoTime now) const {
 
 void ReadyQueue::CheckInvariants() const {
   int64_t jobs = aside_, offered = 0;
-  const auto check = [&](const Line& line) {
+  const auto check = [&](const Line& line) MR_IN_TURN {
     for (const JobEntry* entry = line.jobs.front(); entry != nullptr; entry = entry->next) {
       ++jobs;
       MR_CHECK(entry->line == &line && entry->in_queue == InQueue::kInLine && !entry->permitted,

@@ -33,6 +33,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "dispatch/in_turn.h"
 #include "dispatch/job_entry.h"
 #include "dispatch/line.h"
 #include "dispatch/permit.h"
@@ -86,19 +87,20 @@ class ReadyQueue {
   void Reserve(int64_t jobs, int64_t bytes);
   void Unreserve(int64_t jobs, int64_t bytes);  // Given up, or about to be filled by Push.
 
-  void Push(JobEntry* entry);
-  JobEntry* Pop(Taker& taker);   // With its permits. nullptr: nothing in line that it can run and that may run.
-  void Remove(JobEntry* entry);  // In line or aside.
+  void Push(JobEntry* entry) MR_IN_TURN;
+  JobEntry* Pop(Taker& taker)
+      MR_IN_TURN;  // With its permits. nullptr: nothing in line that it can run and that may run.
+  void Remove(JobEntry* entry) MR_IN_TURN;  // In line or aside.
   // One that Pop gave comes back, aside; then it is taken after all, or comes into line again, at its old place.
-  void SetAside(JobEntry* entry);
-  void TakeAside(JobEntry* entry);
-  void PutBack(JobEntry* entry);
+  void SetAside(JobEntry* entry) MR_IN_TURN;
+  void TakeAside(JobEntry* entry) MR_IN_TURN;
+  void PutBack(JobEntry* entry) MR_IN_TURN;
 
   bool empty() const { return jobs_ == 0; }
   // Somebody might be given a job: not where all that are in line wait for permits.
   bool anyone_in_line() const { return lines_offered_ > 0; }
   // What a job that is in line waits for, as far as that is known: asked for is what the first job of a line needs.
-  static BlockedOn WaitsFor(const JobEntry& entry);
+  static BlockedOn WaitsFor(const JobEntry& entry) MR_IN_TURN;
   int64_t jobs() const { return jobs_; }
   int64_t bytes() const { return bytes_; }
   int64_t jobs_of(Band band) const { return jobs_of_[static_cast<size_t>(band)]; }
@@ -107,28 +109,28 @@ class ReadyQueue {
   int64_t capacity_jobs() const { return capacity_jobs_; }
   int64_t capacity_bytes() const { return capacity_bytes_; }
   // The job that was pushed first of those that may run: when it was pushed.
-  std::optional<WallTime> oldest() const;
-  std::optional<Nanos> oldest_age(MonoTime now) const;
+  std::optional<WallTime> oldest() const MR_IN_TURN;
+  std::optional<Nanos> oldest_age(MonoTime now) const MR_IN_TURN;
 
   // Stops the process where counts and lines do not agree. For tests: it looks at every job in line.
-  void CheckInvariants() const;
+  void CheckInvariants() const MR_IN_TURN;
 
  private:
   friend class Permit;
 
   KindLines& LinesOf(const std::string& kind);
-  Line& LineOf(const JobEntry& entry);
+  Line& LineOf(const JobEntry& entry) MR_IN_TURN;
   Line* First(const Taker& taker, bool best_band);
-  const JobEntry* Oldest() const;
-  void Enter(JobEntry* entry, Line& line);  // It is in the line's list already.
-  void Leave(JobEntry* entry);
-  void Rank(Line& line);  // Its front is another one.
-  void Emptied(Line& line);
+  const JobEntry* Oldest() const MR_IN_TURN;
+  void Enter(JobEntry* entry, Line& line) MR_IN_TURN;  // It is in the line's list already.
+  void Leave(JobEntry* entry) MR_IN_TURN;
+  void Rank(Line& line) MR_IN_TURN;  // Its front is another one.
+  void Emptied(Line& line) MR_IN_TURN;
   // Into what Pop looks at, and out of it.
   void Offer(Line& line);
   void Withdraw(Line& line);
   void Reorder(KindBand& kind, Band band);
-  void Count(const JobEntry& entry, int64_t jobs);
+  void Count(const JobEntry& entry, int64_t jobs) MR_IN_TURN;
 
   std::unordered_map<std::string, KindLines> kinds_;
   KindLines* last_kind_ = nullptr;  // That was asked for last: mostly it is the next one as well.
