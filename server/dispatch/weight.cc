@@ -47,11 +47,10 @@ int64_t TextWeight(const std::string& text) {
   return text.capacity() <= in_place ? 0 : static_cast<int64_t>(text.capacity()) + 1 + kAllocated;
 }
 
-int64_t LabelsWeight(const Labels* labels) {
-  if (labels == nullptr) return 0;
+int64_t LabelsWeight(const Labels& labels) {
   constexpr int64_t kNode = sizeof(Labels::value_type) + 4 * sizeof(void*) + kAllocated;
   int64_t bytes = sizeof(Labels) + 2 * kAllocated;
-  for (const auto& [name, value] : *labels) bytes += kNode + TextWeight(name) + TextWeight(value);
+  for (const auto& [name, value] : labels) bytes += kNode + TextWeight(name) + TextWeight(value);
   return bytes;
 }
 

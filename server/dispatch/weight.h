@@ -18,8 +18,8 @@ int64_t ColdWeight(const JobRecord& record);
 
 // What one request id weighs that RequestIds knows.
 int64_t RequestIdWeight(const std::string& request_id);
-// 0 for nullptr.
-int64_t LabelsWeight(const Labels* labels);
+int64_t LabelsWeight(const Labels& labels);
+inline int64_t LabelsWeight(const Labels* labels) { return labels == nullptr ? 0 : LabelsWeight(*labels); }
 // What a text holds beside the string object itself.
 int64_t TextWeight(const std::string& text);
 

@@ -61,6 +61,9 @@ Status ValidateLabels(const LabelSet& labels) {
   return OkStatus();
 }
 
+// Not isalnum, which goes by the locale.
+bool IsLowerOrDigit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+
 template <typename Allowed>
 bool IsName(std::string_view name, Allowed allowed) {
   return !name.empty() && name.size() <= kNameBytesMax && std::all_of(name.begin(), name.end(), allowed);
@@ -74,12 +77,12 @@ Status DurationOutOfRange(const std::string& value, Nanos least, Nanos most, con
 }
 
 bool IsPoolName(std::string_view name) {
-  return IsName(name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-'; });
+  return IsName(name, [](char c) { return IsLowerOrDigit(c) || c == '_' || c == '-'; });
 }
 
 bool IsKindName(std::string_view name) {
   return IsName(name,
-                [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '.'; });
+                [](char c) { return IsLowerOrDigit(c) || (c >= 'A' && c <= 'Z') || c == '_' || c == '-' || c == '.'; });
 }
 
 Status ValidateDeadline(const JobSpec& spec) {
