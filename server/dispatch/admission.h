@@ -47,18 +47,13 @@ class Admission {
   void Serve(Gate& gate, Turn& turn) MR_IN_TURN;
   // The answer for everybody at the gate.
   void RefuseWaiting(Gate& gate, const Status& status, Turn& turn) MR_IN_TURN;
-  // The process' budget: onto it and off it.
-  void Hold(int64_t bytes) MR_IN_TURN { process_bytes_ += bytes; }
-  void Release(int64_t bytes, Turn& turn) MR_IN_TURN;
   static Status ShuttingDown();
   // For a retry of a job that has ended: is its unique key free, if it has one? Is there room for it?
   Status CheckKeyToRetry(const JobRecord& job) const MR_IN_TURN;
   Status CheckRoomToRetry(const JobEntry& job, int64_t bytes, Turn& turn) MR_IN_TURN;
 
-  int64_t process_bytes() const MR_IN_TURN;  // With what running jobs show.
   int64_t waiting_bytes() const MR_IN_TURN { return waiting_bytes_; }
   uint64_t unknown_pool() const MR_IN_TURN { return unknown_pool_; }
-  Gate& process_gate() MR_IN_TURN { return process_gate_; }
   Gate& commit_gate() MR_IN_TURN { return commit_gate_; }
 
  private:
@@ -117,7 +112,6 @@ class Admission {
   Status WaitingFull(Turn& turn) MR_IN_TURN;
 
   Core& core_;
-  int64_t process_bytes_ MR_GUARDED_BY(in_turn) = 0;
   int64_t waiting_bytes_ MR_GUARDED_BY(in_turn) = 0;  // What the submissions at all gates hold.
   // The submissions at a gate whose jobs have a deadline, by time. Few have one, and the others cost nothing.
   std::set<std::pair<WallTime, Submission*>> deadlines_ MR_GUARDED_BY(in_turn);
@@ -128,8 +122,6 @@ class Admission {
     Admission& admission;
   };
   FirstLate first_late_ MR_GUARDED_BY(in_turn){*this};
-  // For those that wait for the process' budget.
-  Gate process_gate_ MR_GUARDED_BY(in_turn);
   // For those with the request id or unique key of a job that the journal has yet to commit.
   Gate commit_gate_ MR_GUARDED_BY(in_turn);
   // For those that the process has no room for.

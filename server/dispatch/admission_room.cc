@@ -49,7 +49,7 @@ Admission::Decision Admission::ReserveRoom(Submission& submission, bool arriving
     if (!NeedsPlace(*job->record().spec, turn.wall())) continue;
     Pool& pool = *job->pool;
     // Whoever stood in line at another pool has not stood in line here.
-    const bool may_be_first = submission.gate_ == &pool.gate || submission.gate_ == &process_gate_;
+    const bool may_be_first = submission.gate_ == &pool.gate || submission.gate_ == &core_.budget.gate();
     if ((!may_be_first && !pool.gate.empty()) || !pool.HasRoom(1, job->bytes)) {
       decision = {.gate = &pool.gate, .pool = &pool};
       break;
@@ -57,14 +57,14 @@ Admission::Decision Admission::ReserveRoom(Submission& submission, bool arriving
     pool.channel.Reserve(1, job->bytes);
     job->in_queue = InQueue::kReserved;
   }
-  const bool from_process_gate = submission.gate_ == &process_gate_;
+  const bool from_process_gate = submission.gate_ == &core_.budget.gate();
   if (decision.gate == nullptr && process_bytes > 0 &&
-      ((!from_process_gate && !process_gate_.empty()) ||
-       this->process_bytes() + process_bytes > core_.options().process_bytes_max)) {
-    decision = {.gate = &process_gate_, .bytes = process_bytes};
+      ((!from_process_gate && !core_.budget.gate().empty()) ||
+       !core_.budget.HasRoom(process_bytes, core_.options().process_bytes_max))) {
+    decision = {.gate = &core_.budget.gate(), .bytes = process_bytes};
   }
   if (decision.gate == nullptr) {
-    process_bytes_ += process_bytes;
+    core_.budget.Hold(process_bytes);
     return decision;
   }
   GiveBackPlaces(submission);
@@ -118,12 +118,12 @@ Status Admission::ProcessFull(int64_t bytes, bool may_wait, Turn& turn) {
   constexpr Nanos kInterval = std::chrono::milliseconds(5);
   const auto delay = std::chrono::ceil<std::chrono::milliseconds>(
       std::chrono::milliseconds(100) + retry_slots_.Next(turn.mono(), kInterval, core_.Random()));
-  return ResourceExhausted("PROCESS_FULL", "the daemon holds " + std::to_string(process_bytes()) + " of " +
+  return ResourceExhausted("PROCESS_FULL", "the daemon holds " + std::to_string(core_.budget.bytes()) + " of " +
                                                std::to_string(core_.options().process_bytes_max) +
                                                " bytes of unfinished jobs; " + std::to_string(bytes) +
                                                " more do not fit; retry after " + std::to_string(delay.count()) +
                                                " ms" + (may_wait ? ", or submit with on_full: ON_FULL_WAIT" : ""))
-      .With("depth_bytes", process_bytes())
+      .With("depth_bytes", core_.budget.bytes())
       .With("capacity_bytes", core_.options().process_bytes_max)
       .With("bytes", bytes)
       .RetryAfter(delay);
@@ -141,20 +141,12 @@ Status Admission::WaitingFull(Turn& turn) {
       .RetryAfter(delay);
 }
 
-int64_t Admission::process_bytes() const { return process_bytes_ + core_.live_bytes->load(std::memory_order_relaxed); }
-
 void Admission::GiveBackPlaces(Submission& submission) {
   for (const auto& job : submission.jobs_) {
     if (!job || job->in_queue != InQueue::kReserved) continue;
     job->pool->channel.Unreserve(1, job->bytes);
     job->in_queue = InQueue::kNo;
   }
-}
-
-void Admission::Release(int64_t bytes, Turn& turn) {
-  process_bytes_ -= bytes;
-  MR_CHECK(process_bytes_ >= 0, "more bytes were released than taken");
-  turn.RoomAt(process_gate_);
 }
 
 Status Admission::CheckRoomToRetry(const JobEntry& job, int64_t bytes, Turn& turn) {
@@ -166,8 +158,8 @@ Status Admission::CheckRoomToRetry(const JobEntry& job, int64_t bytes, Turn& tur
                                             : std::max(job.pool->PlaceFreesIn(), RetrySlots::kLeast);
     return job.pool->FullStatus(frees_in, /*may_wait=*/false);
   }
-  return process_bytes() + bytes <= core_.options().process_bytes_max ? OkStatus()
-                                                                      : ProcessFull(bytes, /*may_wait=*/false, turn);
+  return core_.budget.HasRoom(bytes, core_.options().process_bytes_max) ? OkStatus()
+                                                                        : ProcessFull(bytes, /*may_wait=*/false, turn);
 }
 
 }  // namespace millrace::dispatch

@@ -66,7 +66,7 @@ const sync::CancelToken& RunningAttempt::cancel() const {
 LiveOutput& RunningAttempt::Live() {
   // acquire: pairs with the release below, on whichever thread made it.
   if (LiveOutput* live = live_.load(std::memory_order_acquire)) return *live;
-  auto made = std::make_shared<LiveOutput>(core_.live_bytes);
+  auto made = std::make_shared<LiveOutput>(core_.budget.shown());
   Turn turn(core_);
   HotJob& hot = *job_->hot;
   if (!hot.live) {

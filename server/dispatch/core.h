@@ -9,7 +9,6 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -34,6 +33,7 @@
 #include "dispatch/missing_pool.h"
 #include "dispatch/pool.h"
 #include "dispatch/pool_table.h"
+#include "dispatch/process_budget.h"
 #include "dispatch/request_ids.h"
 #include "dispatch/retention.h"
 #include "dispatch/timekeeper.h"
@@ -59,8 +59,6 @@ class Core {
   // The journal has the jobs that have not ended, so they may go cold. One that keeps none is not told of them.
   const bool keeps_unfinished;
   std::vector<Runner*> runners;
-  // What live output holds. Not under the lock; shared, as the journal may hold a job longer than we are there.
-  const std::shared_ptr<std::atomic<int64_t>> live_bytes = std::make_shared<std::atomic<int64_t>>(0);
 
   // ---- Read without the lock, replaced under it
   const DispatcherOptions& options() const { return options_.Get(); }
@@ -81,6 +79,7 @@ class Core {
   RequestIds request_ids MR_GUARDED_BY(in_turn);
   UniqueKeys unique_keys MR_GUARDED_BY(in_turn);
   Permits permits;
+  ProcessBudget budget;
   Admission admission;
   Commits commits;
   std::array<int64_t, kJobStates> jobs MR_GUARDED_BY(in_turn){};  // By state.
@@ -172,7 +171,7 @@ class Core {
   // A job that was cold and is changed stays in memory until that is committed. While the disk fails they must not all
   // come from there without end.
   bool TooManyWaitForTheDisk() const MR_IN_TURN {
-    return journal.Failing() && admission.process_bytes() > options().process_bytes_max;
+    return journal.Failing() && !budget.HasRoom(0, options().process_bytes_max);
   }
   // UNAVAILABLE STORE_FAILED: too many do. `done`: "cancelled".
   Status CheckMayChange(const JobEntry& job, const char* done) const MR_IN_TURN;

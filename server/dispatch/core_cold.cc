@@ -62,8 +62,8 @@ void Core::Charge(JobEntry& job, int64_t bytes, Turn& turn) {
   const int64_t more = bytes - job.held;
   if (job.counted) waiting_hot_ += more;
   job.held = bytes;
-  if (more >= 0) return admission.Hold(more);
-  admission.Release(-more, turn);
+  if (more >= 0) return budget.Hold(more);
+  budget.Release(-more, turn);
 }
 
 void Core::Evict(JobEntry& job, Turn& turn) {

@@ -179,7 +179,7 @@ void Core::EndSurplusWorkers(Pool& pool, Turn& turn) {
 void Core::StopServing(Turn& turn) {
   draining = true;
   const Status refusal = Admission::ShuttingDown();
-  admission.RefuseWaiting(admission.process_gate(), refusal, turn);
+  admission.RefuseWaiting(budget.gate(), refusal, turn);
   admission.RefuseWaiting(admission.commit_gate(), refusal, turn);
   for (const auto& [name, pool] : pools.All()) {
     admission.RefuseWaiting(pool->gate, refusal, turn);

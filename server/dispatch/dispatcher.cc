@@ -217,7 +217,7 @@ DispatchStats Dispatcher::Stats() const {
     }
     stats.jobs = core_->jobs;
     stats.dead_letter_jobs = core_->retention.dead_letters();
-    stats.process_bytes = core_->admission.process_bytes();
+    stats.process_bytes = core_->budget.bytes();
     stats.process_bytes_max = core_->options().process_bytes_max;
     stats.trimmed_finished = core_->retention.trimmed_finished();
     stats.trimmed_dead_letters = core_->retention.trimmed_dead_letters();

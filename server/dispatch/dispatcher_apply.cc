@@ -143,7 +143,7 @@ void Core::SetOptions(const DispatcherOptions& next, Turn& turn) {
                       {next.dead_letter_age_max, next.dead_letter_jobs_max, next.dead_letter_bytes_max},
                       next.finished_age_min);
   request_ids.SetLeavingBytesMax(next.request_ids_bytes_max);
-  turn.RoomAt(admission.process_gate());
+  turn.RoomAt(budget.gate());
   // More may be too old, or too much.
   SetBy(trim_, retention.Next(), turn);
   SetBy(drop_requests_, request_ids.Next(), turn);
