@@ -113,7 +113,9 @@ while kill -0 "$hostile" 2>/dev/null; do
 done
 wait "$hostile"
 echo "        $before MiB before, $most MiB at most, others served $served times"
-check "they hold less than 400 MiB" test $((most - before)) -lt 400
+# Without the quota they hold all of the 1.6 GiB. With it gRPC slows them down and ends some, as fast as it comes to
+# that: 245 MiB were seen where nothing else ran, 499 beside four builds.
+check "they hold less than half of what they would without a quota" test $((most - before)) -lt 800
 check "others are served meanwhile" test "$served" -ge 1
 check "and afterwards" millrace submit echo --payload hello --wait
 stop_daemon
