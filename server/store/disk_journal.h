@@ -133,6 +133,7 @@ class DiskJournal final : public dispatch::Journal {
   void WorkThroughFailure(Status status, Notes notes, size_t tried);
   void RefuseSubmits(const Status& status, Notes& notes, size_t tried);
   void TakeMore(Notes& notes);
+  static void DropSuperseded(Notes& notes);
   void AwaitRetry(Nanos delay);
   // Another daemon owns the store now: answers everything with `status`, until the end.
   void RefuseAll(const Status& status, Notes notes);

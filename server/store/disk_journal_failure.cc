@@ -59,12 +59,14 @@ void DiskJournal::WorkThroughFailure(Status status, Notes notes, size_t tried) {
   // From here on no submit is noted any more.
   TakeMore(notes);
   if (status.reason() == dispatch::kNotOwner) return RefuseAll(status, std::move(notes));
+  // Before any note is left out: `tried` counts all that were tried.
   RefuseSubmits(status, notes, tried);
   Nanos delay = options_.retry_delay;
   for (;;) {
     AwaitRetry(delay);
     delay = std::min(2 * delay, kSlowest * options_.retry_delay);
     TakeMore(notes);
+    DropSuperseded(notes);
     // What was found damaged is not written to again: nobody knows what is missing. Running jobs go on, and are kept
     // here.
     if (!IsDamage(status)) {
@@ -129,15 +131,16 @@ void DiskJournal::RefuseSubmits(const Status& status, Notes& notes, size_t tried
   Tell(std::move(answers));
 }
 
+void DiskJournal::TakeMore(Notes& notes) {
+  rt::LockGuard guard(lock_);
+  std::move(notes_.begin(), notes_.end(), std::back_inserter(notes));
+  notes_.clear();
+}
+
 // A job's newest record is enough: so a disk that is full for days does not fill the memory as well. But the newest
 // before each flush stays, since the flush is answered for what came before it, and what comes after it may be in a
 // later batch.
-void DiskJournal::TakeMore(Notes& notes) {
-  {
-    rt::LockGuard guard(lock_);
-    std::move(notes_.begin(), notes_.end(), std::back_inserter(notes));
-    notes_.clear();
-  }
+void DiskJournal::DropSuperseded(Notes& notes) {
   std::unordered_map<JobId, size_t> next;  // The next note of the same job.
   std::vector<bool> superseded(notes.size());
   size_t flush = notes.size();

@@ -167,6 +167,45 @@ TEST_F(DiskJournalTest, WhileTheDiskFailsASubmitIsRefusedAtOnceAndTheNewestState
   EXPECT_EQ(jobs.at(job.id), Print(job));
 }
 
+// The batch that fails has two changes of one job, of which the newer one is enough.
+TEST_F(DiskJournalTest, ASubmitThatWasNeverTriedIsRefusedAndNothingOfItIsErased) {
+  for (const bool more_behind : {false, true}) {
+    SCOPED_TRACE(more_behind);
+    Open();
+    JobRecord job = random.New(), other = random.New();
+    ASSERT_TRUE(Accept(*journal_, job).ok());
+    ASSERT_TRUE(Accept(*journal_, other).ok());
+    platter.FailNext(1);
+    platter.Hold(true);
+    dispatch::Batch batch;
+    random.Live(&job);
+    const JobRecord older = job;
+    batch.Change(older);
+    batch.Close(nullptr);
+    random.Live(&job);
+    batch.Change(job);
+    CommitCall changed, refused;
+    batch.Close(&changed);
+    journal_->Commit(batch);
+    platter.AwaitWrite();
+    const JobRecord first = random.New(), second = random.New();
+    const JobRecord* both[] = {&first, &second};
+    EXPECT_FALSE(test::Append(*journal_, both, test::Accepting::kYes, &refused).has_value());
+    random.Live(&other);
+    if (more_behind) Note(other, nullptr, test::Accepting::kNo);
+    const uint64_t before = journal_->Stats().commit_seconds.count(), position = platter.Position();
+    platter.Hold(false);
+    EXPECT_EQ(refused.Await().reason(), "DISK_FULL");
+    EXPECT_TRUE(changed.Await().ok());
+    while (!journal_->Health().ok()) std::this_thread::yield();
+    EXPECT_EQ(journal_->Stats().commit_seconds.count(), before + 1) << "one batch has it all";
+    EXPECT_EQ(platter.Position(), position + (more_behind ? 2 : 1)) << "what was never on the disk was erased";
+    const auto jobs = OnDisk();
+    EXPECT_EQ(jobs.at(job.id), Print(job));
+    EXPECT_FALSE(jobs.contains(first.id) || jobs.contains(second.id));
+  }
+}
+
 TEST_F(DiskJournalTest, AFlushIsAnsweredWhenWhatCameBeforeItIsCommitted) {
   Open();
   JobRecord job = random.New();

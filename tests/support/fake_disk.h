@@ -63,6 +63,10 @@ struct Platter {
     std::lock_guard guard(lock);
     return this->*which;
   }
+  uint64_t Position() {
+    std::lock_guard guard(lock);
+    return position;
+  }
 };
 
 class FakeDisk final : public store::Disk {
