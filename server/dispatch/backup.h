@@ -25,7 +25,7 @@ class Backups {
   // Makes `folder`, an absolute path that is not there or an empty folder, into a data folder that a daemon can be
   // started on, with everything that was acknowledged before the call; or leaves nothing behind. Returns at once;
   // `done` is called exactly once, on any thread, also inside the call. One at a time: FAILED_PRECONDITION
-  // BACKUP_RUNNING.
+  // BACKUP_RUNNING. UNAVAILABLE NO_THREAD: the system has no thread for it now.
   using Done = std::function<void(Result<BackupReport>)>;
   virtual void Start(const std::string& folder, Done done) = 0;
 };

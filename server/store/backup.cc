@@ -149,23 +149,32 @@ void Backups::Start(const std::string& folder, Done done) {
                         : FailedPrecondition("BACKUP_RUNNING", "another backup is being made; wait for its end"));
   }
   if (thread_.joinable()) thread_.join();  // Its last lines are running, at most.
+  try {
+    // `done` is copied: where there is no thread, it is called here.
+    thread_ = std::thread([this, folder, done] { Run(folder, done); });
+  } catch (const std::system_error& error) {
+    guard.Unlock();
+    return done(Unavailable("NO_THREAD", std::string("cannot start the thread that makes the backup: ") + error.what() +
+                                             "; repeat later, or raise the limit of processes (ulimit -u)"));
+  }
   running_ = true;
-  thread_ = std::thread([this, folder, done = std::move(done)] {
-    Result<BackupReport> report = MakeBackup(folder, data_dir_, checkpoint_);
-    if (report.ok()) {
-      LogInfo("backup: %lld files with %lld bytes in %s, after %.3f s", static_cast<long long>(report->files),
-              static_cast<long long>(report->bytes), report->folder.c_str(),
-              std::chrono::duration<double>(report->took).count());
-    } else {
-      LogWarning("backup: %s", report.status().message().c_str());
-    }
-    {
-      ThreadGuard ended(mutex_);
-      running_ = false;
-    }
-    done(std::move(report));
-  });
   pthread_setname_np(thread_.native_handle(), "store-backup");
+}
+
+void Backups::Run(const std::string& folder, const Done& done) {
+  Result<BackupReport> report = MakeBackup(folder, data_dir_, checkpoint_);
+  if (report.ok()) {
+    LogInfo("backup: %lld files with %lld bytes in %s, after %.3f s", static_cast<long long>(report->files),
+            static_cast<long long>(report->bytes), report->folder.c_str(),
+            std::chrono::duration<double>(report->took).count());
+  } else {
+    LogWarning("backup: %s", report.status().message().c_str());
+  }
+  {
+    ThreadGuard ended(mutex_);
+    running_ = false;
+  }
+  done(std::move(report));
 }
 
 void Backups::Stop() {

@@ -41,6 +41,8 @@ class Backups final : public dispatch::Backups {
   void Stop();
 
  private:
+  void Run(const std::string& folder, const Done& done);
+
   const std::string data_dir_;
   const Checkpoint checkpoint_;
   ThreadMutex mutex_;

@@ -1,6 +1,7 @@
 #include "store/backup.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -338,6 +339,45 @@ TEST(Backups, AreMadeOneAtATimeAndAnsweredWhenTheyAreWhole) {
   backups.Start(folder / "third", [&](Result<BackupReport> report) { third.set_value(std::move(report)); });
   EXPECT_EQ(third.get_future().get().status().reason(), "BACKUP_FAILED");
   EXPECT_EQ(NamesIn(folder.path()), std::set<std::string>{"first"});
+}
+
+// The system is asked for threads with stacks that no address space has.
+class NoMoreThreads {
+ public:
+  NoMoreThreads() {
+    EXPECT_EQ(pthread_getattr_default_np(&before_), 0);
+    pthread_attr_t greedy;
+    EXPECT_EQ(pthread_attr_init(&greedy), 0);
+    EXPECT_EQ(pthread_attr_setstacksize(&greedy, size_t{1} << 60), 0);
+    EXPECT_EQ(pthread_setattr_default_np(&greedy), 0);
+    pthread_attr_destroy(&greedy);
+  }
+  ~NoMoreThreads() {
+    EXPECT_EQ(pthread_setattr_default_np(&before_), 0);
+    pthread_attr_destroy(&before_);
+  }
+
+ private:
+  pthread_attr_t before_;
+};
+
+TEST(Backups, OneThatGetsNoThreadIsRefusedAndTheNextOneIsMade) {
+  TempFolder folder;
+  Backups backups("", [](const std::string& store) {
+    fs::create_directory(store);
+    return OkStatus();
+  });
+  Status refused;
+  {
+    NoMoreThreads none;
+    backups.Start(folder / "first", [&](Result<BackupReport> report) { refused = report.status(); });
+  }
+  EXPECT_EQ(refused.reason(), "NO_THREAD") << refused.ToString();
+  std::promise<Result<BackupReport>> second;
+  backups.Start(folder / "second", [&](Result<BackupReport> report) { second.set_value(std::move(report)); });
+  const Result<BackupReport> made = second.get_future().get();
+  EXPECT_TRUE(made.ok()) << made.status().ToString();
+  EXPECT_EQ(NamesIn(folder.path()), std::set<std::string>{"second"});
 }
 
 TEST(Backups, StopWaitsForTheOneUnderWayAndRefusesLaterOnes) {
