@@ -149,10 +149,11 @@ void DiskJournal::Stop() {
 
 void DiskJournal::CommitLoop() {
   Notes notes;
-  while (AwaitNotes(&notes)) {
+  for (bool troubled = false; AwaitNotes(&notes, &troubled);) {
     size_t tried = 0;
-    Status status =
-        notes.empty() ? disk_->Sync() : WriteNotes(notes, &tried);  // None: the disk is in trouble, and says so.
+    // A disk in trouble is asked for it, since what was noted may be flushes, which write nothing.
+    Status status = troubled ? disk_->Sync() : OkStatus();
+    if (status.ok()) status = WriteNotes(notes, &tried);
     if (status.ok()) status = SyncIfDue(/*now=*/false);
     if (!status.ok()) WorkThroughFailure(std::move(status), std::move(notes), tried);
     notes.clear();
@@ -160,13 +161,13 @@ void DiskJournal::CommitLoop() {
   if (Status status = SyncIfDue(/*now=*/true); !status.ok()) LogError("%s", status.message().c_str());
 }
 
-bool DiskJournal::AwaitNotes(Notes* notes) {
+bool DiskJournal::AwaitNotes(Notes* notes, bool* troubled) {
   for (;;) {
     uint32_t before;
     {
       rt::LockGuard guard(lock_);
       if (!notes_.empty() || troubled_) {
-        troubled_ = false;
+        *troubled = std::exchange(troubled_, false);
         notes->swap(notes_);
         return true;
       }

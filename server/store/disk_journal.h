@@ -123,8 +123,8 @@ class DiskJournal final : public dispatch::Journal {
   Status ReadRange(const Range& range, std::vector<std::shared_ptr<const dispatch::JobRecord>>* records);
   // ---- The commit thread
   void CommitLoop();
-  // Takes what was noted, or waits for it. False: the end.
-  bool AwaitNotes(Notes* notes);
+  // Takes what was noted, and whether the disk has something to tell, or waits for either. False: the end.
+  bool AwaitNotes(Notes* notes, bool* troubled);
   // Writes whole calls, has them answered and takes them off `notes`. After an error, the first `tried` of the notes
   // that are left may be on the disk nevertheless.
   Status WriteNotes(Notes& notes, size_t* tried);

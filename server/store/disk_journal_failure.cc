@@ -94,6 +94,7 @@ void DiskJournal::WorkThroughFailure(Status status, Notes notes, size_t tried) {
 }
 
 void DiskJournal::RefuseAll(const Status& status, Notes notes) {
+  bool troubled = false;  // The disk is not asked for it any more.
   do {
     std::vector<Answer> answers;
     for (const Note& note : notes) {
@@ -101,7 +102,7 @@ void DiskJournal::RefuseAll(const Status& status, Notes notes) {
     }
     Tell(std::move(answers));
     notes.clear();
-  } while (AwaitNotes(&notes));
+  } while (AwaitNotes(&notes, &troubled));
 }
 
 Status DiskJournal::Reopen() {

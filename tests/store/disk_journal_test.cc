@@ -372,6 +372,25 @@ TEST_F(DiskJournalTest, TroubleInTheBackgroundIsToldAlsoWhenNobodyWrites) {
   journal_->WatchHealth({});
 }
 
+TEST_F(DiskJournalTest, TroubleInTheBackgroundIsToldAlsoWhereOnlyAFlushComesWithIt) {
+  Open({.durability = Durability::kNone, .retry_delay = std::chrono::hours(1)});
+  std::vector<std::string> told;  // By the journal's thread, until Stop.
+  journal_->WatchHealth([&](const Status& status) { told.push_back(status.ok() ? "well" : status.reason()); });
+  platter.Hold(true);
+  Note(random.New(), nullptr);
+  platter.AwaitWrite();
+  // Both come while it writes, so it finds them together.
+  CommitCall flush;
+  test::Flush(*journal_, &flush);
+  platter.FailNextSync();
+  platter.trouble();
+  platter.Hold(false);
+  journal_->Stop();
+  EXPECT_TRUE(flush.Await().ok());
+  EXPECT_EQ(told, (std::vector<std::string>{"well", "STORE_FAILED", "well"}));
+  journal_->WatchHealth({});
+}
+
 TEST_F(DiskJournalTest, StopGivesUpOnADiskThatStaysBroken) {
   Open({.retry_delay = std::chrono::hours(1)});
   platter.FailNext(1'000'000);
