@@ -26,16 +26,21 @@ Commit* Commits::Add(const Commit::FollowUp& follow_up) {
   return open_;
 }
 
+Commit* Commits::AddToFlush(const Commit::FollowUp& follow_up) {
+  if (flush_ == nullptr || batch().open() || open_ != nullptr) return Add(follow_up);
+  flush_->follow_ups_.push_back(follow_up);
+  return flush_;
+}
+
 void Commits::Leave(Commit& commit, const void* subject) {
-  for (Commit::FollowUp& follow_up : commit.follow_ups_) {
-    if (follow_up.subject == subject) follow_up.subject = nullptr;
-  }
+  std::erase_if(commit.follow_ups_, [&](const Commit::FollowUp& follow_up) { return follow_up.subject == subject; });
 }
 
 void Commits::ClosePart() {
   Batch& written = batch();
   if (!written.open() && open_ == nullptr) return;
   if (open_ != nullptr) open_->accepts_ = written.open() && written.first_kind() == Batch::Kind::kAccept;
+  flush_ = written.open() ? nullptr : open_;
   written.Close(std::exchange(open_, nullptr));
   ++number_;
 }
@@ -47,8 +52,9 @@ void Commits::Finish(Commit* commit, uint64_t number, bool accepts, const Status
     core_.LoseStore(status, turn);
   }
   if (commit == nullptr) return;
+  if (commit == flush_) flush_ = nullptr;
   for (const Commit::FollowUp& follow_up : commit->follow_ups_) {
-    if (follow_up.subject != nullptr) follow_up.run(core_, follow_up.subject, follow_up.tag, status, turn);
+    follow_up.run(core_, follow_up.subject, follow_up.tag, status, turn);
   }
   commit->follow_ups_.clear();
   commit->next_free_ = std::exchange(free_, commit);

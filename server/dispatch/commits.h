@@ -4,6 +4,9 @@
 //   Then      A move says what follows from the commit of what it wrote: a function that is called in a Turn. Where the
 //             journal commits at once it is the same Turn; else it is one of its own, for all that follows from one
 //             part.
+//   AfterAll  Whoever writes nothing, and is to be told when all before is committed, waits for a part without entries,
+//             a flush. If nothing was written since the newest flush, it waits for that one. Whoever gives up leaves
+//             nothing behind. So, while a disk fails, memory does not grow with the number of calls.
 //   Numbers   Parts are numbered in their order, which is the order of their commits. What was written in part n is
 //             committed when committed() is n or more.
 //   Lost      What follows is told how the commit ended. Only what a submission accepts may be refused. Any other part
@@ -63,9 +66,12 @@ class Commits {
   // then, or until Leave.
   template <auto kMove, typename Subject>
   Commit* Then(Subject& subject, uint64_t tag = 0) {
-    return Add({[](Core& core, void* it, uint64_t its_tag, const Status& status, Turn& turn)
-                    MR_IN_TURN { kMove(core, *static_cast<Subject*>(it), its_tag, status, turn); },
-                &subject, tag});
+    return Add(Call<kMove>(subject, tag));
+  }
+  // The same when all is committed that was written so far.
+  template <auto kMove, typename Subject>
+  Commit* AfterAll(Subject& subject) {
+    return AddToFlush(Call<kMove>(subject, 0));
   }
   // Nothing follows from `commit` for this subject any more.
   static void Leave(Commit& commit, const void* subject);
@@ -83,7 +89,14 @@ class Commits {
 
  private:
   friend class Commit;
+  template <auto kMove, typename Subject>
+  static Commit::FollowUp Call(Subject& subject, uint64_t tag) {
+    return {[](Core& core, void* it, uint64_t its_tag, const Status& status, Turn& turn)
+                MR_IN_TURN { kMove(core, *static_cast<Subject*>(it), its_tag, status, turn); },
+            &subject, tag};
+  }
   Commit* Add(const Commit::FollowUp& follow_up);
+  Commit* AddToFlush(const Commit::FollowUp& follow_up);
   void HandOverAll(Turn& turn) MR_IN_TURN;
   // How the part ended, and what follows.
   void Finish(Commit* commit, uint64_t number, bool accepts, const Status& status, Turn& turn) MR_IN_TURN;
@@ -94,6 +107,8 @@ class Commits {
   uint64_t number_ = 1, committed_ = 0;
   uint64_t first_ = 1;      // The number of the first part of batch().
   Commit* open_ = nullptr;  // The waiter of the open part, if somebody waits for it.
+  // The waiter of the newest part that was closed, if that is a flush and not committed.
+  Commit* flush_ = nullptr;
   Commit* free_ = nullptr;
   std::vector<std::unique_ptr<Commit>> all_;
 };

@@ -81,7 +81,7 @@ void Dispatcher::Settle(VerbCall* call, Status status) {
   call->status = std::move(status);
   if (!TellsOfAJob(call->status)) return call->Done();
   Turn turn(*core_);
-  call->commit_ = core_->commits.Then<&Dispatcher::VerbCommitted>(*call);
+  call->commit_ = core_->commits.AfterAll<&Dispatcher::VerbCommitted>(*call);
 }
 
 void Dispatcher::VerbCommitted(Core&, VerbCall& call, uint64_t, const Status& status, Turn& turn) {

@@ -304,6 +304,60 @@ TEST(VerbCommit, WhoLeavesIsNotToldAndTheVerbStands) {
   });
 }
 
+// As while a disk fails, when nothing is committed.
+TEST(VerbCommit, HoweverOftenVerbsAreRepeatedAndGivenUpTheJournalHasOneFlush) {
+  WithWaiting([](Waiting& w) {
+    dispatch::Dispatcher& dispatcher = w.d.dispatcher;
+    VerbCall cancel, stays;
+    dispatcher.Cancel(w.queued, "", &cancel);
+    const int parts = w.journal.parts();
+    for (int i = 0; i < 100; ++i) {
+      VerbCall again, unknown;
+      dispatcher.Cancel(w.queued, "", &again);
+      dispatcher.Delete({}, &unknown);
+      ASSERT_TRUE(dispatcher.Abandon(&again) && dispatcher.Abandon(&unknown));
+      EXPECT_FALSE(again.answered() || unknown.answered());
+    }
+    dispatcher.Cancel(w.queued, "", &stays);
+    EXPECT_EQ(w.journal.parts(), parts);
+
+    VerbCall other, late;
+    dispatcher.Cancel(w.scheduled, "", &other);
+    EXPECT_EQ(w.journal.parts(), parts + 2) << "the end of the job, and what waits for it";
+    EXPECT_FALSE(cancel.answered() || stays.answered() || other.answered());
+    w.journal.Commit();
+    for (VerbCall* call : {&cancel, &stays, &other}) call->Await();
+    EXPECT_TRUE(cancel.status.ok() && other.status.ok());
+    EXPECT_EQ(stays.status.reason(), "WRONG_STATE");
+
+    dispatcher.Delete({}, &late);
+    EXPECT_EQ(w.journal.parts(), parts + 3) << "what is committed is no more waited for";
+    w.journal.Commit();
+    late.Await();
+  });
+}
+
+TEST(VerbCommit, ARunningJobThatIsCancelledAgainAndAgainIsWrittenOnce) {
+  SlowJournal journal;
+  WithSlow(journal, {}, [&](DispatchFixture& d) {
+    const JobId id = SubmitTo(d, journal, d.Spec("hold"));
+    FakeRunner::Held attempt = Begin(d, journal);
+    VerbCall first, second, third;
+    d.dispatcher.Cancel(id, "first", &first);
+    const int parts = journal.parts();
+    d.dispatcher.Cancel(id, "second", &second);
+    d.dispatcher.Cancel(id, "third", &third);
+    EXPECT_EQ(journal.parts(), parts);
+    journal.Commit();
+    for (VerbCall* call : {&first, &second, &third}) {
+      call->Await();
+      EXPECT_TRUE(call->status.ok() && call->job.cancel_requested);
+    }
+    EXPECT_EQ(attempt.AwaitStop(), "CANCEL_REQUESTED");
+    attempt.Fail();
+  });
+}
+
 TEST(VerbCommit, AStopDoesNotWaitForVerbs) {
   WithWaiting([](Waiting& w) {
     VerbCall stays, leaves;
