@@ -10,7 +10,9 @@ void Retention::Add(const Kept& kept, MonoTime since) {
   static_assert(sizeof(Item) <= 48);
   Ledger& ledger = LedgerOf(kept.job.state);
   const EndedJob& job = kept.job;
-  ledger.by_finished = ledger.items.empty() || (ledger.by_finished && ledger.items.back().finished <= job.finished);
+  if (ledger.items.empty() || job.finished < ledger.items.back().finished) {
+    ledger.runs.push_back(ledger.left + ledger.items.size());
+  }
   ledger.items.push_back({job.id, job.finished, since, kept.request_id, job.bytes, job.state});
   ++ledger.jobs;
   ledger.bytes += job.bytes + kJobOverheadBytes;
@@ -18,13 +20,20 @@ void Retention::Add(const Kept& kept, MonoTime since) {
 
 std::deque<Retention::Item>::iterator Retention::Ledger::Find(const JobRecord& record) {
   const WallTime finished = EndedOf(record).finished;
-  auto place = items.begin();
-  if (by_finished) {
-    place = std::lower_bound(items.begin(), items.end(), finished,
-                             [](const Item& item, WallTime wanted) { return item.finished < wanted; });
-  }
-  for (; place != items.end() && !(by_finished && place->finished != finished); ++place) {
-    if (place->id == record.id && place->finished == finished && place->state == record.life.state) return place;
+  auto place_of = [&](uint64_t run) { return items.begin() + static_cast<ptrdiff_t>(run - left); };
+  auto end = items.end();
+  // The newest run first: who is looked for has mostly ended a short while ago.
+  for (auto run = runs.rbegin(); run != runs.rend(); end = place_of(*run++)) {
+    ++looked_at;
+    if (finished < place_of(*run)->finished || std::prev(end)->finished < finished) continue;
+    auto place = std::lower_bound(place_of(*run), end, finished, [&](const Item& item, WallTime wanted) {
+      ++looked_at;
+      return item.finished < wanted;
+    });
+    for (; place != end && place->finished == finished; ++place) {
+      ++looked_at;
+      if (place->id == record.id && place->state == record.life.state) return place;
+    }
   }
   return items.end();
 }
@@ -34,12 +43,23 @@ Retention::Kept Retention::Ledger::Take(std::deque<Item>::iterator item) {
   item->state = JobState::kQueued;
   --jobs;
   bytes -= kept.job.bytes + kJobOverheadBytes;
-  while (!items.empty() && items.front().gone()) items.pop_front();
-  while (!items.empty() && items.back().gone()) items.pop_back();
-  if (static_cast<int64_t>(items.size()) > 2 * jobs + 64) {
-    std::erase_if(items, [](const Item& each) { return each.gone(); });
-  }
+  DropTombstones();
   return kept;
+}
+
+void Retention::Ledger::DropTombstones() {
+  for (; !items.empty() && items.front().gone(); items.pop_front()) ++left;
+  while (!items.empty() && items.back().gone()) items.pop_back();
+  while (runs.size() > 1 && runs[1] <= left) runs.pop_front();
+  runs.front() = std::max(runs.front(), left);
+  while (!runs.empty() && runs.back() >= left + items.size()) runs.pop_back();
+  if (static_cast<int64_t>(items.size()) <= 2 * jobs + 64) return;
+  std::erase_if(items, [](const Item& each) { return each.gone(); });
+  left = 0;
+  runs.clear();
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (i == 0 || items[i].finished < items[i - 1].finished) runs.push_back(i);
+  }
 }
 
 bool Retention::Contains(const JobRecord& record) {

@@ -8,6 +8,8 @@
 //   Grace     Whoever followed a job to its end is about to ask for its result. So one that ended just now is kept
 //             whatever the limits say, within limits of its own for jobs that end in great number.
 //   Age       By the monotonic clock; at start, what the wall clock says has passed since the job ended.
+//   Cost      A job is found by its finish time, in a number of steps that grows with the logarithm of how many there
+//             are, and by one for each time that the wall clock was set back since the oldest of them ended.
 //   Threads   Guarded by the dispatcher's lock.
 #pragma once
 
@@ -67,6 +69,8 @@ class Retention {
   int64_t dead_letters() const { return dead_.jobs; }
   uint64_t trimmed_finished() const { return finished_.trimmed; }
   uint64_t trimmed_dead_letters() const { return dead_.trimmed; }
+  // How many jobs Contains and Remove have looked at, ever. For tests.
+  uint64_t looked_at() const { return finished_.looked_at + dead_.looked_at; }
 
  private:
   struct Item {
@@ -84,8 +88,11 @@ class Retention {
     std::deque<Item> items;  // In the order in which they ended; neither end is a tombstone.
     Limit limit;
     int64_t jobs = 0, bytes = 0;
-    uint64_t trimmed = 0;
-    bool by_finished = true;  // Their finish times have that order too: no, where the wall clock was set back.
+    uint64_t trimmed = 0, looked_at = 0;
+    // Where runs begin: in a run the finish times have that order too. One ends where the wall clock was set back.
+    // Places count from `left` on, the number of those that were once before the first item; none is empty.
+    std::deque<uint64_t> runs;
+    uint64_t left = 0;
 
     bool over() const { return jobs > limit.jobs_max || bytes > limit.bytes_max; }
     bool far_over(const Grace& grace) const {
@@ -94,6 +101,7 @@ class Retention {
     MonoTime leaves(const Grace& grace) const;  // The front one.
     std::deque<Item>::iterator Find(const JobRecord& record);
     Kept Take(std::deque<Item>::iterator item);
+    void DropTombstones();
   };
   Ledger& LedgerOf(JobState state) { return IsDeadLetter(state) ? dead_ : finished_; }
 
