@@ -2,8 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <map>
+#include <mutex>
 #include <random>
+#include <set>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "tests/support/dispatch_fixture.h"
@@ -15,6 +19,32 @@ using namespace std::chrono_literals;  // NOLINT: literals are made for this
 using dispatch::AttemptOutcome;
 using dispatch::Dispatcher;
 
+using AttemptId = std::pair<JobId, int>;
+
+// Who runs, and what has run.
+class Runs {
+ public:
+  void Begin(const dispatch::AttemptContext& attempt) {
+    rt::LockGuard guard(lock_);
+    if (!running_.insert(attempt.id()).second) ++overlaps_;
+    if (!begun_.insert({attempt.id(), attempt.attempt()}).second) ++repeated_;
+  }
+  void End(const dispatch::AttemptContext& attempt) {
+    rt::LockGuard guard(lock_);
+    running_.erase(attempt.id());
+  }
+
+  int overlaps() const { return overlaps_; }  // How often a job began to run while it ran.
+  int repeated() const { return repeated_; }  // How often an attempt began that had begun before.
+  const std::set<AttemptId>& begun() const { return begun_; }
+
+ private:
+  rt::Lock lock_;
+  std::set<JobId> running_;
+  std::set<AttemptId> begun_;
+  int overlaps_ = 0, repeated_ = 0;
+};
+
 // Succeeds, fails, shows progress, heeds its token: whatever the payload says.
 class BusyRunner final : public dispatch::Runner {
  public:
@@ -24,6 +54,16 @@ class BusyRunner final : public dispatch::Runner {
   }
   std::vector<std::string> Kinds() const override { return {"busy"}; }
   AttemptOutcome Run(dispatch::AttemptContext& attempt) override {
+    runs.Begin(attempt);
+    AttemptOutcome outcome = Do(attempt);
+    runs.End(attempt);
+    return outcome;
+  }
+
+  Runs runs;
+
+ private:
+  static AttemptOutcome Do(dispatch::AttemptContext& attempt) {
     const char what = PayloadOf(attempt.spec())[0];
     if (what == 'p') {
       attempt.SetProgress(0.5, "half");
@@ -34,7 +74,6 @@ class BusyRunner final : public dispatch::Runner {
     return what == 'f' ? AttemptOutcome::Failed("as asked") : AttemptOutcome::Succeeded(std::string(1, what));
   }
 
- private:
   dispatch::KindOptions busy_{.name = "busy", .retry = {.max_attempts = 2, .initial_backoff = 1ms}};
 };
 
@@ -76,6 +115,7 @@ struct Crowd {
   Dispatcher& dispatcher;
   std::atomic<bool> stop{false};
   std::atomic<unsigned> seed{1};
+  std::atomic<int64_t> retried{0};  // Also those that were to be tried again anyway.
   std::vector<std::thread> threads;
 };
 
@@ -85,7 +125,8 @@ void Disturb(Crowd& crowd) {
   crowd.Start([&](std::mt19937& random) {
     JobId id = crowd.Any(random);
     VerbCall call;
-    switch (random() % 4) {
+    const auto what = random() % 4;
+    switch (what) {
       case 0:
         d.Cancel(id, "crowd", &call);
         break;
@@ -99,6 +140,7 @@ void Disturb(Crowd& crowd) {
         d.Delete(id, &call);
     }
     call.Await();
+    if (what == 1 && call.status.ok()) crowd.retried.fetch_add(1);
   });
   crowd.Start([&](std::mt19937& random) {
     switch (random() % 4) {
@@ -131,6 +173,41 @@ void Disturb(Crowd& crowd) {
   });
 }
 
+// What the events tell of all jobs together, each of which must be the life of a job.
+struct Lives {
+  explicit Lives(Dispatcher& dispatcher) {
+    std::vector<dispatch::JobEvent> events;
+    for (uint64_t cursor = 0; dispatcher.events().Read(&cursor, 1000, &events) > 0; events.clear()) {
+      for (const dispatch::JobEvent& event : events) {
+        EXPECT_NE(event.type, dispatch::EventType::kGap) << "the log is to have them all";
+        if (event.type == dispatch::EventType::kState) Add(event);
+      }
+    }
+  }
+  void Add(const dispatch::JobEvent& event) {
+    SCOPED_TRACE(event.job.ToString() + " became " + ToString(event.state));
+    auto [last, is_new] = states.try_emplace(event.job, event.state);
+    const JobState before = std::exchange(last->second, event.state);
+    if (is_new) {
+      EXPECT_TRUE(event.state == JobState::kQueued || event.state == JobState::kScheduled) << "it begins with that";
+    } else if (IsTerminal(before)) {
+      EXPECT_EQ(event.state, JobState::kQueued) << "only a retry follows an end";
+      ++revivals;
+    } else if (before == JobState::kRunning) {
+      EXPECT_NE(event.state, JobState::kRunning) << "it ran already";
+    }
+    if (event.state == JobState::kRunning) {
+      EXPECT_TRUE(started.insert({event.job, event.attempt}).second) << "this attempt was started before";
+    }
+    if (event.state == JobState::kSucceeded) succeeded.insert({event.job, event.attempt});
+    if (IsTerminal(event.state)) ++ends;
+  }
+
+  std::map<JobId, JobState> states;  // The newest one.
+  std::set<AttemptId> started, succeeded;
+  int64_t ends = 0, revivals = 0;
+};
+
 TEST(DispatcherCrowd, LosesAndDoublesNothing) {
   constexpr int kSubmitters = 3, kCallsEach = 400;
   rt::Runtime runtime({.procs = 2});
@@ -138,12 +215,14 @@ TEST(DispatcherCrowd, LosesAndDoublesNothing) {
     SystemClock clock;
     BusyRunner runner;
     store::MemoryJournal journal(store::MemoryJournal::Keep::kAll);
-    Dispatcher d({runtime, clock, journal, {&runner}}, {});
+    Dispatcher d({runtime, clock, journal, {&runner}}, {.events_kept = size_t{1} << 20});
     ASSERT_TRUE(d.AddPool({.name = "default", .workers = 4, .capacity_jobs = 20}).ok());
     ASSERT_TRUE(d.AddPool({.name = "meet", .workers = 2, .capacity_jobs = 0}).ok());
     ASSERT_TRUE(d.Start().ok());
     Crowd crowd(d);
-    std::atomic<int64_t> accepted{0}, abandoned{0};
+    std::mutex lock;
+    std::set<JobId> accepted;
+    std::atomic<int64_t> abandoned{0};
     std::atomic<int> left{kSubmitters};
     for (int s = 0; s < kSubmitters; ++s) {
       crowd.threads.emplace_back([&, s] {
@@ -168,7 +247,8 @@ TEST(DispatcherCrowd, LosesAndDoublesNothing) {
           }
           call.Await();
           EXPECT_TRUE(call.status.ok()) << call.status.ToString();
-          accepted.fetch_add(static_cast<int64_t>(jobs));
+          std::lock_guard guard(lock);
+          for (const dispatch::SubmitAck& ack : call.acks) EXPECT_TRUE(accepted.insert(ack.id).second);
         }
         left.fetch_sub(1);
       });
@@ -177,7 +257,7 @@ TEST(DispatcherCrowd, LosesAndDoublesNothing) {
     while (left.load() > 0) rt::SleepFor(1ms);
     crowd.stop.store(true);
     for (std::thread& thread : crowd.threads) thread.join();
-    EXPECT_GT(accepted.load(), 0);
+    EXPECT_FALSE(accepted.empty());
 
     // Whatever was disturbed, everything comes to an end.
     ASSERT_TRUE(d.Resume("default").ok());
@@ -202,11 +282,28 @@ TEST(DispatcherCrowd, LosesAndDoublesNothing) {
       EXPECT_EQ(pool.status.waiting_submits, 0);
       EXPECT_EQ(pool.status.queued_bytes, 0);
     }
-    EXPECT_EQ(counted, accepted.load());
+    EXPECT_EQ(counted, static_cast<int64_t>(accepted.size()));
     EXPECT_EQ(gave_up, abandoned.load());
-    EXPECT_GE(ended, counted) << "each accepted job ended, a retried one more than once";
     EXPECT_EQ(stats.process_bytes, 0);
     EXPECT_EQ(d.Stop(0s).queued, 0);
+
+    const Lives lives(d);
+    EXPECT_EQ(lives.states.size(), accepted.size());
+    for (const JobId& id : accepted) {
+      const auto life = lives.states.find(id);
+      ASSERT_NE(life, lives.states.end()) << id.ToString() << " was lost";
+      EXPECT_TRUE(IsTerminal(life->second)) << id.ToString() << " is " << ToString(life->second) << " for ever";
+    }
+    EXPECT_EQ(lives.ends, counted + lives.revivals);
+    EXPECT_EQ(lives.ends, ended);
+    EXPECT_LE(lives.revivals, crowd.retried.load());
+    EXPECT_EQ(runner.runs.overlaps(), 0);
+    EXPECT_EQ(runner.runs.repeated(), 0);
+    // An attempt that is stopped before it begins is not run.
+    for (const AttemptId& run : runner.runs.begun()) EXPECT_TRUE(lives.started.contains(run)) << run.first.ToString();
+    for (const AttemptId& success : lives.succeeded) {
+      EXPECT_TRUE(runner.runs.begun().contains(success)) << success.first.ToString() << " has not run";
+    }
   });
 }
 
