@@ -406,7 +406,7 @@ void Core::CompleteEnd(JobEntry& job, Turn& turn) {
   }
   const std::string* request_id =
       record.request_id.empty() ? nullptr : request_ids.JobEnded(record.request_id, job.state());
-  // With the memory journal all of it stays in memory.
+  // The labels count too, with every journal: the memory journal keeps them in memory. After a restart they do not.
   EndedJob ended = EndedOf(record);
   ended.bytes += LabelsWeight(record.spec->labels.shared().get());
   retention.Add({ended, request_id}, turn.mono());
