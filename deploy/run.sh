@@ -12,6 +12,7 @@
 #   --config FILE                    instead of deploy/config.example.toml; it must have a kind `gzip`
 #   --bin DIR                        use the programs there: install and build nothing
 #   --state DIR                      where the daemon's jobs, log and pid are kept, instead of build/run
+#   --patience SECONDS               how long the daemon may take to be ready, instead of 120: a large store takes longer
 #   --stop-after                     stop the daemon at the end
 #
 # Files and folders are looked for from where you are. Safe to run again: a daemon that an earlier run left is used as
@@ -39,15 +40,16 @@ from_here() { (cd -- "$here" && realpath -m -- "$1"); }
 quoted() { printf '%q' "$1"; }
 
 files=240 grpc=127.0.0.1:7070 http=127.0.0.1:7071 config=$repo/deploy/config.example.toml
-state=$repo/build/run stop=never bin=
+state=$repo/build/run stop=never bin='' patience=120
 while (($#)); do
   case $1 in
     --stop) stop=now ;;
     --stop-after) stop=after ;;
-    --files | --grpc-address | --http-address | --config | --bin | --state)
+    --files | --grpc-address | --http-address | --config | --bin | --state | --patience)
       (($# > 1)) || usage
       case $1 in
         --files) files=$2 ;;
+        --patience) patience=$2 ;;
         --grpc-address) grpc=$2 ;;
         --http-address) http=$2 ;;
         --config) config=$(from_here "$2") ;;
@@ -60,13 +62,14 @@ while (($#)); do
   esac
   shift
 done
-[[ $files =~ ^[1-9][0-9]{0,5}$ ]] || usage
+[[ $files =~ ^[1-9][0-9]{0,5}$ && $patience =~ ^[0-9]{1,6}$ ]] || usage
 
 build=yes
 [[ -z $bin ]] || build=no
 bin=${bin:-$repo/build/bin}
 pid_file=$state/pid log=$state/daemon.log
-command=("$bin/millraced" --config "$config" --grpc-address "$grpc" --http-address "$http" --data-dir "$state/data")
+command=("$bin/millraced" --config "$config" --grpc-address "$grpc" --http-address "$http" --data-dir "$state/data"
+  --log-level info)  # Its lines tell the addresses, whatever a variable or the file says.
 
 # ---- The daemon of an earlier run
 
@@ -159,12 +162,19 @@ else
   printf '%s' "${command[*]}" >"$state/command"
 fi
 pid=$(cat "$pid_file")
+until=$((SECONDS + patience))
 until grpc_now=$(address_of gRPC) http_now=$(address_of HTTP) && [[ -n $grpc_now && -n $http_now ]] &&
   curl -fsS -o "$state/ready" "http://$http_now/readyz" 2>/dev/null; do
   if [[ ! -e /proc/$pid ]]; then
     rm -f "$pid_file"
     cat "$log" >&2
     die "the daemon did not start; its words are above. Another port is chosen with --grpc-address and --http-address"
+  fi
+  if ((SECONDS >= until)); then
+    tail -n 20 "$log" >&2
+    [[ -z $http_now ]] || curl -sS "http://$http_now/readyz" >&2 || true
+    die "the daemon, pid $pid, runs and is not ready after $patience s; the end of its log, $log, and what /readyz says" \
+      "are above. Run this again to wait on (--patience SECONDS), or stop the daemon with --stop"
   fi
   sleep 0.05
 done

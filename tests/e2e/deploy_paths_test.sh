@@ -42,6 +42,20 @@ check "the line that stops it can be typed" type_in "$(hint stop)"
 check "it has ended" test ! -e "/proc/$pid"
 refuses 2 "no folder programs-typo" "$run" --bin programs-typo
 
+echo "---- a daemon whose log is told to be short"
+check "the addresses are found all the same" env MILLRACE_LOG_LEVEL=warning "$run" --bin "$odd/programs" \
+  --state "$scratch/quiet" --stop-after "${free[@]}"
+
+echo "---- a daemon that is never ready"
+mkdir "$scratch/never"
+printf '%s\n' '#!/bin/sh' 'echo "it says why"' 'exec sleep 1000' >"$scratch/never/millraced"
+chmod +x "$scratch/never/millraced"
+cp "$bin/millrace" "$scratch/never/"
+refuses 2 'is not ready after 0 s' "$run" --bin "$scratch/never" --state "$scratch/never/state" --patience 0 \
+  "${free[@]}"
+kill -KILL "$(cat "$scratch/never/state/pid")"
+refuses 2 'usage|--patience' "$run" --patience soon
+
 if ((EUID == 0)) && id nobody >"$out" 2>&1 && command -v setpriv >"$out"; then
   echo "---- as somebody who may only read it"
   chmod 755 "$scratch"
