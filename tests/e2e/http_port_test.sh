@@ -41,13 +41,13 @@ check "the daemon ended well" test "$daemon_rc" = 0
 
 echo "---- more of them than the daemon may have descriptors"
 # Half of the descriptors are gRPC's, and the daemon has some thirty of its own.
+: >"$log"
 (
   ulimit -n 160
   exec millraced --config "$config" --data-dir "$data_dir" --grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0 \
     >"$log" 2>&1 </dev/null
 ) &
 daemon=$!
-: >"$log"
 await "the daemon to be ready" daemon_is_ready
 connect 300
 check "/healthz" ask /healthz
