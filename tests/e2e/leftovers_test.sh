@@ -59,20 +59,24 @@ check "the job runs" is "$id" RUNNING
 
 echo "---- a copy of the folder is another daemon's"
 cp -a "$data_dir" "$scratch/copy"
-first=$daemon first_address=$MILLRACE_ADDRESS daemon=''
+first=$daemon first_address=$MILLRACE_ADDRESS first_http=$http daemon=''
 data_dir=$scratch/copy start_daemon --drain-timeout 100ms
 second=$daemon
 check "it leaves the descendants of the first alone" alive "$(sed -n 3p "$scratch/descendants")"
 kill -TERM "$second"
 await_end
-daemon=$first MILLRACE_ADDRESS=$first_address
+daemon=$first MILLRACE_ADDRESS=$first_address http=$first_http
 
 echo "---- the daemon is stopped"
 left=$(sed -n 3p "$scratch/descendants")
 refuses 2 'used by another' millraced --data-dir "$data_dir" --grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0
 kill -TERM "$daemon"
+# Two signals of one kind that are pending are one.
+not_ready() { [[ $(curl -s -o /dev/null -w '%{http_code}' "http://$http/readyz") == 503 ]]; }
+await "the daemon to call itself not ready" not_ready
 kill -TERM "$daemon"
 await_end
+check "a second signal ended it at once" test "$daemon_rc" = 1
 start_daemon --drain-timeout 100ms
 await "nothing of before to live" gone "$left"
 stop_daemon
