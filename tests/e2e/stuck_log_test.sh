@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# stderr is a pipe that nobody reads any more: the daemon works on, is not ready from TERM on, drains and ends with 0;
-# when somebody reads again the log tells how many lines were lost.
+# stderr is a pipe that nobody reads any more: the daemon works on, is not ready from TERM on, drains and ends with 0.
+# That the log tells how many lines were lost when somebody reads again is tested in base/log_queue_test.cc.
 source "$(dirname "$0")/harness.sh"
 
 write_config <<'TOML'
