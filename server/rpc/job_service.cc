@@ -55,11 +55,13 @@ Status List(const dispatch::Dispatcher& dispatcher, const v1::ListJobsRequest& r
     Fill(jobs[i], *view, job);
     bytes += job->ByteSizeLong();
     if (i > 0 && bytes > kPageBytes) response->mutable_jobs()->RemoveLast();
-    const bool page_is_full = response->jobs_size() == wanted || bytes > kPageBytes;
-    if (!page_is_full) continue;
-    const size_t last = static_cast<size_t>(response->jobs_size()) - 1;
-    if (last + 1 < jobs.size() || found->more) response->set_next_page_token(MakePageToken(page, jobs[last].id));
-    break;
+    if (response->jobs_size() == wanted || bytes > kPageBytes) break;
+  }
+  // Also a page that is not full may be followed by another: what dispatch reads counts with its payload, which a view
+  // may leave out.
+  const auto shown = static_cast<size_t>(response->jobs_size());
+  if (shown > 0 && (shown < jobs.size() || found->more)) {
+    response->set_next_page_token(MakePageToken(page, jobs[shown - 1].id));
   }
   return OkStatus();
 }

@@ -358,12 +358,14 @@ TEST_F(JobServiceTest, PagesCoverEveryJobOnceInEitherOrder) {
   }
 }
 
-TEST_F(JobServiceTest, APageOfHeavyJobsEndsBeforeTheMessageLimit) {
-  std::set<std::string> ids, seen;
-  for (int i = 0; i < 4; ++i) {
+TEST_F(JobServiceTest, APageOfHeavyJobsEndsBeforeTheMessageLimitAndSaysThatOthersFollow) {
+  std::set<std::string> ids;
+  // Some with a heavy result, and some whose payload alone is heavy.
+  for (const char* kind : {"echo", "echo", "echo", "fail", "fail", "fail", "fail", "fail"}) {
     v1::SubmitJobResponse ack;
     ASSERT_TRUE(TrySubmit(
-                    [](v1::SubmitJobRequest& r) {
+                    [kind](v1::SubmitJobRequest& r) {
+                      r.mutable_spec()->set_kind(kind);
                       (*r.mutable_spec()->mutable_labels())["heavy"] = "yes";
                       r.mutable_spec()->set_payload(std::string(1'000'000, 'x'));
                     },
@@ -372,18 +374,20 @@ TEST_F(JobServiceTest, APageOfHeavyJobsEndsBeforeTheMessageLimit) {
     ids.insert(ack.id());
     d->Wait(ack.id());
   }
-  v1::ListJobsRequest request;
-  request.set_filter("labels.heavy = yes");
-  request.set_view(v1::JOB_VIEW_FULL);
-  do {
-    v1::ListJobsResponse response;
-    grpc::ClientContext context;
-    ASSERT_TRUE(d->jobs->ListJobs(&context, request, &response).ok());
-    ASSERT_GE(response.jobs_size(), 1);
-    for (const v1::Job& job : response.jobs()) seen.insert(job.id());
-    request.set_page_token(response.next_page_token());
-  } while (!request.page_token().empty());
-  EXPECT_EQ(seen, ids);
+  for (const v1::JobView view : {v1::JOB_VIEW_BASIC, v1::JOB_VIEW_RESULT, v1::JOB_VIEW_FULL}) {
+    std::set<std::string> seen;
+    v1::ListJobsRequest request;
+    request.set_filter("labels.heavy = yes");
+    request.set_view(view);
+    do {
+      v1::ListJobsResponse response;
+      grpc::ClientContext context;
+      ASSERT_TRUE(d->jobs->ListJobs(&context, request, &response).ok());
+      for (const v1::Job& job : response.jobs()) seen.insert(job.id());
+      request.set_page_token(response.next_page_token());
+    } while (!request.page_token().empty());
+    EXPECT_EQ(seen, ids) << v1::JobView_Name(view);
+  }
 }
 
 TEST_F(JobServiceTest, AWrongListNamesTheField) {
