@@ -22,18 +22,16 @@ class DrainCall final : public WaitingCall, public dispatch::Dispatcher::DrainWa
   DrainCall(const Backend& backend, const Arrival& arrival) : WaitingCall(backend, Method::kDrainPool, arrival) {}
 
   void Start() {
-    if (Status why = Begin(); !why.ok()) return WaitingCall::Answer(why);
+    v1::DrainPoolRequest request;
+    if (Status why = Receive(&request); !why.ok()) return WaitingCall::Answer(why);
+    name_ = request.name();
+    Work(backend_.changes, [this] {
+      if (Status why = backend_.dispatcher.Drain(name_, this); !why.ok()) WaitingCall::Answer(why);
+    });
     backend_.open_calls.Add(this);
   }
 
  private:
-  Status Begin() {
-    v1::DrainPoolRequest request;
-    MR_RETURN_IF_ERROR(Receive(&request));
-    name_ = request.name();
-    return backend_.dispatcher.Drain(name_, this);
-  }
-
   bool Withdraw() override { return backend_.dispatcher.AbandonDrain(name_, this); }
 
   void OnDrained(Result<dispatch::PoolStatus> pool) override {
@@ -87,17 +85,18 @@ Unary* PoolService::ResizePool(Context* context, const Bytes* request, Bytes* re
 }
 
 Unary* PoolService::PausePool(Context* context, const Bytes* request, Bytes* response) {
-  return AnswerNow<v1::PausePoolRequest, v1::Pool>(backend_, Method::kPausePool, {context, request, response},
-                                                   [this](const v1::PausePoolRequest& pause, v1::Pool* answer) {
-                                                     return Answer(backend_.dispatcher.Pause(pause.name()), answer);
-                                                   });
+  return AnswerOnFiber<v1::PausePoolRequest, v1::Pool>(backend_, Method::kPausePool, {context, request, response},
+                                                       [this](const v1::PausePoolRequest& pause, v1::Pool* answer) {
+                                                         return Answer(backend_.dispatcher.Pause(pause.name()), answer);
+                                                       });
 }
 
 Unary* PoolService::ResumePool(Context* context, const Bytes* request, Bytes* response) {
-  return AnswerNow<v1::ResumePoolRequest, v1::Pool>(backend_, Method::kResumePool, {context, request, response},
-                                                    [this](const v1::ResumePoolRequest& resume, v1::Pool* answer) {
-                                                      return Answer(backend_.dispatcher.Resume(resume.name()), answer);
-                                                    });
+  return AnswerOnFiber<v1::ResumePoolRequest, v1::Pool>(backend_, Method::kResumePool, {context, request, response},
+                                                        [this](const v1::ResumePoolRequest& resume, v1::Pool* answer) {
+                                                          return Answer(backend_.dispatcher.Resume(resume.name()),
+                                                                        answer);
+                                                        });
 }
 
 Unary* PoolService::DrainPool(Context* context, const Bytes* request, Bytes* response) {

@@ -5,8 +5,8 @@
 //   runtime, and the thread goes back to gRPC. Reads that hang cost memory and a machine of the runtime each, and hold
 //   up no other call.
 //
-//   Limits    What a call holds is its request and the answer that its client has not read (rpc_call.h). Jobs are read
-//             for a number of calls at a time.
+//   Limits    What a call holds is its request and the answer that its client has not read (rpc_call.h). The disk is
+//             read, and changed, for a number of calls at a time.
 //   Clients   When the client has gone before the fiber of its call runs, nothing is done for the call.
 #pragma once
 
@@ -55,6 +55,7 @@ class UnaryCall : public grpc::ServerUnaryReactor, public Unsent::Entry {
   // To be called once; nothing touches the call afterwards.
   void Send(const Status& status);
 
+  bool OnlyReads() const { return call_.info().only_reads; }
   bool ClientIsGone() const { return arrival_.context->IsCancelled(); }
   // The answer to a call that nobody waits for any more: its deadline has passed, or its client has gone.
   Status GoneStatus() const;
@@ -87,10 +88,10 @@ class PlainCall final : public UnaryCall {
   void AnswerOnFiber() {
     if (Status status = Receive(&request_); !status.ok()) return Send(status);
     OnFiber(backend_, [this] {
-      sync::Semaphore& reads = backend_.reads;  // Outlives the call.
-      reads.Acquire();
+      sync::Semaphore& permits = OnlyReads() ? backend_.reads : backend_.changes;  // Outlives the call.
+      permits.Acquire();
       const Status status = ClientIsGone() ? GoneStatus() : Translated();
-      reads.Release();
+      permits.Release();
       Send(status);
     });
   }

@@ -40,6 +40,7 @@ struct DaemonOptions {
   dispatch::DispatcherOptions dispatcher = {};
   rpc::ServerOptions server = {};
   dispatch::Journal* journal = nullptr;  // nullptr: the daemon's own, in memory.
+  dispatch::PoolMemory* pool_memory = nullptr;
 };
 
 class Daemon {
@@ -74,7 +75,8 @@ class Daemon {
         dispatch::Dispatcher::Dependencies{.runtime = runtime_,
                                            .clock = clock_,
                                            .journal = options.journal ? *options.journal : journal_,
-                                           .runners = {&runner_}},
+                                           .runners = {&runner_},
+                                           .pool_memory = options.pool_memory},
         options.dispatcher);
     for (dispatch::PoolOptions& pool : options.pools) Must(dispatcher->AddPool(std::move(pool)));
     thread_ = std::thread([this] {

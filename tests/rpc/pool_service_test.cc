@@ -3,6 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+
 #include "tests/rpc/daemon.h"
 
 namespace millrace::rpc {
@@ -159,6 +164,79 @@ TEST_F(PoolServiceTest, ARendezvousPoolAnswersWhenAWorkerHasTheJob) {
   EXPECT_EQ(ack.state(), v1::JOB_STATE_RUNNING);
   d.Release();
   EXPECT_EQ(d.Wait(ack.id()).state(), v1::JOB_STATE_SUCCEEDED);
+}
+
+// Keeps nothing, and takes until it is told to go on.
+class SlowPoolMemory final : public dispatch::PoolMemory {
+ public:
+  Result<dispatch::PoolWishes> Load() override { return dispatch::PoolWishes(); }
+  Status Keep(uint64_t, const dispatch::PoolWishes&) override {
+    std::unique_lock guard(lock_);
+    ++writing_;
+    if (!rt::InFiber()) ++on_threads_;
+    changed_.notify_all();
+    changed_.wait(guard, [&] { return !hang_; });
+    return OkStatus();
+  }
+  // Until so many writes have begun.
+  void Await(int count) {
+    std::unique_lock guard(lock_);
+    changed_.wait(guard, [&] { return writing_ >= count; });
+  }
+  void GoOn() {
+    std::lock_guard guard(lock_);
+    hang_ = false;
+    changed_.notify_all();
+  }
+  int on_threads() {
+    std::lock_guard guard(lock_);
+    return on_threads_;
+  }
+
+ private:
+  std::mutex lock_;
+  std::condition_variable changed_;
+  bool hang_ = true;
+  int writing_ = 0, on_threads_ = 0;
+};
+
+TEST(PoolServiceOnASlowDisk, WhatOperatorsSayHoldsUpNoOtherCall) {
+  SlowPoolMemory memory;
+  Daemon d{{.pool_memory = &memory}};
+  using Async = v1::PoolService::StubInterface::async_interface;
+  struct Sent {
+    grpc::ClientContext context;
+    v1::Pool pool;
+    std::promise<grpc::Status> answer;
+  };
+  std::deque<Sent> calls;
+  const auto send = [&]<typename Request>(void (Async::*method)(grpc::ClientContext*, const Request*, v1::Pool*,
+                                                                std::function<void(grpc::Status)>),
+                                          const Request& request) {
+    Sent& sent = calls.emplace_back();
+    (d.pools->async()->*method)(&sent.context, &request, &sent.pool,
+                                [&sent](grpc::Status status) { sent.answer.set_value(std::move(status)); });
+  };
+  v1::PausePoolRequest pause;
+  v1::ResumePoolRequest resume;
+  v1::DrainPoolRequest drain;
+  pause.set_name("default");
+  resume.set_name("default");
+  drain.set_name("default");
+  // More than gRPC has threads for calls, and fewer than change the disk at a time.
+  constexpr int kEach = 8;
+  static_assert(3 * kEach < kChangesAtOnce);
+  for (int i = 0; i < kEach; ++i) send(&Async::PausePool, pause);
+  memory.Await(kEach);
+  for (int i = 0; i < kEach; ++i) send(&Async::ResumePool, resume);
+  memory.Await(2 * kEach);
+  for (int i = 0; i < kEach; ++i) send(&Async::DrainPool, drain);
+  memory.Await(3 * kEach);
+  EXPECT_EQ(memory.on_threads(), 0);
+  EXPECT_EQ(d.Pool().state, dispatch::PoolState::kDrained) << "they act at once";
+  memory.GoOn();
+  for (Sent& sent : calls) EXPECT_EQ(Brief(sent.answer.get_future().get()), "OK");
+  EXPECT_EQ(calls.back().pool.state(), v1::Pool::STATE_DRAINED);
 }
 
 }  // namespace
