@@ -32,6 +32,34 @@ TEST(Budget, AShareIsGivenBackWhenItsHolderDies) {
   EXPECT_EQ(budget.used(), 0);
 }
 
+TEST(Budget, APartIsTakenFromTheWholeAsWellAndLeavesTheRest) {
+  Budget whole(10);
+  Budget part(6, &whole);
+  EXPECT_TRUE(part.TryTake(6));
+  EXPECT_FALSE(part.TryTake(1));
+  EXPECT_EQ(whole.used(), 6);
+  EXPECT_TRUE(whole.TryTake(4)) << "the part leaves the rest to others";
+  part.Give(6);
+  EXPECT_TRUE(whole.TryTake(3));
+  EXPECT_FALSE(part.TryTake(4)) << "the whole has no room for it";
+  EXPECT_EQ(part.used(), 0);
+  EXPECT_EQ(whole.used(), 7);
+  part.Take(5);
+  EXPECT_EQ(whole.used(), 12);
+}
+
+TEST(Budget, AShareThatIsSettledHoldsWhatItIsTold) {
+  Budget budget(10);
+  BudgetShare share(budget);
+  EXPECT_TRUE(share.TryTake(8));
+  share.Settle(3);
+  EXPECT_EQ(budget.used(), 3);
+  share.Settle(12);
+  EXPECT_EQ(budget.used(), 12);
+  share.Release();
+  EXPECT_EQ(budget.used(), 0);
+}
+
 TEST(LogLimit, LeavesOutWhatComesTooOftenAndSaysHowMuch) {
   LogLimit limit(2, std::chrono::seconds(10));
   const auto start = std::chrono::steady_clock::now();
