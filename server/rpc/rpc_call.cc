@@ -24,7 +24,7 @@ Status CheckMetadata(const grpc::CallbackServerContext& context, size_t bytes_ma
 Status RpcCall::Enter(size_t bytes) {
   MR_CHECK(!entered_, "a call of %s came in twice", info_.name);
   // A call that holds nothing comes in also when the budget is used up: health is asked for just then.
-  if (bytes > 0 && !TryHold(bytes)) return BusyStatus(backend_.budget);
+  if (bytes > 0 && !TryHold(bytes)) return BusyStatus(share_.budget());
   MR_RETURN_IF_ERROR(CheckMetadata(*context_, backend_.metadata_bytes_max));
   if (backend_.door) MR_RETURN_IF_ERROR(backend_.door(info_, *context_));
   entered_ = true;

@@ -64,7 +64,8 @@ class RpcCall {
         info_(InfoOf(method)),
         context_(context),
         start_(std::chrono::steady_clock::now()),
-        share_(backend.budget) {}
+        share_(backend.budget),
+        answer_(backend.budget) {}
   RpcCall(const RpcCall&) = delete;
   RpcCall& operator=(const RpcCall&) = delete;
 
@@ -72,12 +73,18 @@ class RpcCall {
   // METADATA_TOO_LARGE, or what the door says.
   Status Enter(size_t bytes);
 
-  // Counts more memory for the call. Hold does so also beyond the budget, for what is small and cannot be refused any
-  // more.
+  // Counts more memory for the call, beside its answer. False: there is no room.
   [[nodiscard]] bool TryHold(size_t bytes) { return share_.TryTake(bytes); }
-  void Hold(size_t bytes) { share_.Take(bytes); }
+  // TryHoldAnswer also keeps room for the answer of a change before
+  // it is begun; HoldAnswer is then told its size, and never refuses.
+  [[nodiscard]] bool TryHoldAnswer(size_t bytes) { return answer_.TryTake(bytes); }
+  void HoldAnswer(size_t bytes) { answer_.Settle(bytes); }
+
   // Gives back what the call holds. When a call that did so is deleted, the server may be gone.
-  void LetGo() { share_.Release(); }
+  void LetGo() {
+    share_.Release();
+    answer_.Release();
+  }
 
   // Gives what to Finish with, which comes next; counts the call and sets its trailers. To be called once.
   grpc::Status End(const Status& status, Time now);
@@ -90,7 +97,7 @@ class RpcCall {
   const MethodInfo& info_;
   grpc::CallbackServerContext* const context_;
   const Time start_;
-  BudgetShare share_;
+  BudgetShare share_, answer_;
   bool entered_ = false;
 };
 

@@ -7,6 +7,9 @@
 namespace millrace::rpc {
 namespace {
 
+// An acknowledgement in an answer.
+constexpr size_t kAckBytes = 48;
+
 // Answers of one job and of many differ only in where the acknowledgements go.
 template <typename Request, typename Response>
 class SubmitCall final : public WaitingCall, public dispatch::Submission {
@@ -17,6 +20,10 @@ class SubmitCall final : public WaitingCall, public dispatch::Submission {
     Request request;
     if (Status why = Receive(&request); !why.ok()) return Answer(why);
     if (Status why = Take(std::move(request)); !why.ok()) return Answer(why);
+    // A batch of small jobs may be smaller than its answer.
+    if (items.size() > 1) {
+      if (Status why = ReserveAnswer(items.size() * kAckBytes); !why.ok()) return Answer(why);
+    }
     backend_.dispatcher.Submit(this);
   }
 

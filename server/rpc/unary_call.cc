@@ -10,12 +10,15 @@ Status UnaryCall::Receive(google::protobuf::MessageLite* request) {
   return Parse(const_cast<grpc::ByteBuffer*>(arrival_.request), request);
 }
 
+Status UnaryCall::ReserveAnswer(size_t bytes) {
+  return call_.TryHoldAnswer(bytes) ? OkStatus() : BusyStatus(backend_.budget);
+}
+
 Status UnaryCall::Pack(const google::protobuf::MessageLite& answer) {
   const size_t bytes = answer.ByteSizeLong();
-  // The client has to hear of what was changed. Such answers are small beside what the call itself was counted for.
-  if (!call_.info().only_reads) {
-    call_.Hold(bytes);
-  } else if (!call_.TryHold(bytes)) {
+  if (!OnlyReads()) {
+    call_.HoldAnswer(bytes);  // The client has to hear of what was changed.
+  } else if (!call_.TryHoldAnswer(bytes)) {
     return BusyStatus(backend_.budget);
   }
   Serialize(answer, arrival_.response);
@@ -24,6 +27,7 @@ Status UnaryCall::Pack(const google::protobuf::MessageLite& answer) {
 
 void UnaryCall::Send(const Status& status) {
   const auto now = std::chrono::steady_clock::now();
+  if (!status.ok()) call_.HoldAnswer(0);
   backend_.unsent.Add(this, now);
   Finish(call_.End(status, now));
 }

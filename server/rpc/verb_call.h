@@ -23,6 +23,13 @@ void Fill(const dispatch::VerbCall& call, Counts* counts) {
   if (!call.bulk.first_error.ok()) Fill(call.bulk.first_error, counts->mutable_first_error());
 }
 
+// What the answer of a verb on one job takes, and until it is sent the copy of the job; of the others' it is little.
+template <typename Response>
+inline constexpr size_t kVerbAnswerBytes = 0;
+template <>
+inline constexpr size_t kVerbAnswerBytes<v1::Job> = kLogTailBytes + (kAttemptsKept + 1) * (kErrorBytesMax + 256) +
+                                                    (size_t{8} << 10);
+
 template <typename Request, typename Response, typename Begin>
 class VerbCall final : public WaitingCall, public dispatch::VerbCall {
  public:
@@ -32,7 +39,10 @@ class VerbCall final : public WaitingCall, public dispatch::VerbCall {
   void Start() {
     if (Status why = Receive(&request_); !why.ok()) return Answer(why);
     Work(backend_.changes, [this] {
-      if (const Status why = begin_(request_, this); !why.ok()) Answer(why);
+      // Nobody can be refused any more when the verb is done.
+      Status why = ReserveAnswer(kVerbAnswerBytes<Response>);
+      if (why.ok()) why = begin_(request_, this);
+      if (!why.ok()) Answer(why);
     });
   }
 
@@ -46,6 +56,7 @@ class VerbCall final : public WaitingCall, public dispatch::VerbCall {
     if (!status.ok()) return Answer(status);
     Response response;
     Fill(*this, &response);
+    job = JobSnapshot();  // The answer may wait long for its client.
     Answer(Pack(response));
   }
 

@@ -1,7 +1,8 @@
 // A whole daemon but for its process: runtime, dispatcher and gRPC server on a port of its own, and a client's stubs.
 //
 // Kinds: "echo" returns its payload; "hold" runs until Release or its cancel; "talk" reports progress, logs its payload
-// and then holds; "fail" fails for good.
+// and then holds; "stubborn" does so and runs until Release whoever cancels it; "fail" fails for good, and so does
+// "complain", whose error is its payload.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -65,6 +66,16 @@ class Daemon {
       a.SetProgress(0.5, "half way");
       a.Log(PayloadOf(a.spec()));
       return Hold(a);
+    });
+    Register("stubborn", [this](AttemptContext& a) {
+      a.Log(PayloadOf(a.spec()));
+      sync::Select(sync::Receive(gate_, [] {}));
+      return AttemptOutcome::Succeeded("");
+    });
+    Register("complain", [](AttemptContext& a) {
+      AttemptOutcome outcome = AttemptOutcome::Failed(std::string(PayloadOf(a.spec())));
+      outcome.do_not_retry = true;
+      return outcome;
     });
     Register("fail", [](AttemptContext&) {
       AttemptOutcome outcome = AttemptOutcome::Failed("no luck \xff");

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "base/id.h"
+#include "job/job.h"
 #include "rpc/unary_call.h"
 #include "tests/rpc/daemon.h"
 #include "tests/rpc/raw_call.h"
@@ -206,6 +208,73 @@ TEST_F(UnreadTest, WhoeverWaitsForOneJobAndReadsNoAnswerStaysWithinTheBudget) {
   EXPECT_LE(d.server->Stats().call_bytes, static_cast<int64_t>(kBudget));
   calls.clear();
   Eventually([&] { return d.server->Stats().call_bytes == 0; });
+}
+
+TEST(Limits, AVerbForWhoseAnswerThereIsNoRoomIsRefusedBeforeItIsDone) {
+  constexpr size_t kBudget = size_t{1} << 20;
+  Daemon d({.server = {.call_bytes_max = kBudget, .answer_time_max = std::chrono::hours(1)}});
+  v1::SubmitJobRequest submit;
+  submit.mutable_spec()->set_kind("stubborn");
+  submit.mutable_spec()->set_payload(std::string(kLogTailBytes, 'x'));
+  // So that no answer fits into what a client reads ahead.
+  for (int i = 0; i < 30; ++i) {
+    (*submit.mutable_spec()->mutable_labels())["label" + std::to_string(i)] = std::string(200, 'l');
+  }
+  v1::SubmitJobResponse ack;
+  {
+    grpc::ClientContext context;
+    Daemon::Must(d.jobs->SubmitJob(&context, submit, &ack));
+  }
+  const std::string other = d.Submit("hold");
+  const auto look = [&](const std::string& id) { return *d.dispatcher->Get(*Id::Parse(id), true); };
+  Eventually([&] { return look(ack.id()).log_tail.size() == kLogTailBytes && d.Pool().workers_busy == 2; });
+
+  v1::CancelJobRequest cancel;
+  cancel.set_id(ack.id());
+  const auto narrow = NarrowChannel(d);
+  std::deque<RawStream> calls;
+  const auto ended = [&](StatusCode code) { return d.stats.Requests(Method::kCancelJob, code); };
+  while (ended(StatusCode::kResourceExhausted) == 0) {
+    ASSERT_LT(calls.size(), 100u) << "answers that nobody reads went past the budget";
+    calls.emplace_back(narrow, "/millrace.v1.JobService/CancelJob");
+    calls.back().Write(cancel.SerializeAsString());
+    calls.back().WritesDone();
+    Eventually([&] { return ended(StatusCode::kOk) + ended(StatusCode::kResourceExhausted) == calls.size(); });
+  }
+  EXPECT_GT(ended(StatusCode::kOk), 5u);
+  EXPECT_LE(d.server->Stats().call_bytes, static_cast<int64_t>(kBudget));
+
+  v1::Job job;
+  cancel.set_id(other);
+  {
+    grpc::ClientContext context;
+    EXPECT_EQ(Brief(d.jobs->CancelJob(&context, cancel, &job)), "RESOURCE_EXHAUSTED SERVER_BUSY");
+    EXPECT_FALSE(look(other).cancel_requested) << "nothing was done";
+  }
+  calls.clear();
+  Eventually([&] { return d.server->Stats().call_bytes == 0; });
+  {
+    grpc::ClientContext context;
+    EXPECT_EQ(Brief(d.jobs->CancelJob(&context, cancel, &job)), "OK");
+  }
+  d.Wait(other);
+  d.Release();
+  d.Wait(ack.id());
+}
+
+TEST(Limits, ABatchForWhoseAnswerThereIsNoRoomIsRefusedBeforeItIsAccepted) {
+  Daemon d({.pools = {{.name = "default", .workers = 2, .capacity_jobs = 2000}},
+            .server = {.call_bytes_max = size_t{64} << 10}});
+  const auto submit = [&](int jobs) {
+    v1::BatchSubmitJobsRequest request;
+    for (int i = 0; i < jobs; ++i) request.add_requests()->mutable_spec()->set_kind("echo");
+    v1::BatchSubmitJobsResponse response;
+    grpc::ClientContext context;
+    return Brief(d.jobs->BatchSubmitJobs(&context, request, &response));
+  };
+  EXPECT_EQ(submit(1000), "RESOURCE_EXHAUSTED SERVER_BUSY") << "its acknowledgements take more than the jobs";
+  EXPECT_TRUE(d.dispatcher->List({})->jobs.empty());
+  EXPECT_EQ(submit(100), "OK");
 }
 
 class ImpatientTest : public UnreadTest {
