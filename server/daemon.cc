@@ -20,6 +20,7 @@
 #include "base/units.h"
 #include "base/version.h"
 #include "dispatch/dispatcher.h"
+#include "end_signals.h"
 #include "io/process.h"
 #include "io/process_tree.h"
 #include "metrics/collector.h"
@@ -74,7 +75,7 @@ void EndLeftovers(const std::string& mark) {
 
 class Daemon {
  public:
-  Daemon(const config::Config& config, std::unique_ptr<store::Store> store, ProcessMark mark, Signals& signals)
+  Daemon(const config::Config& config, std::unique_ptr<store::Store> store, ProcessMark mark, EndSignals& signals)
       : config_(config),
         signals_(signals),
         store_(std::move(store)),
@@ -173,7 +174,7 @@ class Daemon {
     drain_.Wait(rt::WaitReason::kExternal);
     report_ = dispatcher_.Stop(grace_);
     drained_.store(true);
-    signals_.Wake();
+    drained_.notify_all();
     end_.Wait(rt::WaitReason::kExternal);
   }
 
@@ -217,19 +218,12 @@ class Daemon {
   }
 
   void AwaitSignal() {
-    for (;;) {
-      int signal = signals_.Wait();
-      if (signal == 0) return;  // LoseStore
-      if (signal == SIGHUP) {
-        LogWarning("SIGHUP: this version does not reload its configuration; restart it instead");
-        continue;
-      }
-      int busy = 0;
-      for (const auto& pool : dispatcher_.Pools()) busy += pool.workers_busy;
-      LogInfo("SIG%s: draining, up to %s for %d running jobs; a second signal ends at once", sigabbrev_np(signal),
-              FormatDuration(config_.drain_timeout).c_str(), busy);
-      return;
-    }
+    const int signal = signals_.Await();
+    if (signal == 0) return;  // LoseStore
+    int busy = 0;
+    for (const auto& pool : dispatcher_.Pools()) busy += pool.workers_busy;
+    LogInfo("SIG%s: draining, up to %s for %d running jobs; a second signal ends at once", sigabbrev_np(signal),
+            FormatDuration(config_.drain_timeout).c_str(), busy);
   }
 
   // On any thread.
@@ -246,14 +240,7 @@ class Daemon {
     if (dispatching_) {
       grace_ = grace;
       drain_.Wake();
-      while (!drained_.load()) {
-        const int signal = signals_.Wait();
-        if (signal == 0 || signal == SIGHUP) continue;
-        LogError("SIG%s again: ended before the drain was over", sigabbrev_np(signal));
-        FlushLog(kLastWordsPatience);
-        // No destructors: they would wait for what we were told not to wait for.
-        _exit(kExitCutShort);
-      }
+      drained_.wait(false);
     }
     const bool was_serving = web_ != nullptr;
     store_->WatchHealth({});
@@ -274,7 +261,7 @@ class Daemon {
   }
 
   const config::Config& config_;
-  Signals& signals_;
+  EndSignals& signals_;
 
   // In the order of the tree; each knows those above it only.
   SystemClock clock_;
@@ -295,8 +282,7 @@ class Daemon {
   std::atomic<bool> draining_{false};
   std::atomic<bool> drained_{false};  // The dispatcher has stopped.
   std::atomic<bool> store_lost_{false};
-  // Between Stop and the main fiber: Stop writes grace_ before drain_ is woken, the fiber report_ before it wakes
-  // signals_.
+  // Between Stop and the main fiber: Stop writes grace_ before drain_ is woken, the fiber report_ before drained_.
   rt::Parker drain_, end_;
   Nanos grace_{0};
   dispatch::Dispatcher::DrainReport report_;
@@ -306,7 +292,7 @@ class Daemon {
 
 namespace {
 
-int OpenAndRun(const config::Config& config, Signals& signals) {
+int OpenAndRun(const config::Config& config, EndSignals& signals) {
   Result<std::unique_ptr<store::Store>> store = OpenStore(config);
   if (!store.ok()) {
     LogError("cannot start: %s", store.status().message().c_str());
@@ -325,7 +311,8 @@ int OpenAndRun(const config::Config& config, Signals& signals) {
 
 int RunDaemon(const config::Config& config, Signals& signals) {
   try {
-    return OpenAndRun(config, signals);
+    EndSignals end(signals);
+    return OpenAndRun(config, end);
   } catch (const std::system_error& error) {
     // A thread that could not be had for one of the parts; nothing starts one later on the way of this thread.
     LogError("cannot start: %s; see the limits of this user, its service or container (nproc, pids, memory)",

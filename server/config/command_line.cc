@@ -49,9 +49,10 @@ Every flag has a variable (MILLRACE_GRPC_ADDRESS, ..., MILLRACE_CONFIG) and a ke
 variable, which wins over the file. Pools and kinds are declared in the file; deploy/config.example.toml shows all of)"
                                 R"( it.
 
-Signals: TERM or INT drains (running jobs get the drain timeout) and exits; a second one exits at once.
-Exit codes: 0 drained; 1 a second signal cut the drain short, or an internal failure; 2 it did not start: a wrong
-flag or configuration, an address in use, a folder that cannot be written.)";
+Signals: TERM or INT drains (running jobs get the drain timeout) and exits, during a start when that is over; a second
+one exits at once.
+Exit codes: 0 drained; 1 a second signal cut the start or the end short, or an internal failure; 2 it did not start: a
+wrong flag or configuration, an address in use, a folder that cannot be written; 3 another daemon owns its store.)";
 
 EarlyExit UsageError(const std::string& problem) {
   return {kExitUsage, "millraced: " + problem + "\nmillraced --help shows all flags.\n"};

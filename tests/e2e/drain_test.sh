@@ -56,6 +56,53 @@ await_end
 check "ends it at once, with 1" test "$daemon_rc" = 1
 await "the child to be gone" child_gone
 
+echo "---- a second signal when the drain is over and the disk hangs"
+start_daemon
+# Whoever writes there waits until somebody reads.
+mkfifo "$data_dir/pools.new"
+millrace pools pause default >"$scratch/pause" 2>&1 &
+pausing=$!
+paused() { [[ $(millrace --json pools get default | jq -r .state) == PAUSED ]]; }
+await "the pool to be paused" paused
+grpc_is_closed() { ! (exec 3<>"/dev/tcp/${MILLRACE_ADDRESS%:*}/${MILLRACE_ADDRESS##*:}"); }
+kill -TERM "$daemon"
+await "the drain to be over" grpc_is_closed
+check "the daemon waits for its disk" daemon_runs
+kill -TERM "$daemon"
+await_end
+check "the second signal ends it at once, with 1" test "$daemon_rc" = 1
+wait "$pausing" || true
+rm "$data_dir/pools.new"
+
+echo "---- a second signal when the start hangs"
+# Its start reads this file, and waits until somebody writes.
+mkfifo "$data_dir/pools"
+: >"$log"
+millraced --config "$config" --data-dir "$data_dir" --grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0 \
+  >"$log" 2>&1 </dev/null &
+daemon=$!
+await "the start" has "$log" 'configuration in effect'
+kill -TERM "$daemon"
+await "the first signal to be told" has "$log" 'SIGTERM: the daemon ends when its start is over'
+kill -TERM "$daemon"
+await_end
+check "ends it at once, with 1" test "$daemon_rc" = 1
+rm "$data_dir/pools"
+
+echo "---- a signal while it starts"
+mkfifo "$data_dir/pools"
+: >"$log"
+millraced --config "$config" --data-dir "$data_dir" --grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0 \
+  >"$log" 2>&1 </dev/null &
+daemon=$!
+await "the start" has "$log" 'configuration in effect'
+kill -TERM "$daemon"
+await "the signal to be told" has "$log" 'SIGTERM: the daemon ends when its start is over'
+printf 'millrace pools 1\n' >"$data_dir/pools"
+await_end
+check "is heeded when the start is over: it drains and ends with 0" test "$daemon_rc" = 0
+rm "$data_dir/pools"
+
 echo "---- KILL"
 rm -f "$scratch/child"
 start_daemon
