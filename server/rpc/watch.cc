@@ -34,7 +34,7 @@ class Watch final : public WatchReactor,
                     public std::enable_shared_from_this<Watch> {
  public:
   Watch(const Backend& backend, grpc::CallbackServerContext* context)
-      : backend_(backend), call_(backend, Method::kWatchJobs, context) {}
+      : backend_(backend), context_(context), call_(backend, Method::kWatchJobs, context) {}
 
   void Start(grpc::ByteBuffer* bytes) {
     self_ = shared_from_this();
@@ -89,7 +89,9 @@ class Watch final : public WatchReactor,
   }
 
   void Begin() {
-    // A client may wait for this to know that nothing from now on will be missed.
+    // A client may wait for this to know that nothing from now on will be missed, also when the connection breaks before
+    // the first event. A watch of one job begins again with the present instead.
+    if (!job_) context_->AddInitialMetadata(kResumeTokenMetadata, MakeResumeToken(cursor_ - 1));
     StartSendInitialMetadata();
     Pump();
   }
@@ -299,6 +301,7 @@ class Watch final : public WatchReactor,
   }
 
   const Backend& backend_;
+  grpc::CallbackServerContext* const context_;
   RpcCall call_;
   std::shared_ptr<Watch> self_;  // Until OnDone.
 

@@ -94,6 +94,25 @@ TEST(WatchJobs, FiltersAndGoesOnFromAResumeToken) {
   EXPECT_EQ(event.state(), v1::JOB_STATE_SUCCEEDED);
 }
 
+TEST(WatchJobs, ThatSawNoEventIsResumedWithTheTokenOfItsBeginning) {
+  Daemon d;
+  d.Wait(d.Submit("echo"));
+  v1::WatchJobsRequest request;
+  {
+    Watching watch(d, request);
+    const auto& metadata = watch.context.GetServerInitialMetadata();
+    const auto token = metadata.find(kResumeTokenMetadata);
+    ASSERT_NE(token, metadata.end());
+    request.set_resume_token(std::string(token->second.data(), token->second.size()));
+  }
+  const std::string id = d.Submit("echo");
+  d.Wait(id);
+  Watching watch(d, request);
+  const v1::JobEvent event = watch.Next();
+  EXPECT_EQ(event.job_id(), id);
+  EXPECT_EQ(event.state(), v1::JOB_STATE_QUEUED);
+}
+
 TEST(WatchJobs, OfOneJobBeginsWithItsPresentStateAndEndsWithIt) {
   Daemon d;
   const std::string id = d.Submit("talk", "a line\n");
