@@ -51,19 +51,20 @@ struct MethodInfo {
   bool only_reads;
   // The trailers of an answer say how durable it is. Not those about pools, of which the journal keeps nothing.
   bool names_durability;
+  bool lasts = false;   // As long as its client likes: such calls share a part of the budget (rpc_call.h).
   bool counted = true;  // In CallStats.
 };
 
 // clang-format off
 inline constexpr auto kMethodTable = std::to_array<MethodInfo>({
-    // method                   name                           role           only_reads names_durability counted
+    // method                   name                           role           only_reads names_durability lasts  counted
     {Method::kSubmitJob,        "JobService/SubmitJob",        Role::kSubmit, false,     true},
     {Method::kBatchSubmitJobs,  "JobService/BatchSubmitJobs",  Role::kSubmit, false,     true},
-    {Method::kStreamSubmit,     "JobService/StreamSubmit",     Role::kSubmit, false,     true},
+    {Method::kStreamSubmit,     "JobService/StreamSubmit",     Role::kSubmit, false,     true,            true},
     {Method::kGetJob,           "JobService/GetJob",           Role::kView,   true,      true},
     {Method::kListJobs,         "JobService/ListJobs",         Role::kView,   true,      true},
-    {Method::kWaitJob,          "JobService/WaitJob",          Role::kView,   true,      true},
-    {Method::kWatchJobs,        "JobService/WatchJobs",        Role::kView,   true,      true},
+    {Method::kWaitJob,          "JobService/WaitJob",          Role::kView,   true,      true,            true},
+    {Method::kWatchJobs,        "JobService/WatchJobs",        Role::kView,   true,      true,            true},
     {Method::kCancelJob,        "JobService/CancelJob",        Role::kSubmit, false,     true},
     {Method::kRetryJob,         "JobService/RetryJob",         Role::kSubmit, false,     true},
     {Method::kDeleteJob,        "JobService/DeleteJob",        Role::kSubmit, false,     true},
@@ -75,10 +76,10 @@ inline constexpr auto kMethodTable = std::to_array<MethodInfo>({
     {Method::kResizePool,       "PoolService/ResizePool",      Role::kAdmin,  false,     false},
     {Method::kPausePool,        "PoolService/PausePool",       Role::kAdmin,  false,     false},
     {Method::kResumePool,       "PoolService/ResumePool",      Role::kAdmin,  false,     false},
-    {Method::kDrainPool,        "PoolService/DrainPool",       Role::kAdmin,  false,     false},
-    {Method::kBackup,           "AdminService/Backup",         Role::kAdmin,  false,     true},
-    {Method::kCheckHealth,      "Health/Check",                Role::kNone,   true,      false, /*counted=*/false},
-    {Method::kWatchHealth,      "Health/Watch",                Role::kNone,   true,      false, /*counted=*/false},
+    {Method::kDrainPool,        "PoolService/DrainPool",       Role::kAdmin,  false,     false,           true},
+    {Method::kBackup,           "AdminService/Backup",         Role::kAdmin,  false,     true,            true},
+    {Method::kCheckHealth,      "Health/Check",                Role::kNone,   true,      false,           false, false},
+    {Method::kWatchHealth,      "Health/Watch",                Role::kNone,   true,      false,           true,  false},
 });
 // clang-format on
 

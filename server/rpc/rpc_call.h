@@ -5,7 +5,8 @@
 //             for which there is no room, one with too much metadata, and one that the Door refuses (door.h), which is
 //             where identity will be checked.
 //   End       Last of all. An OK answer to a call that has not entered is a bug of ours, and stops the process.
-//   Holds     What the call keeps in memory, against one budget of all calls.
+//   Holds     What the call keeps in memory, against one budget of all calls. A call that may last as long as its
+//             client likes takes from a part of it, so that others get through however many of those there are.
 //   Threads   One at a time.
 #pragma once
 
@@ -35,6 +36,8 @@ inline constexpr int kReadsAtOnce = 32;
 inline constexpr int kChangesAtOnce = 32;
 // What gRPC and we need for any call.
 inline constexpr size_t kCallBytes = 8 << 10;
+// The part of the budget that calls that last may hold.
+inline constexpr size_t LastingBytes(size_t call_bytes_max) { return call_bytes_max / 2; }
 
 // What every service works with; all of it outlives the server, and `runtime` runs until the server has stopped.
 struct Backend {
@@ -44,6 +47,7 @@ struct Backend {
   OpenCalls& open_calls;
   Unsent& unsent;
   Budget& budget;
+  Budget& lasting;           // The part of `budget` for calls that last (method.h).
   sync::Semaphore& reads;    // kReadsAtOnce
   sync::Semaphore& changes;  // kChangesAtOnce
   size_t metadata_bytes_max;
@@ -64,7 +68,7 @@ class RpcCall {
         info_(InfoOf(method)),
         context_(context),
         start_(std::chrono::steady_clock::now()),
-        share_(backend.budget),
+        share_(info_.lasts ? backend.lasting : backend.budget),
         answer_(backend.budget) {}
   RpcCall(const RpcCall&) = delete;
   RpcCall& operator=(const RpcCall&) = delete;
@@ -75,7 +79,11 @@ class RpcCall {
 
   // Counts more memory for the call, beside its answer. False: there is no room.
   [[nodiscard]] bool TryHold(size_t bytes) { return share_.TryTake(bytes); }
-  // TryHoldAnswer also keeps room for the answer of a change before
+  // What the call holds beside its answer is so much by now, also beyond the budget: for what is small and cannot be
+  // refused any more.
+  void Settle(size_t bytes) { share_.Settle(bytes); }
+
+  // The answer, which does not last, whatever the call. TryHoldAnswer also keeps room for the answer of a change before
   // it is begun; HoldAnswer is then told its size, and never refuses.
   [[nodiscard]] bool TryHoldAnswer(size_t bytes) { return answer_.TryTake(bytes); }
   void HoldAnswer(size_t bytes) { answer_.Settle(bytes); }

@@ -69,12 +69,14 @@ struct Server::State {
         const ServerOptions& options)
       : unsent(options.answer_time_max),
         budget(options.call_bytes_max),
+        lasting(LastingBytes(options.call_bytes_max), &budget),
         backend{.runtime = runtime,
                 .dispatcher = dispatcher,
                 .stats = stats,
                 .open_calls = open_calls,
                 .unsent = unsent,
                 .budget = budget,
+                .lasting = lasting,
                 .reads = reads,
                 .changes = changes,
                 .metadata_bytes_max = options.metadata_bytes_max,
@@ -104,7 +106,7 @@ struct Server::State {
 
   OpenCalls open_calls;
   Unsent unsent;
-  Budget budget;
+  Budget budget, lasting;
   sync::Semaphore reads{kReadsAtOnce}, changes{kChangesAtOnce};
   Backend backend;
   JobService jobs;

@@ -42,8 +42,8 @@ struct ServerOptions {
   // A call with more metadata is refused, while other calls of its connection go on. Tokens of identity providers have
   // a few KiB each.
   size_t metadata_bytes_max = 16 << 10;
-  // What requests in hand and answers that no client has taken yet may hold together. A call beyond it is refused:
-  // SERVER_BUSY.
+  // What requests in hand and answers that no client has taken yet may hold together; waits, watches and submit streams
+  // half of it. A call beyond it is refused: SERVER_BUSY.
   size_t call_bytes_max = size_t{256} << 20;
   // A client that has not taken an answer within this time is cut.
   std::chrono::milliseconds answer_time_max = std::chrono::minutes(2);

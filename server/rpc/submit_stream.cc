@@ -135,11 +135,11 @@ class SubmitStream final : public StreamSubmitReactor, public OpenCalls::Call, p
   // ---- One item
   void Submit(Item* item, size_t bytes) {
     item->sequence = request_.sequence();
-    if (backend_.budget.TryTake(bytes)) {
+    if (backend_.lasting.TryTake(bytes)) {
       item->counted_bytes = bytes;
       item->status = Translate(item);
     } else {
-      item->status = BusyStatus(backend_.budget);
+      item->status = BusyStatus(backend_.lasting);
     }
     if (item->status.ok()) {
       backend_.dispatcher.Submit(item);
@@ -227,7 +227,7 @@ class SubmitStream final : public StreamSubmitReactor, public OpenCalls::Call, p
   }
 
   void PutFree(Item* item) {
-    backend_.budget.Give(std::exchange(item->counted_bytes, 0));
+    backend_.lasting.Give(std::exchange(item->counted_bytes, 0));
     payload_bytes_ -= item->payload_bytes;
     --in_use_;
     item->stage = Stage::kFree;

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "dispatch/weight.h"
 #include "rpc/convert.h"
 #include "rpc/token.h"
 #include "rpc/wire.h"
@@ -16,13 +18,32 @@
 namespace millrace::rpc {
 namespace {
 
-constexpr size_t kBatchEvents = 256;
-constexpr int kBatchesAtOnce = 4;
-// A watch whose client does not read holds a batch of events at most, with lines of logs.
-constexpr size_t kWatchBytes = size_t{64} << 10;
+constexpr size_t kBatchEvents = 64;
+constexpr int kBatchesAtOnce = 16;
+// An event, with the names of its pool and its kind.
+constexpr size_t kEventBytes = sizeof(dispatch::JobEvent) + 128;
+// What is kept free for a batch before it is read. Only its last event may take more.
+constexpr size_t kBatchBytes = dispatch::EventLog::kReadBytesMax + kBatchEvents * kEventBytes;
+// How soon a watch for whose events there was no room looks again.
+constexpr std::chrono::milliseconds kCrowdedPause{500};
 // How often a watch of one job looks for a moment in which nothing happens to the job. After that it may send one event
 // twice.
 constexpr int kSnapshotTries = 64;
+
+size_t BytesOf(const dispatch::JobEvent& event) {
+  return kEventBytes + event.error.size() + event.progress.message.size() + (event.log ? event.log->size() : 0) +
+         static_cast<size_t>(dispatch::LabelsWeight(event.labels.get()));
+}
+
+// While an event is written it is there three times: as it was read, as a message and as the bytes of one.
+size_t BytesOf(const std::vector<dispatch::JobEvent>& batch) {
+  size_t bytes = 0, largest = 0;
+  for (const dispatch::JobEvent& event : batch) {
+    bytes += BytesOf(event);
+    largest = std::max(largest, BytesOf(event));
+  }
+  return bytes + 2 * largest;
+}
 
 // One thread at a time owns the watch (pump_ is not kIdle): it reads events and starts writes; a write in flight keeps
 // the ownership, which OnWriteDone takes over. A look at the job itself may wait for the disk: a fiber owns the watch
@@ -39,7 +60,8 @@ class Watch final : public WatchReactor,
   void Start(grpc::ByteBuffer* bytes) {
     self_ = shared_from_this();
     v1::WatchJobsRequest request;
-    Status status = call_.Enter(kWatchBytes + bytes->Length());
+    idle_bytes_ = kCallBytes + bytes->Length();
+    Status status = call_.Enter(idle_bytes_);
     if (status.ok()) status = Parse(bytes, &request);
     if (status.ok()) status = Take(request);
     if (!status.ok()) return End(status);
@@ -125,7 +147,7 @@ class Watch final : public WatchReactor,
       });
       if (!quiet && attempt < kSnapshotTries) continue;
       AddPresent(*job);
-      return OkStatus();
+      return call_.TryHold(BytesOf(batch_)) ? OkStatus() : BusyStatus(backend_.lasting);
     }
   }
 
@@ -204,7 +226,15 @@ class Watch final : public WatchReactor,
         alarm_.Set(gpr_now(GPR_CLOCK_MONOTONIC), [self = shared_from_this()](bool) { self->Pump(); });
         return true;
       }
-      if (ReadBatch()) continue;
+      const Got got = ReadBatch();
+      if (got == Got::kEvents) continue;
+      if (got == Got::kNoRoom) {
+        // It falls behind meanwhile, and is told of the gap when its place is no longer kept.
+        const gpr_timespec pause = gpr_time_from_millis(kCrowdedPause.count(), GPR_TIMESPAN);
+        alarm_.Set(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), pause),
+                   [self = shared_from_this()](bool) { self->Pump(); });
+        return true;
+      }
       if (!std::exchange(check_present_, false)) return false;
       // Whoever made the news does not wait for the disk.
       OnFiber(backend_, [self = shared_from_this()] { self->CheckPresent(); });
@@ -212,16 +242,43 @@ class Watch final : public WatchReactor,
     }
   }
 
-  // False: the end of the log, and the next event will ring.
-  bool ReadBatch() {
-    batch_.clear();
+  // kNothing: the end of the log, and the next event will ring.
+  enum class Got { kEvents, kNothing, kNoRoom };
+
+  Got ReadBatch() {
+    DropBatch();
+    // Without room for a batch it goes on event by event, as far as there is room for those.
+    const bool room = call_.TryHold(kBatchBytes);
+    const uint64_t before = cursor_;
+    if (backend_.dispatcher.events().Read(&cursor_, room ? kBatchEvents : 1, &batch_, this) == 0) {
+      call_.Settle(idle_bytes_);
+      return Got::kNothing;
+    }
+    if (!room && !call_.TryHold(BytesOf(batch_))) {
+      DropBatch();
+      cursor_ = before;
+      return Got::kNoRoom;
+    }
+    TakeWhatIsWanted();
+    call_.Settle(idle_bytes_ + (batch_.empty() ? 0 : BytesOf(batch_)));
+    return Got::kEvents;
+  }
+
+  // An idle watch keeps nothing of the events that it has told.
+  void DropBatch() {
+    std::vector<dispatch::JobEvent>().swap(batch_);
     next_ = 0;
-    if (backend_.dispatcher.events().Read(&cursor_, kBatchEvents, &batch_, this) == 0) return false;
+    response_ = v1::JobEvent();
+    response_bytes_.Clear();
+    call_.Settle(idle_bytes_);
+  }
+
+  void TakeWhatIsWanted() {
     if (!job_) {
       std::erase_if(batch_, [this](const dispatch::JobEvent& event) {
         return event.type == dispatch::EventType::kLog || !filter_.Matches(event);
       });
-      return true;
+      return;
     }
     std::erase_if(batch_, [this](const dispatch::JobEvent& event) {
       if (event.type == dispatch::EventType::kGap) check_present_ = true;
@@ -233,7 +290,6 @@ class Watch final : public WatchReactor,
       batch_.resize(i + 1);
       last_batch_ = true;
     }
-    return true;
   }
 
   // Called on a fiber. A watch of one job that was resumed, or that has missed events, may have missed the last one.
@@ -247,6 +303,7 @@ class Watch final : public WatchReactor,
       return End(job.status());
     } else if (IsTerminal(job->state)) {
       AddPresent(*job);
+      call_.Settle(idle_bytes_ + BytesOf(batch_));
     }
     Pump();
   }
@@ -313,6 +370,7 @@ class Watch final : public WatchReactor,
   std::optional<JobId> job_;
   bool include_log_ = false;
   uint64_t cursor_ = 0;
+  size_t idle_bytes_ = 0;                  // What the watch holds beside a batch.
   std::vector<dispatch::JobEvent> batch_;  // Events from next_ on are still to be written.
   size_t next_ = 0;
   bool last_batch_ = false;

@@ -27,11 +27,10 @@ void Serialize(const google::protobuf::MessageLite& message, grpc::ByteBuffer* b
 }
 
 Status BusyStatus(const Budget& budget) {
-  return ResourceExhausted(
-             "SERVER_BUSY",
-             "calls hold all of the " + std::to_string(budget.limit()) +
-                 " bytes that requests in hand and answers on their way may hold; repeat this one later, or "
-                 "raise server.call_bytes_max")
+  const char* const what = budget.is_part() ? " bytes that waits, watches and streams may hold"
+                                            : " bytes that requests in hand and answers on their way may hold";
+  return ResourceExhausted("SERVER_BUSY", "there is no room for this call in the " + std::to_string(budget.limit()) +
+                                              what + "; repeat it later, or raise server.call_bytes_max")
       .With("limit", budget.limit())
       .RetryAfter(std::chrono::seconds(1));
 }

@@ -18,7 +18,7 @@ Status Parse(grpc::ByteBuffer* bytes, google::protobuf::MessageLite* message);
 // Replaces what `bytes` were.
 void Serialize(const google::protobuf::MessageLite& message, grpc::ByteBuffer* bytes);
 
-// RESOURCE_EXHAUSTED SERVER_BUSY: the budget of calls is used up. Nothing was done.
+// RESOURCE_EXHAUSTED SERVER_BUSY: this budget of calls is used up. Nothing was done.
 Status BusyStatus(const Budget& budget);
 
 }  // namespace millrace::rpc

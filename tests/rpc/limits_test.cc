@@ -277,6 +277,137 @@ TEST(Limits, ABatchForWhoseAnswerThereIsNoRoomIsRefusedBeforeItIsAccepted) {
   EXPECT_EQ(submit(100), "OK");
 }
 
+// A watch that is not read unless the test does so.
+struct OpenWatch {
+  OpenWatch(Daemon& d, const v1::WatchJobsRequest& request) : reader(d.jobs->WatchJobs(&context, request)) {
+    reader->WaitForInitialMetadata();
+  }
+  ~OpenWatch() {
+    context.TryCancel();
+    v1::JobEvent event;
+    while (!finished && reader->Read(&event)) {
+    }
+    if (!finished) (void)reader->Finish();
+  }
+  std::string Refusal() {
+    finished = true;
+    return Brief(reader->Finish());
+  }
+  // Where it begins; empty when it was refused.
+  std::string Token() const {
+    const auto& metadata = context.GetServerInitialMetadata();
+    const auto token = metadata.find("millrace-resume-token");
+    return token == metadata.end() ? "" : std::string(token->second.data(), token->second.size());
+  }
+
+  grpc::ClientContext context;
+  std::unique_ptr<grpc::ClientReader<v1::JobEvent>> reader;
+  bool finished = false;
+};
+
+TEST(Limits, CallsThatLastLeaveRoomForOthers) {
+  constexpr size_t kBudget = size_t{1} << 20;
+  Daemon d({.server = {.call_bytes_max = kBudget}});
+  std::deque<OpenWatch> watches;
+  do {
+    watches.emplace_back(d, v1::WatchJobsRequest());
+  } while (!watches.back().Token().empty() && watches.size() < 200);
+  EXPECT_EQ(watches.back().Refusal(), "RESOURCE_EXHAUSTED SERVER_BUSY");
+  watches.pop_back();
+  EXPECT_GT(watches.size(), 40u) << "an idle one holds little";
+  EXPECT_LE(d.server->Stats().call_bytes, static_cast<int64_t>(rpc::LastingBytes(kBudget)));
+  {
+    grpc::ClientContext context;
+    auto stream = d.jobs->StreamSubmit(&context);
+    v1::StreamSubmitResponse answer;
+    EXPECT_FALSE(stream->Read(&answer));
+    EXPECT_EQ(Brief(stream->Finish()), "RESOURCE_EXHAUSTED SERVER_BUSY");
+  }
+  const std::string id = d.Submit("hold");
+  EXPECT_EQ(d.Get(id).id(), id);
+  v1::CancelJobRequest cancel;
+  cancel.set_id(id);
+  v1::Job job;
+  grpc::ClientContext context;
+  EXPECT_EQ(Brief(d.jobs->CancelJob(&context, cancel, &job)), "OK");
+}
+
+// A daemon with many events that have long errors, and the token of the place before them.
+class UnreadWatchTest : public testing::Test {
+ protected:
+  static constexpr size_t kBudget = size_t{2} << 20;
+  static constexpr int kJobs = 60, kEvents = 3 * kJobs;
+
+  UnreadWatchTest() {
+    request.set_resume_token(OpenWatch(d, {}).Token());
+    for (int i = 0; i < kJobs; ++i) d.Wait(d.Submit("complain", std::string(4 << 10, 'e')));
+    Eventually([&] { return Held() == 0; });
+  }
+  int64_t Held() { return d.server->Stats().call_bytes; }
+  // Takes no event beyond what its gRPC reads ahead.
+  void WatchAndDoNotRead() {
+    watches.emplace_back(narrow, "/millrace.v1.JobService/WatchJobs");
+    watches.back().Write(request.SerializeAsString());
+    watches.back().WritesDone();
+  }
+  static void ReadAll(RawStream& watch) {
+    int events = 0;
+    v1::JobEvent event;
+    for (std::string bytes; events < kEvents; ++events) {
+      ASSERT_TRUE(watch.Read(&bytes));
+      ASSERT_TRUE(event.ParseFromString(bytes));
+      ASSERT_EQ(event.event_case(), v1::JobEvent::kState) << "nothing was missed";
+    }
+  }
+
+  Daemon d{{.server = {.call_bytes_max = kBudget}}};
+  std::shared_ptr<grpc::Channel> narrow = NarrowChannel(d);
+  v1::WatchJobsRequest request;
+  std::deque<RawStream> watches;
+};
+
+TEST_F(UnreadWatchTest, AWatchCountsForTheEventsThatItHoldsAndForLittleWithoutThem) {
+  constexpr int64_t kIdle = 16 << 10;
+  WatchAndDoNotRead();
+  Eventually([&] { return Held() > 4 * kIdle; });
+  ReadAll(watches.back());
+  Eventually([&] { return Held() < kIdle; });
+}
+
+TEST(Limits, AWatchForWhoseEventThereIsNoRoomWaitsAndLosesNothing) {
+  constexpr size_t kBudget = size_t{1} << 20;
+  constexpr auto kMost = static_cast<int64_t>(rpc::LastingBytes(kBudget));
+  Daemon d({.server = {.call_bytes_max = kBudget}});
+  const std::string held = d.Submit("hold");
+  OpenWatch watch(d, {});
+  Eventually([&] { return d.Pool().workers_busy == 1; });
+
+  // Watches of another job take all the room there is.
+  std::deque<OpenWatch> others;
+  v1::WatchJobsRequest request;
+  request.set_job_id(held);
+  v1::JobEvent event;
+  do {
+    others.emplace_back(d, request);
+  } while (others.back().reader->Read(&event));
+  EXPECT_EQ(others.back().Refusal(), "RESOURCE_EXHAUSTED SERVER_BUSY");
+  others.pop_back();
+
+  const std::string id = d.Submit("complain", std::string(4 << 10, 'e'));
+  Eventually([&] { return d.dispatcher->Get(*Id::Parse(id), false)->state == JobState::kFailed; });
+  // But for the calls of this test that may not have ended yet.
+  Eventually([&] { return d.server->Stats().call_bytes <= kMost; });
+  others.clear();
+  std::vector<v1::JobState> states;
+  while (states.empty() || states.back() != v1::JOB_STATE_FAILED) {
+    ASSERT_TRUE(watch.reader->Read(&event));
+    ASSERT_EQ(event.event_case(), v1::JobEvent::kState);
+    if (event.job_id() == id) states.push_back(event.state());
+  }
+  EXPECT_EQ(states, (std::vector{v1::JOB_STATE_QUEUED, v1::JOB_STATE_RUNNING, v1::JOB_STATE_FAILED}));
+  d.Release();
+}
+
 class ImpatientTest : public UnreadTest {
  protected:
   ImpatientTest() : UnreadTest(std::chrono::milliseconds(300)) {}

@@ -46,6 +46,16 @@ TEST(Methods, WhoeverMayOnlyLookChangesNothing) {
   }
 }
 
+TEST(Methods, EveryStreamIsACallThatLasts) {
+  for (const auto* rpc : AllRpcs()) {
+    if (!rpc->server_streaming()) continue;
+    const auto row = std::find_if(kMethodTable.begin(), kMethodTable.end(),
+                                  [&](const MethodInfo& each) { return each.name == RowName(*rpc); });
+    ASSERT_NE(row, kMethodTable.end());
+    EXPECT_TRUE(row->lasts) << row->name;
+  }
+}
+
 // A door, and what came to it.
 struct Keeper {
   Door Refuses(std::set<std::string> names) {
