@@ -261,19 +261,20 @@ Result<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, Page
   state->pages = std::move(pages);
   auto listener = Listener::Open(options.address, {.setting = "--http-address"});
   if (!listener.ok()) return listener.status();
+  std::string why;
   try {
     state->connections.emplace(state->options.connections_max, options.lifetime_max);
     state->queue.emplace(PageQueue::Options{.waiting_max = state->options.pages_waiting_max,
                                             .answer_bytes_max = options.answer_bytes_max,
                                             .on_crowded = [of = state.get()] { of->connections->CutOldest(); }});
     state->http = StartLibrary(state.get());
-  } catch (const std::system_error&) {
-    // A thread was refused; treated below as when the library gets none.
+    if (state->http == nullptr) why = strerror(errno);
+  } catch (const std::system_error& error) {
+    why = error.code().message();  // A thread was refused, and errno need not tell so.
   }
   if (state->http == nullptr) {
-    return Unavailable("NO_THREAD",
-                       std::string("HTTP cannot be served: the system refuses a thread or a descriptor (") +
-                           strerror(errno) + "); raise the limits of this user or of the service");
+    return Unavailable("NO_THREAD", "HTTP cannot be served: the system refuses a thread or a descriptor (" + why +
+                                        "); raise the limits of this user or of the service");
   }
   state->listener = *std::move(listener);
   state->options.address = state->listener->address();
