@@ -9,7 +9,8 @@
 
 namespace millrace {
 
-// Ready: /readyz answers 200 and the gRPC port takes a connection. Blocks, `patience` at most.
+// Ready: /readyz answers 200 and the gRPC port takes a connection. Blocks, `patience` at most; where an address of the
+// configuration is a name and no number, the system's look-up of it comes on top, and may take what DNS takes.
 Status CheckHealth(const config::Config& config, std::chrono::milliseconds patience);
 
 }  // namespace millrace
