@@ -13,7 +13,7 @@ if [[ ${1:-} == --if-needed ]]; then
   always=no
   shift
 fi
-preset=${1:?configure.sh needs a preset: release, debug, asan or tsan}
+preset=${1:?configure.sh needs a preset: release, debug, clang, lto, asan or tsan}
 shift
 folder=build
 [[ $preset == release ]] || folder=build-$preset

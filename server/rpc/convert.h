@@ -32,7 +32,7 @@ Result<Nanos> FromProto(const google::protobuf::Duration& duration, const std::s
                         Nanos least = Nanos(0));
 // A time before 1970 becomes 1970: it only matters that it is long ago.
 Result<WallTime> FromProto(const google::protobuf::Timestamp& time, std::string field);
-// BAD_REASON when it is longer than what is kept as a job's error.
+// REASON_TOO_LONG when it is longer than what is kept as a job's error.
 Status CheckReason(const std::string& reason);
 // The field "spec.kind" inside "requests[3]." is "requests[3].spec.kind".
 Status InField(std::string_view prefix, Status status);
