@@ -12,6 +12,7 @@
 #include <variant>
 
 #include "base/cgroup.h"
+#include "base/units.h"
 #include "config/bindings.h"
 #include "config/differences.h"
 #include "config/exec_kind.h"
@@ -134,7 +135,25 @@ class Loader {
   // A quarter for unfinished jobs; what the store, gRPC and the allocator make of them comes on top, and about doubles
   // it.
   void FitBudgets(const Section& jobs, const Section& server) {
-    if (memory_bytes_ <= 0) return;
+    if (memory_bytes_ > 0) LowerBudgets(jobs, server);
+    CheckCallBytes(server);
+  }
+
+  // Half of call_bytes_max bounds a message, and two of the largest payload fit in any case.
+  int64_t CallBytesLeast() const { return 2 * static_cast<int64_t>(config_.jobs.payload_bytes_max) + 4 * kMebibyte; }
+
+  void CheckCallBytes(const Section& server) {
+    const int64_t least = CallBytesLeast();
+    if (config_.call_bytes_max >= least) return;
+    const auto payload = static_cast<int64_t>(config_.jobs.payload_bytes_max);
+    problems_.Add(server.Origin("call_bytes_max"),
+                  "call_bytes_max = \"" + FormatSize(config_.call_bytes_max) +
+                      "\" is too little for payload_bytes_max = \"" + FormatSize(payload) +
+                      "\": a message may have half of it, so jobs with such a payload could not be submitted; use \"" +
+                      FormatSize(least) + "\" or more, \"auto\", or a smaller payload_bytes_max");
+  }
+
+  void LowerBudgets(const Section& jobs, const Section& server) {
     auto fit = [&](const char* key, int64_t* field, int64_t share) {
       if (jobs.Automatic(key)) *field = std::clamp(memory_bytes_ / share / kMebibyte * kMebibyte, kBudgetLeast, *field);
     };
@@ -144,10 +163,8 @@ class Loader {
     fit("waiting_bytes_max", &options.waiting_bytes_max, 16);
     fit("request_ids_bytes_max", &options.request_ids_bytes_max, 16);
     if (server.Automatic("call_bytes_max")) {
-      // Half of it bounds a message, and two of the largest payload fit in any case.
-      const int64_t least = 2 * static_cast<int64_t>(options.payload_bytes_max) + 4 * kMebibyte;
       const int64_t share = memory_bytes_ / 4 / kMebibyte * kMebibyte;
-      config_.call_bytes_max = std::min(config_.call_bytes_max, std::max(share, least));
+      config_.call_bytes_max = std::min(config_.call_bytes_max, std::max(share, CallBytesLeast()));
     }
     config_.store_buffer_bytes = static_cast<size_t>(
         std::clamp(memory_bytes_ / 32, kBudgetLeast, static_cast<int64_t>(config_.store_buffer_bytes)));

@@ -58,6 +58,17 @@ TEST(Config, BudgetsThatNobodySetFitIntoTheMemory) {
   EXPECT_THAT(ToToml(small, Secrets::kShown), HasSubstr("process_bytes_max = \"64MiB\"")) << "what is in effect";
 }
 
+TEST(Config, CallsMustHaveRoomForTheLargestPayload) {
+  EXPECT_THAT(LoadToml("[server]\ncall_bytes_max = \"5MiB\"").problems,
+              ElementsAre(AllOf(HasSubstr("m.toml:2:"), HasSubstr("call_bytes_max = \"5MiB\""),
+                                HasSubstr("payload_bytes_max = \"1MiB\""), HasSubstr("use \"6MiB\""))));
+  EXPECT_THAT(LoadToml("[server]\ncall_bytes_max = \"6MiB\"").problems, IsEmpty());
+  EXPECT_THAT(LoadToml("[server]\ncall_bytes_max = \"6MiB\"\n[jobs]\npayload_bytes_max = \"2MiB\"").problems,
+              ElementsAre(HasSubstr("use \"8MiB\"")));
+  EXPECT_THAT(LoadToml("[server]\ncall_bytes_max = \"1MiB\"\n[jobs]\npayload_bytes_max = \"1KiB\"").problems,
+              ElementsAre(HasSubstr("payload_bytes_max")));
+}
+
 TEST(Config, AKindMayNotHaveTheNameOfABuiltInOne) {
   Loaded loaded = LoadToml("[pool.mine]\nrunner = \"exec\"\n[kind.sha256]\npool = \"mine\"\nexec = [\"true\"]\n");
   EXPECT_THAT(loaded.problems, ElementsAre(AllOf(HasSubstr("m.toml:3:"), HasSubstr("built-in kind 'sha256'"))));
