@@ -86,6 +86,14 @@ std::string RandomRequestId() {
   return text;
 }
 
+// What may be repeated must be known again by the server, so each job gets an id where it has none.
+void GiveRequestId(v1::SubmitJobRequest* request, const ClientOptions& options) {
+  if (options.max_attempts > 1 && request->request_id().empty()) request->set_request_id(RandomRequestId());
+}
+void GiveRequestIds(v1::BatchSubmitJobsRequest* batch, const ClientOptions& options) {
+  for (v1::SubmitJobRequest& request : *batch->mutable_requests()) GiveRequestId(&request, options);
+}
+
 template <typename Stub, typename Request, typename Response>
 Result<Response> Call(Client::State& state, Stub& stub,
                       grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
@@ -198,16 +206,12 @@ bool Client::reached() const { return state_->reached; }
   }()
 
 Result<v1::SubmitJobResponse> Client::Submit(v1::SubmitJobRequest request, const CallOptions& call) {
-  if (state_->options.max_attempts > 1 && request.request_id().empty()) request.set_request_id(RandomRequestId());
+  GiveRequestId(&request, state_->options);
   return MR_CALL(jobs, JobService, SubmitJob, request, call);
 }
 
 Result<v1::BatchSubmitJobsResponse> Client::BatchSubmit(v1::BatchSubmitJobsRequest request, const CallOptions& call) {
-  if (state_->options.max_attempts > 1) {
-    for (auto& item : *request.mutable_requests()) {
-      if (item.request_id().empty()) item.set_request_id(RandomRequestId());
-    }
-  }
+  GiveRequestIds(&request, state_->options);
   return MR_CALL(jobs, JobService, BatchSubmitJobs, request, call);
 }
 
@@ -379,7 +383,7 @@ Result<v1::BackupResponse> Client::Backup(const std::string& folder, const CallO
 #undef MR_CALL
 
 void Client::SubmitAsync(v1::SubmitJobRequest request, Done<v1::SubmitJobResponse> done, const CallOptions& call) {
-  if (state_->options.max_attempts > 1 && request.request_id().empty()) request.set_request_id(RandomRequestId());
+  GiveRequestId(&request, state_->options);
   CallAsync(*state_, std::move(request), std::move(done), call, [this](auto* context, auto* in, auto* out, auto end) {
     state_->jobs->async()->SubmitJob(context, in, out, std::move(end));
   });
@@ -387,6 +391,7 @@ void Client::SubmitAsync(v1::SubmitJobRequest request, Done<v1::SubmitJobRespons
 
 void Client::BatchSubmitAsync(v1::BatchSubmitJobsRequest request, Done<v1::BatchSubmitJobsResponse> done,
                               const CallOptions& call) {
+  GiveRequestIds(&request, state_->options);
   CallAsync(*state_, std::move(request), std::move(done), call, [this](auto* context, auto* in, auto* out, auto end) {
     state_->jobs->async()->BatchSubmitJobs(context, in, out, std::move(end));
   });

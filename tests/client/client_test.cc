@@ -38,6 +38,7 @@ class FakeServer final : public v1::JobService::Service {
   }
 
   std::function<grpc::Status(const v1::SubmitJobRequest&, v1::SubmitJobResponse*)> submit;
+  std::function<grpc::Status(const v1::BatchSubmitJobsRequest&, v1::BatchSubmitJobsResponse*)> batch;
   std::function<grpc::Status(const v1::WaitJobRequest&, v1::Job*)> wait;
   std::function<grpc::Status(grpc::ServerContext*, const v1::WatchJobsRequest&, grpc::ServerWriter<v1::JobEvent>*)>
       watch;
@@ -48,6 +49,10 @@ class FakeServer final : public v1::JobService::Service {
   grpc::Status SubmitJob(grpc::ServerContext*, const v1::SubmitJobRequest* request,
                          v1::SubmitJobResponse* response) override {
     return submit(*request, response);
+  }
+  grpc::Status BatchSubmitJobs(grpc::ServerContext*, const v1::BatchSubmitJobsRequest* request,
+                               v1::BatchSubmitJobsResponse* response) override {
+    return batch(*request, response);
   }
   grpc::Status WaitJob(grpc::ServerContext*, const v1::WaitJobRequest* request, v1::Job* job) override {
     return wait(*request, job);
@@ -100,6 +105,32 @@ TEST(Submit, IsRepeatedWithOneRequestIdWhenTheServerIsUnavailable) {
   ASSERT_EQ(ids.size(), 3u);
   EXPECT_EQ(ids[0].size(), 32u);
   EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), 1u);
+}
+
+TEST(BatchSubmit, IsRepeatedWithTheSameRequestIdsAlsoWithoutBlocking) {
+  FakeServer server;
+  std::vector<std::vector<std::string>> calls;
+  server.batch = [&](const v1::BatchSubmitJobsRequest& request, v1::BatchSubmitJobsResponse*) {
+    std::vector<std::string>& ids = calls.emplace_back();
+    for (const v1::SubmitJobRequest& each : request.requests()) ids.push_back(each.request_id());
+    return calls.size() % 2 == 1 ? kUnavailable : grpc::Status::OK;
+  };
+  v1::BatchSubmitJobsRequest request;
+  request.add_requests()->set_request_id("mine");
+  request.add_requests();
+  request.add_requests();
+  {
+    const auto client = server.Connect();
+    ASSERT_TRUE(client->BatchSubmit(request).ok());
+    client->BatchSubmitAsync(request, [](const auto& answer) { EXPECT_TRUE(answer.ok()); });
+  }
+  ASSERT_EQ(calls.size(), 4u);
+  for (const size_t first : {size_t{0}, size_t{2}}) {
+    EXPECT_EQ(calls[first], calls[first + 1]);
+    EXPECT_EQ(calls[first][0], "mine");
+    EXPECT_EQ(calls[first][1].size(), 32u);
+    EXPECT_NE(calls[first][1], calls[first][2]);
+  }
 }
 
 TEST(Submit, KeepsTheRequestIdItIsGiven) {
