@@ -142,6 +142,25 @@ void CallAsync(Client::State& state, Request request, Client::Done<Response> don
   });
 }
 
+// One deadline for several calls: each gets what is left of it.
+class TimeLeft {
+ public:
+  explicit TimeLeft(std::optional<milliseconds> deadline) : given_(deadline) {
+    constexpr milliseconds kLongest = std::chrono::hours(24 * 365);
+    if (deadline && deadline->count() >= 0) end_ = SteadyClock::now() + std::min(*deadline, kLongest);
+  }
+  // As CallOptions::deadline says it.
+  std::optional<milliseconds> Get() const {
+    if (!end_) return given_;
+    const auto left = std::chrono::ceil<milliseconds>(*end_ - SteadyClock::now());
+    return std::max(left, milliseconds(0));
+  }
+
+ private:
+  std::optional<milliseconds> given_;
+  std::optional<SteadyClock::time_point> end_;
+};
+
 // False when stopped.
 bool Pause(milliseconds time, const std::stop_token& stop) {
   std::mutex mutex;
@@ -227,8 +246,9 @@ Result<v1::ListJobsResponse> Client::ListPage(const v1::ListJobsRequest& request
 }
 
 Status Client::List(v1::ListJobsRequest request, const std::function<bool(v1::Job)>& on_job, const CallOptions& call) {
+  const TimeLeft left(call.deadline);
   do {
-    Result<v1::ListJobsResponse> page = ListPage(request, call);
+    Result<v1::ListJobsResponse> page = ListPage(request, {.deadline = left.Get(), .stop = call.stop});
     if (!page.ok()) return page.status();
     for (v1::Job& job : *page->mutable_jobs()) {
       if (!on_job(std::move(job))) return OkStatus();
@@ -275,11 +295,12 @@ Result<v1::Job> Client::Wait(const std::string& id, std::optional<milliseconds> 
 
 Status Client::Watch(v1::WatchJobsRequest request, const std::function<bool(const v1::JobEvent&)>& on_event,
                      const CallOptions& call) {
+  const TimeLeft left(call.deadline);
   bool reached = false;
   auto last_seen = SteadyClock::now();
   while (true) {
     grpc::ClientContext context;
-    state_->SetDeadline(context, call.deadline.value_or(kNone));
+    state_->SetDeadline(context, left.Get().value_or(kNone));
     std::stop_callback cancel(call.stop, [&context] { context.TryCancel(); });
     auto stream = state_->jobs->WatchJobs(&context, request);
     // The server sends its metadata before the first event, which may come much later.

@@ -81,7 +81,7 @@ class Client {
   // ---- Look and wait
   Result<v1::Job> Get(const std::string& id, v1::JobView view = v1::JOB_VIEW_FULL, const CallOptions& call = {});
   Result<v1::ListJobsResponse> ListPage(const v1::ListJobsRequest& request, const CallOptions& call = {});
-  // Every job that matches, page by page, until `on_job` returns false.
+  // Every job that matches, page by page, until `on_job` returns false. A deadline that is given counts for all pages.
   Status List(v1::ListJobsRequest request, const std::function<bool(v1::Job)>& on_job, const CallOptions& call = {});
 
   // Waits until the job is in a terminal state, and gives all of it but the payload (JOB_VIEW_RESULT). `timeout` unset:

@@ -206,6 +206,16 @@ TEST(Watch, ResumesWithTheLastTokenWhenTheConnectionBreaks) {
   EXPECT_EQ(tokens, (std::vector<std::string>{"", "t1"}));
 }
 
+TEST(Watch, HasOneDeadlineForAllItsConnections) {
+  FakeServer server;
+  server.watch = [](grpc::ServerContext*, const v1::WatchJobsRequest&, grpc::ServerWriter<v1::JobEvent>* writer) {
+    writer->Write({});
+    return kUnavailable;
+  };
+  const auto client = server.Connect();
+  EXPECT_EQ(client->Watch({}, [](const v1::JobEvent&) { return true; }, {.deadline = 100ms}).reason(), "DEADLINE");
+}
+
 TEST(Watch, GivesUpOnADaemonThatStaysAway) {
   FakeServer server;
   server.watch = [](grpc::ServerContext*, const v1::WatchJobsRequest&, grpc::ServerWriter<v1::JobEvent>*) {
@@ -242,6 +252,16 @@ TEST(List, FollowsThePages) {
   const auto client = server.Connect();
   EXPECT_TRUE(client->List({}, [&](const v1::Job& job) { return ids.push_back(job.id()), true; }).ok());
   EXPECT_EQ(ids, (std::vector<std::string>{"after ", "after 1", "after 2"}));
+}
+
+TEST(List, HasOneDeadlineForAllPages) {
+  FakeServer server;
+  server.list = [](const v1::ListJobsRequest&, v1::ListJobsResponse* response) {
+    response->set_next_page_token("for ever");
+    return grpc::Status::OK;
+  };
+  const auto client = server.Connect();
+  EXPECT_EQ(client->List({}, [](const v1::Job&) { return true; }, {.deadline = 100ms}).reason(), "DEADLINE");
 }
 
 TEST(SubmitAsync, IsAnsweredBeforeTheClientEnds) {
