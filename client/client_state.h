@@ -18,7 +18,7 @@
 
 namespace millrace::client {
 
-inline constexpr int kReceiveBytesMax = 64 << 20;  // As much as the server takes.
+inline constexpr int kReceiveBytesMax = 64 << 20;  // As much as the server takes at most.
 
 struct Client::State {
   std::string address;
@@ -30,7 +30,7 @@ struct Client::State {
 
   std::atomic<bool> reached{false};  // A call was answered.
 
-  // Async calls under way; the destructor of Client waits for none.
+  // Async calls under way; the destructor of Client waits until there are none.
   std::mutex mutex;
   std::condition_variable idle;
   int async_calls = 0;

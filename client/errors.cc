@@ -131,7 +131,8 @@ Status FromGrpc(const grpc::Status& status, const std::string& address, bool sto
   if (result.reason() == "MESSAGE_TOO_LARGE") {
     return InvalidArgument("MESSAGE_TOO_LARGE",
                            "gRPC refused a message for its size: " + result.message() +
-                               "; a request holds 64 MiB at most, so store the payload elsewhere and send a reference");
+                               "; the last number is the most that is taken, so store the payload elsewhere and "
+                               "send a reference");
   }
   if (result.reason() == "DEADLINE") {
     return DeadlineExceeded("DEADLINE", "no answer from millraced at " + address + " in time").With("address", address);

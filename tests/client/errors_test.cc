@@ -67,6 +67,7 @@ TEST(FromGrpc, AMessageThatIsTooLargeIsNoFullPool) {
       {grpc::StatusCode::RESOURCE_EXHAUSTED, "SERVER: Received message larger than max (73 vs. 67)"}, "here:1");
   EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(status.reason(), "MESSAGE_TOO_LARGE");
+  EXPECT_EQ(status.message().find("64 MiB"), std::string::npos) << "how much it is, the server has said: 67";
   EXPECT_EQ(FromGrpc({grpc::StatusCode::RESOURCE_EXHAUSTED, "something else"}, "here:1").reason(), "");
 }
 
