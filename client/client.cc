@@ -170,6 +170,21 @@ bool Pause(milliseconds time, const std::stop_token& stop) {
   return !stop.stop_requested();
 }
 
+// Where a watch begins; empty when the server does not say so. After WaitForInitialMetadata.
+std::string TokenOfBeginning(const grpc::ClientContext& context) {
+  const auto found = context.GetServerInitialMetadata().find("millrace-resume-token");
+  if (found == context.GetServerInitialMetadata().end()) return "";
+  return std::string(found->second.data(), found->second.size());
+}
+
+v1::JobEvent UnknownGap() {
+  v1::JobEvent gap;
+  gap.set_gap_events(0);
+  gap.mutable_event_time()->set_seconds(
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count());
+  return gap;
+}
+
 template <typename Request>
 Request OfAll(const BulkRequest& what) {
   Request request;
@@ -297,6 +312,7 @@ Status Client::Watch(v1::WatchJobsRequest request, const std::function<bool(cons
                      const CallOptions& call) {
   const TimeLeft left(call.deadline);
   bool reached = false;
+  bool may_have_missed = false;  // A watch broke, and there is no token to resume it with.
   auto last_seen = SteadyClock::now();
   while (true) {
     grpc::ClientContext context;
@@ -306,21 +322,28 @@ Status Client::Watch(v1::WatchJobsRequest request, const std::function<bool(cons
     // The server sends its metadata before the first event, which may come much later.
     stream->WaitForInitialMetadata();
     bool up = state_->channel->GetState(false) == GRPC_CHANNEL_READY;
+    const auto tell = [&](const v1::JobEvent& event) {
+      if (on_event(event)) return true;
+      context.TryCancel();
+      (void)stream->Finish();
+      return false;
+    };
+    if (up && std::exchange(may_have_missed, false) && !tell(UnknownGap())) return OkStatus();
+    // Events that come while a watch is resumed that has seen none are missed without it.
+    if (request.resume_token().empty()) request.set_resume_token(TokenOfBeginning(context));
     v1::JobEvent event;
     while (stream->Read(&event)) {
       up = true;
       if (!event.resume_token().empty()) request.set_resume_token(event.resume_token());
-      if (!on_event(event)) {
-        context.TryCancel();
-        (void)stream->Finish();
-        return OkStatus();
-      }
+      if (!tell(event)) return OkStatus();
     }
     const Status status = FromGrpc(stream->Finish(), state_->address, call.stop.stop_requested());
     if (status.code() != StatusCode::kUnavailable) return status;
     if (up) {
       reached = true;
       last_seen = SteadyClock::now();
+      // That of one job begins again with what the job is.
+      may_have_missed = request.resume_token().empty() && request.job_id().empty();
     }
     if (!reached || SteadyClock::now() - last_seen > state_->options.patience || !Pause(kPause, call.stop))
       return status;

@@ -91,8 +91,9 @@ class Client {
                        const CallOptions& call = {});
 
   // Calls `on_event` on the calling thread until it returns false (OK), the server ends the stream (OK: the watched job
-  // is in a terminal state), or it fails. A lost connection is resumed with the last event's token. No deadline unless
-  // one is given.
+  // is in a terminal state), or it fails. A lost connection is resumed where it broke off, with the token of the last
+  // event or of the beginning; where the server names none for that, a gap of unknown size (gap_events 0) is told.
+  // No deadline unless one is given, which counts for all connections.
   Status Watch(v1::WatchJobsRequest request, const std::function<bool(const v1::JobEvent&)>& on_event,
                const CallOptions& call = {});
 

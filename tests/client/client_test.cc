@@ -206,6 +206,51 @@ TEST(Watch, ResumesWithTheLastTokenWhenTheConnectionBreaks) {
   EXPECT_EQ(tokens, (std::vector<std::string>{"", "t1"}));
 }
 
+TEST(Watch, ThatBreaksBeforeItsFirstEventIsResumedAtItsBeginning) {
+  FakeServer server;
+  std::vector<std::string> tokens;
+  server.watch = [&](grpc::ServerContext* context, const v1::WatchJobsRequest& request,
+                     grpc::ServerWriter<v1::JobEvent>* writer) {
+    tokens.push_back(request.resume_token());
+    context->AddInitialMetadata("millrace-resume-token", "beginning");
+    writer->SendInitialMetadata();
+    return tokens.size() < 2 ? kUnavailable : grpc::Status::OK;
+  };
+  int events = 0;
+  EXPECT_TRUE(server.Connect()->Watch({}, [&](const v1::JobEvent&) { return ++events > 0; }).ok());
+  EXPECT_EQ(tokens, (std::vector<std::string>{"", "beginning"}));
+  EXPECT_EQ(events, 0) << "nothing was missed";
+}
+
+TEST(Watch, ThatBreaksBeforeItsFirstEventTellsOfAGapWhereTheServerNamesNoBeginning) {
+  FakeServer server;
+  int watches = 0;
+  server.watch = [&](grpc::ServerContext*, const v1::WatchJobsRequest&, grpc::ServerWriter<v1::JobEvent>* writer) {
+    writer->SendInitialMetadata();
+    if (++watches < 2) return kUnavailable;
+    v1::JobEvent event;
+    event.set_state(v1::JOB_STATE_QUEUED);
+    writer->Write(event);
+    return grpc::Status::OK;
+  };
+  const auto client = server.Connect();
+  std::vector<v1::JobEvent::EventCase> events;
+  const auto note = [&](const v1::JobEvent& event) {
+    events.push_back(event.event_case());
+    return true;
+  };
+  EXPECT_TRUE(client->Watch({}, note).ok());
+  EXPECT_EQ(events, (std::vector{v1::JobEvent::kGapEvents, v1::JobEvent::kState}));
+
+  // A watch of one job begins again with its present state.
+  events.clear();
+  watches = 0;
+  v1::WatchJobsRequest of_one;
+  of_one.set_job_id("job");
+  EXPECT_TRUE(client->Watch(of_one, note).ok());
+  EXPECT_EQ(events, (std::vector{v1::JobEvent::kState}));
+}
+
 TEST(Watch, HasOneDeadlineForAllItsConnections) {
   FakeServer server;
   server.watch = [](grpc::ServerContext*, const v1::WatchJobsRequest&, grpc::ServerWriter<v1::JobEvent>* writer) {
