@@ -12,7 +12,7 @@
 #   --config FILE                    instead of deploy/config.example.toml; it must have a kind `gzip`
 #   --bin DIR                        use the programs there: install and build nothing
 #   --state DIR                      where the daemon's jobs, log and pid are kept, instead of build/run
-#   --patience SECONDS               how long the daemon may take to be ready, instead of 120: a large store takes longer
+#   --patience SECONDS               how long the daemon may take to be ready, instead of 120: a large store takes more
 #   --stop-after                     stop the daemon at the end
 #
 # Files and folders are looked for from where you are. Safe to run again: a daemon that an earlier run left is used as
@@ -173,8 +173,8 @@ until grpc_now=$(address_of gRPC) http_now=$(address_of HTTP) && [[ -n $grpc_now
   if ((SECONDS >= until)); then
     tail -n 20 "$log" >&2
     [[ -z $http_now ]] || curl -sS "http://$http_now/readyz" >&2 || true
-    die "the daemon, pid $pid, runs and is not ready after $patience s; the end of its log, $log, and what /readyz says" \
-      "are above. Run this again to wait on (--patience SECONDS), or stop the daemon with --stop"
+    die "the daemon, pid $pid, runs and is not ready after $patience s; the end of its log, $log, and what /readyz" \
+      "says are above. Run this again to wait on (--patience SECONDS), or stop the daemon with --stop"
   fi
   sleep 0.05
 done

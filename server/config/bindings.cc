@@ -30,10 +30,10 @@ void BindServer(Config* config, Section* section) {
       "store", {"auto", "memory", "rocksdb"}, [config](size_t i) { config->store = static_cast<StoreKind>(i); },
       [config] { return static_cast<size_t>(config->store); });
   section->Text("data_dir", &config->data_dir);
-  constexpr Durability kAcks[] = {Durability::kFsync, Durability::kInterval, Durability::kNone};
+  static constexpr Durability kAcks[] = {Durability::kFsync, Durability::kInterval, Durability::kNone};
   section->Choice(
-      "ack", {"fsync", "interval", "none"}, [config, kAcks](size_t i) { config->ack = kAcks[i]; },
-      [config, kAcks] {
+      "ack", {"fsync", "interval", "none"}, [config](size_t i) { config->ack = kAcks[i]; },
+      [config] {
         return static_cast<size_t>(std::find(std::begin(kAcks), std::end(kAcks), config->ack) - std::begin(kAcks));
       });
   section->Duration("ack_interval", &config->ack_interval, milliseconds(1), seconds(60));

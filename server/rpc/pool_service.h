@@ -1,7 +1,7 @@
 // PoolService: looks at the worker pools and changes them. The contract with clients is in
 // proto/millrace/v1/pool_service.proto.
-//   Threads   gRPC's. Nothing blocks them: what operators say of a pool is kept on the disk, so PausePool, ResumePool and
-//             DrainPool are done on fibers.
+//   Threads   gRPC's. Nothing blocks them: what operators say of a pool is kept on the disk, so PausePool, ResumePool
+//             and DrainPool are done on fibers.
 #pragma once
 
 #include "millrace/v1/pool_service.grpc.pb.h"

@@ -49,8 +49,8 @@ class UnaryCall : public grpc::ServerUnaryReactor, public Unsent::Entry {
  protected:
   // Enters, and gives the request, or why the call is refused. First of all, and once.
   Status Receive(google::protobuf::MessageLite* request);
-  // Keeps room for the answer of a change that may be larger than a few KiB: before the change, which is not to be begun
-  // when this is not OK. At most once.
+  // Keeps room for the answer of a change that may be larger than a few KiB: before the change, which is not to be
+  // begun when this is not OK. At most once.
   Status ReserveAnswer(size_t bytes);
   // Makes `answer` the answer of an OK status. Not OK: there is no room for the answer; only calls that changed nothing
   // are refused for that. To be called before Send, and once.

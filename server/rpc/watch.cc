@@ -111,8 +111,8 @@ class Watch final : public WatchReactor,
   }
 
   void Begin() {
-    // A client may wait for this to know that nothing from now on will be missed, also when the connection breaks before
-    // the first event. A watch of one job begins again with the present instead.
+    // A client may wait for this to know that nothing from now on will be missed, also when the connection breaks
+    // before the first event. A watch of one job begins again with the present instead.
     if (!job_) context_->AddInitialMetadata(kResumeTokenMetadata, MakeResumeToken(cursor_ - 1));
     StartSendInitialMetadata();
     Pump();

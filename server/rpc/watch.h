@@ -5,8 +5,8 @@
 //             is.
 //   Memory    An idle watch counts for a few KiB in the budget of calls that last, and a batch for what it is while it
 //             is held. Where there is no room for the next event, the watch waits until there is.
-//   Resume    Each event carries a token of its place; one of an earlier run of the daemon is a gap of unknown size. The
-//             initial metadata of a watch that is not of one job carries the token of its beginning.
+//   Resume    Each event carries a token of its place; one of an earlier run of the daemon is a gap of unknown size.
+//             The initial metadata of a watch that is not of one job carries the token of its beginning.
 //   One job   With job_id, what the job is now comes first, and the stream ends after its terminal event.
 #pragma once
 
