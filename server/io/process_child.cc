@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "base/log.h"
@@ -52,7 +53,7 @@ void Child::Terminate(const std::vector<ProcessEntry>& all) {
   SignalGroup(pid_, SIGTERM);
   SignalGroup(pid_, SIGCONT);  // A stopped child would sleep through the TERM.
   // Remembered: what is dying has no environment any more, and so no mark.
-  killed_ = FindTree(all, Tree());
+  killed_ = FindTree(all, Tree()).members;
   for (const ProcessEntry& member : killed_) {
     if (member.group == pid_) continue;
     SignalProcess(member, SIGTERM);
@@ -151,36 +152,49 @@ void Child::OnEnd() {
   Close(input_);
   SignalGroup(pid_, SIGKILL);
   if (!reactor_.options.adopt) return Bury();
-  tree_until_ = std::chrono::steady_clock::now() + kTreePatience;
+  ended_at_ = std::chrono::steady_clock::now();
   SweepTree(kTreeLookFirst);
 }
 
 void Child::SweepTree(Nanos pause) {
   std::optional<std::vector<pid_t>> orphans = LivingOrphans(reactor_.leaders);
   if (orphans && orphans->empty()) return Bury();
+  const auto passed = std::chrono::steady_clock::now() - ended_at_;
   std::optional<std::vector<ProcessEntry>> all = ListProcesses();
-  size_t left = all ? 0 : 1;
+  const int list_error = all ? 0 : errno;
+  FoundTree found;
   if (all) {
     // Whoever was killed takes a moment to go, and its parent, by which it was found, may be gone before.
-    std::vector<ProcessEntry> members = FindTree(*all, Tree());
-    std::erase_if(members, [](const ProcessEntry& member) { return member.zombie; });
-    left = members.size();
-    for (const ProcessEntry& member : members) SignalProcess(member, SIGKILL);
-    killed_ = std::move(members);
+    found = FindTree(*all, Tree());
+    std::erase_if(found.members, [](const ProcessEntry& member) { return member.zombie; });
+    for (const ProcessEntry& member : found.members) SignalProcess(member, SIGKILL);
+    killed_ = std::move(found.members);
   }
-  if (left == 0) {
+  const size_t left = all ? killed_.size() : 0;
+  const int shortage = all ? found.error : list_error;
+  const bool may_be_more = shortage != 0 || (found.unclear > 0 && passed < kUnclearPatience);
+  if (left == 0 && !may_be_more) {
     (void)LivingOrphans(reactor_.leaders);  // Reaps what has ended by now.
+    if (found.unclear > 0) TellUnclear("of " + std::to_string(found.unclear) + " it cannot be told whose they are");
     return Bury();
   }
-  if (std::chrono::steady_clock::now() > tree_until_) {
-    LogWarning("'%s' ended and left %zu processes of group %d, which do not end when they are killed",
-               spec_.program.c_str(), left, static_cast<int>(pid_));
+  if (passed > kTreePatience) {
+    if (left > 0) {
+      LogWarning("'%s' ended and left %zu processes of group %d, which do not end when they are killed",
+                 spec_.program.c_str(), left, static_cast<int>(pid_));
+    }
+    if (shortage != 0) TellUnclear(std::string("/proc cannot be read: ") + strerrordesc_np(shortage));
     return Bury();
   }
   timer_.expires_after(pause);
   timer_.async_wait([self = shared_from_this(), pause](const asio::error_code& error) {
     if (!error) self->SweepTree(std::min<Nanos>(2 * pause, kTreeLookMost));
   });
+}
+
+void Child::TellUnclear(const std::string& why) const {
+  LogWarning("'%s' of group %d ended, and processes that it started may go on until the next start of the daemon: %s",
+             spec_.program.c_str(), static_cast<int>(pid_), why.c_str());
 }
 
 void Child::Bury() {

@@ -80,6 +80,8 @@ class Child : public std::enable_shared_from_this<Child> {
   // The leader has ended and is not reaped yet: its number, which is also the name of its group, must not pass to
   // somebody else before the rest of the tree is gone.
   void SweepTree(Nanos pause);
+  // The log says that the tree may live on.
+  void TellUnclear(const std::string& why) const;
   void Bury();
   void FinishIfQuiet();
   void Finish(Result<ProcessExit> result);
@@ -93,8 +95,8 @@ class Child : public std::enable_shared_from_this<Child> {
   Stream input_{reactor_.context}, output_{reactor_.context}, errors_{reactor_.context}, pidfd_{reactor_.context};
   asio::steady_timer timer_{reactor_.context};  // The grace; then looks at the tree; then the pipes' patience.
   size_t fed_ = 0;
-  std::chrono::steady_clock::time_point tree_until_;
-  std::vector<ProcessEntry> killed_;  // Of the tree, by the newest look at it; they were told to end.
+  std::chrono::steady_clock::time_point ended_at_;  // The leader.
+  std::vector<ProcessEntry> killed_;                // Of the tree, by the newest look at it; they were told to end.
   bool running_ = false;
   bool terminating_ = false;
   bool ended_ = false;

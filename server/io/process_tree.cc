@@ -24,7 +24,11 @@ namespace {
 // More than any environment: the kernel takes a quarter of the stack's limit, and 6 MiB at most.
 constexpr size_t kEnvironmentBytesMax = size_t{8} << 20;
 
-// The whole file, at most `bytes_max`. nullopt: it cannot be opened; the process has ended, or is not ours to look at.
+// What this process or the machine is short of, for now: it says nothing about the process that was looked at.
+bool IsShortage(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM; }
+
+// The whole file, at most `bytes_max`. nullopt, and errno: it cannot be read; the process has ended, or is not ours to
+// look at, or there is a shortage.
 std::optional<std::string> ReadFile(const std::string& path, size_t bytes_max) {
   UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.valid()) return std::nullopt;
@@ -33,7 +37,8 @@ std::optional<std::string> ReadFile(const std::string& path, size_t bytes_max) {
   while (text.size() < bytes_max) {
     ssize_t got = read(file.get(), chunk, sizeof chunk);
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) break;
+    if (got < 0) return std::nullopt;
+    if (got == 0) break;
     text.append(chunk, static_cast<size_t>(got));
   }
   return text;
@@ -60,17 +65,35 @@ std::optional<ProcessEntry> LookAt(pid_t pid) {
   return entry;
 }
 
-bool HasMark(pid_t pid, const std::string& mark) {
+// See proc_pid_stat(5): the last two but one say where in its memory the environment lies. From execve's point of no
+// return until the new stack is laid out that is nowhere, at 0.
+bool HasAnEmptyEnvironment(pid_t pid) {
+  std::optional<std::string> stat = ReadFile(ProcPath(pid, "stat"), 4096);
+  if (!stat) return false;
+  const char* at = stat->c_str() + std::min(stat->rfind(')'), stat->size());
+  for (int field = 2; field < 50 && *at != '\0'; ++field) at += 1 + strcspn(at + 1, " ");
+  uint64_t begin = 0, end = 0;
+  return sscanf(at, "%" SCNu64 " %" SCNu64, &begin, &end) == 2 && begin != 0 && begin == end;
+}
+
+enum class HasMark : uint8_t { kNo, kYes, kUnclear };
+
+// kUnclear: errno is that of a shortage, or 0 where the process is just being started.
+HasMark LookForMark(pid_t pid, const std::string& mark) {
   std::optional<std::string> environment = ReadFile(ProcPath(pid, "environ"), kEnvironmentBytesMax);
-  if (!environment) return false;
+  if (!environment) return IsShortage(errno) ? HasMark::kUnclear : HasMark::kNo;
   const std::string wanted = std::string(kMarkVariable) + "=" + mark;
   for (std::string_view left = *environment; !left.empty();) {
     std::string_view variable = left.substr(0, left.find('\0'));
     left.remove_prefix(std::min(variable.size() + 1, left.size()));
     if (!variable.starts_with(wanted)) continue;
-    if (variable.size() == wanted.size() || variable[wanted.size()] == '-') return true;
+    if (variable.size() == wanted.size() || variable[wanted.size()] == '-') return HasMark::kYes;
   }
-  return false;
+  // The kernel answers with nothing while a program is being started; and with the beginning where that comes between
+  // two reads, which leaves it without the 0 at the end.
+  const bool is_whole = environment->empty() ? HasAnEmptyEnvironment(pid) : environment->back() == '\0';
+  errno = 0;
+  return is_whole ? HasMark::kNo : HasMark::kUnclear;
 }
 
 }  // namespace
@@ -79,33 +102,44 @@ std::optional<std::vector<ProcessEntry>> ListProcesses() {
   std::unique_ptr<DIR, int (*)(DIR*)> folder(opendir("/proc"), closedir);
   if (!folder) return std::nullopt;
   std::vector<ProcessEntry> all;
-  errno = 0;
-  while (const dirent* entry = readdir(folder.get())) {
+  for (;;) {
+    errno = 0;
+    const dirent* entry = readdir(folder.get());
+    if (entry == nullptr) break;
     pid_t pid = 0;
     const char* end = entry->d_name + strlen(entry->d_name);
     if (auto parsed = std::from_chars(entry->d_name, end, pid); parsed.ptr != end || parsed.ec != std::errc()) continue;
     errno = 0;
     if (std::optional<ProcessEntry> found = LookAt(pid)) {
       all.push_back(*found);
-    } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
+    } else if (IsShortage(errno)) {
       return std::nullopt;  // Not "it has ended": a list with holes would let a tree live.
     }
   }
+  if (errno != 0) return std::nullopt;
   return all;
 }
 
-std::vector<ProcessEntry> FindTree(const std::vector<ProcessEntry>& all, const TreeOf& tree) {
+FoundTree FindTree(const std::vector<ProcessEntry>& all, const TreeOf& tree) {
   const pid_t self = getpid();
-  std::vector<ProcessEntry> members, rest;
+  FoundTree found;
+  std::vector<ProcessEntry>& members = found.members;
+  std::vector<ProcessEntry> rest;
   for (const ProcessEntry& each : all) {
     if (each.pid == self) continue;
     const bool is_sure = (tree.leader > 0 && (each.pid == tree.leader || each.group == tree.leader)) ||
                          std::any_of(tree.known.begin(), tree.known.end(), [&each](const ProcessEntry& known) {
                            return known.pid == each.pid && known.start == each.start;
                          });
-    const bool may_have_mark = !tree.mark.empty() && !each.zombie && each.pid > 1 &&
+    // The kernel's own threads, which have no environment, are in no group.
+    const bool may_have_mark = !tree.mark.empty() && !each.zombie && each.pid > 1 && each.group != 0 &&
                                (tree.orphan_parent == 0 || each.parent == tree.orphan_parent);
-    (is_sure || (may_have_mark && HasMark(each.pid, tree.mark)) ? members : rest).push_back(each);
+    const HasMark has_mark = is_sure || !may_have_mark ? HasMark::kNo : LookForMark(each.pid, tree.mark);
+    if (has_mark == HasMark::kUnclear) {
+      ++found.unclear;
+      if (errno != 0) found.error = errno;
+    }
+    (is_sure || has_mark == HasMark::kYes ? members : rest).push_back(each);
   }
   // Children of members, and whoever is in a group or session that one leads. Not whoever merely shares one with a
   // member: it may be that of the daemon, or of whoever started it.
@@ -117,7 +151,7 @@ std::vector<ProcessEntry> FindTree(const std::vector<ProcessEntry>& all, const T
     members.insert(members.end(), related, rest.end());
     rest.erase(related, rest.end());
   }
-  return members;
+  return found;
 }
 
 void SignalProcess(const ProcessEntry& process, int signal) {
@@ -125,11 +159,12 @@ void SignalProcess(const ProcessEntry& process, int signal) {
   const bool gone = !pidfd.valid() && errno == ESRCH;
   // Looked at after it is held: the number cannot pass to another process now, or the signal fails.
   std::optional<ProcessEntry> now = LookAt(process.pid);
+  const bool cannot_look = !now && IsShortage(errno);
   if (now && now->start != process.start) return;
   if (pidfd.valid()) {
     syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0);
-  } else if (!gone && now) {
-    kill(process.pid, signal);  // No descriptor is free.
+  } else if (!gone && (now || cannot_look)) {
+    kill(process.pid, signal);  // No descriptor is free, or the kernel knows no pidfd.
   }
 }
 
@@ -167,18 +202,21 @@ bool ReapIfEnded(pid_t child) {
 }
 
 size_t EndMarked(const std::string& mark, Nanos patience) {
-  const auto until = std::chrono::steady_clock::now() + patience;
+  const auto begun = std::chrono::steady_clock::now();
   for (;;) {
-    size_t left = 0;
+    const auto passed = std::chrono::steady_clock::now() - begun;
+    size_t left = 1;
     if (std::optional<std::vector<ProcessEntry>> all = ListProcesses()) {
-      for (const ProcessEntry& each : FindTree(*all, {.mark = mark})) {
+      FoundTree found = FindTree(*all, {.mark = mark});
+      left = found.error != 0 || passed < kUnclearPatience ? found.unclear : 0;
+      for (const ProcessEntry& each : found.members) {
         if (each.zombie) continue;
         ++left;
         SignalProcess(each, SIGKILL);
       }
       if (left == 0) return 0;
     }
-    if (std::chrono::steady_clock::now() > until) return left;
+    if (passed > patience) return left;
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
 }

@@ -5,8 +5,10 @@
 //              up all three to escape.
 //   Numbers    A process is named by its pid and the time of its start, so a signal never meets one that got the number
 //              later.
-//   Cost       A look at every process of the machine, some 10 us for each; a system call for each of a tree. OrphansOf
-//              is one read.
+//   Unclear    Whoever is just being started (execve) has no environment for a moment, and where this process is short
+//              of descriptors or memory none can be read. That is not the answer "it has no mark": look again.
+//   Cost       A look at every process of the machine, some 10 us for each; a system call for each of a tree.
+//              LivingOrphans is one read, and a system call for each orphan.
 //   Threads    Any; nothing here waits but EndMarked.
 #pragma once
 
@@ -31,7 +33,7 @@ struct ProcessEntry {
   bool zombie = false;  // Ended, and nobody has asked how.
 };
 
-// nullopt: /proc cannot be read, for now (no descriptor) or at all.
+// nullopt: /proc cannot be read, for now (no descriptor) or at all; errno tells.
 std::optional<std::vector<ProcessEntry>> ListProcesses();
 
 // The processes of `all` that belong to the tree of `leader` (0: of none), itself included. `mark` is looked for in the
@@ -43,9 +45,17 @@ struct TreeOf {
   pid_t orphan_parent = 0;
   std::vector<ProcessEntry> known{};
 };
-std::vector<ProcessEntry> FindTree(const std::vector<ProcessEntry>& all, const TreeOf& tree);
+struct FoundTree {
+  std::vector<ProcessEntry> members;
+  size_t unclear = 0;  // More that may be members, by a mark that cannot be read for now.
+  int error = 0;       // errno of the shortage that lets none be read; 0: those are just being started.
+};
+FoundTree FindTree(const std::vector<ProcessEntry>& all, const TreeOf& tree);
 
-// Nothing happens where it is gone by now.
+// How long to go on looking at processes that are just being started.
+inline constexpr Nanos kUnclearPatience = std::chrono::seconds(1);
+
+// Nothing happens where it is gone by now. Where a shortage of descriptors lets nobody look, the number is trusted.
 void SignalProcess(const ProcessEntry& process, int signal);
 
 // Children of this process that it did not start: they became its own when their parents ended (a subreaper, or process
@@ -55,7 +65,7 @@ template <typename Set>
 std::optional<std::vector<pid_t>> LivingOrphans(const Set& leaders);
 
 // Kills every process that carries the mark, its like in FindTree included, and waits until all are gone. The number
-// that is left after `patience`: they hang in the kernel, or belong to another user.
+// that is left after `patience`: they hang in the kernel, belong to another user, or cannot be looked at.
 size_t EndMarked(const std::string& mark, Nanos patience);
 
 // ---- For the template

@@ -1,18 +1,22 @@
 // What a program started in turn ends with it, wherever it has gone, and also when the daemon was killed.
 #include "io/process_tree.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
 #include <thread>
 
 #include "runtime/park.h"
 #include "runtime/runtime.h"
 #include "sync/wait_group.h"
 #include "tests/io/process_fixture.h"
+#include "tests/support/temp_folder.h"
 
 namespace millrace::io {
 namespace {
@@ -77,19 +81,41 @@ TEST_F(Tree, WhatADescendantWithASessionOfItsOwnStartsIsFoundThoughItClearsTheMa
   EXPECT_TRUE(Gone(std::stoi(exit.output)));
 }
 
+// While a program is being started (execve) its process shows no environment, and so no mark. This one starts itself
+// again and again, so some of its leaders end at just such a moment.
+TEST_F(Tree, AnOrphanThatIsJustStartingAProgramIsGoneWhenRunReturns) {
+  const test::TempFolder folder;
+  const std::string again = folder.path() + "/again";
+  std::ofstream(again) << "#!/bin/sh\nexec \"$0\"\n";
+  ASSERT_EQ(chmod(again.c_str(), 0755), 0);
+  ProcessHost host({.adopt = true, .mark = MarkOfThisTest()});
+  test::OnProcs(2, [&] {
+    for (int i = 0; i < 50; ++i) {
+      Result<ProcessExit> exit =
+          host.Run(Shell("echo $( (setsid sh -c 'echo $$; exec \"$0\" >/dev/null 2>&1' " + again + " &) )"), {});
+      ASSERT_TRUE(exit.ok());
+      const pid_t orphan = std::stoi(exit->output);
+      const bool gone = Gone(orphan);
+      if (!gone) kill(orphan, SIGKILL);
+      ASSERT_TRUE(gone) << i;
+    }
+    host.Stop();
+  });
+}
+
 // A process that was killed takes a moment to go, and the parent by which it was found may be gone before.
 TEST(FindTree, AMemberStaysOneWhenItsParentIsGone) {
   const std::vector<ProcessEntry> before = {{.pid = 100, .parent = 1, .group = 100, .session = 100, .start = 7},
                                             {.pid = 101, .parent = 100, .group = 101, .session = 101, .start = 8},
                                             {.pid = 102, .parent = 101, .group = 102, .session = 102, .start = 9}};
-  const std::vector<ProcessEntry> members = FindTree(before, {.leader = 100});
+  const std::vector<ProcessEntry> members = FindTree(before, {.leader = 100}).members;
   ASSERT_EQ(members.size(), 3u);
   const std::vector<ProcessEntry> after = {{.pid = 102, .parent = 1, .group = 102, .session = 102, .start = 9}};
-  EXPECT_TRUE(FindTree(after, {.leader = 100}).empty());
-  EXPECT_EQ(FindTree(after, {.leader = 100, .known = members}).size(), 1u);
+  EXPECT_TRUE(FindTree(after, {.leader = 100}).members.empty());
+  EXPECT_EQ(FindTree(after, {.leader = 100, .known = members}).members.size(), 1u);
   // The number of another one by now.
   const std::vector<ProcessEntry> later = {{.pid = 102, .parent = 1, .group = 102, .session = 102, .start = 10}};
-  EXPECT_TRUE(FindTree(later, {.leader = 100, .known = members}).empty());
+  EXPECT_TRUE(FindTree(later, {.leader = 100, .known = members}).members.empty());
 }
 
 TEST_F(Tree, AllOfItHearsTheTerm) {
@@ -223,6 +249,75 @@ TEST_F(Tree, ASignalDoesNotMeetALaterProcessOfTheSameNumber) {
   ProcessEntry earlier = *self;
   --earlier.start;
   SignalProcess(earlier, SIGKILL);
+}
+
+// No descriptor can be had while it lives; what is printed then would fail in a sanitizer.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    MR_CHECK(getrlimit(RLIMIT_NOFILE, &before_) == 0, "no limit");
+    rlimit none = before_;
+    none.rlim_cur = 0;
+    MR_CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0, "the limit stays");
+  }
+  ~NoDescriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(Tree, AShortageOfDescriptorsNeitherHidesAMarkNorAnOrphanFromASignal) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "UBSan takes every object for a wrong one where it can open no pipe to probe memory with";
+#endif
+  const pid_t child = fork();
+  if (child == 0) {
+    pause();
+    _exit(0);
+  }
+  std::optional<std::vector<ProcessEntry>> all = ListProcesses();
+  ASSERT_TRUE(all);
+  std::erase_if(*all, [&](const ProcessEntry& each) { return each.pid != child; });
+  ASSERT_EQ(all->size(), 1u);
+  FoundTree found;
+  bool listed = true;
+  int list_error = 0;
+  {
+    NoDescriptors shortage;
+    found = FindTree(*all, {.mark = MarkOfThisTest(), .orphan_parent = getpid()});
+    listed = ListProcesses().has_value();
+    list_error = errno;
+    SignalProcess(all->front(), SIGTERM);
+  }
+  EXPECT_TRUE(found.members.empty());
+  EXPECT_EQ(found.unclear, 1u);
+  EXPECT_EQ(found.error, EMFILE);
+  EXPECT_FALSE(listed);
+  EXPECT_EQ(list_error, EMFILE);
+  EXPECT_EQ(FindTree(*all, {.mark = MarkOfThisTest(), .orphan_parent = getpid()}).unclear, 0u) << "it passes";
+  EXPECT_EQ(Subreaper::SignalThatEnded(child), SIGTERM);
+}
+
+TEST_F(Tree, AnEmptyEnvironmentIsNoUnclearOne) {
+  int hold[2];
+  ASSERT_EQ(pipe2(hold, O_CLOEXEC), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    dup2(hold[0], 0);
+    char* const argv[] = {const_cast<char*>("cat"), nullptr};
+    char* const env[] = {nullptr};
+    execve("/bin/cat", argv, env);
+    _exit(127);
+  }
+  const TreeOf tree{.mark = MarkOfThisTest(), .orphan_parent = getpid()};
+  EXPECT_TRUE(Becomes([&] {
+    std::string name;
+    std::getline(std::ifstream("/proc/" + std::to_string(child) + "/comm"), name);
+    return name == "cat" && FindTree(ListProcesses().value(), tree).unclear == 0;
+  }));
+  close(hold[0]);
+  close(hold[1]);
+  EXPECT_EQ(Subreaper::SignalThatEnded(child), 0);
 }
 
 // The limit is put back before anything else needs a descriptor.
