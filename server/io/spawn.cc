@@ -3,13 +3,11 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cinttypes>
 #include <cstdio>
@@ -17,6 +15,7 @@
 
 #include "base/open_files.h"
 #include "io/interpreter.h"
+#include "io/process_limits.h"
 
 namespace millrace::io {
 namespace {
@@ -26,11 +25,7 @@ struct Refusal {
   enum Step : int { kSetup, kDirectory, kLimit, kExec };
   Step step;
   int error;
-};
-
-struct Limit {
-  __rlimit_resource resource;
-  rlimit value;
+  size_t limit;  // kLimit: which one of the plan's.
 };
 
 // Everything the child reads between vfork and exec.
@@ -40,14 +35,13 @@ struct Plan {
   char* const* env;
   const char* directory;
   std::optional<mode_t> umask;
-  std::array<Limit, 6> limits;  // As many as AddLimits can add.
-  size_t limit_count;
+  ResourceLimits limits;
   int input, output, errors, report;
   pid_t parent;
 };
 
-[[noreturn]] void Refuse(int report, Refusal::Step step) {
-  Refusal refusal{step, errno};
+[[noreturn]] void Refuse(int report, Refusal::Step step, size_t limit = 0) {
+  Refusal refusal{step, errno, limit};
   (void)!write(report, &refusal, sizeof refusal);
   _exit(127);
 }
@@ -78,8 +72,8 @@ struct Plan {
 
   if (plan.umask) umask(*plan.umask);
   if (chdir(plan.directory) != 0) Refuse(kReport, Refusal::kDirectory);
-  for (size_t i = 0; i < plan.limit_count; ++i) {
-    if (setrlimit(plan.limits[i].resource, &plan.limits[i].value) != 0) Refuse(kReport, Refusal::kLimit);
+  for (size_t i = 0; i < plan.limits.count; ++i) {
+    if (setrlimit(plan.limits.all[i].resource, &plan.limits.all[i].value) != 0) Refuse(kReport, Refusal::kLimit, i);
   }
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) Refuse(kReport, Refusal::kSetup);
 
@@ -128,24 +122,6 @@ std::vector<char*> Pointers(const std::vector<std::string>& strings) {
   return pointers;
 }
 
-void AddLimits(const ProcessLimits& limits, Plan& plan) {
-  auto add = [&plan](__rlimit_resource resource, std::optional<int64_t> value, rlim_t headroom = 0) {
-    if (!value) return;
-    auto soft = static_cast<rlim_t>(*value);
-    plan.limits[plan.limit_count++] = {resource, {soft, soft + headroom}};
-  };
-  add(RLIMIT_CORE, 0);
-  add(RLIMIT_CPU, limits.cpu_seconds, 1);
-  add(RLIMIT_AS, limits.address_space_bytes);
-  add(RLIMIT_FSIZE, limits.file_bytes);
-  if (limits.open_files) {
-    add(RLIMIT_NOFILE, limits.open_files);
-  } else {
-    plan.limits[plan.limit_count++] = {RLIMIT_NOFILE, OpenFilesLimitOfChildren()};
-  }
-  add(RLIMIT_NPROC, limits.processes);
-}
-
 // What this process or the machine is short of, for now. It says nothing about the program.
 bool IsShortage(int error) { return error == EAGAIN || error == EMFILE || error == ENFILE || error == ENOMEM; }
 
@@ -156,12 +132,13 @@ Status StartFailed(const ProcessSpec& spec, const std::string& what, int error, 
       .With("errno", std::string(strerrorname_np(error)));
 }
 
-Status Explain(const ProcessSpec& spec, const Refusal& refusal) {
+Status Explain(const ProcessSpec& spec, const Plan& plan, const Refusal& refusal) {
   switch (refusal.step) {
     case Refusal::kDirectory:
       return StartFailed(spec, "working directory '" + spec.directory + "': ", refusal.error);
     case Refusal::kLimit:
-      return StartFailed(spec, "a resource limit could not be set: ", refusal.error);
+      return StartFailed(
+          spec, "the limit of " + DescribeLimit(plan.limits.all[refusal.limit]) + " could not be set: ", refusal.error);
     case Refusal::kSetup:
       return StartFailed(spec, "its process could not be set up: ", refusal.error);
     case Refusal::kExec:
@@ -228,14 +205,12 @@ Result<Spawned> Spawn(const ProcessSpec& spec, const std::string& variable) {
             .env = env.data(),
             .directory = spec.directory.c_str(),
             .umask = spec.umask,
-            .limits = {},
-            .limit_count = 0,
+            .limits = ResourceLimitsOf(spec.limits),
             .input = input.read.get(),
             .output = output.write.get(),
             .errors = errors.write.get(),
             .report = report.write.get(),
             .parent = getpid()};
-  AddLimits(spec.limits, plan);
 
   pid_t pid = ForkInto(plan);
   if (pid < 0) return StartFailed(spec, "fork: ", errno);
@@ -250,7 +225,7 @@ Result<Spawned> Spawn(const ProcessSpec& spec, const std::string& variable) {
   if (got != 0) {
     int status;
     Wait(pid, &status, nullptr);
-    return Explain(spec, refusal);
+    return Explain(spec, plan, refusal);
   }
 
   reserved.Reset();

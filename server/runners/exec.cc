@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "io/interpreter.h"
+#include "io/process_limits.h"
 #include "job/validate.h"
 #include "runners/text.h"
 
@@ -130,6 +131,10 @@ Status CheckOptions(const std::string& kind, const ExecOptions& exec) {
   // With fewer, a program could not load its libraries beside stdin, stdout and stderr.
   if (limits.open_files && *limits.open_files < 8) return Bad(kind, "fewer than 8 open files let no program start");
   if (limits.cpu_seconds && *limits.cpu_seconds == 0) return Bad(kind, "0 cpu seconds let no program run");
+  if (const std::string problem = io::LimitProblem(limits); !problem.empty()) {
+    return Bad(kind, "its limit of " + problem +
+                         " cannot be set; lower it, or raise the hard limit of the daemon's user or service");
+  }
   if (exec.grace < Nanos(0)) return Bad(kind, "the grace between TERM and KILL is negative");
   for (int code : exec.no_retry_exit_codes) {
     if (code < 1 || code > 255) return Bad(kind, "exit code " + std::to_string(code) + " is not in 1 to 255");

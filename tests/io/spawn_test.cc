@@ -16,6 +16,7 @@
 #include "base/open_files.h"
 #include "runtime/park.h"
 #include "tests/io/process_fixture.h"
+#include "tests/support/capability.h"
 
 namespace millrace::io {
 namespace {
@@ -75,6 +76,20 @@ TEST_F(Spawning, DirectoryUmaskAndPrivilegesAreSet) {
   spec.directory = "/usr";
   spec.umask = 027;
   EXPECT_EQ(OutputOf(spec), "/usr\n0027\nNoNewPrivs:\t1\n");
+}
+
+TEST_F(Spawning, ALimitThatCannotBeSetIsNamed) {
+  const test::WithoutCapability unprivileged(CAP_SYS_RESOURCE);
+  rlimit own{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &own), 0);
+  ProcessSpec spec = Program("/bin/true");
+  spec.limits.open_files = static_cast<int64_t>(own.rlim_max) + 1;
+  Result<ProcessExit> exit = Run(spec);
+  EXPECT_EQ(exit.status().reason(), "PROCESS_START_FAILED");
+  EXPECT_EQ(exit.status().message(), "cannot start '/bin/true': the limit of " + std::to_string(own.rlim_max + 1) +
+                                         " open files (the hard limit of this process is " +
+                                         std::to_string(own.rlim_max) +
+                                         ", see ulimit -Hn) could not be set: Operation not permitted");
 }
 
 TEST_F(Spawning, LimitsAreSet) {

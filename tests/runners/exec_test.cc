@@ -14,6 +14,7 @@
 
 #include "sync/wait_group.h"
 #include "tests/runners/fake_attempt.h"
+#include "tests/support/capability.h"
 #include "tests/support/fibers.h"
 #include "tests/support/leaks.h"
 
@@ -268,6 +269,18 @@ TEST_F(Exec, ConfigurationErrorsNameTheKindAndTheThing) {
   EXPECT_THAT(Refusal({.argv = {"sh"}, .limits = {.open_files = 3}}), HasSubstr("open files"));
   EXPECT_THAT(Refusal({.argv = {"sh"}, .grace = -1s}), HasSubstr("grace"));
   EXPECT_THAT(Refusal({.argv = {"sh"}, .no_retry_exit_codes = {0}}), HasSubstr("exit code 0"));
+}
+
+TEST_F(Exec, ALimitAboveTheHardLimitIsRefusedWithItsName) {
+  const test::WithoutCapability unprivileged(CAP_SYS_RESOURCE);
+  rlimit own{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &own), 0);
+  const auto highest = static_cast<int64_t>(own.rlim_max);
+  EXPECT_THAT(
+      Refusal({.argv = {"sh"}, .limits = {.open_files = highest + 1}}),
+      HasSubstr("its limit of " + std::to_string(highest + 1) + " open files (the hard limit of this process is " +
+                std::to_string(highest) + ", see ulimit -Hn) cannot be set"));
+  EXPECT_TRUE(ExecRunner::Prepare({.name = "job"}, {.argv = {"sh"}, .limits = {.open_files = highest}}).ok());
 }
 
 TEST_F(Exec, AKindThatIsReplacedRunsItsNewProgram) {
