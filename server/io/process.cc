@@ -63,13 +63,14 @@ struct ProcessHost::State {
 
   void Listen() {
     bell_owner.async_wait(Stream::wait_read, [this](const asio::error_code& error) {
-      if (!error) Answer();
+      if (!error && !stopping) Answer();
     });
   }
 
   void Answer() {
     eventfd_t rings;
     eventfd_read(bell, &rings);
+    Listen();  // First: what follows may leave no memory for it, and this handler's has just been given back.
     std::vector<Request> asked;
     {
       ThreadGuard guard(mutex);
@@ -86,8 +87,8 @@ struct ProcessHost::State {
           break;
         case Request::kTerminate:
           if (child == reactor.children.end()) break;
-          if (reactor.options.adopt && !all) all = ListProcesses();
-          child->second->Terminate(all.value_or(std::vector<ProcessEntry>()));
+          if (!all) all = reactor.options.adopt ? Child::AllProcesses() : std::vector<ProcessEntry>();
+          child->second->Terminate(*all);
           break;
         case Request::kStop:
           for (auto& [id, running] : reactor.children) running->Kill();
@@ -98,9 +99,10 @@ struct ProcessHost::State {
     // Without the bell and the reaper the loop ends with the last child.
     stopping = stop;
     if (stop) {
+      asio::error_code ignored;
+      bell_owner.cancel(ignored);
       reaper.cancel();
     } else {
-      Listen();
       ReapOrphans();
     }
   }
@@ -111,24 +113,23 @@ struct ProcessHost::State {
       child = std::make_shared<Child>(reactor, request.id, *request.call);
       reactor.children.emplace(request.id, child);
     } catch (const std::bad_alloc&) {
-      request.call->outcome = Unavailable("PROCESS_START_REFUSED", "cannot start a program: no memory is left");
-      request.call->done.Wake();
-      return;
+      return request.call->done.Wake();  // With the outcome that is there from the beginning.
     }
     child->Start();
   }
 
   // While there are children, or orphans of theirs, or where every orphan of the machine or container comes to us.
-  void ReapOrphans() {
+  void ReapOrphans() try {
     if (!reactor.options.adopt || reaping || stopping) return;
     std::optional<std::vector<pid_t>> living = LivingOrphans(reactor.leaders);
     if (reactor.children.empty() && living && living->empty() && getpid() != 1) return;
-    reaping = true;
     reaper.expires_after(kReapEvery);
     reaper.async_wait([this](const asio::error_code& error) {
       reaping = false;
       if (!error) ReapOrphans();
     });
+    reaping = true;
+  } catch (const std::bad_alloc&) {  // The next request is the next occasion.
   }
 };
 
@@ -156,7 +157,7 @@ Result<ProcessExit> ProcessHost::Run(const ProcessSpec& spec, const sync::Cancel
   if (cancel.cancelled()) {
     return Cancelled("CANCELLED", "'" + spec.program + "' was not started: " + cancel.reason().message());
   }
-  Call call{.spec = spec};
+  Call call(spec);
   CallId id;
   {
     ThreadGuard guard(state_->mutex);

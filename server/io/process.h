@@ -96,7 +96,8 @@ class ProcessHost {
 
   // Any fiber or thread. The host must live until Run returns. UNAVAILABLE: PROCESS_START_REFUSED (nothing has begun:
   // the system is short of processes, descriptors or memory, and may have them later), PROCESS_START_FAILED (the
-  // program, its folder or its limits), PROCESS_HOST_STOPPED. CANCELLED: it was cancelled before it was started.
+  // program, its folder or its limits), PROCESS_STOPPED_FOR_MEMORY (it was stopped since memory for its input or output
+  // was refused), PROCESS_HOST_STOPPED. CANCELLED: it was cancelled before it was started.
   Result<ProcessExit> Run(const ProcessSpec& spec, const sync::CancelToken& cancel);
 
   // Kills every child at once (their Run returns) and starts no more. Blocks the thread for as long as kills take. Once

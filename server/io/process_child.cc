@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "base/log.h"
@@ -27,7 +28,33 @@ constexpr Nanos kTreeLookFirst = std::chrono::milliseconds(1), kTreeLookMost = s
 
 }  // namespace
 
+Call::Call(const ProcessSpec& chosen)
+    : spec(chosen),
+      outcome(Unavailable("PROCESS_START_REFUSED", "cannot start '" + spec.program + "': no memory is left")
+                  .With("program", spec.program)
+                  .With("errno", "ENOMEM")),
+      stopped_for_memory(Unavailable("PROCESS_STOPPED_FOR_MEMORY",
+                                     "'" + spec.program + "' was stopped: no memory is left for its input and output")
+                             .With("program", spec.program)) {}
+
 void Child::Start() {
+  try {
+    StartProgram();
+  } catch (const std::bad_alloc&) {
+    if (pid_ < 0) return Finish(std::move(call_.outcome));
+    Discard();
+    Finish(std::move(call_.stopped_for_memory));
+  }
+}
+
+void Child::Discard() {
+  running_ = false;
+  SignalGroup(pid_, SIGKILL);
+  Reap(pid_);
+  reactor_.leaders.erase(pid_);
+}
+
+void Child::StartProgram() {
   const std::string mark = Mark();
   Result<Spawned> spawned = Spawn(spec_, mark.empty() ? mark : std::string(kMarkVariable) + "=" + mark);
   if (!spawned.ok()) return Finish(spawned.status());
@@ -35,14 +62,13 @@ void Child::Start() {
   reactor_.leaders.insert(pid_);
   if (!Adopt(input_, spawned->input) || !Adopt(output_, spawned->output) || !Adopt(errors_, spawned->errors) ||
       !Adopt(pidfd_, spawned->pidfd)) {
-    SignalGroup(pid_, SIGKILL);
-    Reap(pid_);
-    reactor_.leaders.erase(pid_);
+    Discard();
     return Finish(
         Unavailable("PROCESS_START_FAILED", "cannot start '" + spec_.program + "': its pipes cannot be watched"));
   }
   running_ = true;
   When(pidfd_, Stream::wait_read, &Child::OnEnd);
+  if (!pidfd_.is_open()) throw std::bad_alloc();  // Its end would not be seen.
   Feed();
   When(output_, Stream::wait_read, &Child::OnOutput);
   When(errors_, Stream::wait_read, &Child::OnErrors);
@@ -52,17 +78,31 @@ void Child::Terminate(const std::vector<ProcessEntry>& all) {
   if (!running_ || std::exchange(terminating_, true)) return;
   SignalGroup(pid_, SIGTERM);
   SignalGroup(pid_, SIGCONT);  // A stopped child would sleep through the TERM.
-  // Remembered: what is dying has no environment any more, and so no mark.
-  killed_ = FindTree(all, Tree()).members;
-  for (const ProcessEntry& member : killed_) {
-    if (member.group == pid_) continue;
-    SignalProcess(member, SIGTERM);
-    SignalProcess(member, SIGCONT);
+  try {
+    // Remembered: what is dying has no environment any more, and so no mark.
+    killed_ = FindTree(all, Tree()).members;
+    for (const ProcessEntry& member : killed_) {
+      if (member.group == pid_) continue;
+      SignalProcess(member, SIGTERM);
+      SignalProcess(member, SIGCONT);
+    }
+  } catch (const std::bad_alloc&) {  // The rest of the tree hears the KILL only.
   }
-  timer_.expires_after(spec_.grace);
-  timer_.async_wait([self = shared_from_this()](const asio::error_code& error) {
-    if (!error) self->Kill();
-  });
+  if (!After(spec_.grace, [](Child& self) { self.Kill(); })) Kill();
+}
+
+std::vector<ProcessEntry> Child::AllProcesses() {
+  try {
+    if (std::optional<std::vector<ProcessEntry>> all = ListProcesses()) return *std::move(all);
+  } catch (const std::bad_alloc&) {
+  }
+  return {};
+}
+
+void Child::StopForMemory() {
+  if (std::exchange(short_of_memory_, true)) return;
+  exit_.output = std::string();
+  Terminate({});
 }
 
 void Child::Kill() {
@@ -87,10 +127,26 @@ bool Child::Adopt(Stream& stream, UniqueFd& fd) {
 }
 
 void Child::When(Stream& stream, Stream::wait_type ready, void (Child::*then)()) {
-  stream.async_wait(ready, [self = shared_from_this(), &stream, then](const asio::error_code& error) {
-    // Closed in the meantime: this turn was already on its way.
-    if (!error && stream.is_open()) ((*self).*then)();
+  try {
+    stream.async_wait(ready, [self = shared_from_this(), &stream, then](const asio::error_code& error) {
+      // Closed in the meantime: this turn was already on its way.
+      if (!error && stream.is_open()) ((*self).*then)();
+    });
+  } catch (const std::bad_alloc&) {
+    Close(stream);
+    StopForMemory();
+  }
+}
+
+template <typename F>
+bool Child::After(Nanos pause, F then) try {
+  timer_.expires_after(pause);
+  timer_.async_wait([self = shared_from_this(), then](const asio::error_code& error) {
+    if (!error) then(*self);
   });
+  return true;
+} catch (const std::bad_alloc&) {
+  return false;
 }
 
 void Child::Feed() {
@@ -127,10 +183,15 @@ ssize_t Child::ReadChunk(Stream& stream) {
     return -1;
   }
   std::string_view chunk(reactor_.chunk.data(), static_cast<size_t>(got));
-  if (&stream == &output_) {
-    Keep(chunk);
-  } else if (spec_.on_error_output) {
-    spec_.on_error_output(chunk);
+  if (short_of_memory_) return got;
+  try {
+    if (&stream == &output_) {
+      Keep(chunk);
+    } else if (spec_.on_error_output) {
+      spec_.on_error_output(chunk);
+    }
+  } catch (const std::bad_alloc&) {
+    StopForMemory();
   }
   return got;
 }
@@ -141,8 +202,7 @@ void Child::Keep(std::string_view chunk) {
   if (chunk.size() <= room) return;
   exit_.output_overflow = true;
   if (terminating_) return;
-  Terminate(reactor_.options.adopt ? ListProcesses().value_or(std::vector<ProcessEntry>())
-                                   : std::vector<ProcessEntry>());
+  Terminate(reactor_.options.adopt ? AllProcesses() : std::vector<ProcessEntry>());
 }
 
 void Child::OnEnd() {
@@ -156,9 +216,9 @@ void Child::OnEnd() {
   SweepTree(kTreeLookFirst);
 }
 
-void Child::SweepTree(Nanos pause) {
+bool Child::TreeIsGone() {
   std::optional<std::vector<pid_t>> orphans = LivingOrphans(reactor_.leaders);
-  if (orphans && orphans->empty()) return Bury();
+  if (orphans && orphans->empty()) return true;
   const auto passed = std::chrono::steady_clock::now() - ended_at_;
   std::optional<std::vector<ProcessEntry>> all = ListProcesses();
   const int list_error = all ? 0 : errno;
@@ -176,7 +236,7 @@ void Child::SweepTree(Nanos pause) {
   if (left == 0 && !may_be_more) {
     (void)LivingOrphans(reactor_.leaders);  // Reaps what has ended by now.
     if (found.unclear > 0) TellUnclear("of " + std::to_string(found.unclear) + " it cannot be told whose they are");
-    return Bury();
+    return true;
   }
   if (passed > kTreePatience) {
     if (left > 0) {
@@ -184,12 +244,21 @@ void Child::SweepTree(Nanos pause) {
                  spec_.program.c_str(), left, static_cast<int>(pid_));
     }
     if (shortage != 0) TellUnclear(std::string("/proc cannot be read: ") + strerrordesc_np(shortage));
-    return Bury();
+    return true;
   }
-  timer_.expires_after(pause);
-  timer_.async_wait([self = shared_from_this(), pause](const asio::error_code& error) {
-    if (!error) self->SweepTree(std::min<Nanos>(2 * pause, kTreeLookMost));
-  });
+  return false;
+}
+
+void Child::SweepTree(Nanos pause) {
+  bool gone = false;
+  try {
+    gone = TreeIsGone();
+  } catch (const std::bad_alloc&) {  // Memory may be there at the next look.
+    gone = std::chrono::steady_clock::now() - ended_at_ > kTreePatience;
+  }
+  if (gone || !After(pause, [pause](Child& self) { self.SweepTree(std::min<Nanos>(2 * pause, kTreeLookMost)); })) {
+    Bury();
+  }
 }
 
 void Child::TellUnclear(const std::string& why) const {
@@ -207,13 +276,12 @@ void Child::Bury() {
   exit_.run_delay = ending.run_delay;
   for (Stream* stream : {&output_, &errors_}) Drain(*stream);
   if (output_.is_open() || errors_.is_open()) {
-    timer_.expires_after(kPipesOutliveLeader);
-    timer_.async_wait([self = shared_from_this()](const asio::error_code& error) {
-      if (error) return;
-      self->Close(self->output_);
-      self->Close(self->errors_);
-      self->FinishIfQuiet();
-    });
+    auto close = [](Child& self) {
+      self.Close(self.output_);
+      self.Close(self.errors_);
+      self.FinishIfQuiet();
+    };
+    if (!After(kPipesOutliveLeader, close)) return close(*this);
   }
   FinishIfQuiet();
 }
@@ -227,7 +295,9 @@ void Child::Drain(Stream& stream) {
 }
 
 void Child::FinishIfQuiet() {
-  if (ended_ && !output_.is_open() && !errors_.is_open()) Finish(std::move(exit_));
+  if (!ended_ || output_.is_open() || errors_.is_open()) return;
+  if (short_of_memory_) return Finish(std::move(call_.stopped_for_memory));
+  Finish(std::move(exit_));
 }
 
 void Child::Finish(Result<ProcessExit> result) {

@@ -27,9 +27,14 @@ using Stream = asio::posix::stream_descriptor;
 
 // A Run that waits. On its caller's stack; the host thread's from the request to start until `done`.
 struct Call {
+  explicit Call(const ProcessSpec& chosen);
+
   const ProcessSpec& spec;
   rt::Parker done;
-  Result<ProcessExit> outcome{ProcessExit{}};
+  // Without memory the host thread can make no Status, so it finds both here: that nothing has begun, and that the
+  // program had to be stopped.
+  Result<ProcessExit> outcome;
+  Status stopped_for_memory;
 };
 
 // Not by the Call's address: a request to terminate may come when that is somebody else's already.
@@ -48,7 +53,8 @@ struct Reactor {
   std::vector<char> chunk = std::vector<char>(size_t{64} << 10);
 };
 
-// From the request to start to the end.
+// From the request to start to the end. Where memory is refused it ends this child only: nothing throws but the
+// constructor.
 class Child : public std::enable_shared_from_this<Child> {
  public:
   Child(Reactor& reactor, CallId id, Call& call) : reactor_(reactor), id_(id), call_(call), spec_(call.spec) {}
@@ -58,13 +64,23 @@ class Child : public std::enable_shared_from_this<Child> {
   // TERM now and KILL after the grace; the end itself is seen through the pidfd. `all`: of all processes, where the
   // host adopts.
   void Terminate(const std::vector<ProcessEntry>& all);
+  // For Terminate; empty where they cannot be read.
+  static std::vector<ProcessEntry> AllProcesses();
   void Kill();
 
  private:
+  void StartProgram();
+  // Kills and reaps what has just been started.
+  void Discard();
+  // Memory is refused, so its output or the rest of its input is lost.
+  void StopForMemory();
   std::string Mark() const;  // "": it has none.
   TreeOf Tree() const;
   bool Adopt(Stream& stream, UniqueFd& fd);
   void When(Stream& stream, Stream::wait_type ready, void (Child::*then)());
+  // False: there is no memory to wait with.
+  template <typename F>
+  bool After(Nanos pause, F then);
 
   void Feed();
   void OnOutput();
@@ -80,6 +96,8 @@ class Child : public std::enable_shared_from_this<Child> {
   // The leader has ended and is not reaped yet: its number, which is also the name of its group, must not pass to
   // somebody else before the rest of the tree is gone.
   void SweepTree(Nanos pause);
+  // One look at it. True: the leader can be buried.
+  bool TreeIsGone();
   // The log says that the tree may live on.
   void TellUnclear(const std::string& why) const;
   void Bury();
@@ -101,6 +119,7 @@ class Child : public std::enable_shared_from_this<Child> {
   bool terminating_ = false;
   bool ended_ = false;
   bool finished_ = false;
+  bool short_of_memory_ = false;
   ProcessExit exit_;
 };
 

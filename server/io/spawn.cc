@@ -231,10 +231,10 @@ Result<Spawned> Spawn(const ProcessSpec& spec, const std::string& variable) {
   reserved.Reset();
   UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   if (!pidfd.valid()) {
-    Status failed = StartFailed(spec, "pidfd_open: ", errno, true);
+    const int error = errno;
     SignalGroup(pid, SIGKILL);
     Reap(pid);
-    return failed;
+    return StartFailed(spec, "pidfd_open: ", error, true);
   }
   return Spawned{pid, std::move(pidfd), std::move(input.write), std::move(output.read), std::move(errors.read)};
 }

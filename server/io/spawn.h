@@ -22,7 +22,7 @@ struct Spawned {
   UniqueFd input, output, errors;  // Our ends of its stdin, stdout and stderr; they do not block.
 };
 
-// Returns once the child runs its program. On a Status nothing is left behind: PROCESS_START_REFUSED where the system
+// Returns once the child runs its program. On a Status, and after bad_alloc, nothing is left behind: PROCESS_START_REFUSED where the system
 // was short of something and no program has begun, else PROCESS_START_FAILED. `variable`, "NAME=value", is one more of
 // the environment.
 //

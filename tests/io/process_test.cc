@@ -1,13 +1,18 @@
 #include "io/process.h"
 
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstdio>
+#include <fstream>
+#include <new>
 #include <thread>
 
+#include "base/check.h"
 #include "runtime/park.h"
 #include "runtime/runtime.h"
 #include "sync/cancel.h"
@@ -206,6 +211,60 @@ TEST_F(Process, AFloodThatIgnoresTermIsDroppedWithoutGrowingMemory) {
   EXPECT_EQ(errors, "over\n");
   EXPECT_LT(resident, before + (size_t{64} << 20));
 }
+
+TEST_F(Process, AnErrorOutputThatMemoryIsRefusedForEndsThisChildOnly) {
+  ProcessHost host;
+  ProcessSpec spec = Shell("echo more >&2; exec sleep 1000");
+  spec.on_error_output = [](std::string_view) { throw std::bad_alloc(); };
+  Result<ProcessExit> exit = host.Run(spec, {});
+  EXPECT_EQ(exit.status().reason(), "PROCESS_STOPPED_FOR_MEMORY");
+  EXPECT_EQ(exit.status().message(), "'/bin/sh' was stopped: no memory is left for its input and output");
+  EXPECT_TRUE(host.Run(Program("/bin/true"), {})->success());
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // They take memory as they like.
+// No more than `room` bytes can be had while it lives.
+class LittleMemory {
+ public:
+  explicit LittleMemory(rlim_t room) {
+    // Else what was reserved earlier may be enough for large ones too.
+    MR_CHECK(mallopt(M_MMAP_THRESHOLD, 1 << 20) == 1, "malloc is another one");
+    MR_CHECK(getrlimit(RLIMIT_DATA, &before_) == 0, "no limit");
+    rlim_t pages = 0;  // The sixth number: what this process has and may write to.
+    std::ifstream statm("/proc/self/statm");
+    for (int i = 0; i < 6; ++i) statm >> pages;
+    rlimit tight = before_;
+    tight.rlim_cur = pages * static_cast<rlim_t>(getpagesize()) + room;
+    MR_CHECK(setrlimit(RLIMIT_DATA, &tight) == 0, "the limit stays");
+  }
+  ~LittleMemory() { setrlimit(RLIMIT_DATA, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(Process, AnOutputThatMemoryIsRefusedForEndsThisChildOnly) {
+  ProcessHost host;
+  ProcessSpec flood = Program("/usr/bin/head", {"-c", "100000000", "/dev/zero"});
+  flood.output_bytes_max = size_t{1} << 30;
+  EXPECT_TRUE(host.Run(Program("/bin/true"), {})->success()) << "the thread has all that it needs";
+  LittleMemory shortage(size_t{8} << 20);
+  EXPECT_EQ(host.Run(flood, {}).status().reason(), "PROCESS_STOPPED_FOR_MEMORY");
+  EXPECT_TRUE(host.Run(Program("/bin/true"), {})->success());
+}
+
+TEST_F(Process, AStartThatMemoryIsRefusedForIsARefusal) {
+  ProcessHost host;
+  ProcessSpec large = Program("/bin/true");
+  large.argv.resize(2'000'000);  // The table of pointers to them is too much.
+  EXPECT_TRUE(host.Run(Program("/bin/true"), {})->success()) << "the thread has all that it needs";
+  LittleMemory shortage(size_t{8} << 20);
+  Result<ProcessExit> exit = host.Run(large, {});
+  EXPECT_EQ(exit.status().reason(), "PROCESS_START_REFUSED");
+  EXPECT_EQ(exit.status().metadata().at("errno"), "ENOMEM");
+  EXPECT_TRUE(host.Run(Program("/bin/true"), {})->success());
+}
+#endif
 
 TEST_F(Process, AFloodOfErrorOutputPassesThrough) {
   size_t bytes = 0;
