@@ -233,7 +233,7 @@ TEST_F(Tree, WithoutAMarkTheGroupAndItsChildrenAreFound) {
   // In a session of its own, but with a parent in the tree that hears the TERM and waits for it.
   sync::CancelSource source;
   ProcessSpec spec = Shell(
-      "setsid sh -c 'trap \"exit 0\" TERM; echo ready >&2; while :; do sleep 0.01; done' & trap : TERM; wait; wait");
+      "trap : TERM; setsid sh -c 'trap \"exit 0\" TERM; echo ready >&2; while :; do sleep 0.01; done' & wait; wait");
   spec.grace = 1h;
   spec.on_error_output = [&](std::string_view) { source.Cancel(Cancelled("TEST", "enough")); };
   EXPECT_TRUE(host.Run(spec, source.token())->success());
