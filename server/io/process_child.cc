@@ -218,14 +218,15 @@ void Child::OnEnd() {
 
 bool Child::TreeIsGone() {
   std::optional<std::vector<pid_t>> orphans = LivingOrphans(reactor_.leaders);
-  if (orphans && orphans->empty()) return true;
+  const TreeOf tree = Tree();
+  if (orphans && !MayBelong(*orphans, tree)) return true;
   const auto passed = std::chrono::steady_clock::now() - ended_at_;
   std::optional<std::vector<ProcessEntry>> all = ListProcesses();
   const int list_error = all ? 0 : errno;
   FoundTree found;
   if (all) {
     // Whoever was killed takes a moment to go, and its parent, by which it was found, may be gone before.
-    found = FindTree(*all, Tree());
+    found = FindTree(*all, tree);
     std::erase_if(found.members, [](const ProcessEntry& member) { return member.zombie; });
     for (const ProcessEntry& member : found.members) SignalProcess(member, SIGKILL);
     killed_ = std::move(found.members);

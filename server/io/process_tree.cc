@@ -76,16 +76,21 @@ bool HasAnEmptyEnvironment(pid_t pid) {
   return sscanf(at, "%" SCNu64 " %" SCNu64, &begin, &end) == 2 && begin != 0 && begin == end;
 }
 
-enum class HasMark : uint8_t { kNo, kYes, kUnclear };
+enum class HasMark : uint8_t { kNo, kOfAnother, kYes, kUnclear };
 
-// kUnclear: errno is that of a shortage, or 0 where the process is just being started.
+// kOfAnother: of the same host, a mark that differs in what follows the last '-'. kUnclear: errno is that of a shortage,
+// or 0 where the process is just being started.
 HasMark LookForMark(pid_t pid, const std::string& mark) {
   std::optional<std::string> environment = ReadFile(ProcPath(pid, "environ"), kEnvironmentBytesMax);
   if (!environment) return IsShortage(errno) ? HasMark::kUnclear : HasMark::kNo;
   const std::string wanted = std::string(kMarkVariable) + "=" + mark;
+  const size_t number = mark.rfind('-');
+  const std::string_view host(wanted.data(), number == mark.npos ? 0 : wanted.size() - mark.size() + number + 1);
+  HasMark has_mark = HasMark::kNo;
   for (std::string_view left = *environment; !left.empty();) {
     std::string_view variable = left.substr(0, left.find('\0'));
     left.remove_prefix(std::min(variable.size() + 1, left.size()));
+    if (!host.empty() && variable.starts_with(host)) has_mark = HasMark::kOfAnother;
     if (!variable.starts_with(wanted)) continue;
     if (variable.size() == wanted.size() || variable[wanted.size()] == '-') return HasMark::kYes;
   }
@@ -93,7 +98,7 @@ HasMark LookForMark(pid_t pid, const std::string& mark) {
   // two reads, which leaves it without the 0 at the end.
   const bool is_whole = environment->empty() ? HasAnEmptyEnvironment(pid) : environment->back() == '\0';
   errno = 0;
-  return is_whole ? HasMark::kNo : HasMark::kUnclear;
+  return is_whole ? has_mark : HasMark::kUnclear;
 }
 
 }  // namespace
@@ -152,6 +157,21 @@ FoundTree FindTree(const std::vector<ProcessEntry>& all, const TreeOf& tree) {
     rest.erase(related, rest.end());
   }
   return found;
+}
+
+bool MayBelong(const std::vector<pid_t>& orphans, const TreeOf& tree) {
+  if (orphans.empty()) return false;
+  const std::optional<ProcessEntry> leader = LookAt(tree.leader);
+  return std::any_of(orphans.begin(), orphans.end(), [&](pid_t pid) {
+    const std::optional<ProcessEntry> orphan = LookAt(pid);
+    if (!orphan || orphan->zombie || orphan->group == tree.leader) return true;
+    if (std::any_of(tree.known.begin(), tree.known.end(),
+                    [pid](const ProcessEntry& each) { return each.pid == pid; })) {
+      return true;
+    }
+    if (leader && orphan->start < leader->start) return false;
+    return tree.mark.empty() || LookForMark(pid, tree.mark) != HasMark::kOfAnother;
+  });
 }
 
 void SignalProcess(const ProcessEntry& process, int signal) {

@@ -52,6 +52,10 @@ struct FoundTree {
 };
 FoundTree FindTree(const std::vector<ProcessEntry>& all, const TreeOf& tree);
 
+// False: each of these children of this process is older than the leader, or carries the mark of another one. So a look
+// at all processes would find none. Costs two system calls or three for each.
+bool MayBelong(const std::vector<pid_t>& orphans, const TreeOf& tree);
+
 // How long to go on looking at processes that are just being started.
 inline constexpr Nanos kUnclearPatience = std::chrono::seconds(1);
 

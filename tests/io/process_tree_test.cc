@@ -103,6 +103,42 @@ TEST_F(Tree, AnOrphanThatIsJustStartingAProgramIsGoneWhenRunReturns) {
   });
 }
 
+// Else the orphan of one job would make every end of all others look at all processes.
+TEST_F(Tree, AnOrphanOfAnotherLeaderIsToldByItsMarkAndOneThatIsOlderByItsStart) {
+  int hold[2];
+  ASSERT_EQ(pipe2(hold, O_CLOEXEC), 0);
+  const std::string mark = MarkOfThisTest();
+  const std::string variable = std::string(kMarkVariable) + "=" + mark + "-1";
+  const pid_t orphan = fork();
+  if (orphan == 0) {
+    dup2(hold[0], 0);
+    char* const argv[] = {const_cast<char*>("cat"), nullptr};
+    char* const env[] = {const_cast<char*>(variable.c_str()), nullptr};
+    execve("/bin/cat", argv, env);
+    _exit(127);
+  }
+  // This process in the place of a leader that is older.
+  EXPECT_TRUE(Becomes([&] { return !MayBelong({orphan}, {.leader = getpid(), .mark = mark + "-2"}); }));
+  EXPECT_FALSE(MayBelong({orphan}, {.leader = getpid(), .mark = mark + "-11"}));
+  EXPECT_TRUE(MayBelong({orphan}, {.leader = getpid(), .mark = mark + "-1"}));
+  EXPECT_TRUE(MayBelong({orphan}, {.leader = getpid(), .mark = "other-2"})) << "of no host that we know";
+  EXPECT_TRUE(MayBelong({orphan}, {.leader = getpid()})) << "nothing tells";
+  EXPECT_FALSE(MayBelong({}, {.leader = getpid()}));
+  // It starts later than this process by more than the kernel counts, 10 ms.
+  EXPECT_TRUE(Becomes([&] {
+    const pid_t leader = fork();
+    if (leader == 0) _exit(0);
+    siginfo_t info;
+    waitid(P_PID, static_cast<id_t>(leader), &info, WEXITED | WNOWAIT);
+    const bool may_belong = MayBelong({orphan}, {.leader = leader});
+    waitpid(leader, nullptr, 0);
+    return !may_belong;
+  }));
+  close(hold[0]);
+  close(hold[1]);
+  EXPECT_EQ(Subreaper::SignalThatEnded(orphan), 0);
+}
+
 // A process that was killed takes a moment to go, and the parent by which it was found may be gone before.
 TEST(FindTree, AMemberStaysOneWhenItsParentIsGone) {
   const std::vector<ProcessEntry> before = {{.pid = 100, .parent = 1, .group = 100, .session = 100, .start = 7},
