@@ -34,10 +34,18 @@ constexpr auto kTellEvery = std::chrono::minutes(1);
 // A port that the system chose for one address of a name may be taken at another.
 constexpr int kPortTries = 10;
 
-Status CannotListen(const std::string& address, const std::string& why, const std::string& setting) {
-  return Unavailable("CANNOT_LISTEN",
-                     "cannot listen on " + address + ": " + why + "; stop what uses it or choose another " + setting)
-      .With("address", address);
+Status CannotListen(const std::string& address, const std::string& why, const std::string& fix) {
+  return Unavailable("CANNOT_LISTEN", "cannot listen on " + address + ": " + why + "; " + fix).With("address", address);
+}
+
+// `error`: errno.
+Status CannotListen(const std::string& address, int error, const std::string& setting) {
+  std::string fix = "choose another " + setting;
+  if (error == EADDRINUSE) fix = "stop what uses it or " + fix;
+  if (error == EACCES) fix += ", with a port above 1023, or give this program CAP_NET_BIND_SERVICE";
+  if (error == EADDRNOTAVAIL || error == EAFNOSUPPORT) fix += ", with an address of this machine";
+  if (error == EMFILE || error == ENFILE) fix = "raise the limit of open files (ulimit -n, LimitNOFILE=)";
+  return CannotListen(address, strerror(error), fix);
 }
 
 void SetOption(int fd, int level, int name, int value) { setsockopt(fd, level, name, &value, sizeof(value)); }
@@ -267,7 +275,8 @@ Result<std::unique_ptr<Listener>> Listener::Open(const Address& address, Listene
   hints.ai_flags = AI_PASSIVE;
   addrinfo* found = nullptr;
   if (const int error = getaddrinfo(address.host.c_str(), nullptr, &hints, &found); error != 0) {
-    return CannotListen(text, error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error), options.setting);
+    return CannotListen(text, error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error),
+                        "check the name in " + options.setting + ", and that this machine can look it up");
   }
   Bound bound;
   for (int i = 0; i < kPortTries; ++i) {
@@ -275,13 +284,13 @@ Result<std::unique_ptr<Listener>> Listener::Open(const Address& address, Listene
     if (!bound.fds.empty() || address.port != 0 || bound.error != EADDRINUSE) break;
   }
   freeaddrinfo(found);
-  if (bound.fds.empty()) return CannotListen(text, strerror(bound.error), options.setting);
+  if (bound.fds.empty()) return CannotListen(text, bound.error, options.setting);
 
   auto state = std::make_unique<State>(std::move(options));
   state->fds = std::move(bound.fds);
   state->address = {address.host, bound.port};
   state->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (state->stop_fd < 0) return CannotListen(text, strerror(errno), state->options.setting);
+  if (state->stop_fd < 0) return CannotListen(text, errno, state->options.setting);
   return std::unique_ptr<Listener>(new Listener(std::move(state)));
 }
 

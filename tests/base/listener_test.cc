@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/connection_table.h"
+#include "tests/support/capability.h"
 
 namespace millrace {
 namespace {
@@ -127,8 +128,23 @@ TEST(Listener, SaysWhyItCannotListenAndWhatToDo) {
   EXPECT_THAT(second.status().message(), HasSubstr(first->address().ToString()));
   EXPECT_THAT(second.status().message(), HasSubstr("in use"));
   EXPECT_THAT(second.status().message(), HasSubstr("choose another --grpc-address"));
-  EXPECT_EQ(Listener::Open({"192.0.2.1", 0}, {}).status().reason(), "CANNOT_LISTEN");
-  EXPECT_EQ(Listener::Open({"no-such-host.invalid", 1}, {}).status().reason(), "CANNOT_LISTEN");
+  const Status elsewhere = Listener::Open({"192.0.2.1", 0}, {.setting = "--here"}).status();
+  EXPECT_EQ(elsewhere.reason(), "CANNOT_LISTEN");
+  EXPECT_EQ(elsewhere.message(),
+            "cannot listen on 192.0.2.1:0: Cannot assign requested address; choose another --here, with an address of "
+            "this machine");
+  const Status nowhere = Listener::Open({"no-such-host.invalid", 1}, {.setting = "--here"}).status();
+  EXPECT_EQ(nowhere.reason(), "CANNOT_LISTEN");
+  EXPECT_THAT(nowhere.message(), HasSubstr("; check the name in --here, and that this machine can look it up"));
+}
+
+TEST(Listener, APrivilegedPortIsRefusedWithTheWayOut) {
+  const test::WithoutCapability unprivileged(CAP_NET_BIND_SERVICE);
+  auto opened = Listener::Open({"127.0.0.1", 1}, {.setting = "--here"});
+  if (opened.ok()) GTEST_SKIP() << "net.ipv4.ip_unprivileged_port_start lets anybody have it";
+  EXPECT_EQ(opened.status().message(),
+            "cannot listen on 127.0.0.1:1: Permission denied; choose another --here, with a port above 1023, or give "
+            "this program CAP_NET_BIND_SERVICE");
 }
 
 TEST(Listener, ConnectionsBeyondTheLimitAreClosedAtOnceUntilOthersEnd) {
