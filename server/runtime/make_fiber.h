@@ -28,6 +28,17 @@ Fiber* AllocateFiber(Scheduler& scheduler, const FiberOptions& options);
 void ReleaseUnstartedFiber(Fiber* fiber);
 void StartFiber(Fiber* fiber);
 
+// Calls `make`; where that throws the fiber is released.
+template <typename F>
+void OrRelease(Fiber* fiber, F&& make) {
+  try {
+    make();
+  } catch (...) {
+    ReleaseUnstartedFiber(fiber);
+    throw;
+  }
+}
+
 // A fiber ready for StartFiber, or for ReleaseUnstartedFiber once its closure is destroyed.
 template <typename F>
 Fiber* MakeFiber(Scheduler& scheduler, FiberOptions options, F&& fn) {
@@ -36,16 +47,7 @@ Fiber* MakeFiber(Scheduler& scheduler, FiberOptions options, F&& fn) {
   if constexpr (sizeof(Closure) <= kClosureBytesMax && alignof(Closure) <= alignof(Fiber)) {
     char* place =
         reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(fiber) - sizeof(Closure)) & ~(alignof(Closure) - 1));
-    if constexpr (std::is_nothrow_constructible_v<Closure, F&&>) {
-      new (place) Closure(std::forward<F>(fn));
-    } else {
-      try {
-        new (place) Closure(std::forward<F>(fn));
-      } catch (...) {
-        ReleaseUnstartedFiber(fiber);
-        throw;
-      }
-    }
+    OrRelease(fiber, [&] { new (place) Closure(std::forward<F>(fn)); });
     fiber->closure = place;
     fiber->stack_top = place;
     fiber->entry = [](void* closure) {
@@ -54,7 +56,7 @@ Fiber* MakeFiber(Scheduler& scheduler, FiberOptions options, F&& fn) {
       fn_in_place.~Closure();
     };
   } else {
-    fiber->closure = new Closure(std::forward<F>(fn));
+    OrRelease(fiber, [&] { fiber->closure = new Closure(std::forward<F>(fn)); });
     fiber->stack_top = reinterpret_cast<char*>(fiber);
     fiber->entry = [](void* closure) {
       std::unique_ptr<Closure> owned(static_cast<Closure*>(closure));

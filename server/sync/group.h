@@ -10,6 +10,7 @@
 //   Token     Cancelled by the first failure, with its Status, by the parent, and at the end. Tasks look at it; none is
 //             stopped by force.
 //   Limit     At most so many tasks at once; Go waits for room, TryGo does not. 0: as many as there are.
+//   Copies    What the copy of a task throws, Go and TryGo throw; the group is as before.
 //   Callers   Go, TryGo: fibers, tasks of the group included (with a limit that may wait for itself). Wait: anyone,
 //             once.
 //   Lifetime  The destructor of a group that nobody waited for, as after an exception, cancels and waits.
@@ -64,11 +65,19 @@ class Group {
   template <typename F>
   void Start(F&& task) {
     tasks_.Add(1);
-    rt::Go(options_.fiber, [this, task = std::forward<F>(task)]() mutable {
-      Run(std::move(task));
-      if (room_) room_->Release();
-      tasks_.Done();
-    });
+    try {
+      rt::Go(options_.fiber, [this, task = std::forward<F>(task)]() mutable {
+        Run(std::move(task));
+        Ended();
+      });
+    } catch (...) {  // The task's copy threw: there is no fiber.
+      Ended();
+      throw;
+    }
+  }
+  void Ended() {
+    if (room_) room_->Release();
+    tasks_.Done();
   }
   template <typename F>
   void Run(F task) {

@@ -34,7 +34,8 @@ class WaitGroup {
   // False: `until` was over first. Then the group must go on living until all are done.
   [[nodiscard]] bool TryWait(const Until& until);
 
-  // Add(1), and Done when `fn` has returned on a fiber of its own and what it has captured is gone.
+  // Add(1), and Done when `fn` has returned on a fiber of its own and what it has captured is gone. What the copy of
+  // `fn` throws goes on to the caller, and the count is as before.
   template <typename F>
   void Go(F&& fn) {
     Go(rt::FiberOptions{}, std::forward<F>(fn));
@@ -42,13 +43,18 @@ class WaitGroup {
   template <typename F>
   void Go(rt::FiberOptions options, F&& fn) {
     Add(1);
-    rt::Go(options, [this, fn = std::forward<F>(fn)]() mutable {
-      {
-        auto task = std::move(fn);
-        task();
-      }
+    try {
+      rt::Go(options, [this, fn = std::forward<F>(fn)]() mutable {
+        {
+          auto task = std::move(fn);
+          task();
+        }
+        Done();
+      });
+    } catch (...) {  // The copy threw: there is no fiber.
       Done();
-    });
+      throw;
+    }
   }
 
   // A moment's view.

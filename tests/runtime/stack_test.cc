@@ -168,8 +168,12 @@ TEST(Stack, OfMainMayBeGivenBackUnused) {
     Refuses(const Refuses&) { throw 1; }
     void operator()() const {}
   } refuses;
+  struct : Refuses {
+    char more[2 * kClosureBytesMax] = {};
+  } large;
   test::OnProcs(1, [&] {
     for (int i = 0; i < 100; ++i) EXPECT_THROW(Go({.stack_bytes = 1 << 20}, refuses), int);
+    for (int i = 0; i < 100; ++i) EXPECT_THROW(Go({.stack_bytes = 1 << 20}, large), int);
     EXPECT_EQ(CurrentScheduler().Stats().fibers, 1);
   });
 }

@@ -181,6 +181,25 @@ TEST_P(GroupTest, OneThatNobodyWaitedForIsCancelledAndWaitsForItsTasks) {
   });
 }
 
+struct ThrowsWhenCopied {
+  ThrowsWhenCopied() = default;
+  ThrowsWhenCopied(const ThrowsWhenCopied&) { throw 42; }
+  void operator()() const {}
+};
+
+TEST_P(GroupTest, ATaskWhoseCopyThrowsIsNoTaskOfTheGroup) {
+  Run([] {
+    const ThrowsWhenCopied task;
+    bool ran = false;
+    Group group({.limit = 1});
+    EXPECT_THROW(group.Go(task), int);
+    EXPECT_THROW((void)group.TryGo(task), int);
+    EXPECT_TRUE(group.TryGo([&] { ran = true; })) << "there is room";
+    EXPECT_TRUE(group.Wait().ok());
+    EXPECT_TRUE(ran);
+  });
+}
+
 TEST(GroupDeathTest, ANegativeLimitIsFatal) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(Group({.limit = -1}), "GroupOptions::limit is -1; use 0 for no limit");

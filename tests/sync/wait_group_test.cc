@@ -114,6 +114,21 @@ TEST_P(WaitGroupTest, WhatATaskHasCapturedIsGoneWhenWaitReturns) {
   });
 }
 
+TEST_P(WaitGroupTest, ATaskWhoseCopyThrowsIsNotWaitedFor) {
+  struct ThrowsWhenCopied {
+    ThrowsWhenCopied() = default;
+    ThrowsWhenCopied(const ThrowsWhenCopied&) { throw 42; }
+    void operator()() const {}
+  };
+  Run([] {
+    const ThrowsWhenCopied task;
+    WaitGroup group;
+    EXPECT_THROW(group.Go(task), int);
+    EXPECT_EQ(group.count(), 0);
+    group.Wait();
+  });
+}
+
 TEST_P(WaitGroupTest, APlainThreadMayBeDone) {
   Run([] {
     WaitGroup done;
