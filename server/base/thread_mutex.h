@@ -1,5 +1,6 @@
-// ThreadMutex: std::mutex, for plain threads that may sleep while they wait, in a form that clang's thread-safety
-// analysis knows (base/thread_annotations.h). A fiber takes rt::Lock or sync::Mutex instead.
+// ThreadMutex: std::mutex, for threads that may sleep while they wait, in a form that clang's thread-safety analysis
+// knows (base/thread_annotations.h). A fiber that waits for it blocks its machine, so fibers take it only for what is
+// short or happens seldom, and is shared with plain threads; else rt::Lock or sync::Mutex.
 //
 //   ThreadGuard guard(mutex_);
 //   while (!ready_) guard.Wait(changed_);     // std::condition_variable changed_;

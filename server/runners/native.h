@@ -33,7 +33,7 @@ class NativeRunner final : public dispatch::Runner {
   using Handler = std::function<dispatch::AttemptOutcome(dispatch::AttemptContext&)>;
   using Kind = KindTable<Handler>::Kind;
 
-  // INVALID_ARGUMENT: no name or no handler. ALREADY_EXISTS: the name is taken.
+  // INVALID_ARGUMENT: it is no name of a kind (job/validate.h), or there is no handler. ALREADY_EXISTS: it is taken.
   Status Register(dispatch::KindOptions options, Handler handler);
   // From now on these are all; they have handlers, and names that differ. Attempts that run go on with theirs.
   void Replace(std::vector<Kind> kinds) { kinds_.Replace(std::move(kinds)); }

@@ -7,6 +7,9 @@
 //   Timers     The poller says until when it sleeps, and then looks at all timers once more. Whoever arms a timer puts
 //              it into its heap, and then asks SleepsBeyond. Both sides are seq_cst: whoever comes second sees the
 //              other.
+//   Busy       While all processors are busy and I/O is awaited, the host lets it sleep longer than it says, by a time
+//              slice at most, since the machines that run look after their timers. A processor that goes idle within
+//              that time does not interrupt it, so a timer may be that much late.
 //   Giving up  A machine may have gone idle meanwhile, found the role taken and gone to sleep. So whoever gives the
 //              role up looks once more whether somebody should have it.
 //   Host       The rest of the scheduler, so that the model checker can bring another one:
@@ -14,8 +17,8 @@
 //                int64_t EarliestTimer();   seq_cst; kNever when there is none
 //                int IdleProcessors();      seq_cst
 //                bool Watching();           does anybody wait for I/O?
-//                void Wait(int64_t until);  sleeps until then, or until it is interrupted; what has become ready is in
-//                                           a queue after it
+//                void Wait(int64_t until);  sleeps until then (see Busy), or until it is interrupted; what has become
+//                                           ready is in a queue after it
 //                bool AnyWork();            in a queue, or a timer that is due
 //                bool TakeProcessor();      an idle one, for the machine that calls
 //   Threads    UntilWork: a machine without a processor. The others: any.

@@ -36,9 +36,9 @@ struct RuntimeOptions {
   // Address space of each fiber's stack; memory is committed by the page as it is touched. 16 KiB to 1 GiB, rounded up
   // to pages.
   size_t stack_bytes = size_t{256} << 10;
-  // Machines that a signal has stopped in the middle of a fiber, without further ado. Beyond this the runtime rather
-  // finishes such fibers than starts new ones that may become the next: more are added ever more slowly. Each costs a
-  // thread, some 50 KiB.
+  // So many machines may wait in the middle of a fiber that a signal has stopped before new fibers are held back.
+  // Beyond this the runtime rather finishes such fibers than starts new ones that may become the next: more are added
+  // ever more slowly. Each costs a thread, some 50 KiB.
   int parked_machines_max = 256;
   // Threads at most, blocked ones included (Go's limit as well).
   int machines_max = 10'000;
@@ -124,7 +124,6 @@ class Runtime {
 };
 
 // ---- Called on a fiber
-// -----------------------------------------------------------------------------------------------------
 
 // Starts a fiber that runs `fn` once. The closure lives on the new fiber's stack: no allocation when a used stack is at
 // hand. An exception that leaves `fn` ends the process.

@@ -14,9 +14,9 @@
 //      one, which looks again when it has made it. Rules 1 to 3 are IdleProtocol's (idle_protocol.h), where every order
 //      of small cases is tried.
 //   4. While a processor is idle and timers are armed, or while fibers wait for I/O, one machine holds the poller role
-//      and sleeps no longer than the earliest timer. It is dropped only for running with a processor (then rule 2 finds
-//      a successor, or sysmon does), or when no processor is idle and no I/O is awaited, and then it looks again
-//      (PollerRole).
+//      and sleeps no longer than the earliest timer; or up to a time slice longer, if all processors were busy when it
+//      went to sleep. It is dropped only for running with a processor (then rule 2 finds a successor, or sysmon does),
+//      or when no processor is idle and no I/O is awaited, and then it looks again (PollerRole).
 //   5. A fiber that a signal has stopped goes on on the thread that it was stopped on, and one that keeps its thread on
 //      that. Whoever finds it in the queue hands the processor to that thread (HandToBound).
 //
@@ -96,8 +96,9 @@ class Scheduler {
   static constexpr bool kSwitchesDirectly = true;
 #endif
 
-  // ---- On the stack of a fiber that leaves it, pinned (context.cc) Closes the account of `leaving`. The fiber to go
-  // on with at once, entered as the running one; nullptr: the machine has to search.
+  // ---- On the stack of a fiber that leaves it, pinned (context.cc)
+  // Closes the account of `leaving`. The fiber to go on with at once, entered as the running one; nullptr: the machine
+  // has to search.
   Fiber* PickNext(Machine& machine, Fiber* leaving);
   // The fiber has left its stack, machine.after_switch says why. From here on it may run elsewhere.
   void Settle(Machine& machine, Fiber* left);

@@ -167,7 +167,6 @@ MR_NO_TSAN Scheduler::TraceAsked Scheduler::AskForTrace(Fiber* fiber, pid_t* tid
 }
 
 // ---- Calls that block
-// --------------------------------------------------------------------------------------------------------
 
 MR_NO_TSAN void Scheduler::EnterBlocking(Machine& machine, const SavedFrame& at) {
   sanitizers::IgnoreScope ignore;

@@ -46,9 +46,10 @@ class SharedQueues {
   // `spare`: a machine is idle.
   bool MayBegin(uint64_t now, bool spare) const;
 
-  // ---- The holder of `processor` What is here comes before what is in the processor's ring: now and then by number of
-  // slices, so that two fibers that keep readying each other do not starve it, and by time, since the fibers in the
-  // ring may take a whole slice each.
+  // ---- The holder of `processor`
+  // What is here comes before what is in the processor's ring: now and then by number of slices, so that two fibers
+  // that keep readying each other do not starve it, and by time, since the fibers in the ring may take a whole slice
+  // each.
   MR_NO_TSAN bool IsDue(Processor& processor, uint64_t now) const {
     const uint64_t tick = processor.tick.Get();
     if (!processor.shares.TurnIsDue(tick) && !processor.shares.LookIsDue(now, tick)) return false;

@@ -110,9 +110,8 @@ const Slab* FiberWalk::Find(const void* address) const {
 }
 
 // ---- For debuggers
-// -------------------------------------------------------------------------------------------------------------- Where
-// deploy/gdb/millrace-gdb.py finds things, in a process or a core, without debug information (-g1 has no types). The
-// words, by their index, are that script's LAYOUT; a change of their meaning is a new version.
+// Where deploy/gdb/millrace-gdb.py finds things, in a process or a core, without debug information (-g1 has no types).
+// The words, by their index, are that script's LAYOUT; a change of their meaning is a new version.
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Winvalid-offsetof"  // They are plain enough for every compiler that we build with.

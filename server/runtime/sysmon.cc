@@ -158,7 +158,7 @@ void Sysmon::LookAtDetached() {
     // acquire: pairs with the release where a machine gets a processor again, or leaves its fiber.
     if (machine.detached_at.load(std::memory_order_acquire) == 0) {
       *cursor_ = machine.detached_next;
-      // release: pairs with ReapMachines, after which the machine is gone.
+      // release: pairs with Machines::Reap, after which the machine is gone.
       machine.watched.store(false, std::memory_order_release);
       continue;
     }
