@@ -19,13 +19,15 @@ RuntimeStats Scheduler::Stats() const {
     stats.machines = machines_.count();
     stats.machines_idle = SpareMachines() + (poller_role_.asleep() ? 1 : 0);
   }
-  uint64_t started = outside_started_.load(std::memory_order_relaxed);
-  uint64_t finished = outside_finished_.load(std::memory_order_relaxed), wait_ticks = 0, switch_ticks = 0;
+  // First, so that a fiber counts as finished only where it counts as started. The order of two processors' counters is
+  // not kept in every case.
+  uint64_t finished = outside_finished_.load(std::memory_order_relaxed);
+  processors_.ForEach([&](Processor& processor) { finished += processor.counters.fibers_finished.Get(); });
+  uint64_t started = outside_started_.load(std::memory_order_relaxed), wait_ticks = 0, switch_ticks = 0;
   stats.fibers_runnable = shared_.count();
   processors_.ForEach([&](Processor& processor) {
     const ProcessorCounters& counters = processor.counters;
     started += counters.fibers_started.Get();
-    finished += counters.fibers_finished.Get();
     stats.switches_preempted += counters.switches_preempted.Get();
     stats.switches_voluntary += counters.switches_voluntary.Get();
     stats.steals += counters.steals.Get();
@@ -47,7 +49,7 @@ RuntimeStats Scheduler::Stats() const {
   stats.timers_fired += timers_fired_late_.Get();
   stats.switches_handoff = handoffs_.load(std::memory_order_relaxed);
   stats.fibers_started = started;
-  stats.fibers = static_cast<int64_t>(started - finished);
+  stats.fibers = std::max<int64_t>(0, static_cast<int64_t>(started - finished));
   stats.fibers_running = std::clamp<int64_t>(stats.procs - stats.procs_idle - stats.machines_spinning, 0, stats.fibers);
   stats.fibers_runnable = std::clamp<int64_t>(stats.fibers_runnable, 0, stats.fibers - stats.fibers_running);
   stats.fibers_parked = stats.fibers - stats.fibers_running - stats.fibers_runnable;
