@@ -97,10 +97,12 @@ MR_NO_TSAN void Scheduler::StartTimer(Timer* timer, int64_t deadline_ns, Timer::
   // Any heap will do for a fiber that has lost its processor. The insertion itself may allocate and is not pinned.
   TimerHeap& heap = processor != nullptr ? processor->timers : processors_[0].timers;
   if (!heap.Insert(timer, deadline_ns, fire, period_ns)) return;
-  if (processor == nullptr) {
-    // All processors may be idle with nobody asleep for timers, of which there were none (rule 4).
+  {
+    // All processors may be idle with nobody asleep for timers, of which there were none (rule 4). Looked at again: the
+    // insertion may have slept, and the processor been taken meanwhile. Whoever loses it from here on gives it to a
+    // machine that sees the timer.
     PinScope pin;
-    WakeSuccessor();
+    if (machine->processor.Get() == nullptr) WakeSuccessor();
   }
   if (poller_role_.SleepsBeyond(deadline_ns)) InterruptPoller();
 }
