@@ -216,6 +216,17 @@ void Child::OnEnd() {
   SweepTree(kTreeLookFirst);
 }
 
+bool Child::HasNewOrphans(const std::vector<ProcessEntry>& all, const TreeOf& tree) const {
+  std::optional<std::vector<pid_t>> orphans = LivingOrphans(reactor_.leaders);
+  if (!orphans) return true;
+  const pid_t self = getpid();
+  std::erase_if(*orphans, [&](pid_t pid) {
+    return std::any_of(all.begin(), all.end(),
+                       [&](const ProcessEntry& each) { return each.pid == pid && each.parent == self; });
+  });
+  return MayBelong(*orphans, tree);
+}
+
 bool Child::TreeIsGone() {
   std::optional<std::vector<pid_t>> orphans = LivingOrphans(reactor_.leaders);
   const TreeOf tree = Tree();
@@ -234,8 +245,7 @@ bool Child::TreeIsGone() {
   const size_t left = all ? killed_.size() : 0;
   const int shortage = all ? found.error : list_error;
   const bool may_be_more = shortage != 0 || (found.unclear > 0 && passed < kUnclearPatience);
-  if (left == 0 && !may_be_more) {
-    (void)LivingOrphans(reactor_.leaders);  // Reaps what has ended by now.
+  if (left == 0 && !may_be_more && !HasNewOrphans(*all, tree)) {
     if (found.unclear > 0) TellUnclear("of " + std::to_string(found.unclear) + " it cannot be told whose they are");
     return true;
   }

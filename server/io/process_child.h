@@ -98,6 +98,8 @@ class Child : public std::enable_shared_from_this<Child> {
   void SweepTree(Nanos pause);
   // One look at it. True: the leader can be buried.
   bool TreeIsGone();
+  // Has somebody become an orphan since `all` was read, so that nobody has looked whose it is? Reaps those that ended.
+  bool HasNewOrphans(const std::vector<ProcessEntry>& all, const TreeOf& tree) const;
   // The log says that the tree may live on.
   void TellUnclear(const std::string& why) const;
   void Bury();

@@ -216,9 +216,9 @@ std::optional<std::vector<pid_t>> AdoptedChildren() {
   return children;
 }
 
-bool ReapIfEnded(pid_t child) {
+pid_t ReapIfEnded(pid_t child) {
   int status;
-  return waitpid(child, &status, WNOHANG) != 0;  // -1: it is no child of ours any more.
+  return waitpid(child, &status, WNOHANG);
 }
 
 size_t EndMarked(const std::string& mark, Nanos patience) {

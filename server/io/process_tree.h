@@ -74,13 +74,25 @@ size_t EndMarked(const std::string& mark, Nanos patience);
 
 // ---- For the template
 std::optional<std::vector<pid_t>> AdoptedChildren();
-bool ReapIfEnded(pid_t child);
+pid_t ReapIfEnded(pid_t child);  // As waitpid(2): 0, it lives.
 
 template <typename Set>
 std::optional<std::vector<pid_t>> LivingOrphans(const Set& leaders) {
-  std::optional<std::vector<pid_t>> children = AdoptedChildren();
-  if (children) std::erase_if(*children, [&](pid_t pid) { return leaders.contains(pid) || ReapIfEnded(pid); });
-  return children;
+  // The children of one that ended after the list was read are not in it, so it is read once more. Not for ever: a tree
+  // can go on making such ones.
+  for (int i = 0; i < 3; ++i) {
+    std::optional<std::vector<pid_t>> children = AdoptedChildren();
+    if (!children) return std::nullopt;
+    bool reaped = false;
+    std::erase_if(*children, [&](pid_t pid) {
+      if (leaders.contains(pid)) return true;
+      const pid_t ended = ReapIfEnded(pid);
+      reaped |= ended > 0;
+      return ended != 0;
+    });
+    if (!reaped) return children;
+  }
+  return std::nullopt;
 }
 
 }  // namespace millrace::io
