@@ -78,8 +78,8 @@ bool HasAnEmptyEnvironment(pid_t pid) {
 
 enum class HasMark : uint8_t { kNo, kOfAnother, kYes, kUnclear };
 
-// kOfAnother: of the same host, a mark that differs in what follows the last '-'. kUnclear: errno is that of a shortage,
-// or 0 where the process is just being started.
+// kOfAnother: of the same host, a mark that differs in what follows the last '-'. kUnclear: errno is that of a
+// shortage, or 0 where the process is just being started.
 HasMark LookForMark(pid_t pid, const std::string& mark) {
   std::optional<std::string> environment = ReadFile(ProcPath(pid, "environ"), kEnvironmentBytesMax);
   if (!environment) return IsShortage(errno) ? HasMark::kUnclear : HasMark::kNo;

@@ -22,9 +22,9 @@ struct Spawned {
   UniqueFd input, output, errors;  // Our ends of its stdin, stdout and stderr; they do not block.
 };
 
-// Returns once the child runs its program. On a Status, and after bad_alloc, nothing is left behind: PROCESS_START_REFUSED where the system
-// was short of something and no program has begun, else PROCESS_START_FAILED. `variable`, "NAME=value", is one more of
-// the environment.
+// Returns once the child runs its program. On a Status, and after bad_alloc, nothing is left behind:
+// PROCESS_START_REFUSED where the system was short of something and no program has begun, else PROCESS_START_FAILED.
+// `variable`, "NAME=value", is one more of the environment.
 //
 // The child dies with the calling *thread* (that is what PR_SET_PDEATHSIG watches), which must have all signals
 // blocked: a handler of ours must not run in the child, whose memory is ours until it execs.
