@@ -140,7 +140,7 @@ void DiskJournal::TakeMore(Notes& notes) {
 
 // A job's newest record is enough: so a disk that is full for days does not fill the memory as well. But the newest
 // before each flush stays, since the flush is answered for what came before it, and what comes after it may be in a
-// later batch.
+// later batch. So does what is part of more: the rest would be written without it.
 void DiskJournal::DropSuperseded(Notes& notes) {
   std::unordered_map<JobId, size_t> next;  // The next note of the same job.
   std::vector<bool> superseded(notes.size());
@@ -150,8 +150,9 @@ void DiskJournal::DropSuperseded(Notes& notes) {
     if (note.kind == Note::Kind::kFlush) flush = i;
     if (note.kind == Note::Kind::kFlush || note.kind == Note::Kind::kDropRequest) continue;
     const auto [later, newest] = next.try_emplace(note.id, i);
-    superseded[i] = !newest && later->second < flush && note.kind == Note::Kind::kChange && note.waiter == nullptr &&
-                    note.last_of_call;
+    const bool alone = note.last_of_call && (i == 0 || notes[i - 1].last_of_call);
+    superseded[i] =
+        !newest && later->second < flush && note.kind == Note::Kind::kChange && note.waiter == nullptr && alone;
     later->second = i;
   }
   size_t i = 0;

@@ -1,51 +1,8 @@
 // The journal on a disk that does what the test says. rocks_disk_test.cc has the real one.
-#include "store/disk_journal.h"
-
-#include <gtest/gtest.h>
-
-#include "tests/support/fake_disk.h"
-#include "tests/support/journal_calls.h"
-#include "tests/support/one_part.h"
+#include "tests/store/disk_journal_fixture.h"
 
 namespace millrace::store {
 namespace {
-
-using dispatch::JobRecord;
-using dispatch::Journal;
-using test::Accept;
-using test::CommitCall;
-using test::FakeDisk;
-using test::Platter;
-using test::Print;
-using test::RandomRecords;
-using test::Remembered;
-
-constexpr auto kSoon = std::chrono::milliseconds(1);
-
-class DiskJournalTest : public testing::Test {
- protected:
-  DiskJournal& Open(DiskJournalOptions options = {.retry_delay = kSoon}) {
-    journal_.reset();
-    journal_ = std::make_unique<DiskJournal>(std::make_unique<FakeDisk>(platter), options);
-    return *journal_;
-  }
-  // After all is written.
-  std::map<JobId, std::string> OnDisk() {
-    journal_.reset();
-    return Remembered(Open());
-  }
-  void Note(const JobRecord& record, Journal::Waiter* waiter, test::Accepting accepting = test::Accepting::kYes) {
-    const JobRecord* one = &record;
-    const bool accept = accepting == test::Accepting::kYes;
-    EXPECT_FALSE((accept ? test::Append(*journal_, std::span(&one, 1), accepting, waiter)
-                         : test::Note(*journal_, record, waiter))
-                     .has_value());
-  }
-
-  RandomRecords random{1};
-  Platter platter;
-  std::unique_ptr<DiskJournal> journal_;
-};
 
 TEST_F(DiskJournalTest, WhatComesWhileTheDiskIsBusySharesOneFsync) {
   Open();
@@ -225,37 +182,6 @@ TEST_F(DiskJournalTest, AFlushIsAnsweredWhenWhatCameBeforeItIsCommitted) {
   auto read = journal_->Read(job.id, Journal::Part::kWhole);
   ASSERT_TRUE(read.ok());
   EXPECT_EQ(Print(**read), Print(job));
-}
-
-// Here the newest record of the job comes in a later batch than the flush, and that batch fails.
-TEST_F(DiskJournalTest, WhatAFlushWaitsForIsNotLeftOutForSomethingNewer) {
-  Open({.retry_delay = std::chrono::hours(1)});
-  JobRecord job = random.New(), large = random.New();
-  ASSERT_TRUE(Accept(*journal_, job).ok());
-  ASSERT_TRUE(Accept(*journal_, large).ok());
-  platter.FailNext(1);
-  EXPECT_FALSE(Accept(*journal_, random.New()).ok());
-  CommitCall flush;
-  random.Live(&job);
-  const std::string flushed = Print(job);
-  Note(job, nullptr, test::Accepting::kNo);
-  test::Flush(*journal_, &flush);
-  random.Ended(&large);
-  large.result = MakeBytes(std::string(size_t{9} << 20, 'x'));
-  Note(large, nullptr, test::Accepting::kNo);
-  random.Live(&job);
-  Note(job, nullptr, test::Accepting::kNo);
-  {
-    std::lock_guard guard(platter.lock);
-    platter.writes_left = 1;
-  }
-  journal_->Stop();
-  EXPECT_TRUE(flush.Await().ok());
-  {
-    std::lock_guard guard(platter.lock);
-    platter.writes_left = -1;
-  }
-  EXPECT_EQ(OnDisk().at(job.id), flushed);
 }
 
 TEST_F(DiskJournalTest, AFailedFsyncRefusesWhatItWasForAndIsNeverRepeated) {
