@@ -34,7 +34,7 @@ Status Core::Cancel(JobEntry& job, const std::string& reason, Turn& turn) {
   if (IsTerminal(job.state())) return WrongState(job.id, job.state(), kCancelAdvice);
   const std::string error = reason.empty() ? "cancelled" : "cancelled: " + reason;
   if (job.state() == JobState::kRunning) {
-    // Who asks again changes nothing: there would be no end of records while the disk fails.
+    // Whoever asks again changes nothing: else records would grow without end while the disk fails.
     if (!std::exchange(job.record().cancel_requested, true)) Write(job);
     StopAttempt(job, kStopCancel, Cancelled("CANCEL_REQUESTED", error), turn);
     return OkStatus();

@@ -28,7 +28,7 @@ bool IsAboveHardLimit(const ResourceLimit& limit, rlimit* own) {
   return getrlimit(limit.resource, own) == 0 && limit.value.rlim_max > own->rlim_max;
 }
 
-// Of the calling thread, from which children have it.
+// The capability is the calling thread's, and a child that it starts has it too.
 bool MayRaiseHardLimits() {
   __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
   __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {};
