@@ -49,7 +49,7 @@ enum class InQueue : uint8_t {
   kAside,     // QUEUED, and a worker has it, to read it.
 };
 
-// What is not marked does not change any more once the entry is in the table.
+// A field that is not marked does not change any more once the entry is in the table.
 struct JobEntry {
   JobEntry() = default;
   JobEntry(const JobEntry&) = delete;

@@ -90,7 +90,7 @@ class MR_SCOPED_CAPABILITY Turn {
   std::vector<Gate*> gates_;
   std::vector<std::pair<JobWaiter*, std::shared_ptr<const JobRecord>>> finished_;
 
-  // What most Turns do not do, and should not pay for.
+  // Few Turns do any of this, so the others do not pay for it.
   struct SeldomDone {
     Status store_lost;
     std::vector<std::shared_ptr<const void>> more_freed;

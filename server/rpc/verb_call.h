@@ -23,7 +23,8 @@ void Fill(const dispatch::VerbCall& call, Counts* counts) {
   if (!call.bulk.first_error.ok()) Fill(call.bulk.first_error, counts->mutable_first_error());
 }
 
-// What the answer of a verb on one job takes, and until it is sent the copy of the job; of the others' it is little.
+// How large the answer of a verb on one job may be; the copy of the job, until it is sent, is no larger. The answers of
+// the other verbs are small.
 template <typename Response>
 inline constexpr size_t kVerbAnswerBytes = 0;
 template <>
