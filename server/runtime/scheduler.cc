@@ -3,10 +3,12 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 #include "base/check.h"
 #include "runtime/context.h"
@@ -322,8 +324,20 @@ bool Scheduler::AcquireProcessor(Machine& machine) {
   }
 }
 
+namespace {
+
+// The shortest sleep there is: some 60 us with Linux's usual timer slack. Meanwhile this machine counts as searching,
+// so nobody pays for a system call to wake another one.
+void Nap() {
+  const timespec shortest{.tv_sec = 0, .tv_nsec = 1};
+  nanosleep(&shortest, nullptr);
+}
+
+}  // namespace
+
 Fiber* Scheduler::Steal(Machine& machine, Processor& mine) {
   const size_t count = processors_.made();
+  bool napped = false;
   for (int round = 0; round < kStealRounds; ++round) {
     bool last_round = round == kStealRounds - 1;
     size_t start = NextRandom(machine.random_state) % count;
@@ -339,12 +353,14 @@ Fiber* Scheduler::Steal(Machine& machine, Processor& mine) {
           if (Fiber* fiber = mine.run_queue.Pop(&inherits)) return fiber;
         }
       }
-      // The slot of a busy processor is usually emptied within 100 ns by its own machine, with warm caches; give it
-      // some microseconds before taking it away (Go's runqgrab). One that switches meanwhile is at it: a pair that
-      // readies each other must not be torn apart for nothing.
+      // The slot of a busy processor is usually emptied within 1 us by its own machine, with warm caches. Whoever filled
+      // it may have woken us for it and still be in that system call (7 us in a virtual machine), so take one nap before
+      // the first slot is taken away, as Go's runqgrab does. One that switches in the moment after it is at work: a pair
+      // that readies each other must not be torn apart for nothing.
       bool take_next = last_round;
       if (last_round && !victim.run_queue.Empty()) {
-        uint64_t switches = victim.counters.switches_voluntary.Get();
+        if (!std::exchange(napped, true)) Nap();
+        const uint64_t switches = victim.counters.switches_voluntary.Get();
         for (int i = 0; i < 48; ++i) CpuRelax();
         take_next = victim.counters.switches_voluntary.Get() == switches;
       }
