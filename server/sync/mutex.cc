@@ -86,15 +86,9 @@ void Mutex::LockSlow(rt::Fiber* fiber) {
 
 void Mutex::UnlockSlow() {
   uint32_t state = state_.load(std::memory_order_relaxed);
-  // Nobody in the queue: one step, after which the mutex may be gone with its owner. Whoever unlocks it while kWaiting
-  // is set comes through queue_lock_, so below it stays until we have let go of that.
-  while ((state & kWaiting) == 0) {
-    MR_CHECK((state & kLocked) != 0, "sync: unlock of unlocked mutex");
-    if (state_.compare_exchange_weak(state, state & ~kLocked, std::memory_order_release, std::memory_order_relaxed))
-      return;
-  }
-  // Somebody is on the way to the mutex already, and comes back through queue_lock_ if it does not get it.
-  while ((state & (kLocked | kWoken | kStarving)) == (kLocked | kWoken)) {
+  // One step, after which the mutex may be gone with its owner. Whoever unlocks it while there is somebody to wake comes
+  // through queue_lock_, so below it stays until we have let go of that.
+  while (MayJustLetGo(state)) {
     if (state_.compare_exchange_weak(state, state & ~kLocked, std::memory_order_release, std::memory_order_relaxed))
       return;
   }

@@ -33,9 +33,10 @@ class Mutex {
 
   void lock() {
     rt::Fiber* fiber = rt::CurrentFiber();
-    uint32_t free = 0;
-    if (!state_.compare_exchange_strong(free, kLocked, std::memory_order_acquire, std::memory_order_relaxed))
-        [[unlikely]] {
+    // Read first: the other bits may stand for many sections, while somebody woken is on the way.
+    uint32_t state = state_.load(std::memory_order_relaxed);
+    if ((state & kLocked) != 0 || !state_.compare_exchange_strong(state, state | kLocked, std::memory_order_acquire,
+                                                                  std::memory_order_relaxed)) [[unlikely]] {
       LockSlow(fiber);
     }
     owner_.store(fiber, std::memory_order_relaxed);
@@ -55,8 +56,9 @@ class Mutex {
 
   void unlock() {
     owner_.store(nullptr, std::memory_order_relaxed);
-    uint32_t held = kLocked;
-    if (!state_.compare_exchange_strong(held, 0, std::memory_order_release, std::memory_order_relaxed)) [[unlikely]] {
+    uint32_t state = state_.load(std::memory_order_relaxed);
+    if (!MayJustLetGo(state) || !state_.compare_exchange_strong(state, state & ~kLocked, std::memory_order_release,
+                                                                std::memory_order_relaxed)) [[unlikely]] {
       UnlockSlow();
     }
   }
@@ -78,6 +80,11 @@ class Mutex {
   // Starvation mode: only together with kLocked, which passes from hand to hand.
   static constexpr uint32_t kStarving = 8;
 
+  // Nobody is in the queue; or somebody is on the way to the mutex already, and comes back through queue_lock_ if it
+  // does not get it.
+  static bool MayJustLetGo(uint32_t state) {
+    return state == kLocked || (state & (kLocked | kWoken | kStarving)) == (kLocked | kWoken);
+  }
   void LockSlow(rt::Fiber* fiber);
   void UnlockSlow();
   bool TryAcquire(uint32_t& state, uint32_t clear);
