@@ -211,16 +211,40 @@ Client::~Client() {
   state_->idle.wait(lock, [this] { return state_->async_calls == 0; });
 }
 
+namespace {
+
+// gRPC ends the process for a name that it does not take, and the call for a value.
+Status CheckMetadata(const std::vector<std::pair<std::string, std::string>>& metadata) {
+  const auto is_name = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+  };
+  const auto is_visible = [](char c) { return c >= ' ' && c <= '~'; };
+  for (const auto& [name, value] : metadata) {
+    if (name.empty() || !std::all_of(name.begin(), name.end(), is_name) || name.starts_with("grpc-") ||
+        name.ends_with("-bin")) {
+      return InvalidArgument("BAD_METADATA",
+                             "'" + name + "' is no name for metadata: use [a-z0-9_.-], not grpc-* or *-bin");
+    }
+    if (!std::all_of(value.begin(), value.end(), is_visible)) {
+      return InvalidArgument("BAD_METADATA", "the value of '" + name + "' is not visible ASCII");
+    }
+  }
+  return OkStatus();
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Client>> Client::Connect(const std::string& address, ClientOptions options) {
   Result<std::string> whole = Whole(address);
   if (!whole.ok()) return Status(whole.status()).Field("address").With("address", address);
   // Abseil's Debian build watches the order of gRPC's locks and ends the process where it takes one for a deadlock to
   // come. It is wrong at times: it knows locks by their address, and memory is used again.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  MR_RETURN_IF_ERROR(CheckMetadata(options.metadata));
   auto state = std::make_unique<State>();
   state->address = *std::move(whole);
-  state->options = options;
   state->channel = grpc::CreateCustomChannel(state->address, grpc::InsecureChannelCredentials(), Arguments(options));
+  state->options = std::move(options);
   state->jobs = v1::JobService::NewStub(state->channel);
   state->pools = v1::PoolService::NewStub(state->channel);
   state->admin = v1::AdminService::NewStub(state->channel);
@@ -316,7 +340,7 @@ Status Client::Watch(v1::WatchJobsRequest request, const std::function<bool(cons
   auto last_seen = SteadyClock::now();
   while (true) {
     grpc::ClientContext context;
-    state_->SetDeadline(context, left.Get().value_or(kNone));
+    state_->Begin(context, left.Get().value_or(kNone));
     std::stop_callback cancel(call.stop, [&context] { context.TryCancel(); });
     auto stream = state_->jobs->WatchJobs(&context, request);
     // The server sends its metadata before the first event, which may come much later.

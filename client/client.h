@@ -21,6 +21,8 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/status.h"
 #include "millrace/v1/admin_service.pb.h"
@@ -38,6 +40,9 @@ struct ClientOptions {
   std::chrono::milliseconds patience = std::chrono::seconds(30);
   // Clients of one process and one address share a TCP connection unless this is set (a load generator wants several).
   bool own_connection = false;
+  // Sent with every call, as `traceparent` for the jobs that are submitted (JobSpec.trace). Names of [a-z0-9_.-], values
+  // of visible ASCII.
+  std::vector<std::pair<std::string, std::string>> metadata;
 };
 
 struct CallOptions {
@@ -63,8 +68,8 @@ bool IsTerminal(v1::JobState state);
 
 class Client {
  public:
-  // "HOST:PORT", "[::1]:PORT"; without a port, 7070. Connects with the first call; INVALID_ARGUMENT BAD_ADDRESS is all
-  // that can fail here.
+  // "HOST:PORT", "[::1]:PORT"; without a port, 7070. Connects with the first call; INVALID_ARGUMENT BAD_ADDRESS and
+  // BAD_METADATA are all that can fail here.
   static Result<std::unique_ptr<Client>> Connect(const std::string& address, ClientOptions options = {});
   ~Client();
   Client(const Client&) = delete;

@@ -35,13 +35,15 @@ struct Client::State {
   std::condition_variable idle;
   int async_calls = 0;
 
-  void SetDeadline(grpc::ClientContext& context, std::chrono::milliseconds deadline) const {
+  // Prepares the context of any call. A negative deadline: none.
+  void Begin(grpc::ClientContext& context, std::chrono::milliseconds deadline) const {
     if (deadline.count() >= 0)
       context.set_deadline(Later(WallTime(std::chrono::system_clock::now()), AnyDuration(deadline)));
+    for (const auto& [name, value] : options.metadata) context.AddMetadata(name, value);
   }
   // Prepares the context of a unary call: the server refuses answers larger than the client takes (job.proto, JobView).
   void Prepare(grpc::ClientContext& context, const CallOptions& call) const {
-    SetDeadline(context, call.deadline.value_or(options.deadline));
+    Begin(context, call.deadline.value_or(options.deadline));
     context.AddMetadata("millrace-receive-bytes-max", std::to_string(kReceiveBytesMax));
   }
 };

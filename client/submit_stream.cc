@@ -84,7 +84,7 @@ SubmitStream::SubmitStream(Client& client, OnAnswer on_answer, SubmitStreamOptio
   s.on_answer = std::move(on_answer);
   s.window = static_cast<size_t>(std::max(options.window, 1));
   s.wake_at = s.window - std::max<size_t>(s.window / 4, 1);
-  if (options.deadline) client.state().SetDeadline(s.context, *options.deadline);
+  client.state().Begin(s.context, options.deadline.value_or(std::chrono::milliseconds(-1)));
   s.stream = client.state().jobs->StreamSubmit(&s.context);
   s.cancel.emplace(options.stop, [&s] { s.Break(); });
   s.reader = std::thread([&s] { s.ReadAnswers(); });

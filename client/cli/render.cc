@@ -83,6 +83,11 @@ std::string JobDetail(const v1::Job& job, WallNanos now) {
     details.Add("unique key", spec.unique_key().key() + (queued ? "  (while queued)" : "  (while unfinished)"));
   }
   for (const auto& [name, value] : spec.labels()) details.Add("label", name + "=" + value);
+  if (spec.has_trace()) {
+    details.Add("trace", spec.trace().traceparent());
+    details.Add("tracestate", OneLine(spec.trace().tracestate(), kTextColumns));
+    details.Add("baggage", OneLine(spec.trace().baggage(), kTextColumns));
+  }
   if (job.has_progress()) {
     details.Add("progress",
                 Format("%.0f%%  ", job.progress().fraction() * 100) + OneLine(job.progress().message(), kTextColumns));

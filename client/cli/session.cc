@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <regex>
+#include <string_view>
 
 #include "base/suggest.h"
 #include "client/cli/units.h"
@@ -28,6 +30,25 @@ std::string Advice(const Status& status) {
   }
   if (status.reason() == "JOB_NOT_FOUND") return "`millrace jobs list` shows the jobs that are kept";
   return "";
+}
+
+// The trace that this process is part of, as programs hand it to each other; a job of Millrace has it in these variables
+// too. The daemon leaves out what is malformed; what could not be sent is left out here.
+void AddTrace(std::vector<std::pair<std::string, std::string>>* metadata) {
+  struct {
+    const char* variable;
+    const char* name;
+    size_t bytes_max;  // All metadata of a call may be 16 KiB.
+  } constexpr kParts[] = {
+      {"TRACEPARENT", "traceparent", 256}, {"TRACESTATE", "tracestate", 4096}, {"BAGGAGE", "baggage", 8192}};
+  for (const auto& part : kParts) {
+    const char* const text = getenv(part.variable);
+    const std::string_view value = text != nullptr ? text : "";
+    if (value.empty() || value.size() > part.bytes_max) continue;
+    if (std::all_of(value.begin(), value.end(), [](char c) { return c >= ' ' && c <= '~'; })) {
+      metadata->emplace_back(part.name, value);
+    }
+  }
 }
 
 std::vector<std::string> NamesOf(const v1::ListPoolsResponse& pools, bool kinds) {
@@ -64,7 +85,8 @@ Status Session::Open(client::ClientOptions client_options) {
     }
     deadline_ = std::chrono::steady_clock::now() + std::min<nanoseconds>(*timeout, std::chrono::hours(24 * 365));
   }
-  Result<std::unique_ptr<client::Client>> client = client::Client::Connect(options_.address, client_options);
+  AddTrace(&client_options.metadata);
+  Result<std::unique_ptr<client::Client>> client = client::Client::Connect(options_.address, std::move(client_options));
   if (!client.ok()) return client.status();
   client_ = std::move(*client);
   return OkStatus();

@@ -31,6 +31,11 @@ requires std::is_trivially_copyable_v<Value> int64_t FieldWeight(const Value&) {
 int64_t FieldWeight(const Bytes&) { return 0; }
 int64_t FieldWeight(const std::string& text) { return TextWeight(text); }
 int64_t FieldWeight(const LabelSet& labels) { return LabelsWeight(labels.shared().get()); }
+int64_t FieldWeight(const Trace& trace) {
+  if (!trace) return 0;
+  return static_cast<int64_t>(sizeof(TraceContext)) + 2 * kAllocated + TextWeight(trace->traceparent) +
+         TextWeight(trace->tracestate) + TextWeight(trace->baggage);
+}
 int64_t FieldWeight(const std::optional<UniqueKey>& unique) { return unique ? TextWeight(unique->key) : 0; }
 
 int64_t SpecWeight(const JobSpec& spec) {

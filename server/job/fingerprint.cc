@@ -23,6 +23,7 @@ class Encoder {
   }
   void AddSpec(const JobSpec& spec) {
     ForEachField(kSpecFields, [&](const auto& field) {
+      if (!field.in_fingerprint()) return;
       if (field.later()) {
         if (!field.IsGiven(spec)) return;
         Text(field.name);
@@ -43,6 +44,7 @@ class Encoder {
 
   void Add(const std::string& text) { Text(text); }
   void Add(const Bytes&) {}  // Hashed where it lies.
+  void Add(const Trace&) {}  // Not content.
   template <typename T>
   requires std::is_enum_v<T> || std::is_same_v<T, bool>
   void Add(T value) { Number(static_cast<uint64_t>(value)); }

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "job/labels.h"
+#include "job/trace_context.h"
 
 namespace millrace {
 
@@ -89,6 +90,7 @@ struct JobSpec {
   bool no_retry_after_start = false;
   LabelSet labels;
   std::optional<UniqueKey> unique_key;
+  Trace trace;
 };
 
 inline std::string_view PayloadOf(const JobSpec& spec) {

@@ -3,7 +3,8 @@
 //
 //   Order   Of fingerprints and of records, whose bytes are kept: fields are appended, never moved, never removed.
 //   Later   A field that came after the first version is in a fingerprint by its name and only where it is given, so a
-//           job that does not use it keeps its fingerprint.
+//           job that does not use it keeps its fingerprint. One that differs from call to call although the client
+//           means the same job is in no fingerprint (kNoContent).
 //   Types   Whoever goes over the list handles each type of field in an overload; a type that it does not know does not
 //           compile.
 #pragma once
@@ -19,16 +20,20 @@ namespace millrace {
 // `since` of a field that no job which is kept has: admission takes it away.
 inline constexpr uint8_t kNotKept = UINT8_MAX;
 
+enum class FieldUse : uint8_t { kContent, kNoContent };
+
 template <typename Struct, typename Value>
 struct SpecField {
-  constexpr SpecField(const char* proto_name, Value Struct::*of, uint8_t version)
-      : name(proto_name), member(of), since(version) {}
+  constexpr SpecField(const char* proto_name, Value Struct::*of, uint8_t version, FieldUse in = FieldUse::kContent)
+      : name(proto_name), member(of), since(version), part(in) {}
 
   const char* name;  // As in the proto; part of fingerprints.
   Value Struct::*member;
   uint8_t since;  // The first version of the store's records that holds it (store/FORMAT.md).
+  FieldUse part;
 
   bool later() const { return since > 1; }
+  bool in_fingerprint() const { return part == FieldUse::kContent; }
   // Does the job say anything here?
   bool IsGiven(const Struct& spec) const {
     static const Struct kNothing{};
@@ -50,6 +55,8 @@ inline constexpr std::tuple kSpecFields{
     SpecField("labels", &JobSpec::labels, 1),
     SpecField("unique_key", &JobSpec::unique_key, 2),
     SpecField("deadline_after", &JobSpec::deadline_after, kNotKept),
+    // A call that is repeated is often part of another span.
+    SpecField("trace", &JobSpec::trace, 5, FieldUse::kNoContent),
 };
 
 // Parts of a field. A member cannot be added to them: it would change the bytes of the field that has them.
@@ -74,9 +81,9 @@ constexpr void ForEachField(const Fields& fields, Visit&& visit) {
 // ---- A member that is in no list does not compile: each name below is a member, and each member is a field.
 inline auto MembersOf(const JobSpec& spec) {
   const auto& [pool, kind, payload, band, delay, run_at, run_timeout, deadline, deadline_after, retry,
-               no_retry_after_start, labels, unique_key] = spec;
+               no_retry_after_start, labels, unique_key, trace] = spec;
   return std::tie(pool, kind, payload, band, delay, run_at, run_timeout, deadline, deadline_after, retry,
-                  no_retry_after_start, labels, unique_key);
+                  no_retry_after_start, labels, unique_key, trace);
 }
 inline auto MembersOf(const RetryOverrides& retry) {
   const auto& [max_attempts, initial_backoff, max_backoff, multiplier] = retry;

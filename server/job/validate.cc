@@ -159,6 +159,7 @@ Status ValidateSpec(const JobSpec& spec, size_t payload_bytes_max) {
                  "spec.unique_key.key");
     }
   }
+  if (spec.trace) MR_RETURN_IF_ERROR(ValidateTrace(*spec.trace));
   return ValidateLabels(spec.labels);
 }
 

@@ -106,6 +106,12 @@ Status TakeSpec(v1::JobSpec* spec, JobSpec* out) {
   if (spec->has_retry()) MR_RETURN_IF_ERROR(TakeRetry(spec->retry(), &out->retry));
   out->no_retry_after_start = spec->no_retry_after_start();
   for (auto& [key, value] : *spec->mutable_labels()) out->labels.emplace(key, std::move(value));
+  if (spec->has_trace()) {
+    v1::TraceContext& trace = *spec->mutable_trace();
+    out->trace = Trace({.traceparent = std::move(*trace.mutable_traceparent()),
+                        .tracestate = std::move(*trace.mutable_tracestate()),
+                        .baggage = std::move(*trace.mutable_baggage())});
+  }
   if (spec->has_unique_key()) return TakeUniqueKey(spec->mutable_unique_key(), &out->unique_key.emplace());
   return OkStatus();
 }
@@ -127,6 +133,11 @@ void FillSpec(const JobSpec& spec, View view, v1::JobSpec* out) {
   out->set_no_retry_after_start(spec.no_retry_after_start);
   for (const auto& [key, value] : spec.labels) (*out->mutable_labels())[key] = value;
   if (spec.unique_key) FillUniqueKey(*spec.unique_key, out->mutable_unique_key());
+  if (spec.trace) {
+    out->mutable_trace()->set_traceparent(spec.trace->traceparent);
+    out->mutable_trace()->set_tracestate(spec.trace->tracestate);
+    out->mutable_trace()->set_baggage(spec.trace->baggage);
+  }
 }
 
 void FillAttempt(const Attempt& attempt, v1::Attempt* out) {

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "rpc/convert.h"
+#include "rpc/trace_metadata.h"
 
 namespace millrace::rpc {
 namespace {
@@ -20,6 +21,11 @@ class SubmitCall final : public WaitingCall, public dispatch::Submission {
     Request request;
     if (Status why = Receive(&request); !why.ok()) return Answer(why);
     if (Status why = Take(std::move(request)); !why.ok()) return Answer(why);
+    if (const Trace trace = TraceOf(*arrival_.context)) {
+      for (Item& item : items) {
+        if (!item.spec.trace) item.spec.trace = trace;
+      }
+    }
     // A batch of small jobs may be smaller than its answer.
     if (items.size() > 1) {
       if (Status why = ReserveAnswer(items.size() * kAckBytes); !why.ok()) return Answer(why);

@@ -6,6 +6,7 @@
 
 #include "rpc/convert.h"
 #include "rpc/error_details.h"
+#include "rpc/trace_metadata.h"
 #include "rpc/wire.h"
 #include "runtime/lock.h"
 
@@ -22,7 +23,10 @@ constexpr size_t kStreamBytes = size_t{128} << 10;
 class SubmitStream final : public StreamSubmitReactor, public OpenCalls::Call, public Unsent::Entry {
  public:
   SubmitStream(const Backend& backend, grpc::CallbackServerContext* context)
-      : backend_(backend), context_(context), call_(backend, Method::kStreamSubmit, context) {}
+      : backend_(backend),
+        context_(context),
+        trace_(TraceOf(*context)),
+        call_(backend, Method::kStreamSubmit, context) {}
 
   void Start() {
     if (Status why = call_.Enter(kStreamBytes); !why.ok()) {
@@ -153,7 +157,9 @@ class SubmitStream final : public StreamSubmitReactor, public OpenCalls::Call, p
     if (!policy.ok()) return policy.status();
     item->on_full = *policy;
     item->acks.clear();
-    return TakeSubmit(std::move(*request_.mutable_request()), &item->items[0]);
+    MR_RETURN_IF_ERROR(TakeSubmit(std::move(*request_.mutable_request()), &item->items[0]));
+    if (!item->items[0].spec.trace) item->items[0].spec.trace = trace_;
+    return OkStatus();
   }
 
   // Called inside Submit, or on a thread or fiber of dispatch. It frees no room, so it never plans a read; a write or a
@@ -283,6 +289,7 @@ class SubmitStream final : public StreamSubmitReactor, public OpenCalls::Call, p
 
   const Backend& backend_;
   grpc::CallbackServerContext* const context_;
+  const Trace trace_;               // Of every item that names none.
   RpcCall call_;                    // Holds what the stream itself takes; items count for themselves.
   grpc::ByteBuffer request_bytes_;  // Used by the reader, as are the next two.
   v1::StreamSubmitRequest request_;

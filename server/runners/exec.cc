@@ -32,8 +32,9 @@ constexpr Nanos kShortageWordEvery = std::chrono::minutes(1);
 // most.
 constexpr size_t kArgumentBytesMax = size_t{128} << 10;
 constexpr size_t kArgumentsBytesMax = size_t{6} << 20;
-// Room beside what is configured: MILLRACE_ variables, the name of the program twice and some tables of the kernel.
-constexpr size_t kArgumentsReserved = size_t{8} << 10;
+// Room beside what is configured: MILLRACE_ variables, the job's trace, the name of the program twice and some tables of
+// the kernel.
+constexpr size_t kArgumentsReserved = (size_t{8} << 10) + kTraceparentBytesMax + kTracestateBytesMax + kBaggageBytesMax;
 
 Status Bad(const std::string& kind, const std::string& what) {
   return InvalidArgument("BAD_EXEC_KIND", "exec kind '" + kind + "': " + what).With("kind", kind);
@@ -182,6 +183,17 @@ std::string Verdict(const io::ProcessExit& exit) {
   return "exit status " + std::to_string(exit.code);
 }
 
+// The job's trace, instead of one that the configuration may name (the names are OpenTelemetry's, "Environment Variables
+// as Context Propagation Carriers").
+void HandOn(const TraceContext& trace, std::vector<std::string>* env) {
+  const std::pair<std::string_view, const std::string&> variables[] = {
+      {"TRACEPARENT=", trace.traceparent}, {"TRACESTATE=", trace.tracestate}, {"BAGGAGE=", trace.baggage}};
+  for (const auto& [name, value] : variables) {
+    std::erase_if(*env, [&name = name](const std::string& variable) { return variable.starts_with(name); });
+    if (!value.empty()) env->push_back(std::string(name) + value);
+  }
+}
+
 }  // namespace
 
 Result<ExecRunner::Kind> ExecRunner::Prepare(KindOptions options, ExecOptions exec) {
@@ -223,6 +235,7 @@ AttemptOutcome ExecRunner::Run(AttemptContext& attempt) {
                         .grace = exec.grace};
   child.env.push_back("MILLRACE_JOB_ID=" + attempt.id().ToString());
   child.env.push_back("MILLRACE_ATTEMPT=" + std::to_string(attempt.attempt()));
+  if (attempt.spec().trace) HandOn(*attempt.spec().trace, &child.env);
 
   Result<io::ProcessExit> exit = host_.Run(child, attempt.cancel());
   if (!exit.ok()) return NotRun(exit.status());

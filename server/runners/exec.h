@@ -2,7 +2,8 @@
 // program, an argument or a variable.
 //
 //   In         The payload is stdin. The environment holds PATH, what the configuration says, and MILLRACE_JOB_ID,
-//              MILLRACE_ATTEMPT, MILLRACE_KIND; where the host marks its children, MILLRACE_TREE as well.
+//              MILLRACE_ATTEMPT, MILLRACE_KIND; where the host marks its children, MILLRACE_TREE as well; and of a job
+//              with a trace TRACEPARENT, TRACESTATE and BAGGAGE.
 //   Out        stdout is the job's result (1 MiB at most), stderr its log. A failed attempt that wrote nothing to
 //              stderr has the newest KiB of its stdout as its log.
 //   Verdict    Exit status 0 succeeds. Any other fails with the last line of stderr, or else of stdout, and is retried

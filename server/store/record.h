@@ -22,7 +22,7 @@
 namespace millrace::store {
 
 // The version that is written into every record. Older ones are read, newer ones are refused.
-inline constexpr uint8_t kRecordVersion = 4;
+inline constexpr uint8_t kRecordVersion = 5;
 // A payload up to this size lies in the spec record.
 inline constexpr size_t kInlinePayloadBytes = 512;
 

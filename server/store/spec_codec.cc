@@ -31,6 +31,11 @@ void Write(const LabelSet& labels, Writer& writer) {
     writer.Text(value);
   }
 }
+void Write(const Trace& trace, Writer& writer) {
+  writer.Flag(static_cast<bool>(trace));
+  if (!trace) return;
+  for (const std::string* text : {&trace->traceparent, &trace->tracestate, &trace->baggage}) writer.Text(*text);
+}
 void Write(const RetryOverrides& retry, Writer& writer) {
   ForEachField(kRetryFields, [&](const auto& field) { Write(retry.*field.member, writer); });
 }
@@ -64,6 +69,12 @@ void Read(Reader& reader, LabelSet* labels) {
     std::string name(reader.Text());
     labels->emplace(std::move(name), reader.Text());
   }
+}
+void Read(Reader& reader, Trace* trace) {
+  if (!reader.Flag()) return;
+  TraceContext context;
+  for (std::string* text : {&context.traceparent, &context.tracestate, &context.baggage}) *text = reader.Text();
+  *trace = Trace(std::move(context));
 }
 void Read(Reader& reader, RetryOverrides* retry) {
   ForEachField(kRetryFields, [&](const auto& field) { Read(reader, &(retry->*field.member)); });

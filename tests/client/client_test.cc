@@ -90,6 +90,30 @@ TEST(Connect, TakesThePortOfTheDaemonWhereNoneIsSaid) {
   EXPECT_EQ((*Client::Connect("[::1]"))->address(), "[::1]:7070");
 }
 
+TEST(Connect, RefusesMetadataThatGrpcWouldEndTheProcessFor) {
+  using Entry = std::pair<std::string, std::string>;
+  for (const Entry& entry : {Entry{"", "x"}, {"Upper", "x"}, {"two words", "x"}, {"grpc-timeout", "x"}, {"a-bin", "x"},
+                             {"a", "line\nfeed"}, {"a", "\xc3\xa4"}}) {
+    const Status status = Client::Connect("host", {.metadata = {entry}}).status();
+    EXPECT_EQ(status.reason(), "BAD_METADATA") << entry.first << "=" << entry.second;
+  }
+  EXPECT_TRUE(Client::Connect("host", {.metadata = {{"x-a.b_c", "some text"}, {"x-a.b_c", ""}}}).ok());
+}
+
+TEST(Connect, MetadataGoesWithEveryCall) {
+  FakeServer server;
+  std::vector<std::string> seen;
+  server.watch = [&](grpc::ServerContext* context, const v1::WatchJobsRequest&, grpc::ServerWriter<v1::JobEvent>*) {
+    for (const auto& [name, value] : context->client_metadata()) {
+      if (name == "traceparent") seen.emplace_back(value.data(), value.size());
+    }
+    return grpc::Status::OK;
+  };
+  auto client = server.Connect({.metadata = {{"traceparent", "p"}}});
+  EXPECT_TRUE(client->Watch({}, [](const v1::JobEvent&) { return true; }).ok());
+  EXPECT_EQ(seen, std::vector<std::string>{"p"});
+}
+
 TEST(Submit, IsRepeatedWithOneRequestIdWhenTheServerIsUnavailable) {
   FakeServer server;
   std::vector<std::string> ids;

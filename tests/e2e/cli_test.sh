@@ -12,6 +12,10 @@ workers = 2
 pool = "programs"
 exec = ["wc", "-c"]
 
+[kind.traced]
+pool = "programs"
+exec = ["/bin/sh", "-c", "echo \$TRACEPARENT \$TRACESTATE \$BAGGAGE"]
+
 [kind.talks]
 pool = "programs"
 exec = ["/bin/sh", "-c", "echo from the child >&2; cat"]
@@ -54,6 +58,14 @@ done
 check "the exit codes are documented" says '130' millrace --help
 check "version" says '[0-9]+\.[0-9]+' millrace --version
 check "the daemon's version" says '[0-9]+\.[0-9]+' millraced --version
+
+echo "---- the trace that the caller is part of"
+parent=00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+traced() { TRACEPARENT=$parent TRACESTATE=a=1 BAGGAGE=user=7 millrace "$@"; }
+check "goes on to a program" prints "$parent a=1 user=7" traced run traced
+check "goes on with many jobs" says "$parent a=1 user=7" traced submit traced --count 2 --wait
+check "is shown" says "$parent" millrace jobs get "$(traced submit traced)"
+check "a malformed one hurts nobody" prints "" env TRACEPARENT=nonsense BAGGAGE=$'two\nlines' millrace run traced
 
 echo "---- submit"
 id=$(millrace submit echo --payload hello)

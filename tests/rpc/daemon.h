@@ -61,6 +61,10 @@ class Daemon {
     using dispatch::AttemptContext;
     using dispatch::AttemptOutcome;
     Register("echo", [](AttemptContext& a) { return AttemptOutcome::Succeeded(std::string(PayloadOf(a.spec()))); });
+    Register("trace", [](AttemptContext& a) {
+      const TraceContext trace = a.spec().trace ? *a.spec().trace : TraceContext{};
+      return AttemptOutcome::Succeeded(trace.traceparent + " " + trace.tracestate + " " + trace.baggage);
+    });
     Register("hold", [this](AttemptContext& a) { return Hold(a); });
     Register("talk", [this](AttemptContext& a) {
       a.SetProgress(0.5, "half way");

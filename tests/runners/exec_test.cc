@@ -129,6 +129,18 @@ TEST_F(Exec, TheEnvironmentTellsAboutTheJobAndNothingElse) {
   unsetenv("MILLRACE_SECRET");
 }
 
+TEST_F(Exec, TheTraceOfAJobIsInItsEnvironmentAndComesBeforeTheConfigured) {
+  job_ = {.argv = {"sh", "-c", "env | grep -E 'TRACE|BAG|COLOR' | sort"},
+          .env = {{"COLOR", "green"}, {"TRACEPARENT", "configured"}, {"TRACESTATE", "configured"}}};
+  test::FakeAttempt without("job", "");
+  EXPECT_EQ(Run(without).output, "COLOR=green\nTRACEPARENT=configured\nTRACESTATE=configured\n");
+  test::FakeAttempt attempt("job", "");
+  attempt.SetTrace({.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", .baggage = "user=7"});
+  EXPECT_EQ(Run(attempt).output,
+            "BAGGAGE=user=7\nCOLOR=green\nTRACEPARENT=00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\n")
+      << "a tracestate of another trace is not its own";
+}
+
 TEST_F(Exec, AResultThatIsTooLongFailsWithTheLimit) {
   Script("head -c 1048577 /dev/zero; cat /dev/zero");
   AttemptOutcome outcome = Run();

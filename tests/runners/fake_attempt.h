@@ -37,6 +37,8 @@ class FakeAttempt final : public dispatch::AttemptContext {
     return log_;
   }
 
+  void SetTrace(TraceContext context) { spec_.trace = Trace(std::move(context)); }
+
   sync::CancelSource source;
   std::function<void()> on_log;  // After each piece, on the thread that logs.
 

@@ -36,6 +36,7 @@ void ExpectSame(const JobRecord& one, const JobRecord& other) {
   EXPECT_EQ(std::tie(a.retry.max_attempts, a.retry.initial_backoff, a.retry.max_backoff, a.retry.multiplier),
             std::tie(b.retry.max_attempts, b.retry.initial_backoff, b.retry.max_backoff, b.retry.multiplier));
   EXPECT_EQ(a.unique_key, b.unique_key);
+  EXPECT_EQ(a.trace, b.trace);
   ExpectSame(a.payload, b.payload);
   EXPECT_EQ(one.life.state, other.life.state);
   EXPECT_EQ(one.life.claim, other.life.claim);
@@ -340,7 +341,23 @@ TEST(Record, TheBytesOfVersion3AreRead) {
             request);
 }
 
-TEST(Record, TheBytesOfVersion4StayAsTheyAre) {
+TEST(Record, TheBytesOfVersion4AreRead) {
+  const std::string spec =
+      FromHex("04b20011c8473738b70172060170016b0200000000000000000001016101620005000000000000000e7061796c6f6164");
+  const std::string state = FromHex("04dbc5b603c621182704020700000000000000000108020000000000000006726573756c74");
+  const JobRecord expected = Example();
+  Result<JobRecord> read = DecodeJob(expected.id, {spec, state, FromHex("046c8954913ebdc1637061796c6f6164")});
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  ExpectSame(*read, expected);
+  EXPECT_EQ(
+      *DecodeEnded(FromHex("800000000000000400000000000000010000000000000002"), FromHex("04ef9e08cfe2848ce8041a")),
+      EndedOf(expected));
+  const SpentRequest request{"r", expected.id, 5, JobState::kSucceeded, std::nullopt};
+  EXPECT_EQ(*DecodeRequest("r", FromHex("045a7908718fabf2a5010000000000000002000000000000000105000000000000000400")),
+            request);
+}
+
+TEST(Record, TheBytesOfVersion5StayAsTheyAre) {
   const JobRecord record = Example();
   EXPECT_EQ(Hex(Spec(record)),
             "04b20011c8473738b70172060170016b0200000000000000000001016101620005000000000000000e7061796c6f6164");

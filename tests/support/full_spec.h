@@ -24,6 +24,9 @@ inline JobSpec FullSpec() {
   spec.no_retry_after_start = true;
   spec.labels = {{"a", "b"}, {"c", ""}};
   spec.unique_key = UniqueKey{.key = "u", .scope = UniqueScope::kWhileQueued, .on_taken = OnTaken::kReject};
+  spec.trace = Trace({.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+                      .tracestate = "vendor=1",
+                      .baggage = "user=7"});
   return spec;
 }
 

@@ -58,6 +58,7 @@ class RandomRecords {
     if (Chance()) {
       spec->unique_key = UniqueKey{Text(20), static_cast<UniqueScope>(Below(2)), static_cast<OnTaken>(Below(2))};
     }
+    if (Chance()) spec->trace = Trace({.traceparent = Text(60), .tracestate = Text(20), .baggage = Text(20)});
     record.payload_bytes = static_cast<int64_t>(PayloadOf(*spec).size());
     if (!record.request_id.empty()) record.fingerprint = random_();
     record.spec = std::move(spec);
