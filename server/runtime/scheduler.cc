@@ -7,8 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <utility>
 
 #include "base/check.h"
 #include "runtime/context.h"
@@ -243,8 +241,22 @@ Fiber* Scheduler::FindLocal(Machine& machine, Processor& processor, bool* inheri
   return nullptr;
 }
 
+namespace {
+
+// Before a slot is taken from a busy processor. Its own machine empties it within a microsecond mostly, with warm
+// caches; or whoever filled it has woken us for it and is still in that system call (7 us in a virtual machine). So one
+// nap, the shortest sleep there is (some 60 us with Linux's usual timer slack), as in Go's runqgrab. Meanwhile we count
+// as searching, and nobody pays for waking another machine.
+void Nap() {
+  const timespec shortest{.tv_sec = 0, .tv_nsec = 1};
+  nanosleep(&shortest, nullptr);
+}
+
+}  // namespace
+
 // Returns a fiber to run with a processor held, or nullptr when the runtime stops.
 Fiber* Scheduler::FindRunnable(Machine& machine, bool* inherits) {
+  bool napped = false;
   for (;;) {
     if (stopping_.load(std::memory_order_relaxed)) return nullptr;
     Processor* processor = machine.processor.Get();
@@ -261,7 +273,13 @@ Fiber* Scheduler::FindRunnable(Machine& machine, bool* inherits) {
       machine.left_at = 0;
       if (machine.spinning || idle_.MaySpin(procs())) {
         if (!machine.spinning) BecomeSpinning(machine);
-        fiber = Steal(machine, *processor);
+        bool slot_left = false;
+        fiber = Steal(machine, *processor, /*slots=*/napped, &slot_left);
+        if (fiber == nullptr && slot_left) {
+          Nap();
+          napped = true;
+          continue;  // What came meanwhile may be more urgent than a slot.
+        }
       }
     }
     if (fiber == nullptr && shared_.Any()) {
@@ -281,6 +299,7 @@ Fiber* Scheduler::FindRunnable(Machine& machine, bool* inherits) {
       return fiber;
     }
     GiveUpProcessor(machine, *processor);
+    napped = false;
   }
 }
 
@@ -324,20 +343,10 @@ bool Scheduler::AcquireProcessor(Machine& machine) {
   }
 }
 
-namespace {
-
-// The shortest sleep there is: some 60 us with Linux's usual timer slack. Meanwhile this machine counts as searching,
-// so nobody pays for a system call to wake another one.
-void Nap() {
-  const timespec shortest{.tv_sec = 0, .tv_nsec = 1};
-  nanosleep(&shortest, nullptr);
-}
-
-}  // namespace
-
-Fiber* Scheduler::Steal(Machine& machine, Processor& mine) {
+// Half of what another processor's ring holds; and what is in a busy processor's slot only if `slots`, else
+// `*slot_left` says that there is something.
+Fiber* Scheduler::Steal(Machine& machine, Processor& mine, bool slots, bool* slot_left) {
   const size_t count = processors_.made();
-  bool napped = false;
   for (int round = 0; round < kStealRounds; ++round) {
     bool last_round = round == kStealRounds - 1;
     size_t start = NextRandom(machine.random_state) % count;
@@ -353,13 +362,10 @@ Fiber* Scheduler::Steal(Machine& machine, Processor& mine) {
           if (Fiber* fiber = mine.run_queue.Pop(&inherits)) return fiber;
         }
       }
-      // The slot of a busy processor is usually emptied within 1 us by its own machine, with warm caches. Whoever filled
-      // it may have woken us for it and still be in that system call (7 us in a virtual machine), so take one nap before
-      // the first slot is taken away, as Go's runqgrab does. One that switches in the moment after it is at work: a pair
-      // that readies each other must not be torn apart for nothing.
-      bool take_next = last_round;
-      if (last_round && !victim.run_queue.Empty()) {
-        if (!std::exchange(napped, true)) Nap();
+      // One that switches while it is looked at is at work: a pair that readies each other must not be torn apart for
+      // nothing.
+      bool take_next = last_round && slots;
+      if (take_next && !victim.run_queue.Empty()) {
         const uint64_t switches = victim.counters.switches_voluntary.Get();
         for (int i = 0; i < 48; ++i) CpuRelax();
         take_next = victim.counters.switches_voluntary.Get() == switches;
@@ -370,6 +376,7 @@ Fiber* Scheduler::Steal(Machine& machine, Processor& mine) {
         mine.counters.fibers_stolen.Add(stolen);
         return fiber;
       }
+      if (last_round && !slots && !victim.run_queue.Empty()) *slot_left = true;
     }
   }
   return nullptr;

@@ -163,7 +163,7 @@ class Scheduler {
   void BeginRun(Machine& machine, Processor& processor, Fiber* fiber, bool inherits);
   Fiber* FindRunnable(Machine& machine, bool* inherits);
   Fiber* FindLocal(Machine& machine, Processor& processor, bool* inherits);
-  Fiber* Steal(Machine& machine, Processor& mine);
+  Fiber* Steal(Machine& machine, Processor& mine, bool slots, bool* slot_left);
   void GiveUpProcessor(Machine& machine, Processor& processor);
   bool AcquireProcessor(Machine& machine);
   SharedQueues::Taker TakerOn(Processor& processor, uint64_t now) const;

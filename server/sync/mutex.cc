@@ -86,8 +86,8 @@ void Mutex::LockSlow(rt::Fiber* fiber) {
 
 void Mutex::UnlockSlow() {
   uint32_t state = state_.load(std::memory_order_relaxed);
-  // One step, after which the mutex may be gone with its owner. Whoever unlocks it while there is somebody to wake comes
-  // through queue_lock_, so below it stays until we have let go of that.
+  // One step, after which the mutex may be gone with its owner. Whoever unlocks it while there is somebody to wake
+  // comes through queue_lock_, so below it stays until we have let go of that.
   while (MayJustLetGo(state)) {
     if (state_.compare_exchange_weak(state, state & ~kLocked, std::memory_order_release, std::memory_order_relaxed))
       return;

@@ -33,7 +33,7 @@ class Mutex {
 
   void lock() {
     rt::Fiber* fiber = rt::CurrentFiber();
-    // Read first: the other bits may stand for many sections, while somebody woken is on the way.
+    // Read first: the other bits may stay set for many sections, while somebody woken is on the way.
     uint32_t state = state_.load(std::memory_order_relaxed);
     if ((state & kLocked) != 0 || !state_.compare_exchange_strong(state, state | kLocked, std::memory_order_acquire,
                                                                   std::memory_order_relaxed)) [[unlikely]] {
