@@ -158,7 +158,7 @@ void Core::SetWorkers(Pool& pool, int wanted, Turn& turn) {
 }
 
 void Core::RunWorker(Pool& pool, int number) {
-  runtime.Go({.name = "worker"}, [this, &pool, number] {
+  runtime.Go({.name = "worker", .share_group = &pool.share_group}, [this, &pool, number] {
     {
       Worker worker(*this, pool, number);
       worker.Run();

@@ -28,6 +28,7 @@
 #include "dispatch/ready_queue.h"
 #include "dispatch/retry_slots.h"
 #include "dispatch/runner.h"
+#include "runtime/share_group.h"
 #include "sync/wait_group.h"
 
 namespace millrace::dispatch {
@@ -102,6 +103,8 @@ class Pool {
   int workers_idle MR_GUARDED_BY(in_turn) = 0;
   std::vector<Worker*> workers MR_GUARDED_BY(in_turn);  // Every worker that exists.
   sync::WaitGroup workers_done;
+  // Its workers take turns with other pools as one fiber would, where their jobs compute. Ends after workers_done.
+  rt::ShareGroup share_group;
 
   std::array<uint64_t, kSubmitResults> submitted{};
   KindCounts kinds MR_GUARDED_BY(in_turn);

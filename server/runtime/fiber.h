@@ -19,6 +19,7 @@
 namespace millrace::rt {
 
 class Scheduler;
+class ShareGroup;
 class StackPool;
 struct Machine;
 
@@ -38,6 +39,9 @@ struct FiberOptions {
   // processor's time at most while others wait for it, and one that computes for a whole slice waits like others then
   // (shares.h).
   bool urgent = false;
+  // Where fibers compute for long, those of one group take turns with other groups as if they were one fiber
+  // (share_group.h). nullptr: the group of all that name none. A fiber does not have the group of whoever started it.
+  ShareGroup* share_group = nullptr;
 };
 
 // The part of a thread's state that the C++ runtime keeps for exceptions in flight (__cxa_get_globals of the Itanium
@@ -76,8 +80,9 @@ struct alignas(64) Fiber {
 
   // ---- What a switch does not look at. Two cache lines end before account.blocked.
   const char* name = "";
-  StackPool* pool = nullptr;  // Where its stack comes from and goes.
-  char* stack_top = nullptr;  // Where the stack starts: below the closure.
+  StackPool* pool = nullptr;          // Where its stack comes from and goes.
+  ShareGroup* share_group = nullptr;  // FiberOptions::share_group
+  char* stack_top = nullptr;          // Where the stack starts: below the closure.
 
   // Where the mutex it waits for keeps its owner (a Fiber*); for deadlock.h.
   std::atomic<const void*> waits_for_owner_at{nullptr};

@@ -8,8 +8,8 @@
 //   hogs       stopped     by a signal at the end of a slice; bound as well
 //              gave way    by rt::Yield after they had computed for long
 //
-// A kind's fibers are taken by age, and so are those of the lists of one kind. Which kind is next is the processor's
-// affair (shares.h).
+// A kind's fibers are taken by age, and so are those of the lists of one kind; hogs by groups that take turns
+// (share_group.h), and within a group by age. Which kind is next is the processor's affair (shares.h).
 //
 //   Threads   All under the scheduler's lock, except the counts, which anybody may read.
 #pragma once
@@ -23,6 +23,7 @@
 #include "runtime/fiber.h"
 #include "runtime/fiber_list.h"
 #include "runtime/sanitizers.h"
+#include "runtime/share_group.h"
 
 namespace millrace::rt {
 
@@ -31,7 +32,11 @@ class ReadyLists {
   enum Kind : uint8_t { kUrgent, kUrgentReturned, kWoken, kReturned, kHeldBack, kStopped, kGaveWay, kKinds };
 
   MR_NO_TSAN void Push(Kind kind, Fiber* fiber) {
-    lists_[kind].PushBack(fiber);
+    if (IsHog(kind)) {
+      hogs_.Push(fiber, /*stopped=*/kind == kStopped);
+    } else {
+      lists_[kind].PushBack(fiber);
+    }
     if (Parks(*fiber)) parked_.fetch_add(1, std::memory_order_relaxed);
     if (IsUrgent(kind)) urgent_.fetch_add(1, std::memory_order_relaxed);
     // seq_cst: rule 1 of scheduler.h is "push, then look who sleeps" against "go to sleep, then look at this".
@@ -49,14 +54,14 @@ class ReadyLists {
     Kind oldest = Older(kWoken, kReturned);
     return Pop(may_begin ? Older(oldest, kHeldBack) : oldest);
   }
-  Fiber* PopHog() { return Pop(Older(kStopped, kGaveWay)); }
+  Fiber* PopHog() { return Popped(hogs_.Pop()); }
   // One whose thread can be given a processor at once.
   Fiber* PopBound(bool* is_hog) {
     *is_hog = false;
     if (Fiber* fiber = Pop(kUrgentReturned)) return fiber;
     if (Fiber* fiber = Pop(kReturned)) return fiber;
     *is_hog = true;
-    return Pop(kStopped);
+    return Popped(hogs_.PopStopped());
   }
 
   // Moves up to `max` woken ones to a ring.
@@ -80,6 +85,7 @@ class ReadyLists {
   // A thread that belongs to its fiber (lock_thread.h) is not one more.
   static bool Parks(const Fiber& fiber) { return fiber.bound != nullptr && fiber.thread_locks == 0; }
   static bool IsUrgent(Kind kind) { return kind <= kUrgentReturned; }
+  static bool IsHog(Kind kind) { return kind >= kStopped; }
 
   MR_NO_TSAN Kind Older(Kind one, Kind other) const {
     const FiberList &a = lists_[one], &b = lists_[other];
@@ -88,9 +94,13 @@ class ReadyLists {
 
   MR_NO_TSAN Fiber* Pop(Kind kind) {
     Fiber* fiber = lists_[kind].PopFront();
+    if (fiber != nullptr && IsUrgent(kind)) urgent_.fetch_sub(1, std::memory_order_relaxed);
+    return Popped(fiber);
+  }
+
+  MR_NO_TSAN Fiber* Popped(Fiber* fiber) {
     if (fiber == nullptr) return nullptr;
     if (Parks(*fiber)) parked_.fetch_sub(1, std::memory_order_relaxed);
-    if (IsUrgent(kind)) urgent_.fetch_sub(1, std::memory_order_relaxed);
     all_.fetch_sub(1, std::memory_order_seq_cst);
     return fiber;
   }
@@ -99,7 +109,8 @@ class ReadyLists {
   alignas(64) std::atomic<int64_t> all_{0};
   alignas(64) std::atomic<int64_t> parked_{0};
   std::atomic<int64_t> urgent_{0};
-  alignas(64) std::array<FiberList, kKinds> lists_;
+  alignas(64) std::array<FiberList, kStopped> lists_;
+  HogLine hogs_;
 };
 
 }  // namespace millrace::rt

@@ -51,6 +51,7 @@ MR_NO_TSAN Fiber* Scheduler::Allocate(const FiberOptions& options) {
   fiber->bound = nullptr;
   fiber->started = false;
   fiber->urgent = options.urgent;
+  fiber->share_group = options.share_group;
   fiber->was_parked = false;
   fiber->thread_locks = 0;
   fiber->saved_errno = 0;
