@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/address.h"
+#include "client/call_metadata.h"
 #include "client/client_state.h"
 #include "client/errors.h"
 #include "client/words.h"
@@ -202,37 +203,12 @@ Result<BulkCounts> CountsOf(const Result<Response>& response) {
 
 }  // namespace
 
-bool IsTerminal(v1::JobState state) { return state >= v1::JOB_STATE_SUCCEEDED; }
-
 Client::Client(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Client::~Client() {
   std::unique_lock lock(state_->mutex);
   state_->idle.wait(lock, [this] { return state_->async_calls == 0; });
 }
-
-namespace {
-
-// gRPC ends the process for a name that it does not take, and the call for a value.
-Status CheckMetadata(const std::vector<std::pair<std::string, std::string>>& metadata) {
-  const auto is_name = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
-  };
-  const auto is_visible = [](char c) { return c >= ' ' && c <= '~'; };
-  for (const auto& [name, value] : metadata) {
-    if (name.empty() || !std::all_of(name.begin(), name.end(), is_name) || name.starts_with("grpc-") ||
-        name.ends_with("-bin")) {
-      return InvalidArgument("BAD_METADATA",
-                             "'" + name + "' is no name for metadata: use [a-z0-9_.-], not grpc-* or *-bin");
-    }
-    if (!std::all_of(value.begin(), value.end(), is_visible)) {
-      return InvalidArgument("BAD_METADATA", "the value of '" + name + "' is not visible ASCII");
-    }
-  }
-  return OkStatus();
-}
-
-}  // namespace
 
 Result<std::unique_ptr<Client>> Client::Connect(const std::string& address, ClientOptions options) {
   Result<std::string> whole = Whole(address);

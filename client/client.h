@@ -40,8 +40,8 @@ struct ClientOptions {
   std::chrono::milliseconds patience = std::chrono::seconds(30);
   // Clients of one process and one address share a TCP connection unless this is set (a load generator wants several).
   bool own_connection = false;
-  // Sent with every call, as `traceparent` for the jobs that are submitted (JobSpec.trace). Names of [a-z0-9_.-], values
-  // of visible ASCII.
+  // Sent with every call, for instance `traceparent` for the jobs that are submitted (JobSpec.trace). Names of
+  // [a-z0-9_.-], values of visible ASCII. The daemon refuses a call with more than 16 KiB (METADATA_TOO_LARGE).
   std::vector<std::pair<std::string, std::string>> metadata;
 };
 

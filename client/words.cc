@@ -2,6 +2,8 @@
 
 #include <cctype>
 
+#include "client/client.h"
+
 namespace millrace::client {
 namespace {
 
@@ -38,5 +40,7 @@ bool FindWord(const EnumDescriptor& type, std::string_view word, int* value) {
   *value = found->number();
   return true;
 }
+
+bool IsTerminal(v1::JobState state) { return state >= v1::JOB_STATE_SUCCEEDED; }
 
 }  // namespace millrace::client

@@ -32,8 +32,8 @@ std::string Advice(const Status& status) {
   return "";
 }
 
-// The trace that this process is part of, as programs hand it to each other; a job of Millrace has it in these variables
-// too. The daemon leaves out what is malformed; what could not be sent is left out here.
+// The trace that this process is part of, as programs hand it to each other; a job of Millrace has it in these
+// variables too. The daemon leaves out what is malformed; what could not be sent is left out here.
 void AddTrace(std::vector<std::pair<std::string, std::string>>* metadata) {
   struct {
     const char* variable;

@@ -406,9 +406,10 @@ void Core::CompleteEnd(JobEntry& job, Turn& turn) {
   }
   const std::string* request_id =
       record.request_id.empty() ? nullptr : request_ids.JobEnded(record.request_id, job.state());
-  // The labels count too, with every journal: the memory journal keeps them in memory. After a restart they do not.
+  // Labels and trace count too, with every journal: the memory journal keeps them in memory. After a restart they do
+  // not.
   EndedJob ended = EndedOf(record);
-  ended.bytes += LabelsWeight(record.spec->labels.shared().get());
+  ended.bytes += LabelsWeight(record.spec->labels.shared().get()) + TraceWeight(record.spec->trace);
   retention.Add({ended, request_id}, turn.mono());
   turn.Free(table.Erase(job.id));
   // One comes and one goes. Where more must go, for a large one or since a limit was lowered, the timekeeper sees to

@@ -3,9 +3,10 @@
 // retry.
 //   Memory    48 bytes a job; the job itself is the journal's. What is not here was forgotten, whatever the journal
 //             still holds.
-//   Bytes     Payload, result, log, labels and kJobOverheadBytes: about what the job takes on the disk, or in memory
-//             with the memory journal. The labels of a job that ended before the start do not count, since EndedOf does
-//             not know them. Without this bound a steady load of large jobs would grow until the number is reached.
+//   Bytes     Payload, result, log, labels, trace and kJobOverheadBytes: about what the job takes on the disk, or in
+//             memory with the memory journal. Labels and trace of a job that ended before the start do not count, since
+//             EndedOf does not know them. Without this bound a steady load of large jobs would grow until the number
+//             is reached.
 //   Grace     Whoever followed a job to its end is about to ask for its result. So one that ended just now is kept
 //             whatever the limits say, within limits of its own for jobs that end in great number.
 //   Age       By the monotonic clock; at start, what the wall clock says has passed since the job ended.

@@ -31,11 +31,7 @@ requires std::is_trivially_copyable_v<Value> int64_t FieldWeight(const Value&) {
 int64_t FieldWeight(const Bytes&) { return 0; }
 int64_t FieldWeight(const std::string& text) { return TextWeight(text); }
 int64_t FieldWeight(const LabelSet& labels) { return LabelsWeight(labels.shared().get()); }
-int64_t FieldWeight(const Trace& trace) {
-  if (!trace) return 0;
-  return static_cast<int64_t>(sizeof(TraceContext)) + 2 * kAllocated + TextWeight(trace->traceparent) +
-         TextWeight(trace->tracestate) + TextWeight(trace->baggage);
-}
+int64_t FieldWeight(const Trace& trace) { return TraceWeight(trace); }
 int64_t FieldWeight(const std::optional<UniqueKey>& unique) { return unique ? TextWeight(unique->key) : 0; }
 
 int64_t SpecWeight(const JobSpec& spec) {
@@ -57,6 +53,12 @@ int64_t LabelsWeight(const Labels& labels) {
   int64_t bytes = sizeof(Labels) + 2 * kAllocated;
   for (const auto& [name, value] : labels) bytes += kNode + TextWeight(name) + TextWeight(value);
   return bytes;
+}
+
+int64_t TraceWeight(const Trace& trace) {
+  if (!trace) return 0;
+  return static_cast<int64_t>(sizeof(TraceContext)) + 2 * kAllocated + TextWeight(trace->traceparent) +
+         TextWeight(trace->tracestate) + TextWeight(trace->baggage);
 }
 
 int64_t RequestIdWeight(const std::string& request_id) { return kRequestIdBytes + TextWeight(request_id); }

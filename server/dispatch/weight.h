@@ -19,6 +19,7 @@ int64_t ColdWeight(const JobRecord& record);
 // What one request id weighs that RequestIds knows.
 int64_t RequestIdWeight(const std::string& request_id);
 int64_t LabelsWeight(const Labels& labels);
+int64_t TraceWeight(const Trace& trace);
 inline int64_t LabelsWeight(const Labels* labels) { return labels == nullptr ? 0 : LabelsWeight(*labels); }
 // What a text holds beside the string object itself.
 int64_t TextWeight(const std::string& text);

@@ -21,6 +21,7 @@ bool IsVisible(std::string_view text) {
 bool IsTraceparent(std::string_view text) {
   constexpr size_t kVersion00 = 55;
   if (text.size() < kVersion00 || text.size() > kTraceparentBytesMax || !IsVisible(text)) return false;
+  if (text.find(',') != std::string_view::npos) return false;  // Several headers, made one list.
   const std::string_view version = text.substr(0, 2), trace_id = text.substr(3, 32), parent_id = text.substr(36, 16),
                          flags = text.substr(53, 2);
   if (text[2] != '-' || text[35] != '-' || text[52] != '-') return false;
@@ -39,13 +40,25 @@ Status ValidateList(const char* field, const std::string& list, size_t bytes_max
   return Bad(field, "must be at most " + std::to_string(bytes_max) + " bytes of visible ASCII; percent-encode others");
 }
 
-// A list of members that are divided by commas, cut between two of them.
-std::string CutList(std::string list, size_t bytes_max) {
+// The members of `list`, which are divided by commas, that have at most `member_max` bytes; the first of them that
+// together have at most `bytes_max`.
+std::string Members(std::string_view list, size_t member_max, size_t bytes_max) {
+  std::string kept;
+  while (!list.empty()) {
+    const std::string_view member = list.substr(0, list.find(','));
+    list.remove_prefix(std::min(member.size() + 1, list.size()));
+    if (member.size() > member_max) continue;
+    const size_t comma = kept.empty() ? 0 : 1;
+    if (kept.size() + comma + member.size() > bytes_max) break;
+    kept.append(comma, ',').append(member);
+  }
+  return kept;
+}
+
+// In a string of its own, since a job keeps the room of the one it gets.
+std::string CutList(const std::string& list, size_t long_member, size_t bytes_max) {
   if (!IsVisible(list)) return "";
-  if (list.size() <= bytes_max) return list;
-  const size_t comma = list.rfind(',', bytes_max);
-  list.resize(comma == std::string::npos ? 0 : comma);
-  return list;
+  return list.size() <= bytes_max ? std::string(list) : Members(list, long_member, bytes_max);
 }
 
 }  // namespace
@@ -62,13 +75,14 @@ Status ValidateTrace(const TraceContext& context) {
   return ValidateList("baggage", context.baggage, kBaggageBytesMax);
 }
 
-TraceContext TraceOfHeaders(std::string traceparent, std::string tracestate, std::string baggage) {
+TraceContext TraceOfHeaders(const std::string& traceparent, const std::string& tracestate, const std::string& baggage) {
+  constexpr size_t kLongMember = 128;
   TraceContext context;
   if (IsTraceparent(traceparent)) {
-    context.traceparent = std::move(traceparent);
-    context.tracestate = CutList(std::move(tracestate), kTracestateBytesMax);
+    context.traceparent = std::string(traceparent);
+    context.tracestate = CutList(tracestate, kLongMember, kTracestateBytesMax);
   }
-  context.baggage = CutList(std::move(baggage), kBaggageBytesMax);
+  context.baggage = CutList(baggage, kBaggageBytesMax, kBaggageBytesMax);
   return context;
 }
 

@@ -15,8 +15,9 @@
 
 namespace millrace {
 
-inline constexpr size_t kTraceparentBytesMax = 256;  // Of a later version; version 00 has 55.
-inline constexpr size_t kTracestateBytesMax = 512;   // What W3C wants to be handed on at least, as the next.
+inline constexpr size_t kTraceparentBytesMax = 256;  // For a later version; version 00 has 55.
+// W3C asks that at least this much be handed on.
+inline constexpr size_t kTracestateBytesMax = 512;
 inline constexpr size_t kBaggageBytesMax = 8192;
 
 struct TraceContext {
@@ -28,7 +29,7 @@ struct TraceContext {
   bool operator==(const TraceContext&) const = default;
 };
 
-// What a job holds of it: one pointer, as most have none.
+// What a job holds of it: a shared pointer, as most have none.
 class Trace {
  public:
   Trace() = default;
@@ -50,9 +51,9 @@ class Trace {
 // INVALID_ARGUMENT BAD_TRACE with the field: for a context that is part of a request.
 Status ValidateTrace(const TraceContext& context);
 
-// The context that headers make, as W3C wants them to be read: one that is malformed counts as missing, a tracestate
-// goes with its traceparent, and of a list that is too long the last members are left out. Never an error, since
-// headers come from what is between a client and us as well.
-TraceContext TraceOfHeaders(std::string traceparent, std::string tracestate, std::string baggage);
+// The context that headers make: one that is malformed counts as missing, a tracestate goes with its traceparent, and
+// of a list that is too long the last members are left out, as W3C has it; of a tracestate the members of more than 128
+// bytes first. Never an error, since headers come from what is between a client and us as well.
+TraceContext TraceOfHeaders(const std::string& traceparent, const std::string& tracestate, const std::string& baggage);
 
 }  // namespace millrace

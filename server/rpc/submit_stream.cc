@@ -23,16 +23,14 @@ constexpr size_t kStreamBytes = size_t{128} << 10;
 class SubmitStream final : public StreamSubmitReactor, public OpenCalls::Call, public Unsent::Entry {
  public:
   SubmitStream(const Backend& backend, grpc::CallbackServerContext* context)
-      : backend_(backend),
-        context_(context),
-        trace_(TraceOf(*context)),
-        call_(backend, Method::kStreamSubmit, context) {}
+      : backend_(backend), context_(context), call_(backend, Method::kStreamSubmit, context) {}
 
   void Start() {
     if (Status why = call_.Enter(kStreamBytes); !why.ok()) {
       finished_ = true;
       return End(why);
     }
+    trace_ = TraceOf(*context_);
     StartRead(&request_bytes_);
     backend_.open_calls.Add(this);
   }
@@ -289,8 +287,8 @@ class SubmitStream final : public StreamSubmitReactor, public OpenCalls::Call, p
 
   const Backend& backend_;
   grpc::CallbackServerContext* const context_;
-  const Trace trace_;               // Of every item that names none.
   RpcCall call_;                    // Holds what the stream itself takes; items count for themselves.
+  Trace trace_;                     // For every item that names none. Does not change after Start.
   grpc::ByteBuffer request_bytes_;  // Used by the reader, as are the next two.
   v1::StreamSubmitRequest request_;
   int64_t items_read_ = 0;

@@ -19,7 +19,6 @@ std::string Header(const grpc::ServerContextBase& context, const char* name) {
 }  // namespace
 
 Trace TraceOf(const grpc::ServerContextBase& context) {
-  // Two traceparents are no traceparent: the comma is not in its grammar.
   return Trace(
       TraceOfHeaders(Header(context, "traceparent"), Header(context, "tracestate"), Header(context, "baggage")));
 }

@@ -32,8 +32,8 @@ constexpr Nanos kShortageWordEvery = std::chrono::minutes(1);
 // most.
 constexpr size_t kArgumentBytesMax = size_t{128} << 10;
 constexpr size_t kArgumentsBytesMax = size_t{6} << 20;
-// Room beside what is configured: MILLRACE_ variables, the job's trace, the name of the program twice and some tables of
-// the kernel.
+// Room beside what is configured: MILLRACE_ variables, the job's trace, the name of the program twice and some tables
+// of the kernel.
 constexpr size_t kArgumentsReserved = (size_t{8} << 10) + kTraceparentBytesMax + kTracestateBytesMax + kBaggageBytesMax;
 
 Status Bad(const std::string& kind, const std::string& what) {
@@ -183,8 +183,8 @@ std::string Verdict(const io::ProcessExit& exit) {
   return "exit status " + std::to_string(exit.code);
 }
 
-// The job's trace, instead of one that the configuration may name (the names are OpenTelemetry's, "Environment Variables
-// as Context Propagation Carriers").
+// The job's trace, instead of one that the configuration may name (the names are OpenTelemetry's, "Environment
+// Variables as Context Propagation Carriers").
 void HandOn(const TraceContext& trace, std::vector<std::string>* env) {
   const std::pair<std::string_view, const std::string&> variables[] = {
       {"TRACEPARENT=", trace.traceparent}, {"TRACESTATE=", trace.tracestate}, {"BAGGAGE=", trace.baggage}};

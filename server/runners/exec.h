@@ -2,8 +2,8 @@
 // program, an argument or a variable.
 //
 //   In         The payload is stdin. The environment holds PATH, what the configuration says, and MILLRACE_JOB_ID,
-//              MILLRACE_ATTEMPT, MILLRACE_KIND; where the host marks its children, MILLRACE_TREE as well; and of a job
-//              with a trace TRACEPARENT, TRACESTATE and BAGGAGE.
+//              MILLRACE_ATTEMPT, MILLRACE_KIND; where the host marks its children, MILLRACE_TREE as well. A job with a
+//              trace adds TRACEPARENT, TRACESTATE and BAGGAGE, instead of any that the configuration says.
 //   Out        stdout is the job's result (1 MiB at most), stderr its log. A failed attempt that wrote nothing to
 //              stderr has the newest KiB of its stdout as its log.
 //   Verdict    Exit status 0 succeeds. Any other fails with the last line of stderr, or else of stdout, and is retried

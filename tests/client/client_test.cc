@@ -14,62 +14,14 @@
 
 #include "client/submit_stream.h"
 #include "google/rpc/error_details.pb.h"
-#include "millrace/v1/job_service.grpc.pb.h"
+#include "tests/client/fake_server.h"
 
 namespace millrace::client {
 namespace {
 
 using namespace std::chrono_literals;
-using SubmitServerStream = grpc::ServerReaderWriter<v1::StreamSubmitResponse, v1::StreamSubmitRequest>;
-
-class FakeServer final : public v1::JobService::Service {
- public:
-  FakeServer() {
-    grpc::ServerBuilder builder;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
-    builder.RegisterService(this);
-    server_ = builder.BuildAndStart();
-  }
-  ~FakeServer() override { server_->Shutdown(std::chrono::system_clock::now()); }
-
-  std::unique_ptr<Client> Connect(ClientOptions options = {}) {
-    auto client = Client::Connect("127.0.0.1:" + std::to_string(port_), options);
-    return std::move(*client);
-  }
-
-  std::function<grpc::Status(const v1::SubmitJobRequest&, v1::SubmitJobResponse*)> submit;
-  std::function<grpc::Status(const v1::BatchSubmitJobsRequest&, v1::BatchSubmitJobsResponse*)> batch;
-  std::function<grpc::Status(const v1::WaitJobRequest&, v1::Job*)> wait;
-  std::function<grpc::Status(grpc::ServerContext*, const v1::WatchJobsRequest&, grpc::ServerWriter<v1::JobEvent>*)>
-      watch;
-  std::function<grpc::Status(SubmitServerStream*)> stream;
-  std::function<grpc::Status(const v1::ListJobsRequest&, v1::ListJobsResponse*)> list;
-
- private:
-  grpc::Status SubmitJob(grpc::ServerContext*, const v1::SubmitJobRequest* request,
-                         v1::SubmitJobResponse* response) override {
-    return submit(*request, response);
-  }
-  grpc::Status BatchSubmitJobs(grpc::ServerContext*, const v1::BatchSubmitJobsRequest* request,
-                               v1::BatchSubmitJobsResponse* response) override {
-    return batch(*request, response);
-  }
-  grpc::Status WaitJob(grpc::ServerContext*, const v1::WaitJobRequest* request, v1::Job* job) override {
-    return wait(*request, job);
-  }
-  grpc::Status WatchJobs(grpc::ServerContext* context, const v1::WatchJobsRequest* request,
-                         grpc::ServerWriter<v1::JobEvent>* writer) override {
-    return watch(context, *request, writer);
-  }
-  grpc::Status StreamSubmit(grpc::ServerContext*, SubmitServerStream* s) override { return stream(s); }
-  grpc::Status ListJobs(grpc::ServerContext*, const v1::ListJobsRequest* request,
-                        v1::ListJobsResponse* response) override {
-    return list(*request, response);
-  }
-
-  int port_ = 0;
-  std::unique_ptr<grpc::Server> server_;
-};
+using test::FakeServer;
+using test::SubmitServerStream;
 
 const grpc::Status kUnavailable(grpc::StatusCode::UNAVAILABLE, "not now");
 
@@ -88,30 +40,6 @@ TEST(Connect, TakesThePortOfTheDaemonWhereNoneIsSaid) {
   EXPECT_EQ((*Client::Connect("localhost"))->address(), "localhost:7070");
   EXPECT_EQ((*Client::Connect("127.0.0.1"))->address(), "127.0.0.1:7070");
   EXPECT_EQ((*Client::Connect("[::1]"))->address(), "[::1]:7070");
-}
-
-TEST(Connect, RefusesMetadataThatGrpcWouldEndTheProcessFor) {
-  using Entry = std::pair<std::string, std::string>;
-  for (const Entry& entry : {Entry{"", "x"}, {"Upper", "x"}, {"two words", "x"}, {"grpc-timeout", "x"}, {"a-bin", "x"},
-                             {"a", "line\nfeed"}, {"a", "\xc3\xa4"}}) {
-    const Status status = Client::Connect("host", {.metadata = {entry}}).status();
-    EXPECT_EQ(status.reason(), "BAD_METADATA") << entry.first << "=" << entry.second;
-  }
-  EXPECT_TRUE(Client::Connect("host", {.metadata = {{"x-a.b_c", "some text"}, {"x-a.b_c", ""}}}).ok());
-}
-
-TEST(Connect, MetadataGoesWithEveryCall) {
-  FakeServer server;
-  std::vector<std::string> seen;
-  server.watch = [&](grpc::ServerContext* context, const v1::WatchJobsRequest&, grpc::ServerWriter<v1::JobEvent>*) {
-    for (const auto& [name, value] : context->client_metadata()) {
-      if (name == "traceparent") seen.emplace_back(value.data(), value.size());
-    }
-    return grpc::Status::OK;
-  };
-  auto client = server.Connect({.metadata = {{"traceparent", "p"}}});
-  EXPECT_TRUE(client->Watch({}, [](const v1::JobEvent&) { return true; }).ok());
-  EXPECT_EQ(seen, std::vector<std::string>{"p"});
 }
 
 TEST(Submit, IsRepeatedWithOneRequestIdWhenTheServerIsUnavailable) {

@@ -133,66 +133,6 @@ TEST_F(JobServiceTest, ARequestIdIsAcceptedOnceAndReuseWithOtherContentIsRefused
   EXPECT_EQ(seen.reason, "REQUEST_ID_REUSED");
 }
 
-constexpr char kParent[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-
-TEST_F(JobServiceTest, TheTraceOfACallGoesToItsJobs) {
-  grpc::ClientContext context;
-  context.AddMetadata("traceparent", kParent);
-  context.AddMetadata("tracestate", "a=1");
-  context.AddMetadata("tracestate", "b=2");
-  context.AddMetadata("baggage", "user=7");
-  v1::SubmitJobResponse ack;
-  ASSERT_TRUE(TrySubmit([](v1::SubmitJobRequest& r) { r.mutable_spec()->set_kind("trace"); }, &ack, &context).ok());
-  const v1::Job job = d->Wait(ack.id());
-  EXPECT_EQ(job.result(), std::string(kParent) + " a=1,b=2 user=7") << "a header that comes twice is one list";
-  EXPECT_EQ(job.spec().trace().traceparent(), kParent);
-
-  grpc::ClientContext batch_context;
-  batch_context.AddMetadata("traceparent", kParent);
-  v1::BatchSubmitJobsRequest batch;
-  for (int i = 0; i < 2; ++i) batch.add_requests()->mutable_spec()->set_kind("trace");
-  const std::string own = "00-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-bbbbbbbbbbbbbbbb-00";
-  batch.mutable_requests(1)->mutable_spec()->mutable_trace()->set_traceparent(own);
-  v1::BatchSubmitJobsResponse acks;
-  ASSERT_TRUE(d->jobs->BatchSubmitJobs(&batch_context, batch, &acks).ok());
-  EXPECT_EQ(d->Wait(acks.responses(0).id()).result(), std::string(kParent) + "  ");
-  EXPECT_EQ(d->Wait(acks.responses(1).id()).result(), own + "  ") << "what the job says comes first";
-}
-
-TEST_F(JobServiceTest, AMalformedTraceIsLeftOutOfMetadataAndRefusedInARequest) {
-  grpc::ClientContext context;
-  context.AddMetadata("traceparent", "00-nonsense");
-  context.AddMetadata("tracestate", "a=1");
-  v1::SubmitJobResponse ack;
-  ASSERT_TRUE(TrySubmit([](v1::SubmitJobRequest& r) { r.mutable_spec()->set_kind("trace"); }, &ack, &context).ok());
-  const v1::Job job = d->Wait(ack.id());
-  EXPECT_EQ(job.result(), "  ");
-  EXPECT_FALSE(job.spec().has_trace());
-  EXPECT_EQ(Brief(TrySubmit([](v1::SubmitJobRequest& r) {
-              r.mutable_spec()->mutable_trace()->set_traceparent("00-nonsense");
-            })),
-            "INVALID_ARGUMENT BAD_TRACE spec.trace.traceparent");
-}
-
-TEST_F(JobServiceTest, ARepeatInAnotherSpanIsTheSameRequest) {
-  const auto submit = [](const std::string& parent, v1::SubmitJobResponse* ack) {
-    grpc::ClientContext context;
-    context.AddMetadata("traceparent", parent);
-    return TrySubmit(
-        [](v1::SubmitJobRequest& r) {
-          r.set_request_id("traced");
-          r.mutable_spec()->set_kind("trace");
-        },
-        ack, &context);
-  };
-  v1::SubmitJobResponse first, second;
-  ASSERT_TRUE(submit(kParent, &first).ok());
-  ASSERT_TRUE(submit("00-4bf92f3577b34da6a3ce929d0e0e4736-1111111111111111-01", &second).ok());
-  EXPECT_EQ(first.id(), second.id());
-  EXPECT_TRUE(second.existing());
-  EXPECT_EQ(d->Wait(first.id()).result(), std::string(kParent) + "  ") << "the job keeps the first";
-}
-
 TEST_F(JobServiceTest, AUniqueKeyThatIsHeldGivesTheHolderOrARefusalThatNamesIt) {
   const auto submit = [](v1::UniqueKey::OnTaken on_taken, v1::SubmitJobResponse* ack) {
     return TrySubmit(

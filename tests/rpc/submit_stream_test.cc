@@ -54,28 +54,6 @@ TEST(StreamSubmit, AnswersEveryItemByItsSequence) {
   Eventually([&] { return d.stats.Requests(Method::kStreamSubmit, StatusCode::kOk) == 1; });
 }
 
-TEST(StreamSubmit, ItemsWithoutATraceBelongToThatOfTheStream) {
-  Daemon d;
-  const std::string parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-  const std::string own = "00-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-bbbbbbbbbbbbbbbb-00";
-  grpc::ClientContext context;
-  context.AddMetadata("traceparent", parent);
-  Stream stream = d.jobs->StreamSubmit(&context);
-  const auto result = [&](const v1::StreamSubmitRequest& item) {
-    v1::StreamSubmitResponse answer;
-    EXPECT_TRUE(stream->Write(item));
-    EXPECT_TRUE(stream->Read(&answer));
-    return d.Wait(answer.response().id()).result();
-  };
-  v1::StreamSubmitRequest second = Item(2, "trace");
-  second.mutable_request()->mutable_spec()->mutable_trace()->set_traceparent(own);
-  EXPECT_EQ(result(Item(1, "trace")), parent + "  ");
-  EXPECT_EQ(result(second), own + "  ");
-  EXPECT_EQ(result(Item(3, "trace")), parent + "  ");
-  stream->WritesDone();
-  EXPECT_TRUE(stream->Finish().ok());
-}
-
 TEST(StreamSubmit, ABadItemIsAnAnswerAndTheStreamGoesOn) {
   Daemon d;
   grpc::ClientContext context;

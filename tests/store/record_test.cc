@@ -357,16 +357,23 @@ TEST(Record, TheBytesOfVersion4AreRead) {
             request);
 }
 
+// A job without a trace, and one with it.
 TEST(Record, TheBytesOfVersion5StayAsTheyAre) {
-  const JobRecord record = Example();
+  JobRecord record = Example();
   EXPECT_EQ(Hex(Spec(record)),
-            "04b20011c8473738b70172060170016b0200000000000000000001016101620005000000000000000e7061796c6f6164");
-  EXPECT_EQ(Hex(State(record)), "04dbc5b603c621182704020700000000000000000108020000000000000006726573756c74");
-  EXPECT_EQ(Hex(Payload(record)), "046c8954913ebdc1637061796c6f6164");
+            "055986f608876725900172060170016b0200000000000000000001016101620005000000000000000e007061796c6f6164");
+  EXPECT_EQ(Hex(State(record)), "05a6c4874ac728867804020700000000000000000108020000000000000006726573756c74");
+  EXPECT_EQ(Hex(Payload(record)), "05842ad38230b2fb5b7061796c6f6164");
   EXPECT_EQ(Hex(KeyOfEnded(EndedOf(record)) + EncodeEnded(EndedOf(record))),
-            "80000000000000040000000000000001000000000000000204ef9e08cfe2848ce8041a");
+            "800000000000000400000000000000010000000000000002059f2a6225d800de30041a");
   EXPECT_EQ(Hex(EncodeRequest({"r", record.id, 5, JobState::kSucceeded, std::nullopt})),
-            "045a7908718fabf2a5010000000000000002000000000000000105000000000000000400");
+            "058795f08e0835bac0010000000000000002000000000000000105000000000000000400");
+  JobSpec traced = *record.spec;
+  traced.trace = Trace({.traceparent = "p", .tracestate = "s", .baggage = "b"});
+  record.spec = std::make_shared<const JobSpec>(traced);
+  EXPECT_EQ(Hex(Spec(record)),
+            "05b08158c2aac0d3af0172060170016b0200000000000000000001016101620005000000000000000e010170017301627061796c6f"
+            "6164");
 }
 
 }  // namespace

@@ -81,9 +81,9 @@ struct Format1Store {
     auto bare = std::make_shared<JobSpec>(*part.spec);
     bare->payload = nullptr;
     part.spec = bare;
-    // Its last 10 bytes: no unique key, fingerprint, a size of 0.
+    // Its last 11 bytes: no unique key, fingerprint, a size of 0, no trace.
     const std::string now = store::EncodeSpec(record.id, part);
-    return Seal('\1', store::KeyOf(record.id), now.substr(9, now.size() - 19) + std::string(PayloadOf(*record.spec)));
+    return Seal('\1', store::KeyOf(record.id), now.substr(9, now.size() - 20) + std::string(PayloadOf(*record.spec)));
   }
   static std::string State(const dispatch::JobRecord& record) {
     store::StatePart part = store::PrepareState(record);
@@ -117,6 +117,7 @@ struct Format1Store {
       const std::string key = store::KeyOf(record.id);
       auto spec = std::make_shared<JobSpec>(*record.spec);
       spec->unique_key.reset();
+      spec->trace = Trace();
       record.spec = spec;
       record.request_id = i % 2 == 0 ? "" : "request " + std::to_string(i);
       record.fingerprint = i % 2 == 0 ? 0 : Fingerprint(*record.spec);

@@ -39,6 +39,8 @@ class RandomRecords {
     dispatch::JobRecord record;
     record.id = {random_(), random_()};
     record.request_id = Text(20);
+    // A short one would come twice, and two jobs cannot have it.
+    if (!record.request_id.empty()) record.request_id += record.id.ToString();
     record.created = Wall();
     auto spec = std::make_shared<JobSpec>();
     spec->pool = Text(20);
