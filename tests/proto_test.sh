@@ -22,4 +22,12 @@ fi
   echo "proto_test: buf lint has found the above; mend it, or state an exception with its reason in proto/buf.yaml"
   exit 1
 }
+for file in proto/millrace/v1/*.proto; do
+  for option in go_package java_package java_multiple_files csharp_namespace ruby_package php_namespace; do
+    grep -q "^option $option = " "$file" || {
+      echo "proto_test: $file has no option $option, so that language's generator falls back on a name of its own"
+      exit 1
+    }
+  done
+done
 echo "proto_test: buf lint finds nothing"

@@ -55,6 +55,9 @@ for command in "" submit run jobs "jobs list" "jobs get" "jobs wait" "jobs watch
   # shellcheck disable=SC2086  # words of one command
   check "millrace $command --help" says -- millrace $command --help
 done
+for command in pause drain resize; do
+  check "pools $command --help says what a restart does to it" says restart millrace pools "$command" --help
+done
 check "the exit codes are documented" says '130' millrace --help
 check "version" says '[0-9]+\.[0-9]+' millrace --version
 check "the daemon's version" says '[0-9]+\.[0-9]+' millraced --version

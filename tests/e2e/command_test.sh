@@ -112,10 +112,25 @@ refuses 4 'forgotten' millrace submit echo --payload x --request-id gone --wait
 refuses 4 'forgotten' millrace run echo --payload x --request-id gone
 
 echo "---- a drain that is given up"
+pool_is() { [[ $(metric "millrace_pool_state{pool=\"default\",state=\"$1\"}") == 1 ]]; }
+ends_with() {
+  local code=$1 rc=0
+  shift
+  "$@" || rc=$?
+  ((rc == code))
+}
 slow=$(millrace submit sleep --payload 1h --pool default)
 refuses 6 'millrace pools resume default' millrace --timeout 300ms pools drain default
-check "cancel" millrace jobs cancel "$slow"
 check "resume" millrace pools resume default
+millrace pools drain default 2>"$scratch/drain.err" &
+drain=$!
+await "the pool to drain" pool_is draining
+kill -INT "$drain"
+check "Ctrl-C ends the command" ends_with 130 wait "$drain"
+check "with a word of the pool" has "$scratch/drain.err" 'millrace pools resume default'
+check "which goes on draining" pool_is draining
+check "cancel" millrace jobs cancel "$slow"
+check "resume again" millrace pools resume default
 
 echo "---- a daemon that is away for a moment"
 config_port=${MILLRACE_ADDRESS##*:}

@@ -26,7 +26,7 @@ log=$scratch/daemon.log
 out=$scratch/stdout
 err=$scratch/stderr
 checks=0 failures=0 daemon='' daemon_rc='' http=''
-unset MILLRACE_ADDRESS MILLRACE_CONFIG
+unset MILLRACE_ADDRESS MILLRACE_CONFIG TRACEPARENT TRACESTATE BAGGAGE
 : >"$config"
 : >"$log"
 

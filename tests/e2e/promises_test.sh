@@ -4,6 +4,12 @@
 # waited for it, a job is not accepted after its deadline, and nothing but the store lies in the data folder.
 source "$(dirname "$0")/harness.sh"
 
+ends_with() {
+  local code=$1 rc=0
+  shift
+  "$@" || rc=$?
+  ((rc == code))
+}
 mkfifo "$scratch/gate"
 with_a() {
   write_config <<TOML
@@ -94,4 +100,46 @@ ran() { [[ $(metric 'millrace_jobs_finished_total{pool="a",kind="noop",outcome="
 await "the other to run now" ran
 stop_daemon
 check "the daemon ended well" test "$daemon_rc" = 0
+
+write_config <<TOML
+[jobs]
+payload_bytes_max = "8MiB"
+
+[pool.small]
+workers = 1
+capacity = 3
+
+[pool.programs]
+runner = "exec"
+workers = 2
+
+[kind.broken]
+pool = "programs"
+exec = ["false"]
+
+[kind.wc]
+pool = "programs"
+exec = ["wc", "-c"]
+TOML
+start_daemon
+
+echo "---- a payload that default clients do not take back"
+head -c 5000000 /dev/zero >"$scratch/large"
+check "submit --wait tells its result" test "$(millrace submit wc --file "$scratch/large" --wait --json |
+  jq -r .resultText)" = 5000000
+check "so does run" test "$(millrace run wc --file "$scratch/large")" = 5000000
+large=$(millrace --json submit wc --file "$scratch/large" | jq -r .id)
+check "wait answers" millrace jobs wait "$large"
+check "the result is there" test "$(millrace jobs get "$large" --result)" = 5000000
+
+echo "---- a bulk retry that fills a pool"
+sed -i 's/^pool = "programs"$/pool = "small"/; s/^\[pool.small\]$/&\nrunner = "exec"/' "$config"
+stop_daemon
+start_daemon
+check "eight jobs fail" ends_with 1 millrace submit broken --count 8 --max-attempts 1 --wait
+check "pause" millrace pools pause small
+refuses 5 'full' millrace jobs retry --pool small --state failed --yes
+check "and how many" has "$out" '3 of 8 jobs put back'
+stop_daemon
+check "the daemon ended well again" test "$daemon_rc" = 0
 finish

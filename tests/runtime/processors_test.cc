@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <vector>
+
+#include "runtime/processor.h"
+#include "runtime/ready_lists.h"
 
 namespace millrace::rt {
 namespace {
@@ -24,6 +28,17 @@ struct AllIdle {
     all.PerhapsAlone();
   }
 };
+
+// With 16 processors and more, what each switch writes must not take from others what they read at each look.
+TEST(Processors, WhatOthersReadIsNotOnTheLineThatEachSwitchWrites) {
+  const Processor processor;
+  const auto line = [](const auto& part) { return reinterpret_cast<uintptr_t>(&part) / 64; };
+  EXPECT_LT(line(processor.run_queue), line(processor.timers));
+  EXPECT_LE(line(processor.timers) + 1, line(processor.counters));
+  EXPECT_GE(alignof(ReadyLists), 64u);
+  EXPECT_GE(sizeof(ReadyLists), 3 * 64u)
+      << "the counts that everybody reads and the lists each have lines of their own";
+}
 
 TEST(IdleProcessors, AreCountedAndSoIsEachThatIsTaken) {
   AllIdle p(2);
