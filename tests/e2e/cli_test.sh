@@ -39,12 +39,6 @@ prints() {
   shift
   [[ $("$@") == "$text" ]]
 }
-ends_with() {
-  local code=$1 rc=0
-  shift
-  "$@" || rc=$?
-  ((rc == code))
-}
 
 echo "---- help"
 for command in "" submit run jobs "jobs list" "jobs get" "jobs wait" "jobs watch" "jobs cancel" "jobs retry" \

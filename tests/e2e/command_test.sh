@@ -113,12 +113,6 @@ refuses 4 'forgotten' millrace run echo --payload x --request-id gone
 
 echo "---- a drain that is given up"
 pool_is() { [[ $(metric "millrace_pool_state{pool=\"default\",state=\"$1\"}") == 1 ]]; }
-ends_with() {
-  local code=$1 rc=0
-  shift
-  "$@" || rc=$?
-  ((rc == code))
-}
 slow=$(millrace submit sleep --payload 1h --pool default)
 refuses 6 'millrace pools resume default' millrace --timeout 300ms pools drain default
 check "resume" millrace pools resume default

@@ -6,6 +6,7 @@
 #                                    and MILLRACE_ADDRESS for the command
 #   stop_daemon                      TERM, wait, sets $daemon_rc
 #   check WHAT COMMAND...            counts COMMAND's success; a failure is told and the test goes on
+#   ends_with CODE COMMAND...        COMMAND exits with CODE
 #   refuses CODE WORDS COMMAND...    COMMAND must exit with CODE and say WORDS (a regular expression; may be empty) on
 #                                    stderr
 #   await WHAT COMMAND...            tries COMMAND until it succeeds; gives up, and the test with it, after $patience
@@ -126,6 +127,13 @@ kill_daemon() {
 job() { millrace --json jobs get "$1"; }
 state_of() { job "$1" | jq -r .state; }
 is() { [[ $(state_of "$1") == "$2" ]]; }
+
+ends_with() {
+  local code=$1 rc=0
+  shift
+  "$@" || rc=$?
+  ((rc == code))
+}
 
 # A check may look at what the command of the one before it printed, so $out and $err change when the command has ended.
 check() {

@@ -4,12 +4,6 @@
 # waited for it, a job is not accepted after its deadline, and nothing but the store lies in the data folder.
 source "$(dirname "$0")/harness.sh"
 
-ends_with() {
-  local code=$1 rc=0
-  shift
-  "$@" || rc=$?
-  ((rc == code))
-}
 mkfifo "$scratch/gate"
 with_a() {
   write_config <<TOML
