@@ -1,4 +1,4 @@
-// What a user of the library has sent with every call (ClientOptions::metadata).
+// Metadata that a user of the library has sent with every call (ClientOptions::metadata).
 #pragma once
 
 #include <string>

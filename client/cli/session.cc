@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/suggest.h"
+#include "client/call_metadata.h"
 #include "client/cli/units.h"
 
 namespace millrace::cli {
@@ -45,9 +46,7 @@ void AddTrace(std::vector<std::pair<std::string, std::string>>* metadata) {
     const char* const text = getenv(part.variable);
     const std::string_view value = text != nullptr ? text : "";
     if (value.empty() || value.size() > part.bytes_max) continue;
-    if (std::all_of(value.begin(), value.end(), [](char c) { return c >= ' ' && c <= '~'; })) {
-      metadata->emplace_back(part.name, value);
-    }
+    if (client::CheckMetadata({{part.name, std::string(value)}}).ok()) metadata->emplace_back(part.name, value);
   }
 }
 

@@ -163,6 +163,9 @@ void Core::RunWorker(Pool& pool, int number) {
       Worker worker(*this, pool, number);
       worker.Run();
     }
+    // After Done the pool may be gone, and a signal may stop this fiber once more: it waits with those of no group
+    // then.
+    rt::CurrentFiber()->share_group = nullptr;
     pool.workers_done.Done();
   });
 }

@@ -12,7 +12,7 @@ bool IsLowerHex(std::string_view text) {
 
 bool IsAllZero(std::string_view text) { return text.find_first_not_of('0') == std::string_view::npos; }
 
-// What may stand in a header and in the environment of a program.
+// Text that may stand in a header and in the environment of a program.
 bool IsVisible(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
 }

@@ -29,7 +29,7 @@ struct TraceContext {
   bool operator==(const TraceContext&) const = default;
 };
 
-// What a job holds of it: a shared pointer, as most have none.
+// The trace in a job: a shared pointer, as most jobs have none.
 class Trace {
  public:
   Trace() = default;

@@ -15,7 +15,7 @@
 namespace millrace::rt {
 namespace {
 
-// Fibers by letter: the group of the first letters is `a_`, of the next `b_`, and the rest have none.
+// Fibers by letter, in one group, the other, or none.
 class Line : public ::testing::Test {
  protected:
   void Push(char name, ShareGroup* group, bool stopped = true) {
