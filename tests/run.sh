@@ -41,7 +41,7 @@ done
 
 ((${#presets[@]} > 0)) || presets=(release asan tsan)
 
-settings=(-DBUILD_TESTING=ON)
+settings=(-DBUILD_TESTING=ON -DMILLRACE_UNITY=ON)
 [[ -z ${CI:-} ]] || settings+=(-DMILLRACE_WERROR=ON)
 
 say() { printf '\n==== %s  %s\n' "$(date +%T)" "$*"; }

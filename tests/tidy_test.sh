@@ -38,7 +38,7 @@ lock_check() { [[ $1 == tests/* ]] && echo --extra-arg=-Wno-thread-safety || ech
 # FILE KEY: prints nothing for a clean file, and remembers it.
 tidy_one() {
   local words
-  if words=$("$tidy" -p "$build" --quiet --extra-arg=-Wno-everything "$(lock_check "$1")" "$1" 2>&1); then
+  if words=$("$tidy" -p "$units/files" --quiet --extra-arg=-Wno-everything "$(lock_check "$1")" "$1" 2>&1); then
     touch "$cache/$2"
   else
     grep -vE '^[0-9]+ warnings|^Suppressed|^Use -header-filter|^[0-9]+ warnings? treated as error' <<<"$words"
@@ -71,13 +71,15 @@ tidy_unit() {
   fi
 }
 export -f lock_check tidy_one tidy_unit uses_what_it_names
-export tidy build cache units
+export tidy cache units
 
-mkdir "$units/closures"
+mkdir "$units/closures" "$units/files"
+commands=$units/files/compile_commands.json
+awk -f tests/tidy_files.awk "$build/compile_commands.json" >"$commands"
 find server client tests proto -name '*.h' -o -name '*.cc' -o -name '*.proto' | sort | xargs sha256sum >"$units/hashes"
-sed -nE 's/^ *"file": "(.*)",?$/\1/p' "$build/compile_commands.json" | sed "s|^$PWD/||" |
-  grep -E '^(server|client|tests)/' | sort -u >"$units/files"
-awk -v base="$base" -v into="$units/closures" -f tests/tidy_keys.awk "$units/hashes" "$units/files"
+sed -nE 's/^ *"file": "(.*)",?$/\1/p' "$commands" | sed "s|^$PWD/||" |
+  grep -E '^(server|client|tests)/' | sort -u >"$units/names"
+awk -v base="$base" -v into="$units/closures" -f tests/tidy_keys.awk "$units/hashes" "$units/names"
 
 declare -A key_of=()
 clean=0
@@ -88,7 +90,7 @@ while read -r file k; do
   else
     key_of[$file]=$k
   fi
-done < <(cd "$units/closures" && seq "$(wc -l <../files)" | xargs sha256sum | cut -d' ' -f1 | paste -d' ' ../files -)
+done < <(cd "$units/closures" && seq "$(wc -l <../names)" | xargs sha256sum | cut -d' ' -f1 | paste -d' ' ../names -)
 echo "tidy_test: $clean files are known to be clean, ${#key_of[@]} to look at"
 
 if ((${#key_of[@]} > 0)); then
@@ -96,7 +98,7 @@ if ((${#key_of[@]} > 0)); then
   mapfile -t own < <(find tests -mindepth 2 -name .clang-tidy -printf '%h/\n')
   printf '%s\n' "${!key_of[@]}" | sort | grep -vFf <(printf '%s\n' "${own[@]}") >"$units/together" || true
   awk -v root="$PWD" -v into="$units" -v most=8 -f tests/tidy_units.awk "$units/together" \
-    "$build/compile_commands.json" >"$units/list"
+    "$commands" >"$units/list"
   # shellcheck disable=SC2016  # expanded by the inner shell
   xargs -P "$(nproc)" -L 1 bash -c 'tidy_unit "$@"' tidy <"$units/list" >"$units/alone"
 

@@ -15,7 +15,7 @@
 namespace millrace::io {
 namespace {
 
-using Stream = asio::posix::basic_stream_descriptor<asio::io_context::executor_type>;
+using DescriptorStream = asio::posix::basic_stream_descriptor<asio::io_context::executor_type>;
 
 // For ThreadSanitizer Asio's own work is hidden, also where fibers do it: its queues link what lies on the stacks of
 // fibers that have not met (runtime/sanitizers.h).
@@ -41,7 +41,7 @@ struct Descriptor::State {
   AsioNetpoller& poller;
   // What Asio watches: the descriptor, or an epoll of our own around a borrowed one (Asio makes what it watches
   // non-blocking).
-  Stream stream;
+  DescriptorStream stream;
   const std::string name;
   const rt::WaitReason reason;
   int fd = -1;  // What the calls get.
@@ -160,7 +160,7 @@ Status Descriptor::WaitReady(Direction direction, const char* verb, const Until&
       return ClosedError(CannotText(verb));
     }
     rt::sanitizers::IgnoreScope ignore;
-    state.stream.async_wait(for_write ? Stream::wait_write : Stream::wait_read,
+    state.stream.async_wait(for_write ? DescriptorStream::wait_write : DescriptorStream::wait_read,
                             internal::Handler(&frame, until.limited()));
   }
   if (!frame.operation.Wait(until, state.reason)) {

@@ -28,11 +28,11 @@ constexpr auto kReapEvery = std::chrono::seconds(1);
 
 }  // namespace
 
+using host::AsioStream;
 using host::Call;
 using host::CallId;
 using host::Child;
 using host::Reactor;
-using host::Stream;
 
 struct ProcessHost::State {
   explicit State(ProcessHostOptions options) : reactor(std::move(options)) {}
@@ -51,7 +51,7 @@ struct ProcessHost::State {
 
   const int bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);  // Rung when there is a first request.
   Reactor reactor;
-  Stream bell_owner{reactor.context};
+  AsioStream bell_owner{reactor.context};
   asio::steady_timer reaper{reactor.context};
   bool reaping = false, stopping = false;
   std::thread thread;
@@ -62,7 +62,7 @@ struct ProcessHost::State {
   }
 
   void Listen() {
-    bell_owner.async_wait(Stream::wait_read, [this](const asio::error_code& error) {
+    bell_owner.async_wait(AsioStream::wait_read, [this](const asio::error_code& error) {
       if (!error && !stopping) Answer();
     });
   }

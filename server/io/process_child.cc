@@ -67,11 +67,11 @@ void Child::StartProgram() {
         Unavailable("PROCESS_START_FAILED", "cannot start '" + spec_.program + "': its pipes cannot be watched"));
   }
   running_ = true;
-  When(pidfd_, Stream::wait_read, &Child::OnEnd);
+  When(pidfd_, AsioStream::wait_read, &Child::OnEnd);
   if (!pidfd_.is_open()) throw std::bad_alloc();  // Its end would not be seen.
   Feed();
-  When(output_, Stream::wait_read, &Child::OnOutput);
-  When(errors_, Stream::wait_read, &Child::OnErrors);
+  When(output_, AsioStream::wait_read, &Child::OnOutput);
+  When(errors_, AsioStream::wait_read, &Child::OnErrors);
 }
 
 void Child::Terminate(const std::vector<ProcessEntry>& all) {
@@ -119,14 +119,14 @@ TreeOf Child::Tree() const {
   return {.leader = pid_, .mark = Mark(), .orphan_parent = getpid(), .known = killed_};
 }
 
-bool Child::Adopt(Stream& stream, UniqueFd& fd) {
+bool Child::Adopt(AsioStream& stream, UniqueFd& fd) {
   asio::error_code error;
   stream.assign(fd.get(), error);
   if (!error) (void)fd.Release();
   return !error;
 }
 
-void Child::When(Stream& stream, Stream::wait_type ready, void (Child::*then)()) {
+void Child::When(AsioStream& stream, AsioStream::wait_type ready, void (Child::*then)()) {
   try {
     stream.async_wait(ready, [self = shared_from_this(), &stream, then](const asio::error_code& error) {
       // Closed in the meantime: this turn was already on its way.
@@ -155,7 +155,7 @@ void Child::Feed() {
     if (wrote >= 0) {
       fed_ += static_cast<size_t>(wrote);
     } else if (errno == EAGAIN) {
-      return When(input_, Stream::wait_write, &Child::Feed);
+      return When(input_, AsioStream::wait_write, &Child::Feed);
     } else if (errno != EINTR) {
       break;  // EPIPE: the child does not want to read it all, which is its right.
     }
@@ -164,16 +164,16 @@ void Child::Feed() {
 }
 
 void Child::OnOutput() {
-  if (ReadChunk(output_) >= 0) When(output_, Stream::wait_read, &Child::OnOutput);
+  if (ReadChunk(output_) >= 0) When(output_, AsioStream::wait_read, &Child::OnOutput);
   FinishIfQuiet();
 }
 
 void Child::OnErrors() {
-  if (ReadChunk(errors_) >= 0) When(errors_, Stream::wait_read, &Child::OnErrors);
+  if (ReadChunk(errors_) >= 0) When(errors_, AsioStream::wait_read, &Child::OnErrors);
   FinishIfQuiet();
 }
 
-ssize_t Child::ReadChunk(Stream& stream) {
+ssize_t Child::ReadChunk(AsioStream& stream) {
   ssize_t got;
   do got = ::read(stream.native_handle(), reactor_.chunk.data(), reactor_.chunk.size());
   while (got < 0 && errno == EINTR);
@@ -285,7 +285,7 @@ void Child::Bury() {
   exit_.signal = WIFSIGNALED(ending.status) ? WTERMSIG(ending.status) : 0;
   exit_.cpu = ending.cpu;
   exit_.run_delay = ending.run_delay;
-  for (Stream* stream : {&output_, &errors_}) Drain(*stream);
+  for (AsioStream* stream : {&output_, &errors_}) Drain(*stream);
   if (output_.is_open() || errors_.is_open()) {
     auto close = [](Child& self) {
       self.Close(self.output_);
@@ -297,7 +297,7 @@ void Child::Bury() {
   FinishIfQuiet();
 }
 
-void Child::Drain(Stream& stream) {
+void Child::Drain(AsioStream& stream) {
   ssize_t got = 1;
   for (size_t bytes = 0; stream.is_open() && got > 0 && bytes < kPipeBytesMax; bytes += static_cast<size_t>(got)) {
     got = ReadChunk(stream);
@@ -314,13 +314,13 @@ void Child::FinishIfQuiet() {
 void Child::Finish(Result<ProcessExit> result) {
   if (std::exchange(finished_, true)) return;
   timer_.cancel();
-  for (Stream* stream : {&input_, &output_, &errors_, &pidfd_}) Close(*stream);
+  for (AsioStream* stream : {&input_, &output_, &errors_, &pidfd_}) Close(*stream);
   call_.outcome = std::move(result);
   call_.done.Wake();  // The caller goes on; the call and the spec are gone.
   reactor_.children.erase(id_);
 }
 
-void Child::Close(Stream& stream) {
+void Child::Close(AsioStream& stream) {
   asio::error_code ignored;
   stream.close(ignored);
 }

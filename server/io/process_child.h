@@ -23,7 +23,7 @@
 
 namespace millrace::io::host {
 
-using Stream = asio::posix::stream_descriptor;
+using AsioStream = asio::posix::stream_descriptor;
 
 // A Run that waits. On its caller's stack; the host thread's from the request to start until `done`.
 struct Call {
@@ -76,8 +76,8 @@ class Child : public std::enable_shared_from_this<Child> {
   void StopForMemory();
   std::string Mark() const;  // "": it has none.
   TreeOf Tree() const;
-  bool Adopt(Stream& stream, UniqueFd& fd);
-  void When(Stream& stream, Stream::wait_type ready, void (Child::*then)());
+  bool Adopt(AsioStream& stream, UniqueFd& fd);
+  void When(AsioStream& stream, AsioStream::wait_type ready, void (Child::*then)());
   // False: there is no memory to wait with.
   template <typename F>
   bool After(Nanos pause, F then);
@@ -87,10 +87,10 @@ class Child : public std::enable_shared_from_this<Child> {
   void OnErrors();
   // One chunk at a turn, so that a child that floods its pipe leaves turns to the others. The bytes read, 0 when there
   // are none now; -1 at the end of the stream, which it closes.
-  ssize_t ReadChunk(Stream& stream);
+  ssize_t ReadChunk(AsioStream& stream);
   void Keep(std::string_view chunk);
   // Reads what lies in the pipe now. Bounded, because somebody else may still be writing to it.
-  void Drain(Stream& stream);
+  void Drain(AsioStream& stream);
 
   void OnEnd();
   // The leader has ended and is not reaped yet: its number, which is also the name of its group, must not pass to
@@ -105,14 +105,14 @@ class Child : public std::enable_shared_from_this<Child> {
   void Bury();
   void FinishIfQuiet();
   void Finish(Result<ProcessExit> result);
-  static void Close(Stream& stream);
+  static void Close(AsioStream& stream);
 
   Reactor& reactor_;
   CallId id_;
   Call& call_;
   const ProcessSpec& spec_;
   pid_t pid_ = -1;
-  Stream input_{reactor_.context}, output_{reactor_.context}, errors_{reactor_.context}, pidfd_{reactor_.context};
+  AsioStream input_{reactor_.context}, output_{reactor_.context}, errors_{reactor_.context}, pidfd_{reactor_.context};
   asio::steady_timer timer_{reactor_.context};  // The grace; then looks at the tree; then the pipes' patience.
   size_t fed_ = 0;
   std::chrono::steady_clock::time_point ended_at_;  // The leader.

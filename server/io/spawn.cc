@@ -123,10 +123,10 @@ std::vector<char*> Pointers(const std::vector<std::string>& strings) {
 }
 
 // What this process or the machine is short of, for now. It says nothing about the program.
-bool IsShortage(int error) { return error == EAGAIN || error == EMFILE || error == ENFILE || error == ENOMEM; }
+bool IsStartShortage(int error) { return error == EAGAIN || error == EMFILE || error == ENFILE || error == ENOMEM; }
 
 Status StartFailed(const ProcessSpec& spec, const std::string& what, int error, bool begun = false) {
-  return Unavailable(IsShortage(error) && !begun ? "PROCESS_START_REFUSED" : "PROCESS_START_FAILED",
+  return Unavailable(IsStartShortage(error) && !begun ? "PROCESS_START_REFUSED" : "PROCESS_START_FAILED",
                      "cannot start '" + spec.program + "': " + what + std::string(strerrordesc_np(error)))
       .With("program", spec.program)
       .With("errno", std::string(strerrorname_np(error)));

@@ -49,7 +49,7 @@ int WriteAndSync(const std::string& path, std::string_view text) {
   return error;
 }
 
-int SyncFolder(const std::string& folder) {
+int FsyncFolder(const std::string& folder) {
   const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return errno;
   // EINVAL: a file system that has no fsync of folders.
@@ -94,7 +94,7 @@ Status PoolFile::Keep(uint64_t version, const dispatch::PoolWishes& wishes) {
     return DiskError(folder, error, temporary + " cannot be written");
   }
   if (rename(temporary.c_str(), path_.c_str()) != 0) return DiskError(folder, errno, path_ + " cannot be replaced");
-  if (const int error = SyncFolder(folder); error != 0) return DiskError(folder, error, "it cannot be synced");
+  if (const int error = FsyncFolder(folder); error != 0) return DiskError(folder, error, "it cannot be synced");
   written_ = version;
   return OkStatus();
 }

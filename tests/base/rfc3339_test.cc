@@ -5,19 +5,19 @@
 namespace millrace {
 namespace {
 
-int64_t Seconds(std::string_view text) {
+int64_t SecondsOf(std::string_view text) {
   std::optional<WallTime> time = ParseRfc3339(text);
   EXPECT_TRUE(time.has_value()) << text;
   return time ? time->time_since_epoch() / std::chrono::seconds(1) : -1;
 }
 
 TEST(Rfc3339, ReadsWhatTheStandardAllows) {
-  EXPECT_EQ(Seconds("1970-01-01T00:00:00Z"), 0);
-  EXPECT_EQ(Seconds("2026-11-23T17:53:01Z"), 1795456381);
-  EXPECT_EQ(Seconds("2026-11-23t17:53:01z"), 1795456381);
-  EXPECT_EQ(Seconds("2026-11-23T19:23:01+01:30"), 1795456381);
-  EXPECT_EQ(Seconds("2026-11-22T23:53:01-18:00"), 1795456381);
-  EXPECT_EQ(Seconds("2024-02-29T00:00:00Z"), 1709164800);
+  EXPECT_EQ(SecondsOf("1970-01-01T00:00:00Z"), 0);
+  EXPECT_EQ(SecondsOf("2026-11-23T17:53:01Z"), 1795456381);
+  EXPECT_EQ(SecondsOf("2026-11-23t17:53:01z"), 1795456381);
+  EXPECT_EQ(SecondsOf("2026-11-23T19:23:01+01:30"), 1795456381);
+  EXPECT_EQ(SecondsOf("2026-11-22T23:53:01-18:00"), 1795456381);
+  EXPECT_EQ(SecondsOf("2024-02-29T00:00:00Z"), 1709164800);
   EXPECT_EQ(ParseRfc3339("1970-01-01T00:00:00.000000001Z"), WallTime(Nanos(1)));
   EXPECT_EQ(ParseRfc3339("1970-01-01T00:00:00.5Z"), WallTime(Nanos(500'000'000)));
 }

@@ -30,14 +30,6 @@ class BusyPool {
   DispatchSetup setup;
 };
 
-std::unique_ptr<SubmitCall> Waiting(DispatchFixture& d, std::vector<JobSpec> specs) {
-  auto call = std::make_unique<SubmitCall>();
-  for (JobSpec& spec : specs) call->items.push_back({std::move(spec), ""});
-  call->on_full = OnFull::kWait;
-  d.dispatcher.Submit(call.get());
-  return call;
-}
-
 TEST(Admission, RefusesWhatDoesNotFitWithEveryNumber) {
   BusyPool(2).Run([](DispatchFixture& d, FakeRunner::Held& busy) {
     d.Submit("noop");

@@ -8,20 +8,11 @@ namespace millrace::test {
 namespace {
 
 using namespace std::chrono_literals;  // NOLINT: literals are made for this
-using dispatch::OnFull;
 
 JobSpec Until(DispatchFixture& d, Nanos time, const char* kind = "hold") {
   JobSpec spec = d.Spec(kind);
   spec.deadline = d.clock.Wall() + time;
   return spec;
-}
-
-std::unique_ptr<SubmitCall> Waiting(DispatchFixture& d, std::vector<JobSpec> specs) {
-  auto call = std::make_unique<SubmitCall>();
-  for (JobSpec& spec : specs) call->items.push_back({std::move(spec), ""});
-  call->on_full = OnFull::kWait;
-  d.dispatcher.Submit(call.get());
-  return call;
 }
 
 TEST(Deadline, ASubmitIsNotAcceptedWhenItPassedWhileTheSubmitWaitedForRoom) {

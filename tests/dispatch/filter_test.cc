@@ -9,14 +9,14 @@ namespace {
 
 const Labels kLabels = {{"team", "a b"}, {"app.kubernetes.io-name", "x"}};
 
-Filter::Subject Job() {
+Filter::Subject Subject() {
   return {"thumbs", "resize", Band::kHigh, JobState::kQueued, &kLabels, *ParseRfc3339("2026-03-01T12:00:00Z")};
 }
 
 bool Matches(std::string_view text) {
   Result<Filter> filter = Filter::Parse(text);
   EXPECT_TRUE(filter.ok()) << text << ": " << filter.status().ToString();
-  return filter.ok() && filter->Matches(Job());
+  return filter.ok() && filter->Matches(Subject());
 }
 
 TEST(Filter, MatchesByEachField) {
@@ -37,7 +37,7 @@ TEST(Filter, MatchesByEachField) {
 
 TEST(Filter, QuotesMayHoldAnything) {
   Labels labels = {{"x", "say \"AND\" \\ ok"}};
-  Filter::Subject job = Job();
+  Filter::Subject job = Subject();
   job.labels = &labels;
   EXPECT_TRUE(Filter::Parse(R"(labels.x = "say \"AND\" \\ ok")")->Matches(job));
   job.labels = nullptr;

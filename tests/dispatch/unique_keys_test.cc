@@ -33,8 +33,8 @@ dispatch::JobRecord Record(uint64_t id, JobSpec spec, JobState state) {
 TEST(UniqueKeys, AJobHoldsItsKeyInTheStatesOfItsScope) {
   std::string queued, unfinished;
   for (int state = 0; state < kJobStates; ++state) {
-    if (UniqueKeys::InScope(kQueued, static_cast<JobState>(state))) queued += ToString(static_cast<JobState>(state));
-    if (UniqueKeys::InScope(kUnfinished, static_cast<JobState>(state)))
+    if (UniqueKeys::InScope(kWhileQueued, static_cast<JobState>(state))) queued += ToString(static_cast<JobState>(state));
+    if (UniqueKeys::InScope(kWhileUnfinished, static_cast<JobState>(state)))
       unfinished += ToString(static_cast<JobState>(state));
   }
   EXPECT_EQ(queued, "SCHEDULEDBLOCKEDQUEUED");
@@ -62,7 +62,7 @@ TEST(UniqueKeys, RandomMovesKeepToTheDefinition) {
   std::vector<dispatch::JobRecord> jobs;
   for (uint64_t id = 0; id < 40; ++id) {
     JobSpec spec = id % 10 == 9 ? DispatchFixture::Spec("hold")
-                                : Unique(std::to_string(id % 3), id % 2 == 0 ? kQueued : kUnfinished);
+                                : Unique(std::to_string(id % 3), id % 2 == 0 ? kWhileQueued : kWhileUnfinished);
     jobs.push_back(Record(id, std::move(spec), JobState::kQueued));
   }
   std::vector<bool> ended(jobs.size(), true);
@@ -102,7 +102,7 @@ TEST(UniqueKeys, RandomMovesKeepToTheDefinition) {
 
 // The first one runs, a second has taken its key and waits; then the first comes back.
 void ComesBack(DispatchFixture& d, JobId* first, JobId* second, const std::function<void(FakeRunner::Held&)>& back) {
-  JobSpec spec = Unique("k", kQueued);
+  JobSpec spec = Unique("k", kWhileQueued);
   spec.retry.initial_backoff = 1h;
   *first = d.Submit(spec);
   FakeRunner::Held attempt = d.runner.Next();
@@ -123,10 +123,10 @@ TEST(UniqueRetry, AJobThatComesBackSharesItsKeyWithWhoTookItMeanwhile) {
     EXPECT_EQ(other.id(), second);
     other.Succeed();
     d.Await(second);
-    EXPECT_EQ(Existing(d, Unique("k", kQueued)), first.ToString()) << "the first still waits";
+    EXPECT_EQ(Existing(d, Unique("k", kWhileQueued)), first.ToString()) << "the first still waits";
     d.Advance(1h);
     EXPECT_EQ(d.runner.Next().id(), first);
-    EXPECT_EQ(Existing(d, Unique("k", kQueued)), "") << "nobody waits any more";
+    EXPECT_EQ(Existing(d, Unique("k", kWhileQueued)), "") << "nobody waits any more";
   });
 }
 
@@ -282,7 +282,7 @@ TEST(UniqueRestart, WhoHeldAKeyHoldsIt) {
   Lives({[&](DispatchFixture& d) {
            running = d.Submit(Unique("running"));
            FakeRunner::Held first = d.runner.Next();
-           waiting = d.Submit(Unique("waiting", kQueued));
+           waiting = d.Submit(Unique("waiting", kWhileQueued));
            JobSpec ended = Unique("ended");
            ended.delay = 1h;
            ASSERT_TRUE(d.Cancel(d.Submit(ended), "").ok());
@@ -298,17 +298,17 @@ TEST(UniqueRestart, WhoHeldAKeyHoldsIt) {
 TEST(UniqueRestart, AJobThatCameBackSharesItsKeyAsBefore) {
   JobId first, second;
   Lives({[&](DispatchFixture& d) {
-           first = d.Submit(Unique("k", kQueued));
+           first = d.Submit(Unique("k", kWhileQueued));
            d.runner.Next();
-           second = d.Submit(Unique("k", kQueued));
+           second = d.Submit(Unique("k", kWhileQueued));
            EXPECT_NE(first, second);
          },
          [&](DispatchFixture& d) {
            // The daemon died under the first, which came back and is the first to run again.
            EXPECT_EQ(d.runner.Next().id(), first);
-           EXPECT_EQ(Existing(d, Unique("k", kQueued)), second.ToString());
+           EXPECT_EQ(Existing(d, Unique("k", kWhileQueued)), second.ToString());
            ASSERT_TRUE(d.Cancel(second, "").ok());
-           EXPECT_EQ(Existing(d, Unique("k", kQueued)), "");
+           EXPECT_EQ(Existing(d, Unique("k", kWhileQueued)), "");
          }});
 }
 

@@ -77,16 +77,16 @@ TEST(UniqueSubmit, IsRefusedWithTheHolderWhereItWantsAJobOfItsOwn) {
 
 TEST(UniqueSubmit, AKeyIsHeldWhileTheJobIsInItsScope) {
   WithDispatcher([](DispatchFixture& d) {
-    JobSpec later = Unique("k", kQueued);
+    JobSpec later = Unique("k", kWhileQueued);
     later.delay = 1h;
     const JobId scheduled = d.Submit(later);
-    EXPECT_EQ(Existing(d, Unique("k", kQueued)), scheduled.ToString()) << "SCHEDULED";
+    EXPECT_EQ(Existing(d, Unique("k", kWhileQueued)), scheduled.ToString()) << "SCHEDULED";
     ASSERT_TRUE(d.dispatcher.Pause("default").ok());
     d.Advance(1h);
-    EXPECT_EQ(Existing(d, Unique("k", kUnfinished)), scheduled.ToString()) << "QUEUED";
+    EXPECT_EQ(Existing(d, Unique("k", kWhileUnfinished)), scheduled.ToString()) << "QUEUED";
     ASSERT_TRUE(d.dispatcher.Resume("default").ok());
     d.runner.Next();
-    EXPECT_EQ(Existing(d, Unique("k", kUnfinished)), "") << "RUNNING: the scope of the holder is over";
+    EXPECT_EQ(Existing(d, Unique("k", kWhileUnfinished)), "") << "RUNNING: the scope of the holder is over";
   });
 }
 

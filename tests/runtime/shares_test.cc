@@ -11,7 +11,7 @@
 namespace millrace::rt {
 namespace {
 
-constexpr uint64_t kSlice = 100;
+constexpr uint64_t kBusySlice = 100;
 
 // A processor on which something is always ready in each kind.
 struct Busy {
@@ -21,13 +21,13 @@ struct Busy {
 
   // Chooses as Scheduler::PopBeforeOthers does and lets the chosen one run for the time of its kind.
   void Step(bool urgent_ready, uint64_t urgent_burst, uint64_t timely_burst, uint64_t hog_burst) {
-    if (urgent_ready && shares.UrgentMayGo(now, tick, kSlice)) {
-      shares.UrgentGoes(now, tick, kSlice);
+    if (urgent_ready && shares.UrgentMayGo(now, tick, kBusySlice)) {
+      shares.UrgentGoes(now, tick, kBusySlice);
       Run(urgent, urgent_burst);
     } else if (shares.HogsGoFirst(now)) {
-      shares.HogGoesFirst(now, tick, kSlice);
+      shares.HogGoesFirst(now, tick, kBusySlice);
       Run(hogs, hog_burst);
-      shares.BurstEnds(now, tick, kSlice);
+      shares.BurstEnds(now, tick, kBusySlice);
     } else {
       Run(timely, timely_burst);
     }
@@ -41,9 +41,9 @@ struct Busy {
 
 TEST(Shares, WhatIsUrgentComesBeforeTheOthersAndLeavesThemHalfOfTheTime) {
   Busy busy;
-  busy.Step(true, 1, 1, kSlice);
+  busy.Step(true, 1, 1, kBusySlice);
   EXPECT_EQ(busy.urgent, 1U);
-  for (int i = 0; i < 100'000; ++i) busy.Step(true, 1, 1, kSlice);
+  for (int i = 0; i < 100'000; ++i) busy.Step(true, 1, 1, kBusySlice);
   uint64_t all = busy.urgent + busy.timely + busy.hogs;
   EXPECT_GT(busy.urgent, all * 2 / 5);
   EXPECT_LT(busy.urgent, all * 3 / 5);
@@ -56,17 +56,17 @@ TEST(Shares, AnUrgentOneNowAndThenNeverWaits) {
   Busy busy;
   for (int i = 0; i < 1000; ++i) {
     // The processor was idle, or others have run.
-    busy.now += 3 * kSlice;
+    busy.now += 3 * kBusySlice;
     busy.tick += static_cast<uint64_t>(i) % 2;
-    ASSERT_TRUE(busy.shares.UrgentMayGo(busy.now, busy.tick, kSlice)) << i;
-    busy.shares.UrgentGoes(busy.now, busy.tick, kSlice);
-    busy.Run(busy.urgent, kSlice / 2);
+    ASSERT_TRUE(busy.shares.UrgentMayGo(busy.now, busy.tick, kBusySlice)) << i;
+    busy.shares.UrgentGoes(busy.now, busy.tick, kBusySlice);
+    busy.Run(busy.urgent, kBusySlice / 2);
   }
 }
 
 TEST(Shares, HogsGetHalfOfTheTimeOfAProcessorThatOthersWantAsWell) {
-  for (uint64_t hog_burst : {kSlice, kSlice / 10}) {
-    for (uint64_t timely_burst : {uint64_t{1}, kSlice / 3, kSlice}) {
+  for (uint64_t hog_burst : {kBusySlice, kBusySlice / 10}) {
+    for (uint64_t timely_burst : {uint64_t{1}, kBusySlice / 3, kBusySlice}) {
       Busy busy;
       for (int i = 0; i < 100'000; ++i) busy.Step(false, 0, timely_burst, hog_burst);
       uint64_t all = busy.timely + busy.hogs;
@@ -78,15 +78,15 @@ TEST(Shares, HogsGetHalfOfTheTimeOfAProcessorThatOthersWantAsWell) {
 
 // Hogs have the processor to themselves; somebody wakes while one runs.
 TEST(Shares, WhoeverWakesWaitsForOneHogAtMost) {
-  for (uint64_t hog_burst : {kSlice + 7, kSlice / 10}) {
+  for (uint64_t hog_burst : {kBusySlice + 7, kBusySlice / 10}) {
     Shares shares;
     uint64_t now = 10'000, tick = 5;
-    shares.HogGoesFirst(now, tick, kSlice);
-    now += 5 * kSlice;
+    shares.HogGoesFirst(now, tick, kBusySlice);
+    now += 5 * kBusySlice;
     for (int i = 0; i < 100; ++i) {
-      shares.HogGoes(now, tick++, kSlice);
+      shares.HogGoes(now, tick++, kBusySlice);
       now += hog_burst;
-      shares.BurstEnds(now, tick, kSlice);
+      shares.BurstEnds(now, tick, kBusySlice);
       EXPECT_FALSE(shares.HogsGoFirst(now)) << i;
     }
   }
@@ -95,12 +95,12 @@ TEST(Shares, WhoeverWakesWaitsForOneHogAtMost) {
 TEST(Shares, AFiberThatBecomesAHogLeavesTheHogsTheirTurn) {
   Shares shares;
   uint64_t now = 10'000, tick = 5;
-  shares.HogGoes(now, tick++, kSlice);
-  now += kSlice;
-  shares.BurstEnds(now, tick, kSlice);
+  shares.HogGoes(now, tick++, kBusySlice);
+  now += kBusySlice;
+  shares.BurstEnds(now, tick, kBusySlice);
   ++tick;  // A new fiber, for a whole slice.
-  now += kSlice;
-  shares.BurstEnds(now, tick, kSlice);
+  now += kBusySlice;
+  shares.BurstEnds(now, tick, kBusySlice);
   EXPECT_TRUE(shares.HogsGoFirst(now));
 }
 
@@ -108,12 +108,12 @@ TEST(Shares, TheRingHasATurnBetweenTwoLooksAtTheLists) {
   Shares shares;
   uint64_t now = 10'000, tick = 5;
   EXPECT_TRUE(shares.LookIsDue(now, tick));
-  shares.Looks(now, kSlice);
+  shares.Looks(now, kBusySlice);
   shares.Found(tick++);
-  now += kSlice;  // It computed for a whole slice.
+  now += kBusySlice;  // It computed for a whole slice.
   EXPECT_FALSE(shares.LookIsDue(now, tick));
   EXPECT_TRUE(shares.LookIsDue(now, ++tick));
-  shares.Looks(now, kSlice);
+  shares.Looks(now, kBusySlice);
   EXPECT_FALSE(shares.LookIsDue(now + 1, ++tick));
 }
 

@@ -28,12 +28,12 @@ using test::RandomRecords;
 using test::Remembered;
 using test::TempFolder;
 
-inline constexpr DiskJournalOptions kSoon = {.retry_delay = std::chrono::milliseconds(1)};
-inline constexpr DiskJournalOptions kNever = {.retry_delay = std::chrono::hours(1)};
+inline constexpr DiskJournalOptions kRetrySoon = {.retry_delay = std::chrono::milliseconds(1)};
+inline constexpr DiskJournalOptions kRetryNever = {.retry_delay = std::chrono::hours(1)};
 // Tables are made, and compacted, all the time.
 inline constexpr RocksDiskOptions kBusy = {.buffer_bytes = size_t{64} << 10};
 
-inline std::unique_ptr<DiskJournal> Open(const std::string& folder, DiskJournalOptions options = kSoon,
+inline std::unique_ptr<DiskJournal> Open(const std::string& folder, DiskJournalOptions options = kRetrySoon,
                                          RocksDiskOptions disk_options = kBusy) {
   Result<std::unique_ptr<Disk>> disk = OpenRocksDisk(folder, disk_options);
   EXPECT_TRUE(disk.ok()) << disk.status().ToString();

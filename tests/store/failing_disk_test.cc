@@ -67,7 +67,7 @@ TEST(FailingDisk, ATableThatCannotBeWrittenIsToldAlsoWhenNobodySubmits) {
   TempFolder folder;
   const std::string store = folder / "store";
   FailingDisk disk(store);
-  auto journal = Open(store, kNever);
+  auto journal = Open(store, kRetryNever);
   Work work(2, 3000);
   disk.Set({.ops = FailingDisk::kWrite, .error = ENOSPC, .suffix = ".sst"});
   // Until the first table is begun; each of these is in the log already and stays acknowledged.
@@ -136,7 +136,7 @@ TEST(SmallDisk, TryingAgainAndAgainOnAFullDiskLeavesNothingBehind) {
   WithOwnMounts([] {
     SmallDisk disk(size_t{1} << 20);
     const std::string store = disk / "store";
-    auto journal = Open(store, kSoon, {});
+    auto journal = Open(store, kRetrySoon, {});
     Work work(4, 20'000);
     while (work.Submit(*journal)) {
     }
@@ -158,7 +158,7 @@ TEST(SmallDisk, BecomesReadOnlyAndWritableAgain) {
     constexpr size_t kFull = size_t{1} << 20, kRoom = size_t{64} << 20;
     SmallDisk disk(kFull);
     const std::string store = disk / "store";
-    auto journal = Open(store, kSoon, {});
+    auto journal = Open(store, kRetrySoon, {});
     Work work(5, 20'000);
     while (work.Submit(*journal)) {
     }

@@ -14,21 +14,16 @@
 #include <vector>
 
 #include "store/rocks/rocks_disk.h"
+#include "tests/support/store_files.h"
 #include "tests/support/temp_folder.h"
 
 namespace millrace::store {
 namespace {
 
 namespace fs = std::filesystem;
+using test::ReadFile;
 using test::TempFolder;
-
-std::string ReadFile(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-void WriteFile(const fs::path& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
-}
+using test::WriteFile;
 
 // The file that holds the newest log. With an fsync after each batch, or none at all.
 fs::path WriteBatches(const std::string& folder, int batches, size_t bytes, bool sync) {
@@ -36,7 +31,7 @@ fs::path WriteBatches(const std::string& folder, int batches, size_t bytes, bool
   EXPECT_TRUE(disk.ok());
   for (int i = 0; i < batches; ++i) {
     const std::string value(bytes, static_cast<char>('a' + i % 26));
-    const Change change{Change::Kind::kPut, Shelf::kRequests, "key " + std::to_string(i), value};
+    const store::Change change{store::Change::Kind::kPut, Shelf::kRequests, "key " + std::to_string(i), value};
     EXPECT_TRUE((*disk)->Write(std::span(&change, 1)).ok());
     EXPECT_TRUE(!sync || (*disk)->Sync().ok());
   }
@@ -240,7 +235,7 @@ TEST_F(ManifestCheck, TheNextBatchSaysThatItHasGrown) {
   size_t before = 0;
   {
     auto disk = *OpenRocksDisk(Store());
-    const Change change{Change::Kind::kPut, Shelf::kRequests, "key", std::string(1000, 'x')};
+    const store::Change change{store::Change::Kind::kPut, Shelf::kRequests, "key", std::string(1000, 'x')};
     ASSERT_TRUE(disk->Write(std::span(&change, 1)).ok());
     before = fs::file_size(Manifest(Store()));
     ASSERT_TRUE(disk->Reclaim().ok());
@@ -257,7 +252,7 @@ TEST_F(ManifestCheck, ABackupThatWasMadeWhileTablesChangedIsWhole) {
   std::atomic<int> written{0};
   std::thread writer([&] {
     while (!end.load()) {
-      const Change change{Change::Kind::kPut, Shelf::kRequests, "key", "value"};
+      const store::Change change{store::Change::Kind::kPut, Shelf::kRequests, "key", "value"};
       ASSERT_TRUE(disk->Write(std::span(&change, 1)).ok());
       ++written;
     }

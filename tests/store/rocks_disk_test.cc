@@ -17,6 +17,7 @@
 #include "tests/support/journal_calls.h"
 #include "tests/support/one_part.h"
 #include "tests/support/open_journal.h"
+#include "tests/support/store_files.h"
 #include "tests/support/temp_folder.h"
 
 #if defined(__SANITIZE_THREAD__)
@@ -35,22 +36,15 @@ using test::Accept;
 using test::Change;
 using test::Print;
 using test::RandomRecords;
+using test::ReadFile;
 using test::Remembered;
 using test::TempFolder;
+using test::WriteFile;
 
 std::unique_ptr<DiskJournal> Open(const std::string& folder, DiskJournalOptions options = {}) {
   auto journal = test::OpenJournal(folder, options);
   EXPECT_TRUE(journal.ok()) << journal.status().ToString();
   return journal.ok() ? *std::move(journal) : nullptr;
-}
-
-std::string ReadFile(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-void WriteFile(const fs::path& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
 }
 
 // Random operations against a plain map, with a reopen after every step.

@@ -233,6 +233,15 @@ class DispatchFixture {
   bool stopped_ = false;
 };
 
+// A submit that waits for room where there is none.
+inline std::unique_ptr<SubmitCall> Waiting(DispatchFixture& d, std::vector<JobSpec> specs) {
+  auto call = std::make_unique<SubmitCall>();
+  for (JobSpec& spec : specs) call->items.push_back({std::move(spec), ""});
+  call->on_full = dispatch::OnFull::kWait;
+  d.dispatcher.Submit(call.get());
+  return call;
+}
+
 // Runs `body` as the main fiber of a fresh runtime.
 inline void WithDispatcher(const DispatchSetup& setup, const std::function<void(DispatchFixture&)>& body) {
   rt::Runtime runtime({.procs = 2});

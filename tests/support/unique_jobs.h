@@ -10,15 +10,15 @@
 
 namespace millrace::test {
 
-inline constexpr auto kQueued = UniqueScope::kWhileQueued;
-inline constexpr auto kUnfinished = UniqueScope::kWhileUnfinished;
+inline constexpr auto kWhileQueued = UniqueScope::kWhileQueued;
+inline constexpr auto kWhileUnfinished = UniqueScope::kWhileUnfinished;
 
-inline JobSpec Unique(std::string key, UniqueScope scope = kUnfinished, OnTaken on_taken = OnTaken::kReturnExisting) {
+inline JobSpec Unique(std::string key, UniqueScope scope = kWhileUnfinished, OnTaken on_taken = OnTaken::kReturnExisting) {
   JobSpec spec = DispatchFixture::Spec("hold");
   spec.unique_key = UniqueKey{std::move(key), scope, on_taken};
   return spec;
 }
-inline JobSpec Rejecting(std::string key, UniqueScope scope = kUnfinished) {
+inline JobSpec Rejecting(std::string key, UniqueScope scope = kWhileUnfinished) {
   return Unique(std::move(key), scope, OnTaken::kReject);
 }
 

@@ -23,7 +23,7 @@ namespace {
 // RocksDB's log: blocks of 32 KiB of physical records, each a header and its bytes; a record that does not fit goes on
 // in the next block. What is left of a block and too short for a header is zeros.
 constexpr size_t kHeader = 7;  // Masked CRC-32C of the type and the bytes (4), length (2), type (1); little endian.
-enum Type : uint8_t { kZero, kFull, kFirst, kMiddle, kLast };
+constexpr uint8_t kFull = 1, kFirst = 2, kLast = 4;  // Types of a record; 3: neither its first nor its last part.
 constexpr size_t kBatchHeader = 12;  // In front of a batch in a record: sequence number (8), number of changes (4).
 constexpr char kLogData = 3;         // Then its length, below 128, and the bytes.
 constexpr size_t kHead = 128;        // The header of a batch, and all that it says before its changes.
@@ -78,7 +78,7 @@ std::string ToLogData(const ManifestMark& mark) {
 }
 
 struct LogCheck::Record {
-  Type type;
+  uint8_t type;
   std::string_view bytes;
 
   bool starts() const { return type == kFull || type == kFirst; }
@@ -92,7 +92,7 @@ std::optional<LogCheck::Record> LogCheck::Parse(std::string_view rest) {
   const auto type = static_cast<uint8_t>(rest[6]);
   if (type < kFull || type > kLast || kHeader + length > rest.size()) return std::nullopt;
   if (MaskedCrc(rest.substr(6, 1 + length)) != Little(rest, 4)) return std::nullopt;
-  return Record{static_cast<Type>(type), rest.substr(kHeader, length)};
+  return Record{type, rest.substr(kHeader, length)};
 }
 
 void LogCheck::Add(std::string_view block) {

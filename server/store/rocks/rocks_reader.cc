@@ -128,10 +128,10 @@ Result<std::string> FindStore(const std::string& folder) {
                   "there is no store in " + folder + "; give the folder that millraced has as --data-dir, or a backup");
 }
 
-class RocksCursor final : public StoreReader::Cursor {
+class ReaderCursor final : public StoreReader::Cursor {
  public:
   // No `at`: the store has no such shelf.
-  RocksCursor(std::unique_ptr<rocksdb::Iterator> at, const std::string& folder) : at_(std::move(at)), folder_(folder) {
+  ReaderCursor(std::unique_ptr<rocksdb::Iterator> at, const std::string& folder) : at_(std::move(at)), folder_(folder) {
     if (at_) at_->SeekToFirst();
   }
   bool AtKey() const override { return at_ && at_->Valid(); }
@@ -190,7 +190,7 @@ class RocksStoreReader final : public StoreReader {
     options.readahead_size = size_t{1} << 20;
     rocksdb::ColumnFamilyHandle* handle = shelves_[static_cast<size_t>(shelf)];
     std::unique_ptr<rocksdb::Iterator> at(handle != nullptr ? db_->NewIterator(options, handle) : nullptr);
-    return std::make_unique<RocksCursor>(std::move(at), folder_);
+    return std::make_unique<ReaderCursor>(std::move(at), folder_);
   }
 
   Result<std::optional<std::string>> Get(Shelf shelf, std::string_view key) const override {
