@@ -77,8 +77,17 @@ Status Admission::ResolvePool(JobSpec& spec, JobEntry* job) const {
         .Field("spec.pool")
         .With("pool", spec.pool);
   }
-  job->kind = job->pool->runner().FindKind(spec.kind);
-  return job->kind != nullptr ? OkStatus() : KindNotFound(spec, job->pool->runner());
+  const Runner& runner = job->pool->runner();
+  job->kind = runner.FindKind(spec.kind);
+  if (job->kind == nullptr) return KindNotFound(spec, runner);
+  if (const size_t bytes = PayloadOf(spec).size(); runner.leases() && bytes > kLeasePayloadBytesMax) {
+    return InvalidArgument("PAYLOAD_TOO_LARGE", "spec.payload has " + std::to_string(bytes) + " bytes, and pool '" +
+                                                    spec.pool + "' is run by workers in other processes, which take " +
+                                                    std::to_string(kLeasePayloadBytesMax) +
+                                                    "; store it elsewhere and send a reference")
+        .Field("spec.payload");
+  }
+  return OkStatus();
 }
 
 Status Admission::PrepareItem(Submission::Item& item, std::shared_ptr<JobEntry>* job, Status* late) {

@@ -17,6 +17,16 @@ void ClipText(std::string* text, size_t bytes_max) {
   text->shrink_to_fit();
 }
 
+void CheckResult(AttemptOutcome* outcome) {
+  if (outcome->result == AttemptResult::kSucceeded && outcome->output.size() > kResultBytesMax) {
+    *outcome =
+        AttemptOutcome::Failed("the result has " + std::to_string(outcome->output.size()) + " bytes, the limit is " +
+                               std::to_string(kResultBytesMax) + "; store it elsewhere and return a reference");
+    outcome->do_not_retry = true;
+  }
+  ClipText(&outcome->error, kErrorBytesMax);
+}
+
 void RunningAttempt::Begin(JobEntry& job, MonoTime now) {
   job_ = &job;
   id_ = job.id;
@@ -77,9 +87,26 @@ LiveOutput& RunningAttempt::Live() {
   return *hot.live;
 }
 
+LiveOutput& RunningAttempt::LiveInTurn() {
+  HotJob& hot = *job_->hot;
+  if (!hot.live) {
+    hot.live = std::make_shared<LiveOutput>(core_.budget.shown());
+    hot.live->Restore(hot.record.log_tail, hot.record.log_bytes, hot.record.progress);
+    live_.store(hot.live.get(), std::memory_order_release);
+  }
+  return *hot.live;
+}
+
 void RunningAttempt::SetProgress(double fraction, std::string message) {
+  if (Put(Live(), fraction, std::move(message))) core_.events.Notify();
+}
+
+void RunningAttempt::ShowProgress(double fraction, std::string message, Turn& turn) {
+  if (Put(LiveInTurn(), fraction, std::move(message))) turn.NotifyWatchers();
+}
+
+bool RunningAttempt::Put(LiveOutput& live, double fraction, std::string message) {
   ClipText(&message, kProgressMessageBytesMax);
-  LiveOutput& live = Live();
   {
     rt::LockGuard guard(live.lock);
     live.has_progress = true;
@@ -95,25 +122,30 @@ void RunningAttempt::SetProgress(double fraction, std::string message) {
     cell.value.updated = now;
     tell = core_.events.watched() && !std::exchange(cell.unread, core_.events.watched());
   }
-  if (!tell) return;
-  core_.events.RecordProgress(job_->source(), now, live.progress);
-  core_.events.Notify();
+  if (tell) core_.events.RecordProgress(job_->source(), now, live.progress);
+  return tell;
 }
 
 void RunningAttempt::Log(std::string_view bytes) {
-  if (bytes.empty()) return;
-  LiveOutput& live = Live();
+  if (!bytes.empty() && Put(Live(), bytes)) core_.events.Notify();
+}
+
+void RunningAttempt::ShowLog(std::string_view bytes, Turn& turn) {
+  if (!bytes.empty() && Put(LiveInTurn(), bytes)) turn.NotifyWatchers();
+}
+
+bool RunningAttempt::Put(LiveOutput& live, std::string_view bytes) {
   {
     rt::LockGuard guard(live.lock);
     live.log.Append(bytes);
     live.Charge();
   }
-  if (!core_.events.watched()) return;
+  if (!core_.events.watched()) return false;
   // As many chunks as it takes: an event is never larger than what the log keeps.
   for (; !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), kLogTailBytes))) {
     core_.events.RecordLog(job_->source(), core_.clock.Wall(), bytes.substr(0, kLogTailBytes));
   }
-  core_.events.Notify();
+  return true;
 }
 
 AttemptTimings TimingsOf(const rt::FiberTimes& used, const AttemptOutcome& outcome) {

@@ -22,6 +22,7 @@ namespace millrace::dispatch {
 
 class Core;
 class Slot;
+class Turn;
 struct JobEntry;
 
 // One attempt, while it runs. A job finds its own by HotJob::attempt; the memory is its slot's, and used again.
@@ -39,6 +40,9 @@ class RunningAttempt final : public AttemptContext {
   MonoTime started() const { return started_; }
   MonoTime ended() const { return ended_; }
   void set_ended(MonoTime now) { ended_ = now; }
+  // What an attempt that runs in another process shows.
+  void ShowProgress(double fraction, std::string message, Turn& turn) MR_IN_TURN;
+  void ShowLog(std::string_view bytes, Turn& turn) MR_IN_TURN;
   bool begun() const { return begun_; }  // The runner was called.
   // Written in a Turn only, under both locks: in a Turn they are read without the other one.
   unsigned stopped() const MR_NO_THREAD_SAFETY_ANALYSIS { return stopped_; }
@@ -60,6 +64,10 @@ class RunningAttempt final : public AttemptContext {
  private:
   // Made when first needed: a short job never does.
   LiveOutput& Live();
+  LiveOutput& LiveInTurn() MR_IN_TURN;
+  // True: watchers are to be notified.
+  bool Put(LiveOutput& live, double fraction, std::string message) MR_NO_THREAD_SAFETY_ANALYSIS;
+  bool Put(LiveOutput& live, std::string_view log) MR_NO_THREAD_SAFETY_ANALYSIS;
 
   Core& core_;
   Slot& slot_;
@@ -81,6 +89,9 @@ class RunningAttempt final : public AttemptContext {
 
 // Cuts between characters of UTF-8, and says so with "...".
 void ClipText(std::string* text, size_t bytes_max);
+
+// A result that is too large becomes a failure that is not retried; a long error is clipped.
+void CheckResult(AttemptOutcome* outcome);
 
 // How an attempt ended, as whoever ran it tells.
 struct FinishedAttempt {

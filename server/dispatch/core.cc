@@ -39,6 +39,7 @@ Core::Core(Dispatcher::Dependencies dependencies, const DispatcherOptions& chose
                 {chosen.dead_letter_age_max, chosen.dead_letter_jobs_max, chosen.dead_letter_bytes_max},
                 {.age = chosen.finished_age_min}),
       request_ids(chosen.request_ids_bytes_max),
+      leases(*this),
       admission(*this),
       commits(*this),
       events(chosen.events_kept, static_cast<uint64_t>(clock.Wall().time_since_epoch().count())),
@@ -165,16 +166,32 @@ void Core::Enqueue(JobEntry& job, Turn& turn) {
     KeepOrEvict(job, turn);
     return ServeIdleWorkers(*job.pool, turn);
   }
-  if (Slot* slot = job.pool->PopIdle()) {
+  if (Slot* slot = job.pool->leased ? leases.SlotFor(job) : job.pool->PopIdle()) {
     // A job that is too late is gone now.
     Pool& pool = *job.pool;
     if (Assign(job, *slot, turn)) return turn.Wake(slot);
+    if (slot->leased) return leases.PutSlot(static_cast<LeaseSlot&>(*slot));
     pool.PushIdle(slot);
     turn.RoomAt(pool.gate);
   } else {
     job.pool->channel.Push(&job);
     KeepOrEvict(job, turn);
   }
+}
+
+void Core::EnqueueAgain(JobEntry& job, Turn& turn) {
+  const MonoTime since = job.queued_at;
+  const WallTime since_wall = job.queued_wall;
+  if (Pool& pool = *job.pool; pool.channel.anyone_in_line() || !pool.may_take()) {
+    Announce(job, {}, turn);
+    pool.channel.PushAgain(&job);
+    KeepOrEvict(job, turn);
+    ServeIdleWorkers(pool, turn);
+  } else {
+    Enqueue(job, turn);
+  }
+  job.queued_at = since;
+  job.queued_wall = since_wall;
 }
 
 void Core::MakeDue(JobEntry& job, Turn& turn) {
@@ -200,8 +217,8 @@ bool Core::Assign(JobEntry& job, Slot& slot, Turn& turn) {
   return true;
 }
 
-bool Core::AssignNext(Pool& pool, Slot& slot, Turn& turn) {
-  while (JobEntry* job = pool.channel.Pop(pool.fibers)) {
+bool Core::AssignNext(Pool& pool, Slot& slot, Taker& taker, Turn& turn) {
+  while (JobEntry* job = pool.channel.Pop(taker)) {
     turn.RoomAt(pool.gate);
     if (Assign(*job, slot, turn)) return true;
   }
@@ -251,21 +268,32 @@ void Core::StartCommitted(Core& core, JobEntry& job, uint64_t token, const Statu
   if (!status.ok() || job.life.claim.token != token || job.state() != JobState::kRunning) return;
   Slot& slot = job.hot->attempt->slot();
   if (!std::exchange(slot.awaits_start, false)) return;
+  if (slot.leased) return core.leases.Started(static_cast<LeaseSlot&>(slot), turn);
   core.StopIfLate(job, turn);
-  core.ArmRunTimeout(job, turn);
+  core.ArmRunTimeout(job, Nanos(0), turn);
   turn.Wake(&slot);
 }
 
-void Core::ArmRunTimeout(JobEntry& job, Turn& turn) {
+void Core::ArmRunTimeout(JobEntry& job, Nanos ran, Turn& turn) {
   const std::optional<Nanos>& limit =
       job.record().spec->run_timeout ? job.record().spec->run_timeout : job.kind->run_timeout;
-  if (limit) Arm(&job.due, Alarm::Purpose::kRunTimeout, Later(turn.mono(), *limit), turn);
+  if (limit) Arm(&job.due, Alarm::Purpose::kRunTimeout, Later(turn.mono(), *limit - ran), turn);
+}
+
+void Core::ArmGiveUp(JobEntry& job, Nanos after, Turn& turn) {
+  alarms.Disarm(&job.due);
+  Arm(&job.due, Alarm::Purpose::kRunTimeout, turn.mono() + after, turn);
 }
 
 void Core::StopAttempt(JobEntry& job, StopCause cause, Status reason, Turn& turn) {
   RunningAttempt* attempt = job.hot->attempt;
   if (attempt == nullptr) return;  // It has just ended by itself.
+  const bool first = attempt->stopped() == kStopNone;
   std::shared_ptr<sync::CancelSource> source = attempt->RequestStop(cause, reason);
+  if (attempt->slot().leased) {
+    if (first) leases.StopAsked(static_cast<LeaseSlot&>(attempt->slot()), reason, turn);
+    return;
+  }
   if (source) turn.Cancel(std::move(source), std::move(reason));
 }
 
@@ -346,7 +374,11 @@ AttemptResult Core::Conclude(JobEntry& job, const Claim& by, AttemptFacts facts,
     KeepOrEvict(job, turn);
   } else {
     WriteWaiting(job, nullptr, turn);
-    Enqueue(job, turn);
+    if (job.pool->leased && verdict.result == AttemptResult::kReleased) {
+      EnqueueAgain(job, turn);
+    } else {
+      Enqueue(job, turn);
+    }
   }
   return verdict.result;
 }

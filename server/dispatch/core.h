@@ -30,6 +30,7 @@
 #include "dispatch/in_turn.h"
 #include "dispatch/job_entry.h"
 #include "dispatch/journal.h"
+#include "dispatch/leases.h"
 #include "dispatch/missing_pool.h"
 #include "dispatch/pool.h"
 #include "dispatch/pool_table.h"
@@ -79,6 +80,7 @@ class Core {
   RequestIds request_ids MR_GUARDED_BY(in_turn);
   UniqueKeys unique_keys MR_GUARDED_BY(in_turn);
   Permits permits;
+  Leases leases;
   ProcessBudget budget;
   Admission admission;
   Commits commits;
@@ -116,11 +118,13 @@ class Core {
 
   // QUEUED already: to an idle worker, else into the channel.
   void Enqueue(JobEntry& job, Turn& turn) MR_IN_TURN;
+  // The same for one that was taken from there, and did not run: to its old place.
+  void EnqueueAgain(JobEntry& job, Turn& turn) MR_IN_TURN;
   // A worker gets it, to start it, or to read it first. False: its deadline has passed, and it has ended instead, so no
   // attempt of a job begins after its deadline, however late the timekeeper is.
   bool Assign(JobEntry& job, Slot& slot, Turn& turn) MR_IN_TURN;
   // The first one in line that can be assigned. False: nobody was in line.
-  bool AssignNext(Pool& pool, Slot& slot, Turn& turn) MR_IN_TURN;
+  bool AssignNext(Pool& pool, Slot& slot, Taker& taker, Turn& turn) MR_IN_TURN;
   void StartAttempt(JobEntry& job, Slot& slot, Turn& turn) MR_IN_TURN;
   // An attempt has ended. FAILED_PRECONDITION LEASE_LOST: it was given up before, or has ended already; nothing changes
   // then.
@@ -131,8 +135,10 @@ class Core {
   static bool TooLate(const JobEntry& job, Turn& turn) MR_IN_TURN;
   // Its start is committed: if it is too late by now, its handler is not called.
   void StopIfLate(JobEntry& job, Turn& turn) MR_IN_TURN;
-  // Its start is committed: the time that it may take begins.
-  void ArmRunTimeout(JobEntry& job, Turn& turn) MR_IN_TURN;
+  // Its start is committed: the time that it may take begins. `ran`: it began so long ago.
+  void ArmRunTimeout(JobEntry& job, Nanos ran, Turn& turn) MR_IN_TURN;
+  // A lease that was asked to stop: Leases::GiveUp comes then.
+  void ArmGiveUp(JobEntry& job, Nanos after, Turn& turn) MR_IN_TURN;
   // Asks a running attempt to stop.
   void StopAttempt(JobEntry& job, StopCause cause, Status reason, Turn& turn) MR_IN_TURN;
   // Called before anything of a job changes that is about to end: clients see this copy until its end is committed.
@@ -162,6 +168,8 @@ class Core {
   void KeepOrEvict(JobEntry& job, Turn& turn) MR_IN_TURN;
   // A job that was assigned cold was read. False: the disk cannot be read; the job is tried again later.
   bool StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read, Slot& slot, Turn& turn) MR_IN_TURN;
+  // It was set aside to be read, and whoever had it is gone: into line again.
+  void PutBackAside(const JobId& id, Turn& turn) MR_IN_TURN;
   // A cold job whose alarm rang was read, and that alarm is acted upon now.
   struct LateJob {
     ColdJob cold;

@@ -127,6 +127,14 @@ bool Core::StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read,
   return true;
 }
 
+void Core::PutBackAside(const JobId& id, Turn& turn) {
+  JobEntry* job = table.Find(id);
+  if (job == nullptr || job->in_queue != InQueue::kAside) return;
+  job->pool->channel.PutBack(job);
+  KeepOrEvict(*job, turn);
+  ServeIdleWorkers(*job->pool, turn);
+}
+
 void Core::RunLate(const LateJob& late, Result<std::shared_ptr<HotJob>>* read, Turn& turn) {
   JobEntry* job = table.Find(late.cold.id);
   if (job == nullptr || IsTerminal(job->state())) return;

@@ -109,6 +109,7 @@ void Core::RecoverReady(JobEntry& job, Turn& turn) {
     job.queued_at = turn.mono() - std::max(Nanos(0), turn.wall() - since);
     return;
   }
+  if (job.pool->leased) return leases.Recover(job, turn);
   // Its attempt died with the daemon. Whoever had asked for its cancellation was told that it would come.
   AttemptFacts facts{.result = AttemptResult::kLost,
                      .error = "the daemon ended while the attempt was running",

@@ -116,6 +116,10 @@ void Core::DropRequests::OnDue(Turn& turn) {
 }
 
 void Core::RunOutOfTime(JobEntry& job, Turn& turn) {
+  if (RunningAttempt* attempt = job.hot->attempt;
+      attempt != nullptr && attempt->slot().leased && attempt->stopped() != kStopNone) {
+    return leases.GiveUp(static_cast<LeaseSlot&>(attempt->slot()), turn);
+  }
   const Nanos limit = job.record().spec->run_timeout.value_or(job.kind->run_timeout.value_or(Nanos(0)));
   StopAttempt(job, kStopTimeout,
               DeadlineExceeded("RUN_TIMEOUT", "the attempt ran longer than its run_timeout of " + Seconds(limit)),

@@ -136,10 +136,11 @@ bool Core::RemoveWaiter(JobEntry& job, JobWaiter* waiter) {
 // ---- Pools ----------------------------------------------------------------------------------------------------------
 
 void Core::ServeIdleWorkers(Pool& pool, Turn& turn) {
+  if (pool.leased) leases.Serve(pool, turn);
   while (pool.channel.anyone_in_line()) {
     Slot* slot = pool.PopIdle();
     if (slot == nullptr) break;
-    if (!AssignNext(pool, *slot, turn)) {
+    if (!AssignNext(pool, *slot, pool.fibers, turn)) {
       pool.PushIdle(slot);
       break;
     }
@@ -149,6 +150,7 @@ void Core::ServeIdleWorkers(Pool& pool, Turn& turn) {
 }
 
 void Core::SetWorkers(Pool& pool, int wanted, Turn& turn) {
+  if (pool.leased) return leases.CountWorkers(turn);
   pool.SetWorkersWanted(wanted, turn.mono());
   for (; pool.workers_alive < wanted && !pool.stopping; ++pool.workers_alive) {
     pool.workers_done.Add(1);

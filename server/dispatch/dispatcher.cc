@@ -148,6 +148,8 @@ bool Dispatcher::AbandonWait(const JobId& id, JobWaiter* waiter) {
 
 EventLog& Dispatcher::events() { return core_->events; }
 
+Leases& Dispatcher::leases() { return core_->leases; }
+
 // ---- Time -----------------------------------------------------------------------------------------------------------
 
 MonoTime Dispatcher::RunDue() {
@@ -195,6 +197,7 @@ Dispatcher::DrainReport Dispatcher::Stop(Nanos grace) {
     }
   }
   waiter.Wait();
+  core_->leases.AwaitReaders();
   core_->timekeeper.Stop();
 
   Turn turn(*core_);
@@ -217,6 +220,8 @@ DispatchStats Dispatcher::Stats() const {
     }
     stats.jobs = core_->jobs;
     stats.dead_letter_jobs = core_->retention.dead_letters();
+    stats.remote_workers = core_->leases.workers();
+    stats.late_results = core_->leases.late_results();
     stats.process_bytes = core_->budget.bytes();
     stats.process_bytes_max = core_->options().process_bytes_max;
     stats.trimmed_finished = core_->retention.trimmed_finished();

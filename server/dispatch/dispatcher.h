@@ -34,6 +34,7 @@
 #include "dispatch/filter.h"
 #include "dispatch/in_turn.h"
 #include "dispatch/journal.h"
+#include "dispatch/lease_options.h"
 #include "dispatch/pool_memory.h"
 #include "dispatch/pool_status.h"
 #include "dispatch/runner.h"
@@ -45,6 +46,7 @@ namespace millrace::dispatch {
 
 class Core;
 class Gate;
+class Leases;
 class Pool;
 class Commit;
 struct JobEntry;
@@ -175,6 +177,7 @@ struct DispatcherOptions {
   uint64_t seed = 0;            // For backoff jitter. 0: from the clock.
   // For tests: whatever does not agree after a section under the lock stops the process.
   bool check_invariants = false;
+  LeaseOptions leases;
   bool operator==(const DispatcherOptions&) const = default;
 };
 
@@ -284,6 +287,9 @@ class Dispatcher {
   };
   Status Drain(std::string_view name, DrainWaiter* done);
   bool AbandonDrain(std::string_view name, DrainWaiter* done);  // The pool stays draining.
+
+  // ---- Workers in other processes
+  Leases& leases();
 
   // ---- Time
   // Makes ready what is due, times out and expires what is late, forgets what is old; returns when to call again.

@@ -59,7 +59,13 @@ Status Dispatcher::CheckPool(const PoolOptions& options) const {
     return InvalidArgument("BAD_POOL", "pool name '" + options.name + "' must be 1 to 63 of [a-z0-9_-]").Field("name");
   }
   MR_RETURN_IF_ERROR(CheckSize(options.workers, options.capacity_jobs, options.capacity_bytes));
-  if (core_->FindRunner(options.runner) != nullptr) return OkStatus();
+  if (const Runner* runner = core_->FindRunner(options.runner)) {
+    if (!runner->leases() || options.capacity_jobs > 0) return OkStatus();
+    return InvalidArgument("BAD_POOL", "pool '" + options.name +
+                                           "' is run by workers in other processes, and cannot be a rendezvous; give "
+                                           "it a capacity")
+        .Field("capacity_jobs");
+  }
   std::string known;
   for (const Runner* each : core_->runners) known += (known.empty() ? "'" : ", '") + std::string(each->name()) + "'";
   return InvalidArgument("BAD_RUNNER",
@@ -171,7 +177,13 @@ Result<PoolStatus> Dispatcher::Resize(std::string_view name, std::optional<int> 
     MR_RETURN_IF_ERROR(CheckConfigured(pool));
     int64_t jobs = capacity_jobs.value_or(pool.channel.capacity_jobs());
     int64_t bytes = capacity_bytes.value_or(pool.channel.capacity_bytes());
-    int wanted = workers.value_or(pool.workers_wanted);
+    if (pool.leased && workers) {
+      return FailedPrecondition("WORKERS_ARE_REMOTE", "pool '" + pool.name() +
+                                                          "' is run by workers in other processes: start or end some "
+                                                          "of them")
+          .Field("workers");
+    }
+    int wanted = pool.leased ? 1 : workers.value_or(pool.workers_wanted);
     MR_RETURN_IF_ERROR(CheckSize(wanted, jobs, bytes));
     if ((jobs == 0) != pool.channel.rendezvous()) {
       return InvalidArgument("RENDEZVOUS_FIXED",

@@ -11,15 +11,19 @@ namespace millrace::dispatch {
 Pool::Pool(const PoolOptions& options, Runner& runner, MonoTime now, bool is_missing)
     : home_kinds(std::make_shared<const std::vector<std::string>>()),
       missing(is_missing),
+      leased(runner.leases()),
       configured(options),
       channel(options.capacity_jobs, options.capacity_bytes),
-      workers_wanted(options.workers),
+      workers_wanted(runner.leases() ? 0 : options.workers),
       kinds(options.name, runner),
       name_(options.name),
       runner_(&runner),
-      window_(now, options.workers) {}
+      window_(now, workers_wanted) {}
 
-void Pool::SetRunner(Runner& runner) { runner_.store(&runner, std::memory_order_release); }
+void Pool::SetRunner(Runner& runner) {
+  leased = runner.leases();
+  runner_.store(&runner, std::memory_order_release);
+}
 
 bool Pool::HasRoom(int64_t jobs, int64_t bytes) const {
   if (!channel.HasRoom(jobs, bytes)) return false;

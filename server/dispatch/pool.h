@@ -44,7 +44,7 @@ class Pool {
   const std::string& name() const { return name_; }
   // acquire: pairs with the release in SetRunner, so that the runner's kinds are seen.
   Runner& runner() const { return *runner_.load(std::memory_order_acquire); }
-  void SetRunner(Runner& runner);
+  void SetRunner(Runner& runner) MR_IN_TURN;
 
   // ---- Room for new jobs
   bool HasRoom(int64_t jobs, int64_t bytes) const MR_IN_TURN;
@@ -62,7 +62,7 @@ class Pool {
 
   // ---- Workers
   bool may_take() const MR_IN_TURN { return !paused && !stopping; }
-  bool surplus() const MR_IN_TURN { return stopping || workers_alive > workers_wanted; }
+  bool surplus() const MR_IN_TURN { return stopping || leased || workers_alive > workers_wanted; }
   Slot* PopIdle() MR_IN_TURN;      // For a job; nullptr: none is idle, or none may take one.
   Slot* TakeOffIdle() MR_IN_TURN;  // To end it; nullptr: none is idle.
   void PushIdle(Slot* slot) MR_IN_TURN;
@@ -83,8 +83,9 @@ class Pool {
   // Those at home here, and those of its runner that have no home.
   std::shared_ptr<const std::vector<std::string>> home_kinds;
 
-  std::atomic<bool> missing;  // Not configured.
-  PoolOptions configured;     // As it was configured last; an operator may have changed its size since.
+  std::atomic<bool> missing;           // Not configured.
+  bool leased MR_GUARDED_BY(in_turn);  // Its runner leases: it has no fibers, and workers_wanted is told by Leases.
+  PoolOptions configured;              // As it was configured last; an operator may have changed its size since.
   ReadyQueue channel MR_GUARDED_BY(in_turn);
   Taker fibers;                      // The workers, all together.
   Gate gate MR_GUARDED_BY(in_turn);  // Submissions that wait for room here.

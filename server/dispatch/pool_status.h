@@ -76,6 +76,8 @@ struct DispatchStats {
   std::vector<PoolStats> pools;
   std::array<int64_t, kJobStates> jobs{};  // By state.
   int64_t dead_letter_jobs = 0;            // FAILED, EXPIRED and QUARANTINED ones that are kept.
+  int64_t remote_workers = 0;              // In other processes, with an open stream.
+  uint64_t late_results = 0;               // What they said of attempts that were not theirs any more.
   int64_t missing_pool_jobs = 0;           // Unfinished ones of pools that are not configured any more.
   int64_t process_bytes = 0;               // May be up to process_bytes_max.
   int64_t process_bytes_max = 0;

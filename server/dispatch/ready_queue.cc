@@ -206,9 +206,19 @@ void ReadyQueue::SetAside(JobEntry* entry) {
   Count(*entry, 1);
 }
 
+void ReadyQueue::PushAgain(JobEntry* entry) {
+  PutInOrder(entry);
+  Count(*entry, 1);
+}
+
 void ReadyQueue::PutBack(JobEntry* entry) {
   entry->in_queue = InQueue::kNo;
   --aside_;
+  PutInOrder(entry);
+  Permits::GiveBack(*entry);  // Now that it is among those that may be woken.
+}
+
+void ReadyQueue::PutInOrder(JobEntry* entry) {
   Line& line = LineOf(*entry);
   // Behind those that were put back meanwhile and are older: as many as there are workers at most. (Jobs whose records
   // are damaged may be more, and go to the end: Core::RunOneDue.)
@@ -216,7 +226,6 @@ void ReadyQueue::PutBack(JobEntry* entry) {
   while (next != nullptr && next->push_number < entry->push_number) next = next->next;
   line.jobs.PushBefore(next, entry);
   Enter(entry, line);
-  Permits::GiveBack(*entry);  // Now that it is among those that may be woken.
 }
 
 BlockedOn ReadyQueue::WaitsFor(const JobEntry& entry) {

@@ -88,6 +88,8 @@ class ReadyQueue {
   void Unreserve(int64_t jobs, int64_t bytes);  // Given up, or about to be filled by Push.
 
   void Push(JobEntry* entry) MR_IN_TURN;
+  // One that Pop gave some time ago: to its old place.
+  void PushAgain(JobEntry* entry) MR_IN_TURN;
   JobEntry* Pop(Taker& taker)
       MR_IN_TURN;  // With its permits. nullptr: nothing in line that it can run and that may run.
   void Remove(JobEntry* entry) MR_IN_TURN;  // In line or aside.
@@ -122,6 +124,7 @@ class ReadyQueue {
   Line& LineOf(const JobEntry& entry) MR_IN_TURN;
   Line* First(const Taker& taker, bool best_band);
   const JobEntry* Oldest() const MR_IN_TURN;
+  void PutInOrder(JobEntry* entry) MR_IN_TURN;
   void Enter(JobEntry* entry, Line& line) MR_IN_TURN;  // It is in the line's list already.
   void Leave(JobEntry* entry) MR_IN_TURN;
   void Rank(Line& line) MR_IN_TURN;  // Its front is another one.

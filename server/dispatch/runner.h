@@ -1,4 +1,4 @@
-// What dispatch asks of those who run jobs. runners/ implements it: native, exec, and later http and remote.
+// What dispatch asks of those who run jobs. runners/ implements it: native, exec, remote, and later http.
 #pragma once
 
 #include <cstdint>
@@ -73,7 +73,9 @@ struct KindOptions {
 class Runner {
  public:
   virtual ~Runner() = default;
-  virtual std::string_view name() const = 0;  // "native", "exec"
+  virtual std::string_view name() const = 0;  // "native", "exec", "remote"
+  // Its pools have no fibers: workers in other processes run their jobs (leases.h), and Run is never called.
+  virtual bool leases() const { return false; }
   // nullptr: not mine. Else with `name` filled in. What was given never changes and lives as long as the runner; where
   // a kind is replaced, another object is given from then on.
   virtual const KindOptions* FindKind(std::string_view kind) const = 0;

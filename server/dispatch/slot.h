@@ -1,5 +1,5 @@
-// Slot: the right to run one attempt of a pool's jobs, apart from whoever uses it. A Worker is the slot of a fiber; a
-// worker in another process will have slots as well, of a kind of their own.
+// Slot: the right to run one attempt of a pool's jobs, apart from whoever uses it. A Worker is the slot of a fiber, a
+// LeaseSlot that of a worker in another process.
 //
 //   Given     An idle slot stands on its pool's stack. Whoever finds it there gives it a job, or one to read first, and
 //             wakes it once the start of the attempt is committed.
@@ -30,13 +30,14 @@ class Slot {
   virtual void Wake() = 0;
 
   Pool& pool;
-  const std::string name;  // "default/3"
+  std::string name;  // "default/3", or the name of a worker in another process.
 
   JobEntry* job = nullptr;      // Its attempt's; given by whoever found this slot idle, or taken by itself.
   std::optional<ColdJob> cold;  // Set aside for this slot, to be read and started.
   bool idle = false;            // On the pool's stack of idle slots.
   bool waits = false;           // Whoever uses it has nothing to do until it is woken.
   bool quit = false;            // No more jobs.
+  bool leased = false;          // A LeaseSlot.
   bool awaits_start = false;    // The handler may not run before the journal has committed that it does.
   Slot* next_idle = nullptr;
   Slot* next_woken = nullptr;  // In the Turn that wakes it.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "dispatch/core.h"
+#include "dispatch/lease.h"
 #include "dispatch/slot.h"
 
 namespace millrace::dispatch {
@@ -23,8 +24,9 @@ MonoTime Turn::ReadMono() const { return core_.clock.Mono(); }
 WallTime Turn::ReadWall() const { return core_.clock.Wall(); }
 
 void Turn::Wake(Slot* slot) {
-  if (!slot->waits) return;        // It is in a turn of its own, at whose end it sees what it was given.
-  if (slot->awaits_start) return;  // The commit of its start wakes it: before that it could only wait again.
+  if (!slot->waits) return;                 // It is in a turn of its own, at whose end it sees what it was given.
+  if (slot->awaits_start) return;           // The commit of its start wakes it: before that it could only wait again.
+  if (slot->leased && !slot->cold) return;  // Leases::Started has told of it.
   ++core_.worker_wakes;
   slot->waits = false;
   slot->next_woken = woken_;
@@ -99,6 +101,7 @@ void Turn::DoTheRest() {
     submission->Done();
     submission = next;
   }
+  if (door_) door_->OnNews();
   if (seldom_) DoWhatIsSeldom();
   // Any number may wait for one job, and stand together here: they look at one copy.
   for (size_t i = 0; i < finished_.size();) {
@@ -112,6 +115,7 @@ void Turn::DoTheRest() {
 
 void Turn::DoWhatIsSeldom() {
   for (VerbCall* call : seldom_->verbs) call->Done();
+  for (const std::shared_ptr<WorkerDoor>& door : seldom_->doors) door->OnNews();
   for (auto& [source, reason] : seldom_->cancels) source->Cancel(std::move(reason));
   for (auto& [waiter, pool] : seldom_->drained) waiter->OnDrained(std::move(pool));
   for (auto& [pool, number] : seldom_->new_workers) core_.RunWorker(*pool, number);

@@ -22,6 +22,7 @@ class Gate;
 class Pool;
 class Slot;
 struct Worker;
+class WorkerDoor;
 
 class MR_SCOPED_CAPABILITY Turn {
  public:
@@ -49,6 +50,13 @@ class MR_SCOPED_CAPABILITY Turn {
   void Tell(JobWaiter* waiter, std::shared_ptr<const JobRecord> job) { finished_.emplace_back(waiter, std::move(job)); }
   void Tell(Dispatcher::DrainWaiter* waiter, Result<PoolStatus> pool) {
     Seldom().drained.emplace_back(waiter, std::move(pool));
+  }
+  void Tell(std::shared_ptr<WorkerDoor> door) {
+    if (!door_) {
+      door_ = std::move(door);
+    } else {
+      Seldom().doors.push_back(std::move(door));
+    }
   }
   void Cancel(std::shared_ptr<sync::CancelSource> source, Status reason) {
     Seldom().cancels.emplace_back(std::move(source), std::move(reason));
@@ -89,6 +97,7 @@ class MR_SCOPED_CAPABILITY Turn {
   size_t free_ = 0;  // The first one of `freed_` that is empty.
   std::vector<Gate*> gates_;
   std::vector<std::pair<JobWaiter*, std::shared_ptr<const JobRecord>>> finished_;
+  std::shared_ptr<WorkerDoor> door_;  // Mostly there is one at most.
 
   // Few Turns do any of this, so the others do not pay for it.
   struct SeldomDone {
@@ -96,6 +105,7 @@ class MR_SCOPED_CAPABILITY Turn {
     std::vector<std::shared_ptr<const void>> more_freed;
     std::vector<std::pair<Pool*, int>> new_workers;
     std::vector<VerbCall*> verbs;
+    std::vector<std::shared_ptr<WorkerDoor>> doors;
     std::vector<std::pair<Dispatcher::DrainWaiter*, Result<PoolStatus>>> drained;
     std::vector<std::pair<std::shared_ptr<sync::CancelSource>, Status>> cancels;
   };

@@ -72,7 +72,7 @@ void Worker::LookForJob(bool rest, Turn& turn) {
   if (pool.surplus()) {
     --pool.workers_alive;
     quit = true;
-  } else if (!pool.may_take() || rest || !core.AssignNext(pool, *this, turn)) {
+  } else if (!pool.may_take() || rest || !core.AssignNext(pool, *this, pool.fibers, turn)) {
     pool.PushIdle(this);
     turn.RoomAt(pool.gate);  // A rendezvous has room while a worker is idle.
   }
@@ -128,13 +128,7 @@ bool Worker::RunJob() {
   rt::FiberTimes after = rt::CurrentFiberTimes();
   runnable_before_ = after.runnable;
   AttemptTimings timings = TimingsOf(after - before, outcome);
-  if (outcome.result == AttemptResult::kSucceeded && outcome.output.size() > kResultBytesMax) {
-    size_t bytes = outcome.output.size();
-    outcome = AttemptOutcome::Failed("the result has " + std::to_string(bytes) + " bytes, the limit is " +
-                                     std::to_string(kResultBytesMax) + "; store it elsewhere and return a reference");
-    outcome.do_not_retry = true;
-  }
-  ClipText(&outcome.error, kErrorBytesMax);
+  CheckResult(&outcome);
   Bytes output = outcome.output.empty() ? nullptr : MakeBytes(std::move(outcome.output));
   Turn turn(core);
   attempt.set_ended(turn.mono());

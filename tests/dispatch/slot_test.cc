@@ -88,7 +88,7 @@ TEST_F(SlotTest, AResultThatComesLateIsAnsweredAndChangesNothing) {
     Claim second;
     {
       Turn turn(core);
-      ASSERT_TRUE(core.AssignNext(slot.pool, slot, turn));
+      ASSERT_TRUE(core.AssignNext(slot.pool, slot, slot.pool.fibers, turn));
       second = slot.job->life.claim;
     }
     EXPECT_EQ(Finish(core, id, first, AttemptOutcome::Succeeded("")).reason(), "LEASE_LOST") << "while it runs again";

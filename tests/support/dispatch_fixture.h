@@ -102,13 +102,15 @@ struct DispatchSetup {
   Nanos clock_ahead{0};  // Both clocks begin so much later than usual.
   Nanos wall_ahead{0};   // The wall clock alone, as when somebody set it.
   std::function<void(FakeRunner&)> prepare;
+  dispatch::Runner* remote = nullptr;  // Another runner than the fixture's own.
 };
 
 class DispatchFixture {
  public:
   DispatchFixture(rt::Runtime& runtime, const DispatchSetup& setup)
       : dispatcher(
-            {runtime, clock, setup.journal ? *setup.journal : journal, {&runner}, setup.pool_memory, setup.store_lost},
+            {runtime, clock, setup.journal ? *setup.journal : journal, Runners(setup), setup.pool_memory,
+             setup.store_lost},
             Checked(setup.options)) {
     clock.Advance(setup.clock_ahead);
     clock.StepWall(setup.wall_ahead);
@@ -121,6 +123,11 @@ class DispatchFixture {
     if (!stopped_) dispatcher.Stop(Nanos(0));
   }
 
+  std::vector<dispatch::Runner*> Runners(const DispatchSetup& setup) {
+    std::vector<dispatch::Runner*> runners = {&runner};
+    if (setup.remote != nullptr) runners.push_back(setup.remote);
+    return runners;
+  }
   static dispatch::DispatcherOptions Checked(dispatch::DispatcherOptions options) {
     options.check_invariants = true;
     return options;

@@ -1,0 +1,134 @@
+// Leases: the workers in other processes, and what each of them holds.
+//
+//   Given      A pool whose runner leases (Runner::leases) has no fibers. Its jobs go to workers that offer their kind:
+//              to the one that has a slot free and was given none for longest, else into the queue, from which a worker
+//              takes the first that it can run when a slot becomes free. The start of the attempt is committed, with
+//              its token, before the worker is told of it.
+//   Accepted   A worker says that it has the lease. One that it does not accept in time is taken back: its job goes to
+//              the front of its queue, and the attempt does not count.
+//   Renewed    By whatever the worker says, all that it holds together. Where it is silent for LeaseOptions::lease,
+//              each of its attempts is lost (Judge).
+//   Ended      By the worker's word, fenced by the attempt's token: what is late changes nothing and is refused as
+//              LEASE_LOST. The worker is told once it is committed. Until then it may have to repeat it, also to the
+//              next life of the daemon, and is told so again.
+//   Comes back A worker whose stream breaks keeps what it held for LeaseOptions::resume_grace. A worker that comes with
+//              the same key takes it over, as far as it says that it holds it; what it does not name is lost to it.
+//   Restart    The record of a running job is its lease. When the daemon starts, each gets a whole new period; workers
+//              come back and name what they hold.
+//   Disk       While the journal cannot write, leases do not run out: nobody could be told.
+//   Threads    The faces' part: any thread or fiber. The rest is called in a Turn.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "dispatch/in_turn.h"
+#include "dispatch/lease.h"
+#include "dispatch/lease_holder.h"
+#include "dispatch/lease_options.h"
+
+namespace millrace::dispatch {
+
+class Core;
+class Pool;
+
+class Leases {
+ public:
+  explicit Leases(Core& core);
+  ~Leases();
+  Leases(const Leases&) = delete;
+  Leases& operator=(const Leases&) = delete;
+
+  // ---- For a face that speaks with a worker
+  struct Entered {
+    std::shared_ptr<LeaseHolder> holder;
+    std::vector<LeaseRef> kept, lost;  // Of those that the worker says it holds and has not finished.
+  };
+  // INVALID_ARGUMENT BAD_WORKER, BAD_KIND: the offer; FAILED_PRECONDITION NO_REMOTE_POOL; UNAVAILABLE DRAINING.
+  Result<Entered> Enter(const WorkerOffer& offer, std::shared_ptr<WorkerDoor> door);
+  // Adds to `refused` what was said of attempts that are not the worker's: LEASE_LOST.
+  // INVALID_ARGUMENT BAD_CREDIT: nothing of it was done.
+  Status Hear(LeaseHolder& holder, WorkerWords&& words, std::vector<LeaseStop>* refused);
+  LeaseOptions Options() const;
+  // All there is, into `news`, which is empty.
+  void TakeNews(LeaseHolder& holder, WorkerNews* news);
+  // On a fiber: it may wait for the disk. Was this attempt ended by the word of a worker? Then that is acknowledged,
+  // once more.
+  bool AckAgain(LeaseHolder& holder, const LeaseRef& ref);
+  enum class Leaving {
+    kGoodbye,  // The worker is done with everything: what it still holds runs elsewhere at once.
+    kBroken,   // It may come back.
+  };
+  // There will be no calls of its door any more, but for those that have begun.
+  void Leave(LeaseHolder& holder, Leaving how);
+
+  // ---- Moves, each in a Turn
+  // Somebody who can run the job and is to get it; nullptr: nobody now. The slot is given a job or goes to PutSlot.
+  LeaseSlot* SlotFor(const JobEntry& job) MR_IN_TURN;
+  void PutSlot(LeaseSlot& slot) MR_IN_TURN;
+  // Workers with free slots take what is queued there.
+  void Serve(Pool& pool, Turn& turn) MR_IN_TURN;
+  // What the slot waited for is there: the start of its attempt is committed.
+  void Started(LeaseSlot& slot, Turn& turn) MR_IN_TURN;
+  // The attempt was asked to stop, and was not before.
+  void StopAsked(LeaseSlot& slot, const Status& why, Turn& turn) MR_IN_TURN;
+  // It did not stop in time.
+  void GiveUp(LeaseSlot& slot, Turn& turn) MR_IN_TURN;
+  // A job that was RUNNING when the daemon ended.
+  void Recover(JobEntry& job, Turn& turn) MR_IN_TURN;
+  void OnDue(LeaseHolder& holder, Turn& turn) MR_IN_TURN;
+  // A pool that leases has another state: its number of workers is told again.
+  void CountWorkers(Turn& turn) MR_IN_TURN;
+  bool AnyoneOffers(const std::string& kind) const MR_IN_TURN;
+  // Without the lock: a fiber reads the job that was set aside for the slot, and starts it.
+  void StartReader(LeaseSlot& slot);
+  // Waits until no fiber reads for a slot.
+  void AwaitReaders();
+
+  // For metrics.
+  uint64_t late_results() const MR_IN_TURN { return late_results_; }
+  int64_t workers() const MR_IN_TURN;  // With an open stream.
+
+ private:
+  friend struct LeaseHolder;
+  LeaseSlot& TakeSlot(Pool& pool, LeaseHolder& holder) MR_IN_TURN;
+  void Attach(LeaseSlot& slot, LeaseHolder& holder) MR_IN_TURN;
+  static void Detach(LeaseSlot& slot) MR_IN_TURN;
+  void Serve(LeaseHolder& holder, Turn& turn) MR_IN_TURN;
+  void List(LeaseHolder& holder) MR_IN_TURN;
+  void Tell(LeaseHolder& holder, Turn& turn) MR_IN_TURN;
+  LeaseSlot* Find(const LeaseRef& ref) MR_IN_TURN;
+  Status Own(const LeaseHolder& holder, const LeaseRef& ref, LeaseSlot** slot) MR_IN_TURN;
+  void Accept(LeaseSlot& slot) MR_IN_TURN;
+  void Show(LeaseSlot& slot, WorkerWords::Shown&& shown, Turn& turn) MR_IN_TURN;
+  void Finish(LeaseSlot& slot, FinishedAttempt&& finished, Turn& turn) MR_IN_TURN;
+  // Its attempt does not count, and its job goes to where it came from.
+  void TakeBack(LeaseSlot& slot, const std::string& why, Turn& turn) MR_IN_TURN;
+  void Lose(LeaseSlot& slot, const std::string& why, Turn& turn) MR_IN_TURN;
+  void LoseOrTakeBack(LeaseSlot& slot, const std::string& why, Turn& turn) MR_IN_TURN;
+  void HearHeld(LeaseHolder& holder, const std::vector<LeaseRef>& held, Turn& turn) MR_IN_TURN;
+  void End(LeaseHolder& holder, Turn& turn) MR_IN_TURN;
+  // One that has ended is forgotten when nothing leads to it any more.
+  static void Release(LeaseHolder& holder, Turn& turn) MR_IN_TURN;
+  void AckWhenCommitted(LeaseHolder& holder, const LeaseRef& ref) MR_IN_TURN;
+  void Adopt(LeaseHolder& holder, const WorkerOffer& offer, Entered* entered, Turn& turn) MR_IN_TURN;
+  void ReadAndStart(LeaseSlot& slot);
+  static void EndsCommitted(Core& core, LeaseHolder& holder, uint64_t part, const Status& status,
+                            Turn& turn) MR_IN_TURN;
+
+  Core& core_;
+  std::vector<std::shared_ptr<LeaseHolder>> holders_ MR_GUARDED_BY(in_turn);
+  std::shared_ptr<LeaseHolder> recovered_ MR_GUARDED_BY(in_turn);  // Has what nobody has claimed since the start.
+  std::unordered_map<std::string, KindHolders> kinds_ MR_GUARDED_BY(in_turn);
+  std::deque<LeaseSlot> slots_ MR_GUARDED_BY(in_turn);
+  std::unordered_map<Pool*, std::vector<LeaseSlot*>> free_slots_ MR_GUARDED_BY(in_turn);
+  size_t next_pool_ MR_GUARDED_BY(in_turn) = 0;  // Pools take turns.
+  uint64_t late_results_ MR_GUARDED_BY(in_turn) = 0;
+  struct Readers;
+  std::unique_ptr<Readers> readers_;
+};
+
+}  // namespace millrace::dispatch

@@ -1,0 +1,320 @@
+// What workers in other processes say, and what they are told.
+#include <algorithm>
+#include <utility>
+
+#include "dispatch/core.h"
+#include "dispatch/leases.h"
+#include "dispatch/turn.h"
+#include "dispatch/visit.h"
+#include "job/validate.h"
+
+namespace millrace::dispatch {
+
+namespace {
+
+constexpr size_t kWorkerNameMax = 128, kWorkerKeyMax = 64;
+
+Status CheckOffer(const WorkerOffer& offer) {
+  const auto bad = [](std::string field, std::string message) {
+    return InvalidArgument("BAD_WORKER", std::move(message)).Field(std::move(field));
+  };
+  const bool printable = std::all_of(offer.worker.begin(), offer.worker.end(),
+                                     [](char c) { return static_cast<unsigned char>(c) > 0x20 && c != 0x7f; });
+  if (offer.worker.empty() || offer.worker.size() > kWorkerNameMax || !printable) {
+    return bad("worker", "the name of a worker is 1 to 128 bytes without spaces and control characters");
+  }
+  if (offer.key.empty() || offer.key.size() > kWorkerKeyMax) {
+    return bad("instance_key", "instance_key has " + std::to_string(offer.key.size()) +
+                                   " bytes; give 16 random ones, drawn once for each process");
+  }
+  if (offer.slots < 1 || offer.slots > kLeaseSlotsMax) {
+    return bad("slots", "slots is " + std::to_string(offer.slots) + "; give 1 to " + std::to_string(kLeaseSlotsMax));
+  }
+  if (offer.kinds.empty() || offer.kinds.size() > kOfferedKindsMax) {
+    return bad("kinds", "a worker offers 1 to " + std::to_string(kOfferedKindsMax) + " kinds, not " +
+                            std::to_string(offer.kinds.size()));
+  }
+  for (size_t i = 0; i < offer.kinds.size(); ++i) {
+    const std::string field = "kinds[" + std::to_string(i) + "]";
+    if (!IsKindName(offer.kinds[i])) return bad(field, "the name of a kind is 1 to 63 of A-Z a-z 0-9 . _ -");
+    if (std::count(offer.kinds.begin(), offer.kinds.end(), offer.kinds[i]) > 1) {
+      return bad(field, "kind '" + offer.kinds[i] + "' is offered twice");
+    }
+  }
+  if (offer.held.size() > static_cast<size_t>(kLeaseSlotsMax)) {
+    return bad("held", "a worker holds " + std::to_string(kLeaseSlotsMax) + " attempts at most");
+  }
+  return OkStatus();
+}
+
+Status LeaseLost(const LeaseRef& ref) {
+  return FailedPrecondition("LEASE_LOST", "attempt " + std::to_string(ref.claim.attempt) + " of job " +
+                                              ref.job.ToString() +
+                                              " is not this worker's any more: it was given up before, or has ended")
+      .With("job", ref.job.ToString())
+      .With("attempt", ref.claim.attempt);
+}
+
+// As a worker said them, into the time that the attempt took by our clock.
+void FitTimings(Nanos ran, AttemptTimings* timings) {
+  timings->run = ran;
+  for (Nanos* part : {&timings->cpu, &timings->runnable, &timings->blocked_inside}) {
+    *part = std::clamp(*part, Nanos(0), ran);
+    ran -= *part;
+  }
+  timings->blocked_outside = ran;
+}
+
+}  // namespace
+
+LeaseOptions Leases::Options() const { return core_.options().leases; }
+
+// ---- A worker comes and goes ----------------------------------------------------------------------------------------
+
+Result<Leases::Entered> Leases::Enter(const WorkerOffer& offer, std::shared_ptr<WorkerDoor> door) {
+  MR_RETURN_IF_ERROR(CheckOffer(offer));
+  auto holder = std::make_shared<LeaseHolder>(*this);
+  holder->worker = offer.worker;
+  holder->key = offer.key;
+  holder->slots = offer.slots;
+  holder->taker = Taker(offer.kinds);
+  holder->offered.reserve(offer.kinds.size());
+  Turn turn(core_);
+  if (core_.draining) return Admission::ShuttingDown();
+  const std::vector<PoolTable::Row>& pools = core_.pools.All();
+  if (std::none_of(pools.begin(), pools.end(), [](const auto& row) MR_IN_TURN { return row.pool->leased; })) {
+    return FailedPrecondition("NO_REMOTE_POOL",
+                              "no pool is run by workers in other processes; add to the configuration: [pool.remote] "
+                              "runner = \"remote\"");
+  }
+  holder->door = std::move(door);
+  holder->alive_until = turn.mono() + core_.options().leases.lease;
+  for (const std::string& name : offer.kinds) {
+    KindHolders& kind = kinds_[name];
+    if (kind.offered_by++ == 0) kind.name = name;
+    holder->offered.push_back({.kind = &kind});
+  }
+  Entered entered{.holder = holder, .kept = {}, .lost = {}};
+  Adopt(*holder, offer, &entered, turn);
+  holders_.push_back(holder);
+  CountWorkers(turn);
+  core_.SetBy(*holder, holder->alive_until, turn);
+  return entered;
+}
+
+void Leases::Adopt(LeaseHolder& holder, const WorkerOffer& offer, Entered* entered, Turn& turn) {
+  std::shared_ptr<LeaseHolder> before;
+  for (const std::shared_ptr<LeaseHolder>& each : holders_) {
+    if (each->key == offer.key) before = each;
+  }
+  for (const HeldLease& held : offer.held) {
+    LeaseSlot* const slot = Find(held.ref);
+    // Another process that claims it has drawn its token.
+    if (slot == nullptr || (slot->holder != before.get() && slot->holder != recovered_.get())) {
+      if (!held.finished) entered->lost.push_back(held.ref);
+      continue;
+    }
+    Detach(*slot);
+    slot->told = slot->accepted = true;
+    Attach(*slot, holder);
+    entered->kept.push_back(held.ref);
+    if (slot->attempt.stopped() != kStopNone) {
+      holder.news.stopped.push_back({held.ref, Cancelled("STOPPED", slot->attempt.stop_reason())});
+    }
+  }
+  if (before) {
+    for (LeaseSlot* slot = before->first_held; slot != nullptr;) {
+      LeaseSlot* const next = slot->next_held;
+      LoseOrTakeBack(*slot, "worker '" + offer.worker + "' came back without it", turn);
+      slot = next;
+    }
+    before->news = {};
+    before->news.replaced = true;
+    before->has_news = false;
+    Tell(*before, turn);
+    End(*before, turn);
+  }
+  if (!holder.news.empty()) Tell(holder, turn);
+}
+
+void Leases::Leave(LeaseHolder& holder, Leaving how) {
+  Turn turn(core_);
+  if (holder.ended) return;
+  holder.door = nullptr;
+  if (core_.draining && how == Leaving::kBroken) return;  // The next life of the daemon goes on with its leases.
+  for (LeaseSlot* slot = holder.first_held; slot != nullptr;) {
+    LeaseSlot* const next = slot->next_held;
+    const bool known = slot->told && !slot->awaits_start && slot->job != nullptr;
+    if (how == Leaving::kGoodbye && known) {
+      TakeBack(*slot, "worker '" + holder.worker + "' said goodbye", turn);
+    } else if (!slot->told && slot->job != nullptr && !slot->awaits_start) {
+      TakeBack(*slot, "the worker left before it was told of the attempt", turn);
+    }
+    slot = next;
+  }
+  holder.news = {};
+  if (holder.held == 0) return End(holder, turn);
+  if (how == Leaving::kBroken) {
+    holder.alive_until = std::min(holder.alive_until, turn.mono() + core_.options().leases.resume_grace);
+  } else {
+    holder.alive_until = turn.mono();
+  }
+  core_.SetBy(holder, holder.alive_until, turn);
+  CountWorkers(turn);
+}
+
+// ---- What it says ---------------------------------------------------------------------------------------------------
+
+Status Leases::Own(const LeaseHolder& holder, const LeaseRef& ref, LeaseSlot** slot) {
+  *slot = Find(ref);
+  return *slot != nullptr && (*slot)->holder == &holder && (*slot)->told ? OkStatus() : LeaseLost(ref);
+}
+
+void Leases::Accept(LeaseSlot& slot) {
+  if (std::exchange(slot.accepted, true)) return;
+  std::deque<LeaseSlot*>& waiting = slot.holder->unaccepted;
+  // Mostly the first one: they are accepted in the order in which they were given.
+  *std::find(waiting.begin(), waiting.end(), &slot) = nullptr;
+  while (!waiting.empty() && waiting.front() == nullptr) waiting.pop_front();
+}
+
+void Leases::Show(LeaseSlot& slot, WorkerWords::Shown&& shown, Turn& turn) {
+  if (shown.progress) slot.attempt.ShowProgress(shown.progress->fraction, std::move(shown.progress->message), turn);
+  if (!shown.log.empty()) slot.attempt.ShowLog(shown.log, turn);
+}
+
+void Leases::AckWhenCommitted(LeaseHolder& holder, const LeaseRef& ref) {
+  const uint64_t part = core_.commits.number();
+  if (holder.unacked.empty() || holder.unacked.back().part != part) {
+    core_.commits.Then<&Leases::EndsCommitted>(holder, part);
+    ++holder.commits;
+  }
+  holder.unacked.push_back({part, ref});
+}
+
+void Leases::EndsCommitted(Core& core, LeaseHolder& holder, uint64_t part, const Status& status, Turn& turn) {
+  while (!holder.unacked.empty() && holder.unacked.front().part <= part) {
+    if (status.ok() && !holder.ended) holder.news.acked.push_back(holder.unacked.front().ref);
+    holder.unacked.pop_front();
+  }
+  if (!holder.news.acked.empty()) core.leases.Tell(holder, turn);
+  --holder.commits;
+  core.leases.Release(holder, turn);
+}
+
+Status Leases::Hear(LeaseHolder& holder, WorkerWords&& words, std::vector<LeaseStop>* refused) {
+  if (words.slots_granted && *words.slots_granted < 0) {
+    return InvalidArgument("BAD_CREDIT",
+                           "slots_granted_total is " + std::to_string(*words.slots_granted) + "; it counts up from 0")
+        .Field("credit.slots_granted_total");
+  }
+  for (WorkerWords::Ended& ended : words.ended) {
+    FinishedAttempt& finished = ended.finished;
+    CheckResult(&finished.outcome);
+    if (!finished.outcome.output.empty()) finished.output = MakeBytes(std::move(finished.outcome.output));
+  }
+  Turn turn(core_);
+  if (holder.ended || holder.door == nullptr) return OkStatus();  // Its successor speaks for it.
+  holder.heard_now = true;
+  holder.alive_until = turn.mono() + core_.options().leases.lease;
+  if (std::exchange(holder.silent, false)) core_.SetBy(holder, holder.alive_until, turn);
+  LeaseSlot* slot;
+  const auto own = [&](const LeaseRef& ref) MR_IN_TURN {
+    Status status = Own(holder, ref, &slot);
+    if (!status.ok()) refused->push_back({ref, std::move(status)});
+    return slot != nullptr && (refused->empty() || refused->back().ref != ref);
+  };
+  for (const LeaseRef& ref : words.accepted) {
+    if (own(ref)) Accept(*slot);
+  }
+  for (WorkerWords::Shown& shown : words.shown) {
+    if (own(shown.ref)) Show(*slot, std::move(shown), turn);
+  }
+  for (WorkerWords::Ended& ended : words.ended) {
+    if (!own(ended.ref)) {
+      ++late_results_;
+      continue;
+    }
+    slot->attempt.set_ended(turn.mono());
+    FitTimings(turn.mono() - slot->attempt.started(), &ended.finished.timings);
+    Finish(*slot, std::move(ended.finished), turn);
+    AckWhenCommitted(holder, ended.ref);
+  }
+  for (const LeaseRef& ref : words.released) {
+    if (own(ref)) TakeBack(*slot, "worker '" + holder.worker + "' gave it back", turn);
+  }
+  if (words.slots_granted) holder.granted = std::max(holder.granted, *words.slots_granted);
+  if (words.draining && !std::exchange(holder.draining, true)) CountWorkers(turn);
+  if (words.held) HearHeld(holder, *words.held, turn);
+  holder.heard_now = false;
+  Serve(holder, turn);
+  return OkStatus();
+}
+
+void Leases::HearHeld(LeaseHolder& holder, const std::vector<LeaseRef>& held, Turn& turn) {
+  std::vector<LeaseSlot*> named;
+  for (const LeaseRef& ref : held) {
+    LeaseSlot* const slot = Find(ref);
+    if (slot != nullptr && slot->holder == &holder) {
+      if (slot->told) Accept(*slot);
+      named.push_back(slot);
+    } else {
+      holder.news.revoked.push_back({ref, LeaseLost(ref)});
+    }
+  }
+  std::sort(named.begin(), named.end());
+  for (LeaseSlot* slot = holder.first_held; slot != nullptr;) {
+    LeaseSlot* const next = slot->next_held;
+    // What it has not accepted may be on its way.
+    if (slot->accepted && !std::binary_search(named.begin(), named.end(), slot)) {
+      Lose(*slot, "worker '" + holder.worker + "' does not know of it any more", turn);
+    }
+    slot = next;
+  }
+  if (!holder.news.revoked.empty()) Tell(holder, turn);
+}
+
+bool Leases::AckAgain(LeaseHolder& holder, const LeaseRef& ref) {
+  const auto ended = [&](const JobRecord& record) {
+    const bool same = record.life.claim == ref.claim && record.life.state != JobState::kRunning;
+    if (!same || record.history.empty() || record.history.back().number != ref.claim.attempt) return false;
+    const AttemptResult result = record.history.back().result;
+    return result != AttemptResult::kLost && result != AttemptResult::kReleased;
+  };
+  bool found = false;
+  const auto look = [&](const JobRecord& record) MR_IN_TURN {
+    found = ended(record);
+    if (found && !holder.ended) AckWhenCommitted(holder, ref);
+    return OkStatus();
+  };
+  Status status = Visit(
+      core_, ref.job, Journal::Part::kBasic, [&](JobEntry& job, Turn&) MR_IN_TURN { return look(job.record()); },
+      [&](const std::shared_ptr<const JobRecord>& record, Turn&) MR_IN_TURN { return look(*record); });
+  return status.ok() && found;
+}
+
+// ---- What it is told ------------------------------------------------------------------------------------------------
+
+void Leases::TakeNews(LeaseHolder& holder, WorkerNews* news) {
+  Turn turn(core_);
+  holder.has_news = false;
+  std::swap(*news, holder.news);
+  std::vector<LeaseSlot*> untold;
+  untold.swap(holder.untold);
+  for (LeaseSlot* slot : untold) {
+    if (slot == nullptr) continue;
+    if (slot->attempt.stop_requested()) {
+      Lose(*slot, "stopped before it began", turn);
+      continue;
+    }
+    slot->told = true;
+    const JobRecord& record = slot->job->record();
+    news->given.push_back(
+        {.ref = slot->ref(),
+         .spec = record.spec,
+         .run_timeout = record.spec->run_timeout ? record.spec->run_timeout : slot->job->kind->run_timeout,
+         .losses = record.losses});
+  }
+}
+
+}  // namespace millrace::dispatch
