@@ -30,6 +30,7 @@
 #include "runners/builtin.h"
 #include "runners/exec.h"
 #include "runners/native.h"
+#include "runners/remote.h"
 #include "runtime/park.h"
 #include "runtime/runtime.h"
 #include "store/store.h"
@@ -83,11 +84,8 @@ class Daemon {
         runtime_(config.runtime),
         process_host_({.adopt = true, .mark = mark_.text()}),
         exec_(process_host_),
-        dispatcher_({runtime_,
-                     clock_,
-                     store_->journal(),
-                     {&native_, &exec_},
-                     store_->pool_memory(),
+        remote_(RemoteOf(config)),
+        dispatcher_({runtime_, clock_, store_->journal(), Runners(), store_->pool_memory(),
                      [this](const Status& status) { LoseStore(status); }},
                     config.jobs),
         collector_({.dispatch = [this] { return dispatcher_.Stats(); },
@@ -113,6 +111,24 @@ class Daemon {
   }
 
  private:
+  static std::optional<runners::RemoteRunner> RemoteOf(const config::Config& config) {
+    // Jobs that name no pool go there, where nothing of the daemon knows their kind.
+    const dispatch::PoolOptions* home = nullptr;
+    for (const dispatch::PoolOptions& pool : config.pools) {
+      if (pool.runner != runners::RemoteRunner::kName) continue;
+      if (home == nullptr || pool.name == dispatch::kDefaultPool) home = &pool;
+    }
+    if (home == nullptr) return std::nullopt;
+    return std::optional<runners::RemoteRunner>(std::in_place, home->name);
+  }
+
+  // The last one knows every kind.
+  std::vector<dispatch::Runner*> Runners() {
+    std::vector<dispatch::Runner*> runners = {&native_, &exec_};
+    if (remote_) runners.push_back(&*remote_);
+    return runners;
+  }
+
   Status Start() {
     MR_RETURN_IF_ERROR(runners::RegisterBuiltins(native_));
     for (const auto& kind : config_.kinds) {
@@ -271,6 +287,7 @@ class Daemon {
   io::ProcessHost process_host_;
   runners::NativeRunner native_;
   runners::ExecRunner exec_;
+  std::optional<runners::RemoteRunner> remote_;  // Where a pool asks for it: else a kind that nobody knows is refused.
   dispatch::Dispatcher dispatcher_;
   rpc::CallStats calls_;
   std::unique_ptr<rpc::Server> rpc_;

@@ -75,13 +75,21 @@ void BindJobs(Config* config, Section* section) {
   section->Integer("events_kept", &options.events_kept, 1, 100'000'000);
 }
 
+void BindWorkers(Config* config, Section* section) {
+  dispatch::LeaseOptions& options = config->jobs.leases;
+  section->Duration("lease", &options.lease, seconds(1), hours(24));
+  section->Duration("accept_within", &options.accept_within, milliseconds(100), hours(1));
+  section->Duration("resume_grace", &options.resume_grace, Nanos(0), hours(1));
+  section->Duration("finish_within", &options.finish_within, milliseconds(100), hours(24));
+}
+
 struct ModuleSection {
   const char* name;
   void (*bind)(Config* config, Section* section);
 };
 // In the order in which they are printed.
 constexpr ModuleSection kSections[] = {
-    {"server", BindServer}, {"log", BindLog}, {"runtime", BindRuntime}, {"jobs", BindJobs}};
+    {"server", BindServer}, {"log", BindLog}, {"runtime", BindRuntime}, {"jobs", BindJobs}, {"workers", BindWorkers}};
 
 }  // namespace
 

@@ -20,6 +20,7 @@
 #include "job/validate.h"
 #include "runners/builtin.h"
 #include "runners/native.h"
+#include "runners/remote.h"
 
 namespace millrace::config {
 namespace {
@@ -185,12 +186,19 @@ class Loader {
         problems_.Add(origins_["runner of " + pool.name], "unknown runner '" + pool.runner + "' for the pool '" +
                                                               pool.name + "'" + Suggest(pool.runner, runners));
       }
+      if (pool.runner == runners::RemoteRunner::kName && pool.capacity_jobs == 0) {
+        problems_.Add(origins_["pool." + pool.name],
+                      "the pool '" + pool.name +
+                          "' has capacity 0, and its workers are "
+                          "in other processes, where nobody knows who is free; give it a capacity");
+      }
     }
   }
 
   // Native kinds are code; those of the others can be configured.
   static std::vector<std::string> RunnerNames() {
-    std::vector<std::string> names{std::string(runners::NativeRunner::kName)};
+    std::vector<std::string> names{std::string(runners::NativeRunner::kName),
+                                   std::string(runners::RemoteRunner::kName)};
     ForEachKindSchema(
         [&]<typename Options>(std::type_identity<Options>) { names.emplace_back(KindSchema<Options>::kRunner); });
     return names;

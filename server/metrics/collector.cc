@@ -164,6 +164,8 @@ void AddJobs(Page* page, const dispatch::DispatchStats& stats) {
 
   page->Begin(kJobs);
   for (size_t i = 0; i < kJobStates; ++i) page->Add({Label(static_cast<JobState>(i))}, stats.jobs[i]);
+  page->Single(kRemoteWorkers, stats.remote_workers);
+  page->Single(kLateResults, stats.late_results);
   page->Single(kDeadLetterJobs, stats.dead_letter_jobs);
   page->Begin(kJobsTrimmed);
   page->Add({"finished"}, stats.trimmed_finished);

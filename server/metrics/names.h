@@ -77,6 +77,10 @@ inline constexpr Metric kStartsRefused{
 inline constexpr Metric kJobWait{"millrace_job_wait_seconds", kHistogram, "pool", "From queued to running."};
 inline constexpr Metric kJobRun{"millrace_job_run_seconds", kHistogram, "pool,kind", "Duration of an attempt."};
 inline constexpr Metric kJobs{"millrace_jobs", kGauge, "state", "Jobs that are remembered, by state."};
+inline constexpr Metric kRemoteWorkers{"millrace_remote_workers", kGauge, "",
+                                       "Workers in other processes that are connected."};
+inline constexpr Metric kLateResults{"millrace_remote_late_results_total", kCounter, "",
+                                     "Ends of attempts that workers told after they had lost them; refused."};
 inline constexpr Metric kDeadLetterJobs{"millrace_dead_letter_jobs", kGauge, "",
                                         "Failed, expired and quarantined jobs that are kept."};
 inline constexpr Metric kJobsTrimmed{"millrace_jobs_trimmed_total", kCounter, "retention",
@@ -189,6 +193,8 @@ inline constexpr const Metric* kAll[] = {&kPoolQueueJobs,
                                          &kJobWait,
                                          &kJobRun,
                                          &kJobs,
+                                         &kRemoteWorkers,
+                                         &kLateResults,
                                          &kDeadLetterJobs,
                                          &kJobsTrimmed,
                                          &kPayloadBytes,

@@ -29,6 +29,7 @@ enum class Method : uint8_t {
   kPausePool,
   kResumePool,
   kDrainPool,
+  kWork,
   kBackup,
   kCheckHealth,
   kWatchHealth,
@@ -40,6 +41,7 @@ enum class Role : uint8_t {
   kNone,    // Whoever reaches the port: a load balancer asks for health before it knows anything.
   kView,    // Looks at jobs and pools.
   kSubmit,  // Brings jobs, and takes back or repeats them.
+  kWork,    // Runs jobs.
   kAdmin,   // Changes how the daemon works.
 };
 
@@ -77,6 +79,7 @@ inline constexpr auto kMethodTable = std::to_array<MethodInfo>({
     {Method::kPausePool,        "PoolService/PausePool",       Role::kAdmin,  false,     false},
     {Method::kResumePool,       "PoolService/ResumePool",      Role::kAdmin,  false,     false},
     {Method::kDrainPool,        "PoolService/DrainPool",       Role::kAdmin,  false,     false,           true},
+    {Method::kWork,             "WorkerService/Work",          Role::kWork,   false,     true,            true},
     {Method::kBackup,           "AdminService/Backup",         Role::kAdmin,  false,     true,            true},
     {Method::kCheckHealth,      "Health/Check",                Role::kNone,   true,      false,           false, false},
     {Method::kWatchHealth,      "Health/Watch",                Role::kNone,   true,      false,           true,  false},

@@ -21,6 +21,7 @@
 #include "rpc/health_service.h"
 #include "rpc/job_service.h"
 #include "rpc/pool_service.h"
+#include "rpc/worker_service.h"
 
 namespace millrace::rpc {
 namespace {
@@ -85,6 +86,7 @@ struct Server::State {
                 .durability_word = WordFor(durability)},
         jobs(backend),
         pools(backend),
+        workers(backend),
         admin(backend, options.backups),
         health(backend) {}
 
@@ -95,6 +97,7 @@ struct Server::State {
     health.Set({{"", jobs_served},
                 {v1::JobService::service_full_name(), jobs_served},
                 {v1::PoolService::service_full_name(), pools_served},
+                {v1::WorkerService::service_full_name(), pools_served},
                 {v1::AdminService::service_full_name(), pools_served}});
   }
 
@@ -111,6 +114,7 @@ struct Server::State {
   Backend backend;
   JobService jobs;
   PoolService pools;
+  WorkerService workers;
   AdminService admin;
   HealthService health;
   std::string address;
@@ -143,6 +147,7 @@ Result<std::unique_ptr<Server>> Server::Start(rt::Runtime& runtime, dispatch::Di
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
   builder.RegisterService(&state->jobs);
   builder.RegisterService(&state->pools);
+  builder.RegisterService(&state->workers);
   builder.RegisterService(&state->admin);
   builder.RegisterService(&state->health);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.streams_per_connection_max);

@@ -1,5 +1,5 @@
-// Server: the gRPC face on one address: JobService, PoolService, AdminService, the standard health service and
-// reflection.
+// Server: the gRPC face on one address: JobService, PoolService, WorkerService, AdminService, the standard health
+// service and reflection.
 //
 //   Order     Start when the dispatcher accepts jobs. To end: SetServing(false), so that load balancers look elsewhere;
 //             then the dispatcher's Stop, which answers whatever waits; then Stop, and only then destroy the
@@ -9,8 +9,8 @@
 //             blocks its thread.
 //   Accepting is done by a loop of our own (base/listener.h), since gRPC 1.51 gives up a port for good when descriptors
 //             run out once.
-//   Health    grpc.health.v1 for "", "millrace.v1.JobService", "millrace.v1.PoolService" and
-//             "millrace.v1.AdminService". All say NOT_SERVING while the server does not serve and while new connections
+//   Health    grpc.health.v1 for "", "millrace.v1.JobService", "millrace.v1.PoolService",
+//             "millrace.v1.WorkerService" and "millrace.v1.AdminService". All say NOT_SERVING while the server does not serve and while new connections
 //             cannot be accepted. The first two say so also while no jobs are accepted; pools can be looked after
 //             meanwhile.
 #pragma once

@@ -187,8 +187,8 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"[jobs]\nlosses_max = 99999999999999999999\n", "m.toml:2:34: ", "not representable", ""},
         // Names.
         Wrong{"[sever]\n", "m.toml:1:2: ", "unknown section [sever]", "did you mean 'server'?"},
-        Wrong{"workers = 3\n", "m.toml:1:1: ", "unknown section [workers]",
-              "known are: server, log, runtime, jobs, pool, kind"},
+        Wrong{"helpers = 3\n", "m.toml:1:1: ", "unknown section [helpers]",
+              "known are: server, log, runtime, jobs, workers, pool, kind"},
         Wrong{"[server]\n\n  grpc_adress = \"127.0.0.1:1\"\n", "m.toml:3:3: ", "unknown key 'grpc_adress' in [server]",
               "did you mean 'grpc_address'?"},
         Wrong{"[pool.thumbs]\nworker = 4\n", "m.toml:2:1: ", "unknown key 'worker' in [pool.thumbs]",

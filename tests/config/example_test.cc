@@ -31,9 +31,9 @@ TEST(ExampleFile, PassesTheCheck) { EXPECT_THAT(Load({.config_file = kPath}).pro
 TEST(ExampleFile, ShowsTheDefaults) {
   Config example = LoadText(ReadExample(), kPath, {}).config;  // Whatever memory this machine has.
   EXPECT_EQ(example.kinds.size(), 2u);
-  ASSERT_EQ(example.pools.size(), 2u);
+  ASSERT_EQ(example.pools.size(), 3u);
   example.kinds.clear();
-  example.pools.pop_back();
+  example.pools.resize(1);
   EXPECT_EQ(ToToml(example, Secrets::kShown), ToToml(LoadText("", "", {}).config, Secrets::kShown));
 
   RetryOverrides retry = Load({.config_file = kPath}).config.kinds[1].options.retry;

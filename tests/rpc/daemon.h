@@ -8,6 +8,7 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <future>
 #include <map>
 #include <memory>
@@ -21,8 +22,10 @@
 #include "millrace/v1/admin_service.grpc.pb.h"
 #include "millrace/v1/job_service.grpc.pb.h"
 #include "millrace/v1/pool_service.grpc.pb.h"
+#include "millrace/v1/worker_service.grpc.pb.h"
 #include "rpc/server.h"
 #include "runners/native.h"
+#include "runners/remote.h"
 #include "runtime/park.h"
 #include "runtime/runtime.h"
 #include "store/memory_journal.h"
@@ -50,10 +53,12 @@ class Daemon {
   SystemClock clock_;
   store::MemoryJournal journal_;
   runners::NativeRunner runner_;
+  runners::RemoteRunner remote_{"remote"};  // For a pool with this runner, which has this name.
   sync::Channel<sync::Nothing> gate_{100'000};
   std::promise<void> started_, drained_;
   rt::Parker drain_, end_;
   bool drain_asked_ = false;
+  rpc::ServerOptions server_options_;
   std::thread thread_;
 
  public:
@@ -90,7 +95,7 @@ class Daemon {
         dispatch::Dispatcher::Dependencies{.runtime = runtime_,
                                            .clock = clock_,
                                            .journal = options.journal ? *options.journal : journal_,
-                                           .runners = {&runner_},
+                                           .runners = RunnersFor(options.pools),
                                            .pool_memory = options.pool_memory},
         options.dispatcher);
     for (dispatch::PoolOptions& pool : options.pools) Must(dispatcher->AddPool(std::move(pool)));
@@ -105,14 +110,14 @@ class Daemon {
       });
     });
     started_.get_future().wait();
-    options.server.address = "127.0.0.1:0";
-    auto started = rpc::Server::Start(runtime_, *dispatcher, stats, options.server);
-    Must(started.status());
-    server = *std::move(started);
+    server_options_ = options.server;
+    server_options_.address = "127.0.0.1:0";
+    StartServer();
     channel = grpc::CreateChannel(server->address(), grpc::InsecureChannelCredentials());
     jobs = v1::JobService::NewStub(channel);
     pools = v1::PoolService::NewStub(channel);
     admin = v1::AdminService::NewStub(channel);
+    workers = v1::WorkerService::NewStub(channel);
   }
 
   ~Daemon() {
@@ -125,6 +130,14 @@ class Daemon {
   }
 
   rt::Runtime& runtime() { return runtime_; }
+
+  // The same port again.
+  void RestartServer() {
+    server_options_.address = server->address();
+    server->Stop(std::chrono::seconds(10));
+    server.reset();
+    StartServer();
+  }
 
   // The dispatcher's part of a shutdown.
   void Drain() {
@@ -181,8 +194,23 @@ class Daemon {
   std::unique_ptr<v1::JobService::Stub> jobs;
   std::unique_ptr<v1::PoolService::Stub> pools;
   std::unique_ptr<v1::AdminService::Stub> admin;
+  std::unique_ptr<v1::WorkerService::Stub> workers;
 
  private:
+  // Where there is a runner that takes any kind, none is unknown.
+  std::vector<dispatch::Runner*> RunnersFor(const std::vector<dispatch::PoolOptions>& given) {
+    std::vector<dispatch::Runner*> runners = {&runner_};
+    const auto leases = [](const dispatch::PoolOptions& pool) { return pool.runner == runners::RemoteRunner::kName; };
+    if (std::any_of(given.begin(), given.end(), leases)) runners.push_back(&remote_);
+    return runners;
+  }
+
+  void StartServer() {
+    auto started = rpc::Server::Start(runtime_, *dispatcher, stats, server_options_);
+    Must(started.status());
+    server = *std::move(started);
+  }
+
   void Register(std::string name, runners::NativeRunner::Handler handler) {
     Must(runner_.Register({.name = std::move(name)}, std::move(handler)));
   }

@@ -1,0 +1,146 @@
+#include "rpc/work_convert.h"
+
+#include <utility>
+
+#include "rpc/convert.h"
+
+namespace millrace::rpc {
+namespace {
+
+using dispatch::AttemptOutcome;
+using dispatch::LeaseRef;
+using dispatch::WorkerWords;
+
+Result<LeaseRef> RefOf(const v1::AttemptRef& ref, const std::string& field) {
+  auto job = ParseJobId(ref.job_id(), field + ".job_id");
+  if (!job.ok()) return job.status();
+  return LeaseRef{.job = *job, .claim = {.attempt = ref.attempt(), .token = ref.token()}};
+}
+
+template <typename Refs>
+Status TakeRefs(const Refs& refs, const std::string& field, std::vector<LeaseRef>* out) {
+  out->reserve(static_cast<size_t>(refs.size()));
+  for (const v1::AttemptRef& ref : refs) {
+    auto taken = RefOf(ref, field);
+    if (!taken.ok()) return taken.status();
+    out->push_back(*taken);
+  }
+  return OkStatus();
+}
+
+Status TakeEnd(v1::AttemptEnd&& end, WorkerWords::Ended* out) {
+  auto ref = RefOf(end.ref(), "ended.ref");
+  if (!ref.ok()) return ref.status();
+  out->ref = *ref;
+  if (end.has_failure()) {
+    v1::AttemptFailure& failure = *end.mutable_failure();
+    out->finished.outcome = AttemptOutcome::Failed(std::move(*failure.mutable_error()));
+    out->finished.outcome.do_not_retry = failure.do_not_retry();
+    if (failure.has_retry_after()) {
+      auto after = FromProto(failure.retry_after(), "ended.failure.retry_after");
+      if (!after.ok()) return after.status();
+      out->finished.outcome.retry_after = *after;
+    }
+  } else {
+    out->finished.outcome = AttemptOutcome::Succeeded(std::move(*end.mutable_result()));
+  }
+  if (!end.has_timings()) return OkStatus();
+  const auto part = [&](bool given, const google::protobuf::Duration& duration, const char* field, Nanos* to) {
+    if (!given) return OkStatus();
+    auto value = FromProto(duration, field);
+    if (value.ok()) *to = *value;
+    return value.status();
+  };
+  const v1::AttemptTimings& timings = end.timings();
+  AttemptTimings& to = out->finished.timings;
+  MR_RETURN_IF_ERROR(part(timings.has_cpu(), timings.cpu(), "ended.timings.cpu", &to.cpu));
+  MR_RETURN_IF_ERROR(part(timings.has_runnable(), timings.runnable(), "ended.timings.runnable", &to.runnable));
+  return part(timings.has_blocked_inside(), timings.blocked_inside(), "ended.timings.blocked_inside",
+              &to.blocked_inside);
+}
+
+}  // namespace
+
+Status TakeHello(v1::WorkerHello&& hello, dispatch::WorkerOffer* offer) {
+  offer->worker = std::move(*hello.mutable_worker());
+  offer->key = std::move(*hello.mutable_instance_key());
+  offer->slots = hello.slots();
+  offer->kinds.reserve(static_cast<size_t>(hello.kinds_size()));
+  for (v1::KindOffer& kind : *hello.mutable_kinds()) offer->kinds.push_back(std::move(*kind.mutable_kind()));
+  offer->held.reserve(static_cast<size_t>(hello.held_size()));
+  for (const v1::HeldAttempt& held : hello.held()) {
+    auto ref = RefOf(held.ref(), "hello.held.ref");
+    if (!ref.ok()) return ref.status();
+    offer->held.push_back({.ref = *ref, .finished = held.state() == v1::HeldAttempt::STATE_ENDED_UNACKED});
+  }
+  return OkStatus();
+}
+
+Status TakeWords(v1::WorkRequest&& request, WorkerWords* words) {
+  MR_RETURN_IF_ERROR(TakeRefs(request.accepted(), "accepted", &words->accepted));
+  for (v1::AttemptOutput& output : *request.mutable_outputs()) {
+    auto ref = RefOf(output.ref(), "outputs.ref");
+    if (!ref.ok()) return ref.status();
+    WorkerWords::Shown& shown = words->shown.emplace_back();
+    shown.ref = *ref;
+    shown.log = std::move(*output.mutable_log());
+    if (!output.has_progress()) continue;
+    shown.progress.emplace();
+    shown.progress->fraction = output.progress().fraction();
+    shown.progress->message = std::move(*output.mutable_progress()->mutable_message());
+  }
+  for (v1::AttemptEnd& end : *request.mutable_ended()) {
+    MR_RETURN_IF_ERROR(TakeEnd(std::move(end), &words->ended.emplace_back()));
+  }
+  MR_RETURN_IF_ERROR(TakeRefs(request.released(), "released", &words->released));
+  if (request.has_credit()) words->slots_granted = request.credit().slots_granted_total();
+  words->draining = request.draining();
+  if (request.heartbeat().has_held()) {
+    words->held.emplace();
+    MR_RETURN_IF_ERROR(TakeRefs(request.heartbeat().held().refs(), "heartbeat.held.refs", &*words->held));
+  }
+  return OkStatus();
+}
+
+void Fill(const LeaseRef& ref, v1::AttemptRef* out) {
+  out->set_job_id(ref.job.ToString());
+  out->set_attempt(ref.claim.attempt);
+  out->set_token(ref.claim.token);
+}
+
+void Fill(const dispatch::LeaseOptions& options, v1::WorkerWelcome* out) {
+  Fill(options.heartbeat_interval(), out->mutable_heartbeat_interval());
+  Fill(options.lease, out->mutable_lease());
+  Fill(options.accept_within, out->mutable_accept_within());
+  Fill(options.resume_grace, out->mutable_resume_grace());
+  Fill(options.finish_within, out->mutable_finish_within());
+}
+
+void Fill(const dispatch::Lease& lease, v1::Lease* out) {
+  Fill(lease.ref, out->mutable_ref());
+  const JobSpec& spec = *lease.spec;
+  out->set_kind(spec.kind);
+  out->set_payload(std::string(PayloadOf(spec)));
+  if (lease.run_timeout) Fill(*lease.run_timeout, out->mutable_run_timeout());
+  for (const auto& [name, value] : spec.labels) (*out->mutable_labels())[name] = value;
+  if (spec.trace) {
+    out->mutable_trace()->set_traceparent(spec.trace->traceparent);
+    out->mutable_trace()->set_tracestate(spec.trace->tracestate);
+    out->mutable_trace()->set_baggage(spec.trace->baggage);
+  }
+  out->set_losses(lease.losses);
+}
+
+void Fill(const dispatch::LeaseStop& stop, v1::AttemptStop* out) {
+  Fill(stop.ref, out->mutable_ref());
+  out->set_reason(stop.why.reason());
+  out->set_message(Utf8(stop.why.message()));
+}
+
+void Fill(const dispatch::LeaseStop& refused, v1::AttemptError* out) {
+  Fill(refused.ref, out->mutable_ref());
+  out->set_reason(refused.why.reason());
+  out->set_message(Utf8(refused.why.message()));
+}
+
+}  // namespace millrace::rpc

@@ -1,0 +1,371 @@
+#include "rpc/work_stream.h"
+
+#include <grpcpp/alarm.h>
+
+#include <deque>
+#include <memory>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "base/version.h"
+#include "dispatch/leases.h"
+#include "rpc/convert.h"
+#include "rpc/wire.h"
+#include "rpc/work_convert.h"
+#include "runtime/lock.h"
+
+namespace millrace::rpc {
+namespace {
+
+using dispatch::LeaseRef;
+using dispatch::LeaseStop;
+using dispatch::WorkerNews;
+using dispatch::WorkerWords;
+
+// What a stream may hold beside a message in hand.
+constexpr size_t kStreamBytes = size_t{64} << 10;
+// Errors that wait to be written. With more of them nothing is read.
+constexpr size_t kErrorsMax = 1024;
+// A worker that was told to come back, and has not.
+constexpr std::chrono::minutes kAgedGrace{1};
+
+class WorkStream final : public WorkReactor,
+                         public dispatch::WorkerDoor,
+                         public OpenCalls::Call,
+                         public Unsent::Entry,
+                         public std::enable_shared_from_this<WorkStream> {
+ public:
+  WorkStream(const Backend& backend, grpc::CallbackServerContext* context)
+      : backend_(backend), context_(context), call_(backend, Method::kWork, context) {}
+
+  void Start() {
+    self_ = shared_from_this();
+    if (Status why = call_.Enter(kStreamBytes); !why.ok()) {
+      finished_ = true;
+      return Finish(call_.End(why));
+    }
+    StartRead(&request_bytes_);
+    backend_.open_calls.Add(this);
+  }
+
+  void OnNews() override {
+    {
+      rt::LockGuard guard(lock_);
+      has_news_ = true;
+    }
+    Pump();
+  }
+
+  void OnClosing() override {
+    {
+      rt::LockGuard guard(lock_);
+      drain_ = v1::WorkerDrain::WHY_SHUTDOWN;
+    }
+    EndWith(ClosingStatus());
+  }
+
+ private:
+  // What there is to write beside news.
+  struct Outbox {
+    std::unique_ptr<v1::WorkerWelcome> welcome;
+    std::vector<LeaseStop> errors;
+    std::optional<int64_t> heartbeat;
+    v1::WorkerDrain::Why drain = v1::WorkerDrain::WHY_UNSPECIFIED;
+  };
+
+  // ---- gRPC's reactions
+  void OnReadDone(bool ok) override {
+    if (!ok) return EndWith(OkStatus());
+    Status status = Hear();
+    if (!status.ok()) return EndWith(std::move(status));
+    if (goodbye_) return EndWith(OkStatus());
+    ReadNext();
+  }
+
+  void OnWriteDone(bool ok) override {
+    backend_.unsent.Remove(this);
+    bool read;
+    {
+      rt::LockGuard guard(lock_);
+      writing_ = false;
+      read = std::exchange(read_waits_, false);
+    }
+    if (!ok) EndWith(GoneStatus());
+    if (read) ReadNext();
+    Pump();
+  }
+
+  void OnCancel() override { EndWith(GoneStatus()); }
+
+  void OnDone() override {
+    backend_.open_calls.Remove(this);
+    backend_.unsent.Remove(this);
+    age_.Cancel();
+    call_.LetGo();  // Dispatch may keep the rest of the stream for a moment, and longer than the server.
+    self_.reset();
+  }
+
+  void Cut() override { context_->TryCancel(); }
+
+  static Status GoneStatus() { return Cancelled("CALL_CANCELLED", "the worker cancelled the stream or went away"); }
+
+  // ---- What it says. One message at a time, so these need no lock.
+  void ReadNext() {
+    {
+      rt::LockGuard guard(lock_);
+      if (ending_) return;
+      if (writing_ && outbox_.errors.size() >= kErrorsMax) {
+        read_waits_ = true;
+        return;
+      }
+    }
+    StartRead(&request_bytes_);
+  }
+
+  Status Hear() {
+    if (request_bytes_.Length() > kWorkRequestBytesMax) {
+      return InvalidArgument("MESSAGE_TOO_LARGE", "a message has " + std::to_string(request_bytes_.Length()) +
+                                                      " bytes, and 4 MiB are the limit; send several");
+    }
+    call_.Settle(kStreamBytes + 2 * request_bytes_.Length());
+    Status status = Parse(&request_bytes_, &request_);
+    if (status.ok()) status = holder_ == nullptr ? Enter() : Follow();
+    request_.Clear();
+    call_.Settle(kStreamBytes);
+    return status;
+  }
+
+  Status Enter() {
+    if (!request_.has_hello()) {
+      return InvalidArgument("NO_HELLO", "the first message of a worker has a hello").Field("hello");
+    }
+    dispatch::WorkerOffer offer;
+    MR_RETURN_IF_ERROR(TakeHello(std::move(*request_.mutable_hello()), &offer));
+    auto entered = backend_.dispatcher.leases().Enter(offer, shared_from_this());
+    if (!entered.ok()) return InField("hello.", entered.status());
+    auto welcome = std::make_unique<v1::WorkerWelcome>();
+    welcome->set_server_version(Version());
+    Fill(backend_.dispatcher.leases().Options(), welcome.get());
+    for (const LeaseRef& ref : entered->kept) Fill(ref, welcome->add_kept());
+    for (const LeaseRef& ref : entered->lost) Fill(ref, welcome->add_lost());
+    {
+      rt::LockGuard guard(lock_);
+      holder_ = entered->holder;
+      outbox_.welcome = std::move(welcome);
+      if (!ending_) SetAge(AgeMax());
+    }
+    request_.clear_hello();
+    return HearRest();
+  }
+
+  Status Follow() {
+    if (request_.has_hello()) {
+      return InvalidArgument("TWO_HELLOS", "a stream has one hello; open another stream for another").Field("hello");
+    }
+    return HearRest();
+  }
+
+  Status HearRest() {
+    WorkerWords words;
+    std::optional<int64_t> heartbeat;
+    if (request_.has_heartbeat()) heartbeat = request_.heartbeat().sequence();
+    const bool goodbye = request_.goodbye();
+    MR_RETURN_IF_ERROR(TakeWords(std::move(request_), &words));
+    std::vector<LeaseRef> ended;
+    for (const WorkerWords::Ended& each : words.ended) ended.push_back(each.ref);
+    std::vector<LeaseStop> refused;
+    MR_RETURN_IF_ERROR(backend_.dispatcher.leases().Hear(*holder_, std::move(words), &refused));
+    if (goodbye) {
+      goodbye_ = true;
+      backend_.dispatcher.leases().Leave(*holder_, dispatch::Leases::Leaving::kGoodbye);
+    }
+    std::vector<LeaseStop> repeats;
+    {
+      rt::LockGuard guard(lock_);
+      if (heartbeat) outbox_.heartbeat = heartbeat;
+      for (LeaseStop& each : refused) {
+        const bool end = std::find(ended.begin(), ended.end(), each.ref) != ended.end();
+        (end ? repeats : outbox_.errors).push_back(std::move(each));
+      }
+      if (!repeats.empty()) ++looking_;
+    }
+    if (!repeats.empty()) {
+      OnFiber(backend_, [self = shared_from_this(), repeats = std::move(repeats)]() mutable {
+        self->LookUp(std::move(repeats));
+      });
+    }
+    Pump();
+    return OkStatus();
+  }
+
+  // On a fiber.
+  void LookUp(std::vector<LeaseStop> repeats) {
+    backend_.reads.Acquire();
+    std::erase_if(repeats,
+                  [&](const LeaseStop& each) { return backend_.dispatcher.leases().AckAgain(*holder_, each.ref); });
+    backend_.reads.Release();
+    {
+      rt::LockGuard guard(lock_);
+      for (LeaseStop& each : repeats) outbox_.errors.push_back(std::move(each));
+      --looking_;
+    }
+    Pump();
+  }
+
+  // ---- Its age. Under lock_.
+  static std::chrono::milliseconds AgeMax() {
+    static thread_local std::minstd_rand random{std::random_device()()};
+    const auto tenth = std::chrono::milliseconds(kStreamAgeMax) / 10;
+    return kStreamAgeMax - tenth + std::chrono::milliseconds(random() % static_cast<uint64_t>(2 * tenth.count()));
+  }
+
+  void SetAge(std::chrono::milliseconds after) {
+    const gpr_timespec when =
+        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(after.count(), GPR_TIMESPAN));
+    age_.Set(when, [self = shared_from_this()](bool ok) {
+      if (ok) self->OnAge();
+    });
+  }
+
+  void OnAge() {
+    {
+      rt::LockGuard guard(lock_);
+      if (ending_) return;
+      if (!std::exchange(aged_, true)) {
+        outbox_.drain = v1::WorkerDrain::WHY_AGE;
+        SetAge(kAgedGrace);
+      }
+    }
+    Pump();
+  }
+
+  // ---- Out
+  // The first reason counts. What was said before it is still answered, as far as it is known.
+  void EndWith(Status why) {
+    {
+      rt::LockGuard guard(lock_);
+      if (!ending_) {
+        ending_ = true;
+        end_ = std::move(why);
+        if (drain_ != v1::WorkerDrain::WHY_UNSPECIFIED) outbox_.drain = drain_;
+        cut_ = end_.code() == StatusCode::kCancelled;
+      }
+    }
+    Pump();
+  }
+
+  bool AnythingToWrite() const {
+    return outbox_.welcome || !outbox_.errors.empty() || outbox_.heartbeat ||
+           outbox_.drain != v1::WorkerDrain::WHY_UNSPECIFIED || has_news_ || !leases_.empty();
+  }
+
+  // Whoever finds that nobody writes does: it owns leases_ and response_ until its write is done.
+  void Pump() {
+    for (;;) {
+      Outbox out;
+      bool news, finish = false;
+      {
+        rt::LockGuard guard(lock_);
+        if (writing_ || finished_) return;
+        if (ending_ && (cut_ || holder_ == nullptr || !AnythingToWrite())) {
+          if (looking_ > 0) return;  // It uses the server until then.
+          finish = finished_ = true;
+        } else if (holder_ == nullptr || !AnythingToWrite()) {
+          return;
+        }
+        writing_ = true;
+        std::swap(out, outbox_);
+        news = std::exchange(has_news_, false) && !ending_;
+        if (ending_) leases_.clear();
+      }
+      if (finish) return Leave();
+      Compose(std::move(out), news);
+      if (response_.ByteSizeLong() > 0) return Write();
+      rt::LockGuard guard(lock_);
+      writing_ = false;
+    }
+  }
+
+  void Compose(Outbox out, bool news) {
+    response_.Clear();
+    if (out.welcome) response_.set_allocated_welcome(out.welcome.release());
+    for (const LeaseStop& each : out.errors) Fill(each, response_.add_errors());
+    if (out.heartbeat) response_.mutable_heartbeat_ack()->set_sequence(*out.heartbeat);
+    if (out.drain != v1::WorkerDrain::WHY_UNSPECIFIED) response_.mutable_drain()->set_why(out.drain);
+    if (news) {
+      WorkerNews told;
+      backend_.dispatcher.leases().TakeNews(*holder_, &told);
+      for (const LeaseStop& each : told.stopped) Fill(each, response_.add_stops());
+      for (const LeaseStop& each : told.revoked) Fill(each, response_.add_revoked());
+      for (const LeaseRef& ref : told.acked) Fill(ref, response_.add_acked());
+      for (dispatch::Lease& lease : told.given) leases_.push_back(std::move(lease));
+      if (told.replaced) {
+        rt::LockGuard guard(lock_);
+        if (!ending_) {
+          ending_ = true;
+          end_ = aged_ ? OkStatus()
+                       : FailedPrecondition("SESSION_REPLACED",
+                                            "another stream brought the same instance_key; draw one for each process");
+        }
+      }
+    }
+    size_t bytes = 0;
+    for (; !leases_.empty() && bytes < kResponseBytes; leases_.pop_front()) {
+      bytes += PayloadOf(*leases_.front().spec).size();
+      Fill(leases_.front(), response_.add_leases());
+    }
+  }
+
+  void Write() {
+    Serialize(response_, &response_bytes_);
+    backend_.unsent.Add(this, std::chrono::steady_clock::now());
+    StartWrite(&response_bytes_);
+  }
+
+  void Leave() {
+    if (holder_ != nullptr && !goodbye_) {
+      backend_.dispatcher.leases().Leave(*holder_, dispatch::Leases::Leaving::kBroken);
+    }
+    age_.Cancel();
+    Finish(call_.End(end_));
+  }
+
+  const Backend& backend_;
+  grpc::CallbackServerContext* const context_;
+  RpcCall call_;
+  std::shared_ptr<WorkStream> self_;  // Until OnDone.
+  grpc::Alarm age_;
+
+  // The reader's.
+  grpc::ByteBuffer request_bytes_;
+  v1::WorkRequest request_;
+  bool goodbye_ = false;
+
+  // The writer's.
+  grpc::ByteBuffer response_bytes_;
+  v1::WorkResponse response_;
+  std::deque<dispatch::Lease> leases_;  // Told by dispatch, and not written yet.
+
+  rt::Lock lock_;
+  std::shared_ptr<dispatch::LeaseHolder> holder_;  // Set once, by the reader.
+  Outbox outbox_;
+  v1::WorkerDrain::Why drain_ = v1::WorkerDrain::WHY_UNSPECIFIED;
+  bool has_news_ = false;
+  bool writing_ = false;
+  bool read_waits_ = false;
+  bool aged_ = false;  // It was told to come back.
+  bool ending_ = false, cut_ = false, finished_ = false;
+  int looking_ = 0;  // Fibers that look up repeats.
+  Status end_;
+};
+
+}  // namespace
+
+WorkReactor* StartWork(const Backend& backend, grpc::CallbackServerContext* context) {
+  auto stream = std::make_shared<WorkStream>(backend, context);
+  stream->Start();
+  return stream.get();
+}
+
+}  // namespace millrace::rpc

@@ -1,0 +1,309 @@
+// The stream of a worker, message by message. What becomes of leases is tests/dispatch/leases_test.cc's subject.
+#include "rpc/work_stream.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "tests/rpc/daemon.h"
+
+namespace millrace::rpc {
+namespace {
+
+using test::Brief;
+using test::Daemon;
+using test::DaemonOptions;
+using test::Decode;
+using test::Eventually;
+
+DaemonOptions WithRemotePool() {
+  DaemonOptions options;
+  options.pools = {{.name = "default", .workers = 1}, {.name = "remote", .runner = "remote"}};
+  return options;
+}
+
+// A worker that says and hears one message at a time.
+class Speaker {
+ public:
+  explicit Speaker(Daemon& d) : stream_(d.workers->Work(&context_)) {}
+  ~Speaker() { context_.TryCancel(); }
+
+  static v1::WorkRequest Hello(const std::string& key = "a", int credit = 1) {
+    v1::WorkRequest request;
+    v1::WorkerHello& hello = *request.mutable_hello();
+    hello.set_worker("worker-" + key);
+    hello.set_instance_key(key);
+    hello.set_slots(4);
+    hello.add_kinds()->set_kind("resize");
+    if (credit > 0) request.mutable_credit()->set_slots_granted_total(credit);
+    return request;
+  }
+
+  bool Say(const v1::WorkRequest& request) { return stream_->Write(request); }
+  // What comes next that has `has`, for instance &WorkResponse::has_welcome.
+  template <typename Has>
+  v1::WorkResponse Next(Has has) {
+    v1::WorkResponse response;
+    while (stream_->Read(&response)) {
+      if (has(response)) return response;
+    }
+    ADD_FAILURE() << "the stream has ended";
+    return {};
+  }
+  v1::WorkResponse Welcome() {
+    return Next([](const v1::WorkResponse& response) { return response.has_welcome(); });
+  }
+  v1::Lease Lease() {
+    return Next([](const v1::WorkResponse& response) { return response.leases_size() > 0; }).leases(0);
+  }
+  // How it ends, once everything was read.
+  std::string End() {
+    v1::WorkResponse response;
+    while (stream_->Read(&response)) {
+      if (response.has_drain()) drain = response.drain().why();
+    }
+    return Brief(Decode(stream_->Finish()));
+  }
+  void HalfClose() { stream_->WritesDone(); }
+
+  v1::WorkerDrain::Why drain = v1::WorkerDrain::WHY_UNSPECIFIED;
+
+ private:
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::WorkRequest, v1::WorkResponse>> stream_;
+};
+
+v1::WorkRequest Ended(const v1::AttemptRef& ref, const std::string& result) {
+  v1::WorkRequest request;
+  *request.add_ended()->mutable_ref() = ref;
+  request.mutable_ended(0)->set_result(result);
+  return request;
+}
+
+TEST(Work, AJobComesWithAllThatItsHandlerNeedsAndItsResultGoesBack) {
+  Daemon d(WithRemotePool());
+  Speaker worker(d);
+  ASSERT_TRUE(worker.Say(Speaker::Hello()));
+  const v1::WorkResponse first = worker.Welcome();
+  EXPECT_EQ(first.welcome().heartbeat_interval().seconds(), 5);
+  EXPECT_EQ(first.welcome().lease().seconds(), 30);
+
+  v1::SubmitJobRequest request;
+  request.mutable_spec()->set_kind("resize");  // Its pool is where workers are, as nothing here knows the kind.
+  request.mutable_spec()->set_payload("cat");
+  (*request.mutable_spec()->mutable_labels())["tenant"] = "acme";
+  request.mutable_spec()->mutable_trace()->set_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+  request.mutable_spec()->mutable_run_timeout()->set_seconds(60);
+  v1::SubmitJobResponse submitted;
+  grpc::ClientContext context;
+  Daemon::Must(d.jobs->SubmitJob(&context, request, &submitted));
+
+  const v1::Lease lease = worker.Lease();
+  EXPECT_EQ(lease.ref().job_id(), submitted.id());
+  EXPECT_EQ(lease.kind(), "resize");
+  EXPECT_EQ(lease.payload(), "cat");
+  EXPECT_EQ(lease.labels().at("tenant"), "acme");
+  EXPECT_EQ(lease.trace().traceparent(), request.spec().trace().traceparent());
+  EXPECT_EQ(lease.run_timeout().seconds(), 60);
+
+  v1::WorkRequest words;
+  *words.add_accepted() = lease.ref();
+  v1::AttemptOutput& output = *words.add_outputs();
+  *output.mutable_ref() = lease.ref();
+  output.mutable_progress()->set_fraction(std::nan(""));
+  output.mutable_progress()->set_message("half");
+  output.set_log("a line\n");
+  ASSERT_TRUE(worker.Say(words));
+  v1::WorkRequest end = Ended(lease.ref(), "small cat");
+  end.mutable_ended(0)->mutable_timings()->mutable_cpu()->set_seconds(1'000'000);
+  ASSERT_TRUE(worker.Say(end));
+  const v1::WorkResponse acked = worker.Next([](const v1::WorkResponse& each) { return each.acked_size() > 0; });
+  EXPECT_EQ(acked.acked(0).token(), lease.ref().token());
+  const v1::Job job = d.Get(submitted.id());
+  EXPECT_EQ(job.result(), "small cat");
+  EXPECT_EQ(job.log_tail(), "a line\n");
+  EXPECT_EQ(job.progress().fraction(), 0) << "a NaN is none";
+  EXPECT_EQ(job.attempt_history(0).worker(), "worker-a");
+  const v1::AttemptTimings& timings = job.attempt_history(0).timings();
+  EXPECT_EQ(timings.cpu().seconds(), timings.run().seconds()) << "no more than the time that it took";
+}
+
+TEST(Work, WhatBreaksTheRulesEndsTheStreamAndSaysWhich) {
+  Daemon d(WithRemotePool());
+  const auto end = [&](const std::vector<v1::WorkRequest>& requests) {
+    Speaker worker(d);
+    for (const v1::WorkRequest& request : requests) worker.Say(request);
+    return worker.End();
+  };
+  EXPECT_EQ(end({v1::WorkRequest()}), "INVALID_ARGUMENT NO_HELLO hello");
+  EXPECT_EQ(end({Speaker::Hello(), Speaker::Hello()}), "INVALID_ARGUMENT TWO_HELLOS hello");
+  v1::WorkRequest request = Speaker::Hello();
+  request.mutable_hello()->clear_kinds();
+  EXPECT_EQ(end({request}), "INVALID_ARGUMENT BAD_WORKER hello.kinds");
+  for (int i = 0; i < 10'000; ++i) request.mutable_hello()->add_kinds()->set_kind("kind" + std::to_string(i));
+  EXPECT_EQ(end({request}), "INVALID_ARGUMENT BAD_WORKER hello.kinds");
+  request = Speaker::Hello();
+  request.mutable_credit()->set_slots_granted_total(-1);
+  EXPECT_EQ(end({request}), "INVALID_ARGUMENT BAD_CREDIT credit.slots_granted_total");
+  request.Clear();
+  request.add_accepted()->set_job_id("nonsense");
+  EXPECT_EQ(end({Speaker::Hello(), request}), "INVALID_ARGUMENT JOB_ID_MALFORMED accepted.job_id");
+  request.Clear();
+  request.add_outputs()->set_log(std::string(kWorkRequestBytesMax, 'x'));
+  EXPECT_EQ(end({Speaker::Hello(), request}), "INVALID_ARGUMENT MESSAGE_TOO_LARGE");
+  EXPECT_EQ(d.Pool("remote").workers, 0);
+}
+
+TEST(Work, AWorkerWithoutAPoolIsToldWhatIsMissing) {
+  Daemon d;
+  Speaker worker(d);
+  worker.Say(Speaker::Hello());
+  EXPECT_EQ(worker.End(), "FAILED_PRECONDITION NO_REMOTE_POOL");
+}
+
+TEST(Work, AnEndThatIsToldTwiceIsAcknowledgedTwiceAndOneThatIsLateIsRefused) {
+  Daemon d(WithRemotePool());
+  Speaker worker(d);
+  worker.Say(Speaker::Hello());
+  const std::string id = d.Submit("resize");
+  const v1::Lease lease = worker.Lease();
+  const auto acked = [](const v1::WorkResponse& each) { return each.acked_size() > 0; };
+  worker.Say(Ended(lease.ref(), "once"));
+  worker.Next(acked);
+  worker.Say(Ended(lease.ref(), "twice"));
+  worker.Next(acked);
+  EXPECT_EQ(d.Get(id).result(), "once");
+  v1::AttemptRef wrong = lease.ref();
+  wrong.set_token(wrong.token() + 1);
+  worker.Say(Ended(wrong, "wrong"));
+  const v1::WorkResponse refused = worker.Next([](const v1::WorkResponse& each) { return each.errors_size() > 0; });
+  EXPECT_EQ(refused.errors(0).reason(), "LEASE_LOST");
+  EXPECT_EQ(refused.errors(0).ref().token(), wrong.token());
+}
+
+TEST(Work, AHeartbeatIsAnswered) {
+  Daemon d(WithRemotePool());
+  Speaker worker(d);
+  v1::WorkRequest request = Speaker::Hello();
+  request.mutable_heartbeat()->set_sequence(7);
+  worker.Say(request);
+  EXPECT_EQ(
+      worker.Next([](const v1::WorkResponse& each) { return each.has_heartbeat_ack(); }).heartbeat_ack().sequence(), 7);
+}
+
+TEST(Work, ACancelReachesTheWorker) {
+  Daemon d(WithRemotePool());
+  Speaker worker(d);
+  worker.Say(Speaker::Hello());
+  const std::string id = d.Submit("resize");
+  const v1::Lease lease = worker.Lease();
+  v1::CancelJobRequest request;
+  request.set_id(id);
+  request.set_reason("not needed");
+  v1::Job job;
+  grpc::ClientContext context;
+  Daemon::Must(d.jobs->CancelJob(&context, request, &job));
+  const v1::WorkResponse told = worker.Next([](const v1::WorkResponse& each) { return each.stops_size() > 0; });
+  EXPECT_EQ(told.stops(0).ref().token(), lease.ref().token());
+  worker.Say(Ended(lease.ref(), ""));
+  EXPECT_EQ(d.Wait(id).state(), v1::JOB_STATE_CANCELLED);
+}
+
+TEST(Work, AResultThatIsTooLargeFailsTheJobForGood) {
+  Daemon d(WithRemotePool());
+  Speaker worker(d);
+  worker.Say(Speaker::Hello());
+  const std::string id = d.Submit("resize");
+  worker.Say(Ended(worker.Lease().ref(), std::string((1 << 20) + 1, 'x')));
+  const v1::Job job = d.Wait(id);
+  EXPECT_EQ(job.state(), v1::JOB_STATE_FAILED);
+  EXPECT_NE(job.error().find("1048577 bytes"), std::string::npos) << job.error();
+}
+
+TEST(Work, TheNewerStreamOfOneProcessTakesOver) {
+  Daemon d(WithRemotePool());
+  Speaker older(d);
+  older.Say(Speaker::Hello("a"));
+  const std::string id = d.Submit("resize");
+  const v1::Lease lease = older.Lease();
+  v1::WorkRequest hello = Speaker::Hello("a");
+  *hello.mutable_hello()->add_held()->mutable_ref() = lease.ref();
+  Speaker newer(d);
+  newer.Say(hello);
+  EXPECT_EQ(newer.Welcome().welcome().kept_size(), 1);
+  EXPECT_EQ(older.End(), "FAILED_PRECONDITION SESSION_REPLACED");
+  newer.Say(Ended(lease.ref(), "done"));
+  EXPECT_EQ(d.Wait(id).result(), "done");
+}
+
+TEST(Work, TheEndOfAStreamLosesNothingForAWhile) {
+  Daemon d(WithRemotePool());
+  v1::Lease lease;
+  {
+    Speaker before(d);
+    before.Say(Speaker::Hello("a"));
+    d.Submit("resize");
+    lease = before.Lease();
+    v1::WorkRequest accepted;
+    *accepted.add_accepted() = lease.ref();
+    before.Say(accepted);
+    before.HalfClose();
+    EXPECT_EQ(before.End(), "OK");
+  }
+  EXPECT_EQ(d.Get(lease.ref().job_id()).state(), v1::JOB_STATE_RUNNING);
+  v1::WorkRequest hello = Speaker::Hello("a");
+  *hello.mutable_hello()->add_held()->mutable_ref() = lease.ref();
+  Speaker after(d);
+  after.Say(hello);
+  after.Welcome();
+  after.Say(Ended(lease.ref(), "done"));
+  EXPECT_EQ(d.Wait(lease.ref().job_id()).attempts(), 1);
+}
+
+TEST(Work, AGoodbyeGivesBackWhatIsLeft) {
+  Daemon d(WithRemotePool());
+  Speaker leaving(d);
+  leaving.Say(Speaker::Hello("a"));
+  const std::string id = d.Submit("resize");
+  leaving.Lease();
+  v1::WorkRequest goodbye;
+  goodbye.set_goodbye(true);
+  leaving.Say(goodbye);
+  EXPECT_EQ(leaving.End(), "OK");
+  Speaker other(d);
+  other.Say(Speaker::Hello("b"));
+  EXPECT_EQ(other.Lease().ref().attempt(), 2);
+  EXPECT_EQ(d.Get(id).attempts(), 1) << "the first does not count";
+}
+
+TEST(Work, ADaemonThatEndsTellsItsWorkersToComeBack) {
+  Daemon d(WithRemotePool());
+  Speaker worker(d);
+  worker.Say(Speaker::Hello());
+  const std::string id = d.Submit("resize");
+  worker.Lease();
+  d.Drain();
+  std::thread stop([&] { d.server->Stop(std::chrono::seconds(10)); });
+  EXPECT_EQ(worker.End().substr(0, 11), "UNAVAILABLE");
+  EXPECT_EQ(worker.drain, v1::WorkerDrain::WHY_SHUTDOWN);
+  stop.join();
+  EXPECT_EQ(d.dispatcher->Get(*JobId::Parse(id))->state, JobState::kRunning) << "it stays the worker's";
+}
+
+TEST(Work, LargePayloadsComeInSeveralMessagesBelowWhatAClientTakes) {
+  DaemonOptions options = WithRemotePool();
+  Daemon d(options);
+  const std::string payload(1 << 20, 'p');
+  for (int i = 0; i < 4; ++i) d.Submit("resize", payload);
+  Speaker worker(d);
+  worker.Say(Speaker::Hello("a", 4));
+  int leases = 0;
+  while (leases < 4) {
+    const v1::WorkResponse given = worker.Next([](const v1::WorkResponse& each) { return each.leases_size() > 0; });
+    EXPECT_LT(given.ByteSizeLong(), size_t{3} << 20);
+    leases += given.leases_size();
+  }
+}
+
+}  // namespace
+}  // namespace millrace::rpc
