@@ -48,25 +48,6 @@ std::string ServiceConfig(int max_attempts) {
          R"("retryThrottling":{"maxTokens":10,"tokenRatio":0.5}})";
 }
 
-grpc::ChannelArguments Arguments(const ClientOptions& options) {
-  grpc::ChannelArguments args;
-  if (options.max_attempts > 1) {
-    args.SetServiceConfigJSON(ServiceConfig(std::min(options.max_attempts, 5)));
-  } else {
-    args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
-  }
-  // The server permits a ping in 10 s. A client that watches a quiet pool sends nothing else.
-  args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
-  args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
-  args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);
-  // gRPC would send calls for 127.0.0.1 through the proxy that http_proxy names.
-  args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  args.SetMaxReceiveMessageSize(kReceiveBytesMax);
-  if (options.own_connection) args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return args;
-}
-
 // The address with its port. gRPC itself would take port 84536 for 19000.
 Result<std::string> Whole(const std::string& text) {
   if (text.starts_with("unix:") && text.size() > 5) return text;  // The socket of a proxy; the daemon has none.
@@ -203,6 +184,25 @@ Result<BulkCounts> CountsOf(const Result<Response>& response) {
 
 }  // namespace
 
+grpc::ChannelArguments ArgumentsOf(const ClientOptions& options) {
+  grpc::ChannelArguments args;
+  if (options.max_attempts > 1) {
+    args.SetServiceConfigJSON(ServiceConfig(std::min(options.max_attempts, 5)));
+  } else {
+    args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  }
+  // The server permits a ping in 10 s. A client that watches a quiet pool sends nothing else.
+  args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
+  args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);
+  // gRPC would send calls for 127.0.0.1 through the proxy that http_proxy names.
+  args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  args.SetMaxReceiveMessageSize(kReceiveBytesMax);
+  if (options.own_connection) args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return args;
+}
+
 Client::Client(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Client::~Client() {
@@ -219,7 +219,7 @@ Result<std::unique_ptr<Client>> Client::Connect(const std::string& address, Clie
   MR_RETURN_IF_ERROR(CheckMetadata(options.metadata));
   auto state = std::make_unique<State>();
   state->address = *std::move(whole);
-  state->channel = grpc::CreateCustomChannel(state->address, grpc::InsecureChannelCredentials(), Arguments(options));
+  state->channel = grpc::CreateCustomChannel(state->address, grpc::InsecureChannelCredentials(), ArgumentsOf(options));
   state->options = std::move(options);
   state->jobs = v1::JobService::NewStub(state->channel);
   state->pools = v1::PoolService::NewStub(state->channel);

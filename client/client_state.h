@@ -20,6 +20,9 @@ namespace millrace::client {
 
 inline constexpr int kReceiveBytesMax = 64 << 20;  // As much as the server takes at most.
 
+// Of every channel of the library.
+grpc::ChannelArguments ArgumentsOf(const ClientOptions& options);
+
 struct Client::State {
   std::string address;
   ClientOptions options;
