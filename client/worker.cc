@@ -51,28 +51,14 @@ std::string DefaultName() {
 std::unique_ptr<v1::WorkerService::Stub> NewStub(const Client::State& client) {
   grpc::ChannelArguments arguments = ArgumentsOf(client.options);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  for (const char* each : {GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, GRPC_ARG_MIN_RECONNECT_BACKOFF_MS}) {
-    arguments.SetInt(each, 100);
-  }
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   return v1::WorkerService::NewStub(
       grpc::CreateCustomChannel(client.address, grpc::InsecureChannelCredentials(), arguments));
 }
 
 }  // namespace
-
-Outcome Outcome::Success(std::string result) {
-  Outcome outcome;
-  outcome.succeeded = true;
-  outcome.result = std::move(result);
-  return outcome;
-}
-
-Outcome Outcome::Failure(std::string error) {
-  Outcome outcome;
-  outcome.error = std::move(error);
-  return outcome;
-}
 
 struct Worker::State {
   // An attempt that the worker holds, until its end was acknowledged or it is not the worker's any more.
@@ -85,13 +71,13 @@ struct Worker::State {
       if (dropped) return;
       v1::Progress& progress = *state.OutputOf(*this).mutable_progress();
       progress.set_fraction(fraction);
-      progress.set_message(std::move(message));
+      progress.set_message(ToText(std::move(message)));
     }
     void Log(std::string_view bytes) override {
       std::unique_lock guard(state.mutex);
       // A handler that says more than the connection takes waits for it.
       state.rest.wait(guard, [&] { return state.log_bytes < kLogBytesMax || source.stop_requested(); });
-      if (dropped) return;
+      if (dropped || state.log_bytes >= kLogBytesMax) return;
       if (bytes.size() > kLogBytesMax) bytes = bytes.substr(bytes.size() - kLogBytesMax);
       state.OutputOf(*this).mutable_log()->append(bytes);
       state.log_bytes += bytes.size();
@@ -142,10 +128,21 @@ struct Worker::State {
     Held& attempt = *at->second;
     attempt.dropped = true;
     CloseOutput(attempt);
-    attempt.source.request_stop();
+    to_stop.push_back(attempt.source);
     rest.notify_all();
     write.notify_one();
     return held.erase(at);
+  }
+
+  // What a handler does when it is told to stop is its own, and may come back here: so without the mutex.
+  void StopThem(std::unique_lock<std::mutex>& guard) {
+    std::vector<std::stop_source> sources;
+    sources.swap(to_stop);
+    if (sources.empty()) return;
+    guard.unlock();
+    for (std::stop_source& each : sources) each.request_stop();
+    guard.lock();
+    rest.notify_all();
   }
 
   void Drop(const v1::AttemptRef& ref) {
@@ -186,20 +183,7 @@ struct Worker::State {
     } catch (...) {
       outcome = Outcome::Failure("the handler threw something that is no std::exception");
     }
-    v1::AttemptEnd end;
-    *end.mutable_ref() = attempt.its.ref();
-    if (outcome.succeeded) {
-      end.set_result(std::move(outcome.result));
-      return end;
-    }
-    v1::AttemptFailure& failure = *end.mutable_failure();
-    failure.set_error(std::move(outcome.error));
-    failure.set_do_not_retry(outcome.do_not_retry);
-    if (outcome.retry_after) {
-      failure.mutable_retry_after()->set_seconds(outcome.retry_after->count() / 1000);
-      failure.mutable_retry_after()->set_nanos(static_cast<int32_t>(outcome.retry_after->count() % 1000 * 1'000'000));
-    }
-    return end;
+    return ToEnd(std::move(outcome), attempt.its.ref());
   }
 
   // ---- One stream
@@ -212,7 +196,7 @@ struct Worker::State {
     {
       std::lock_guard guard(mutex);
       received = beats = 0;
-      welcome = written_off = false;
+      welcome = written_off = said_draining = false;
       last_word = last_beat = Now();
       outbox.Clear();
       CloseOutputs();
@@ -255,7 +239,7 @@ struct Worker::State {
   }
 
   void Hear(v1::WorkResponse* response, grpc::ClientContext& context) {
-    std::lock_guard guard(mutex);
+    std::unique_lock guard(mutex);
     last_word = last_contact = Now();
     if (response->has_welcome()) {
       welcome = healthy = ever_welcome = true;
@@ -264,7 +248,7 @@ struct Worker::State {
       for (const v1::AttemptRef& ref : response->welcome().lost()) Drop(ref);
     }
     for (const v1::AttemptStop& stop : response->stops()) {
-      if (auto found = held.find(KeyOf(stop.ref())); found != held.end()) found->second->source.request_stop();
+      if (auto found = held.find(KeyOf(stop.ref())); found != held.end()) to_stop.push_back(found->second->source);
     }
     for (const v1::AttemptStop& stop : response->revoked()) Drop(stop.ref());
     for (const v1::AttemptRef& ref : response->acked()) held.erase(KeyOf(ref));
@@ -280,7 +264,8 @@ struct Worker::State {
     // It goes on at once with another stream.
     if (response->drain().why() == v1::WorkerDrain::WHY_AGE) context.TryCancel();
     write.notify_one();
-    if (draining || response->stops_size() > 0) rest.notify_all();
+    if (draining) rest.notify_all();
+    StopThem(guard);
   }
 
   void Write(Stream& stream, v1::WorkRequest request) {
@@ -334,7 +319,9 @@ struct Worker::State {
       request->mutable_heartbeat()->set_sequence(++beats);
       if (welcome && beats % 6 == 0) {
         v1::HeldList& list = *request->mutable_heartbeat()->mutable_held();
-        for (const auto& [ref, each] : held) *list.add_refs() = each->its.ref();
+        for (const auto& [ref, each] : held) {
+          if (!each->end) *list.add_refs() = each->its.ref();
+        }
       }
     }
     return request->ByteSizeLong() > 0;
@@ -355,11 +342,12 @@ struct Worker::State {
     });
     Status status = Connect();
     {
-      std::lock_guard guard(mutex);
+      std::unique_lock guard(mutex);
       over = true;
       for (auto at = held.begin(); at != held.end();) at = Drop(at);
       work.notify_all();
       rest.notify_all();
+      StopThem(guard);
     }
     for (std::thread& each : threads) each.join();
     return status;
@@ -376,7 +364,8 @@ struct Worker::State {
       std::unique_lock guard(mutex);
       if (said_goodbye) return OkStatus();
       const bool again = status.ok() || status.code() == StatusCode::kUnavailable ||
-                         status.code() == StatusCode::kCancelled || status.code() == StatusCode::kDeadlineExceeded;
+                         status.code() == StatusCode::kCancelled || status.code() == StatusCode::kDeadlineExceeded ||
+                         status.code() == StatusCode::kResourceExhausted;
       if (!ever_welcome && !again) return status;
       if (welcome) {
         pause = kPauseLeast;
@@ -399,15 +388,17 @@ struct Worker::State {
       if (current != nullptr && Now() - last_word > 3 * interval) current->TryCancel();
       if (draining && !give_up && Now() >= drain_until) {
         give_up = true;
-        for (auto& [ref, each] : held) each->source.request_stop();
+        for (auto& [ref, each] : held) to_stop.push_back(each->source);
         write.notify_one();
         rest.notify_all();
       }
+      StopThem(guard);
       if (lease == milliseconds(0) || Now() - last_contact < lease - std::min<milliseconds>(seconds(5), lease / 2)) {
         continue;
       }
       // An end is told whenever a daemon is there; if it is late, it changes nothing.
       for (auto at = held.begin(); at != held.end();) at = at->second->end ? std::next(at) : Drop(at);
+      StopThem(guard);
     }
   }
 
@@ -426,7 +417,8 @@ struct Worker::State {
   v1::WorkRequest outbox;    // Accepted, and outputs.
   std::vector<Held*> shown;  // Those with an output in the outbox.
   size_t log_bytes = 0;
-  std::deque<Key> to_tell;  // Ends.
+  std::deque<Key> to_tell;                // Ends.
+  std::vector<std::stop_source> to_stop;  // Without the mutex.
   // Of this stream.
   int64_t received = 0, beats = 0;
   bool welcome = false, written_off = false;

@@ -1,4 +1,5 @@
-// Worker: runs jobs of a daemon in this process. The daemon needs a pool with `runner = "remote"`, and no word on kinds.
+// Worker: runs jobs of a daemon in this process. The daemon needs a pool with `runner = "remote"`, and need
+// not know the kinds.
 //
 //   client::Worker worker(*client, {.slots = 4});
 //   worker.Handle("resize", [](client::Attempt& attempt) {
@@ -7,12 +8,12 @@
 //   Status status = worker.Run(stop);       // a std::stop_token; SIGTERM should request it
 //
 //   Handlers    Run on `slots` threads of the worker, one attempt each. What they throw is a failure with its text. One
-//               that was cancelled, took too long or was given to somebody else has its stop token requested, and should
-//               return soon; what it returns then decides nothing.
+//               that was cancelled, took too long or was given to somebody else has its stop token requested, and
+//               should return soon; what it returns then decides nothing.
 //   Connection  Run connects, and again whenever the connection is lost, for ever: with pauses that grow to 30 s, and a
 //               part of each at random. What runs meanwhile goes on; its end is told to the daemon that is there then,
-//               and again until that has written it down. After `lease` less five seconds without a word from the daemon
-//               the worker stops its attempts, as others get them.
+//               and again until that has written it down. After `lease` less five seconds without a word from the
+//               daemon the worker stops its attempts, as others get them.
 //   Heartbeats  Come from a thread of their own, however long handlers take.
 //   The end     A stop lets running handlers end (drain_timeout), gives back what is left, and says goodbye.
 //   Threads     Handle before Run; Run once; healthy from any thread.
@@ -28,6 +29,7 @@
 
 #include "base/status.h"
 #include "client/client.h"
+#include "client/outcome.h"
 #include "millrace/v1/worker_service.pb.h"
 
 namespace millrace::client {
@@ -36,19 +38,6 @@ struct WorkerOptions {
   std::string name;  // For people. Empty: HOST/PID.
   int slots = 1;     // Attempts at once, 1 to 10,000.
   std::chrono::milliseconds drain_timeout = std::chrono::seconds(30);
-};
-
-// How an attempt ended.
-struct Outcome {
-  static Outcome Success(std::string result = {});
-  // `error`: why, for a person.
-  static Outcome Failure(std::string error);
-
-  bool succeeded = false;
-  std::string result;
-  std::string error;
-  bool do_not_retry = false;
-  std::optional<std::chrono::milliseconds> retry_after;  // Instead of the policy's backoff.
 };
 
 // One attempt, for its handler.

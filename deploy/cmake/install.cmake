@@ -48,7 +48,8 @@ endforeach()
 if(TARGET millrace_client)
   millrace_package(client millrace millrace_proto millrace_client)
   # The others of the folder are the library's own.
-  install(FILES client/client.h client/submit_stream.h client/words.h DESTINATION ${headers}/client COMPONENT client)
+  install(FILES client/client.h client/outcome.h client/submit_stream.h client/words.h client/worker.h
+          DESTINATION ${headers}/client COMPONENT client)
   millrace_headers(client ${PROJECT_BINARY_DIR}/proto/gen/)
   install(DIRECTORY proto/millrace proto/google DESTINATION ${CMAKE_INSTALL_DATADIR}/millrace/proto COMPONENT client
           FILES_MATCHING PATTERN "*.proto")

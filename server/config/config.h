@@ -6,7 +6,8 @@
 //   Defaults   Nothing at all is a good configuration: the pool "default" with the built-in kinds, on loopback, in
 //              memory.
 //   Memory     Budgets that nobody set are lowered to fit into the memory that the machine or container has.
-//   Sections   [server] [log] [runtime] [jobs] [workers] [pool.NAME] [kind.NAME]; deploy/config.example.toml explains every key.
+//   Sections   [server] [log] [runtime] [jobs] [workers] [pool.NAME] [kind.NAME]; deploy/config.example.toml explains
+//              every key.
 #pragma once
 
 #include <chrono>

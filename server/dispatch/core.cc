@@ -274,29 +274,6 @@ void Core::StartCommitted(Core& core, JobEntry& job, uint64_t token, const Statu
   turn.Wake(&slot);
 }
 
-void Core::ArmRunTimeout(JobEntry& job, Nanos ran, Turn& turn) {
-  const std::optional<Nanos>& limit =
-      job.record().spec->run_timeout ? job.record().spec->run_timeout : job.kind->run_timeout;
-  if (limit) Arm(&job.due, Alarm::Purpose::kRunTimeout, Later(turn.mono(), *limit - ran), turn);
-}
-
-void Core::ArmGiveUp(JobEntry& job, Nanos after, Turn& turn) {
-  alarms.Disarm(&job.due);
-  Arm(&job.due, Alarm::Purpose::kRunTimeout, turn.mono() + after, turn);
-}
-
-void Core::StopAttempt(JobEntry& job, StopCause cause, Status reason, Turn& turn) {
-  RunningAttempt* attempt = job.hot->attempt;
-  if (attempt == nullptr) return;  // It has just ended by itself.
-  const bool first = attempt->stopped() == kStopNone;
-  std::shared_ptr<sync::CancelSource> source = attempt->RequestStop(cause, reason);
-  if (attempt->slot().leased) {
-    if (first) leases.StopAsked(static_cast<LeaseSlot&>(attempt->slot()), reason, turn);
-    return;
-  }
-  if (source) turn.Cancel(std::move(source), std::move(reason));
-}
-
 Status Core::Finish(const JobId& id, const Claim& by, FinishedAttempt&& finished, Turn& turn) {
   JobEntry* job = table.Find(id);
   return job != nullptr ? Finish(*job, by, std::move(finished), turn) : LeaseLost(id, by);

@@ -197,8 +197,8 @@ Dispatcher::DrainReport Dispatcher::Stop(Nanos grace) {
     }
   }
   waiter.Wait();
-  core_->leases.AwaitReaders();
   core_->timekeeper.Stop();
+  core_->leases.AwaitReaders();
 
   Turn turn(*core_);
   DrainReport report{.finished = core_->ended_while_draining, .released = core_->released};

@@ -75,15 +75,26 @@ struct WorkerWords {
   std::optional<std::vector<LeaseRef>> held;  // All that it holds.
 };
 
+// What it said of attempts that are not its own, or not any more.
+struct Unheard {
+  std::vector<LeaseRef> refused;
+  std::vector<LeaseRef> ended;  // Their ends. It may have told them before (Leases::AckAgain).
+};
+// FAILED_PRECONDITION LEASE_LOST.
+Status LeaseLost(const LeaseRef& ref);
+
 // What there is to tell a worker.
 struct WorkerNews {
   std::vector<Lease> given;
   std::vector<LeaseStop> stopped;  // They should stop, and tell their end.
   std::vector<LeaseStop> revoked;  // They are not the worker's any more. What they return is not wanted.
+  std::vector<LeaseRef> unknown;   // The same, of what it said that it holds.
   std::vector<LeaseRef> acked;     // Their end is committed.
   bool replaced = false;           // Another stream of the same worker took over. There will be no more news.
 
-  bool empty() const { return given.empty() && stopped.empty() && revoked.empty() && acked.empty() && !replaced; }
+  bool empty() const {
+    return given.empty() && stopped.empty() && revoked.empty() && unknown.empty() && acked.empty() && !replaced;
+  }
 };
 
 // Where a worker is told that there is news.

@@ -57,11 +57,19 @@ struct LeaseHolder final : OwnAlarm, std::enable_shared_from_this<LeaseHolder> {
   bool heard_now = false;  // What it says is being done; it is served after that.
   bool ended = false;      // Nothing is given to it or taken from it any more.
   MonoTime alive_until{};
-  std::deque<LeaseSlot*> unaccepted;  // The first that is due in front. nullptr: it was accepted, or taken back.
 
-  std::vector<LeaseSlot*> untold;  // Given, and to be told. nullptr: taken back.
-  WorkerNews news;                 // But for what is given.
-  bool has_news = false;           // Its door was told.
+  // What was given to it. The slot may have been used again since: then its token is another one.
+  struct Given {
+    LeaseSlot* slot;
+    uint64_t token;
+    bool is_of(const LeaseHolder& holder) const {
+      return slot->holder == &holder && slot->job != nullptr && slot->attempt.claim().token == token;
+    }
+  };
+  std::deque<Given> unaccepted;  // The first that is due in front; some were accepted, or taken back.
+  std::vector<Given> untold;     // Some were taken back.
+  WorkerNews news;               // But for what is given.
+  bool has_news = false;         // Its door was told.
 
   struct Unacked {
     uint64_t part;

@@ -61,11 +61,6 @@ void Leases::Detach(LeaseSlot& slot) {
   (slot.previous_held != nullptr ? slot.previous_held->next_held : holder.first_held) = slot.next_held;
   if (slot.next_held != nullptr) slot.next_held->previous_held = slot.previous_held;
   --holder.held;
-  // Both are short: what was not told yet, and what was not accepted yet.
-  std::replace(holder.untold.begin(), holder.untold.end(), &slot, static_cast<LeaseSlot*>(nullptr));
-  if (!slot.accepted) {
-    std::replace(holder.unaccepted.begin(), holder.unaccepted.end(), &slot, static_cast<LeaseSlot*>(nullptr));
-  }
 }
 
 LeaseSlot* Leases::SlotFor(const JobEntry& job) {
@@ -134,8 +129,6 @@ void Leases::Serve(Pool& pool, Turn& turn) {
 // ---- A lease is given -----------------------------------------------------------------------------------------------
 
 void Leases::Started(LeaseSlot& slot, Turn& turn) {
-  // From here on nobody knows whether something of it has begun.
-  slot.attempt.set_begun();
   LeaseHolder& holder = *slot.holder;
   JobEntry& job = *slot.job;
   if (Core::TooLate(job, turn)) {
@@ -144,9 +137,10 @@ void Leases::Started(LeaseSlot& slot, Turn& turn) {
   if (slot.attempt.stop_requested()) return Lose(slot, "stopped before it began", turn);  // Its cause decides.
   core_.ArmRunTimeout(job, Nanos(0), turn);
   if (holder.door == nullptr) return TakeBack(slot, "the worker left before it was told of the attempt", turn);
-  holder.untold.push_back(&slot);
+  const LeaseHolder::Given given{&slot, slot.attempt.claim().token};
+  holder.untold.push_back(given);
   slot.accept_by = turn.mono() + core_.options().leases.accept_within;
-  holder.unaccepted.push_back(&slot);
+  holder.unaccepted.push_back(given);
   core_.SetBy(holder, slot.accept_by, turn);
   Tell(holder, turn);
 }
@@ -155,8 +149,9 @@ void Leases::Tell(LeaseHolder& holder, Turn& turn) {
   if (holder.door != nullptr && !std::exchange(holder.has_news, true)) turn.Tell(holder.door);
 }
 
+void Leases::ExpectReader() { readers_->all.Add(1); }
+
 void Leases::StartReader(LeaseSlot& slot) {
-  readers_->all.Add(1);
   core_.runtime.Go({.name = "lease reader"}, [this, &slot] {
     ReadAndStart(slot);
     readers_->all.Done();
@@ -272,32 +267,38 @@ void Leases::OnDue(LeaseHolder& holder, Turn& turn) {
                                 : "worker '" + holder.worker + "' was silent for longer than its lease";
     holder.silent = true;
     int steps = 64;  // Others wait for the lock.
-    for (LeaseSlot* slot = holder.first_held; slot != nullptr && steps > 0; --steps) {
+    for (LeaseSlot* slot = holder.first_held; slot != nullptr && steps > 0;) {
       LeaseSlot* const next = slot->next_held;
-      LoseOrTakeBack(*slot, why, turn);
+      // Some are not to be had just now: their start is being committed, or they are being read.
+      if (slot->job != nullptr && !slot->awaits_start) {
+        if (holder.door != nullptr && slot->told) holder.news.unknown.push_back(slot->ref());
+        LoseOrTakeBack(*slot, why, turn);
+        --steps;
+      }
       slot = next;
     }
+    if (!holder.news.unknown.empty()) Tell(holder, turn);
     if (steps == 0) return core_.SetBy(holder, turn.mono(), turn);
-    if (holder.door == nullptr && holder.held == 0 && &holder != recovered_.get()) End(holder, turn);
-    if (holder.held == 0) return;
-    return core_.SetBy(holder, turn.mono() + kLookAgain, turn);
+    if (holder.door == nullptr && holder.held == 0 && &holder != recovered_.get()) return End(holder, turn);
+    if (holder.held > 0) core_.SetBy(holder, turn.mono() + kLookAgain, turn);
+    return;
   }
   while (!holder.unaccepted.empty()) {
-    LeaseSlot* const slot = holder.unaccepted.front();
-    if (slot != nullptr && slot->accept_by > turn.mono()) break;
+    const LeaseHolder::Given given = holder.unaccepted.front();
+    const bool waits = given.is_of(holder) && !given.slot->accepted;
+    if (waits && given.slot->accept_by > turn.mono()) break;
     holder.unaccepted.pop_front();
-    if (slot == nullptr) continue;
-    if (slot->told) {
+    if (!waits) continue;
+    LeaseSlot& slot = *given.slot;
+    if (slot.told) {
       holder.news.revoked.push_back(
-          {slot->ref(), DeadlineExceeded("NOT_ACCEPTED", "the worker did not say in time that it has the attempt")});
+          {slot.ref(), DeadlineExceeded("NOT_ACCEPTED", "the worker did not say in time that it has the attempt")});
       Tell(holder, turn);
     }
-    TakeBack(*slot, "worker '" + holder.worker + "' did not accept the attempt in time", turn);
+    TakeBack(slot, "worker '" + holder.worker + "' did not accept the attempt in time", turn);
   }
-  core_.SetBy(holder,
-              holder.unaccepted.empty() ? holder.alive_until
-                                        : std::min(holder.alive_until, holder.unaccepted.front()->accept_by),
-              turn);
+  const MonoTime next = holder.unaccepted.empty() ? holder.alive_until : holder.unaccepted.front().slot->accept_by;
+  core_.SetBy(holder, std::min(holder.alive_until, next), turn);
 }
 
 // ---- Holders --------------------------------------------------------------------------------------------------------

@@ -49,9 +49,9 @@ class Leases {
   };
   // INVALID_ARGUMENT BAD_WORKER, BAD_KIND: the offer; FAILED_PRECONDITION NO_REMOTE_POOL; UNAVAILABLE DRAINING.
   Result<Entered> Enter(const WorkerOffer& offer, std::shared_ptr<WorkerDoor> door);
-  // Adds to `refused` what was said of attempts that are not the worker's: LEASE_LOST.
-  // INVALID_ARGUMENT BAD_CREDIT: nothing of it was done.
-  Status Hear(LeaseHolder& holder, WorkerWords&& words, std::vector<LeaseStop>* refused);
+  // `unheard`: what was said of attempts that are not the worker's. INVALID_ARGUMENT BAD_CREDIT: nothing of it was
+  // done.
+  Status Hear(LeaseHolder& holder, WorkerWords&& words, Unheard* unheard);
   LeaseOptions Options() const;
   // All there is, into `news`, which is empty.
   void TakeNews(LeaseHolder& holder, WorkerNews* news);
@@ -83,7 +83,9 @@ class Leases {
   // A pool that leases has another state: its number of workers is told again.
   void CountWorkers(Turn& turn) MR_IN_TURN;
   bool AnyoneOffers(const std::string& kind) const MR_IN_TURN;
-  // Without the lock: a fiber reads the job that was set aside for the slot, and starts it.
+  // A fiber reads the job that was set aside for the slot, and starts it: told in the Turn that set it aside, and begun
+  // without the lock.
+  void ExpectReader() MR_IN_TURN;
   void StartReader(LeaseSlot& slot);
   // Waits until no fiber reads for a slot.
   void AwaitReaders();
@@ -101,7 +103,7 @@ class Leases {
   void List(LeaseHolder& holder) MR_IN_TURN;
   void Tell(LeaseHolder& holder, Turn& turn) MR_IN_TURN;
   LeaseSlot* Find(const LeaseRef& ref) MR_IN_TURN;
-  Status Own(const LeaseHolder& holder, const LeaseRef& ref, LeaseSlot** slot) MR_IN_TURN;
+  LeaseSlot* Own(const LeaseHolder& holder, const LeaseRef& ref) MR_IN_TURN;  // nullptr: it is not its own.
   void Accept(LeaseSlot& slot) MR_IN_TURN;
   void Show(LeaseSlot& slot, WorkerWords::Shown&& shown, Turn& turn) MR_IN_TURN;
   void Finish(LeaseSlot& slot, FinishedAttempt&& finished, Turn& turn) MR_IN_TURN;

@@ -47,14 +47,6 @@ Status CheckOffer(const WorkerOffer& offer) {
   return OkStatus();
 }
 
-Status LeaseLost(const LeaseRef& ref) {
-  return FailedPrecondition("LEASE_LOST", "attempt " + std::to_string(ref.claim.attempt) + " of job " +
-                                              ref.job.ToString() +
-                                              " is not this worker's any more: it was given up before, or has ended")
-      .With("job", ref.job.ToString())
-      .With("attempt", ref.claim.attempt);
-}
-
 // As a worker said them, into the time that the attempt took by our clock.
 void FitTimings(Nanos ran, AttemptTimings* timings) {
   timings->run = ran;
@@ -66,6 +58,14 @@ void FitTimings(Nanos ran, AttemptTimings* timings) {
 }
 
 }  // namespace
+
+Status LeaseLost(const LeaseRef& ref) {
+  return FailedPrecondition("LEASE_LOST", "attempt " + std::to_string(ref.claim.attempt) + " of job " +
+                                              ref.job.ToString() +
+                                              " is not this worker's any more: it was given up before, or has ended")
+      .With("job", ref.job.ToString())
+      .With("attempt", ref.claim.attempt);
+}
 
 LeaseOptions Leases::Options() const { return core_.options().leases; }
 
@@ -109,13 +109,13 @@ void Leases::Adopt(LeaseHolder& holder, const WorkerOffer& offer, Entered* enter
   }
   for (const HeldLease& held : offer.held) {
     LeaseSlot* const slot = Find(held.ref);
-    // Another process that claims it has drawn its token.
-    if (slot == nullptr || (slot->holder != before.get() && slot->holder != recovered_.get())) {
+    // Another process that claims it has guessed its token, and so has whoever was not told of it.
+    if (slot == nullptr || !slot->told || (slot->holder != before.get() && slot->holder != recovered_.get())) {
       if (!held.finished) entered->lost.push_back(held.ref);
       continue;
     }
     Detach(*slot);
-    slot->told = slot->accepted = true;
+    slot->accepted = true;
     Attach(*slot, holder);
     entered->kept.push_back(held.ref);
     if (slot->attempt.stopped() != kStopNone) {
@@ -123,6 +123,7 @@ void Leases::Adopt(LeaseHolder& holder, const WorkerOffer& offer, Entered* enter
     }
   }
   if (before) {
+    before->silent = true;  // What it gives up now does not go back to it.
     for (LeaseSlot* slot = before->first_held; slot != nullptr;) {
       LeaseSlot* const next = slot->next_held;
       LoseOrTakeBack(*slot, "worker '" + offer.worker + "' came back without it", turn);
@@ -141,7 +142,6 @@ void Leases::Leave(LeaseHolder& holder, Leaving how) {
   Turn turn(core_);
   if (holder.ended) return;
   holder.door = nullptr;
-  if (core_.draining && how == Leaving::kBroken) return;  // The next life of the daemon goes on with its leases.
   for (LeaseSlot* slot = holder.first_held; slot != nullptr;) {
     LeaseSlot* const next = slot->next_held;
     const bool known = slot->told && !slot->awaits_start && slot->job != nullptr;
@@ -153,6 +153,7 @@ void Leases::Leave(LeaseHolder& holder, Leaving how) {
     slot = next;
   }
   holder.news = {};
+  if (core_.draining && how == Leaving::kBroken) return;  // The next life of the daemon goes on with its leases.
   if (holder.held == 0) return End(holder, turn);
   if (how == Leaving::kBroken) {
     holder.alive_until = std::min(holder.alive_until, turn.mono() + core_.options().leases.resume_grace);
@@ -165,17 +166,17 @@ void Leases::Leave(LeaseHolder& holder, Leaving how) {
 
 // ---- What it says ---------------------------------------------------------------------------------------------------
 
-Status Leases::Own(const LeaseHolder& holder, const LeaseRef& ref, LeaseSlot** slot) {
-  *slot = Find(ref);
-  return *slot != nullptr && (*slot)->holder == &holder && (*slot)->told ? OkStatus() : LeaseLost(ref);
+LeaseSlot* Leases::Own(const LeaseHolder& holder, const LeaseRef& ref) {
+  LeaseSlot* const slot = Find(ref);
+  return slot != nullptr && slot->holder == &holder && slot->told ? slot : nullptr;
 }
 
 void Leases::Accept(LeaseSlot& slot) {
-  if (std::exchange(slot.accepted, true)) return;
-  std::deque<LeaseSlot*>& waiting = slot.holder->unaccepted;
-  // Mostly the first one: they are accepted in the order in which they were given.
-  *std::find(waiting.begin(), waiting.end(), &slot) = nullptr;
-  while (!waiting.empty() && waiting.front() == nullptr) waiting.pop_front();
+  slot.accepted = true;
+  // Mostly it is the first one: they are accepted in the order in which they were given.
+  std::deque<LeaseHolder::Given>& waiting = slot.holder->unaccepted;
+  while (!waiting.empty() && (!waiting.front().is_of(*slot.holder) || waiting.front().slot->accepted))
+    waiting.pop_front();
 }
 
 void Leases::Show(LeaseSlot& slot, WorkerWords::Shown&& shown, Turn& turn) {
@@ -202,7 +203,7 @@ void Leases::EndsCommitted(Core& core, LeaseHolder& holder, uint64_t part, const
   core.leases.Release(holder, turn);
 }
 
-Status Leases::Hear(LeaseHolder& holder, WorkerWords&& words, std::vector<LeaseStop>* refused) {
+Status Leases::Hear(LeaseHolder& holder, WorkerWords&& words, Unheard* unheard) {
   if (words.slots_granted && *words.slots_granted < 0) {
     return InvalidArgument("BAD_CREDIT",
                            "slots_granted_total is " + std::to_string(*words.slots_granted) + "; it counts up from 0")
@@ -218,21 +219,24 @@ Status Leases::Hear(LeaseHolder& holder, WorkerWords&& words, std::vector<LeaseS
   holder.heard_now = true;
   holder.alive_until = turn.mono() + core_.options().leases.lease;
   if (std::exchange(holder.silent, false)) core_.SetBy(holder, holder.alive_until, turn);
-  LeaseSlot* slot;
-  const auto own = [&](const LeaseRef& ref) MR_IN_TURN {
-    Status status = Own(holder, ref, &slot);
-    if (!status.ok()) refused->push_back({ref, std::move(status)});
-    return slot != nullptr && (refused->empty() || refused->back().ref != ref);
-  };
   for (const LeaseRef& ref : words.accepted) {
-    if (own(ref)) Accept(*slot);
+    if (LeaseSlot* slot = Own(holder, ref)) {
+      Accept(*slot);
+    } else {
+      unheard->refused.push_back(ref);
+    }
   }
   for (WorkerWords::Shown& shown : words.shown) {
-    if (own(shown.ref)) Show(*slot, std::move(shown), turn);
+    if (LeaseSlot* slot = Own(holder, shown.ref)) {
+      Show(*slot, std::move(shown), turn);
+    } else {
+      unheard->refused.push_back(shown.ref);
+    }
   }
   for (WorkerWords::Ended& ended : words.ended) {
-    if (!own(ended.ref)) {
-      ++late_results_;
+    LeaseSlot* const slot = Own(holder, ended.ref);
+    if (slot == nullptr) {
+      unheard->ended.push_back(ended.ref);
       continue;
     }
     slot->attempt.set_ended(turn.mono());
@@ -241,7 +245,11 @@ Status Leases::Hear(LeaseHolder& holder, WorkerWords&& words, std::vector<LeaseS
     AckWhenCommitted(holder, ended.ref);
   }
   for (const LeaseRef& ref : words.released) {
-    if (own(ref)) TakeBack(*slot, "worker '" + holder.worker + "' gave it back", turn);
+    if (LeaseSlot* slot = Own(holder, ref)) {
+      TakeBack(*slot, "worker '" + holder.worker + "' gave it back", turn);
+    } else {
+      unheard->refused.push_back(ref);
+    }
   }
   if (words.slots_granted) holder.granted = std::max(holder.granted, *words.slots_granted);
   if (words.draining && !std::exchange(holder.draining, true)) CountWorkers(turn);
@@ -252,14 +260,17 @@ Status Leases::Hear(LeaseHolder& holder, WorkerWords&& words, std::vector<LeaseS
 }
 
 void Leases::HearHeld(LeaseHolder& holder, const std::vector<LeaseRef>& held, Turn& turn) {
+  std::vector<uint64_t> unacked;
+  for (const LeaseHolder::Unacked& each : holder.unacked) unacked.push_back(each.ref.claim.token);
+  std::sort(unacked.begin(), unacked.end());
   std::vector<LeaseSlot*> named;
   for (const LeaseRef& ref : held) {
-    LeaseSlot* const slot = Find(ref);
-    if (slot != nullptr && slot->holder == &holder) {
-      if (slot->told) Accept(*slot);
+    LeaseSlot* const slot = Own(holder, ref);
+    if (slot != nullptr) {
+      Accept(*slot);
       named.push_back(slot);
-    } else {
-      holder.news.revoked.push_back({ref, LeaseLost(ref)});
+    } else if (!std::binary_search(unacked.begin(), unacked.end(), ref.claim.token)) {
+      holder.news.unknown.push_back(ref);
     }
   }
   std::sort(named.begin(), named.end());
@@ -271,7 +282,7 @@ void Leases::HearHeld(LeaseHolder& holder, const std::vector<LeaseRef>& held, Tu
     }
     slot = next;
   }
-  if (!holder.news.revoked.empty()) Tell(holder, turn);
+  if (!holder.news.unknown.empty()) Tell(holder, turn);
 }
 
 bool Leases::AckAgain(LeaseHolder& holder, const LeaseRef& ref) {
@@ -290,7 +301,10 @@ bool Leases::AckAgain(LeaseHolder& holder, const LeaseRef& ref) {
   Status status = Visit(
       core_, ref.job, Journal::Part::kBasic, [&](JobEntry& job, Turn&) MR_IN_TURN { return look(job.record()); },
       [&](const std::shared_ptr<const JobRecord>& record, Turn&) MR_IN_TURN { return look(*record); });
-  return status.ok() && found;
+  if (status.ok() && found) return true;
+  Turn turn(core_);
+  ++late_results_;
+  return false;
 }
 
 // ---- What it is told ------------------------------------------------------------------------------------------------
@@ -299,15 +313,18 @@ void Leases::TakeNews(LeaseHolder& holder, WorkerNews* news) {
   Turn turn(core_);
   holder.has_news = false;
   std::swap(*news, holder.news);
-  std::vector<LeaseSlot*> untold;
+  if (holder.ended) return;
+  std::vector<LeaseHolder::Given> untold;
   untold.swap(holder.untold);
-  for (LeaseSlot* slot : untold) {
-    if (slot == nullptr) continue;
+  for (const LeaseHolder::Given& given : untold) {
+    if (!given.is_of(holder)) continue;
+    LeaseSlot* const slot = given.slot;
     if (slot->attempt.stop_requested()) {
       Lose(*slot, "stopped before it began", turn);
       continue;
     }
     slot->told = true;
+    slot->attempt.set_begun();  // From here on nobody knows whether something of it has begun.
     const JobRecord& record = slot->job->record();
     news->given.push_back(
         {.ref = slot->ref(),

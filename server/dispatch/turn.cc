@@ -27,6 +27,7 @@ void Turn::Wake(Slot* slot) {
   if (!slot->waits) return;                 // It is in a turn of its own, at whose end it sees what it was given.
   if (slot->awaits_start) return;           // The commit of its start wakes it: before that it could only wait again.
   if (slot->leased && !slot->cold) return;  // Leases::Started has told of it.
+  if (slot->leased) core_.leases.ExpectReader();
   ++core_.worker_wakes;
   slot->waits = false;
   slot->next_woken = woken_;

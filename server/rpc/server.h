@@ -9,9 +9,9 @@
 //             blocks its thread.
 //   Accepting is done by a loop of our own (base/listener.h), since gRPC 1.51 gives up a port for good when descriptors
 //             run out once.
-//   Health    grpc.health.v1 for "", "millrace.v1.JobService", "millrace.v1.PoolService",
-//             "millrace.v1.WorkerService" and "millrace.v1.AdminService". All say NOT_SERVING while the server does not serve and while new connections
-//             cannot be accepted. The first two say so also while no jobs are accepted; pools can be looked after
+//   Health    grpc.health.v1 for "" and each of our four services by its whole name ("millrace.v1.JobService"). All say
+//             NOT_SERVING while the server does not serve and while new connections cannot be accepted. "" and
+//             JobService say so also while no jobs are accepted; pools can be looked after, and workers go on,
 //             meanwhile.
 #pragma once
 

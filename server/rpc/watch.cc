@@ -223,7 +223,7 @@ class Watch final : public WatchReactor,
       }
       // Whoever made the news must not look through a long log for this watch.
       if (batches == kBatchesAtOnce) {
-        alarm_.Set(gpr_now(GPR_CLOCK_MONOTONIC), [self = shared_from_this()](bool) { self->Pump(); });
+        alarm_.Set(gpr_now(GPR_CLOCK_MONOTONIC), [weak = weak_from_this()](bool) { PumpAgain(weak); });
         return true;
       }
       const Got got = ReadBatch();
@@ -232,7 +232,7 @@ class Watch final : public WatchReactor,
         // It falls behind meanwhile, and is told of the gap when its place is no longer kept.
         const gpr_timespec pause = gpr_time_from_millis(kCrowdedPause.count(), GPR_TIMESPAN);
         alarm_.Set(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), pause),
-                   [self = shared_from_this()](bool) { self->Pump(); });
+                   [weak = weak_from_this()](bool) { PumpAgain(weak); });
         return true;
       }
       if (!std::exchange(check_present_, false)) return false;
@@ -240,6 +240,11 @@ class Watch final : public WatchReactor,
       OnFiber(backend_, [self = shared_from_this()] { self->CheckPresent(); });
       return true;
     }
+  }
+
+  // gRPC keeps what an alarm has called until the alarm goes, so that must not keep the watch.
+  static void PumpAgain(const std::weak_ptr<Watch>& weak) {
+    if (const std::shared_ptr<Watch> self = weak.lock()) self->Pump();
   }
 
   // kNothing: the end of the log, and the next event will ring.

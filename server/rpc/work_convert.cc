@@ -1,5 +1,6 @@
 #include "rpc/work_convert.h"
 
+#include <optional>
 #include <utility>
 
 #include "rpc/convert.h"
@@ -17,8 +18,24 @@ Result<LeaseRef> RefOf(const v1::AttemptRef& ref, const std::string& field) {
   return LeaseRef{.job = *job, .claim = {.attempt = ref.attempt(), .token = ref.token()}};
 }
 
+// A worker holds no more than this, so it has no more to say at once.
+template <typename List>
+Status CheckCount(const List& list, const std::string& field) {
+  if (list.size() <= dispatch::kLeaseSlotsMax) return OkStatus();
+  return InvalidArgument("TOO_MANY_WORDS", field + " has " + std::to_string(list.size()) + " items; send " +
+                                               std::to_string(dispatch::kLeaseSlotsMax) + " at most in a message")
+      .Field(field);
+}
+
+// nullopt: it is no time that can be. What a worker says of times is not worth an error.
+std::optional<Nanos> TimeOf(const google::protobuf::Duration& duration) {
+  auto value = FromProto(duration, "duration");
+  return value.ok() ? std::optional(*value) : std::nullopt;
+}
+
 template <typename Refs>
 Status TakeRefs(const Refs& refs, const std::string& field, std::vector<LeaseRef>* out) {
+  MR_RETURN_IF_ERROR(CheckCount(refs, field));
   out->reserve(static_cast<size_t>(refs.size()));
   for (const v1::AttemptRef& ref : refs) {
     auto taken = RefOf(ref, field);
@@ -36,27 +53,16 @@ Status TakeEnd(v1::AttemptEnd&& end, WorkerWords::Ended* out) {
     v1::AttemptFailure& failure = *end.mutable_failure();
     out->finished.outcome = AttemptOutcome::Failed(std::move(*failure.mutable_error()));
     out->finished.outcome.do_not_retry = failure.do_not_retry();
-    if (failure.has_retry_after()) {
-      auto after = FromProto(failure.retry_after(), "ended.failure.retry_after");
-      if (!after.ok()) return after.status();
-      out->finished.outcome.retry_after = *after;
-    }
+    if (failure.has_retry_after()) out->finished.outcome.retry_after = TimeOf(failure.retry_after());
   } else {
     out->finished.outcome = AttemptOutcome::Succeeded(std::move(*end.mutable_result()));
   }
-  if (!end.has_timings()) return OkStatus();
-  const auto part = [&](bool given, const google::protobuf::Duration& duration, const char* field, Nanos* to) {
-    if (!given) return OkStatus();
-    auto value = FromProto(duration, field);
-    if (value.ok()) *to = *value;
-    return value.status();
-  };
   const v1::AttemptTimings& timings = end.timings();
   AttemptTimings& to = out->finished.timings;
-  MR_RETURN_IF_ERROR(part(timings.has_cpu(), timings.cpu(), "ended.timings.cpu", &to.cpu));
-  MR_RETURN_IF_ERROR(part(timings.has_runnable(), timings.runnable(), "ended.timings.runnable", &to.runnable));
-  return part(timings.has_blocked_inside(), timings.blocked_inside(), "ended.timings.blocked_inside",
-              &to.blocked_inside);
+  to.cpu = TimeOf(timings.cpu()).value_or(Nanos(0));
+  to.runnable = TimeOf(timings.runnable()).value_or(Nanos(0));
+  to.blocked_inside = TimeOf(timings.blocked_inside()).value_or(Nanos(0));
+  return OkStatus();
 }
 
 }  // namespace
@@ -78,6 +84,8 @@ Status TakeHello(v1::WorkerHello&& hello, dispatch::WorkerOffer* offer) {
 
 Status TakeWords(v1::WorkRequest&& request, WorkerWords* words) {
   MR_RETURN_IF_ERROR(TakeRefs(request.accepted(), "accepted", &words->accepted));
+  MR_RETURN_IF_ERROR(CheckCount(request.outputs(), "outputs"));
+  MR_RETURN_IF_ERROR(CheckCount(request.ended(), "ended"));
   for (v1::AttemptOutput& output : *request.mutable_outputs()) {
     auto ref = RefOf(output.ref(), "outputs.ref");
     if (!ref.ok()) return ref.status();

@@ -2,7 +2,9 @@
 
 #include <grpcpp/alarm.h>
 
+#include <algorithm>
 #include <deque>
+#include <iterator>
 #include <memory>
 #include <random>
 #include <utility>
@@ -20,6 +22,7 @@ namespace {
 
 using dispatch::LeaseRef;
 using dispatch::LeaseStop;
+using dispatch::Unheard;
 using dispatch::WorkerNews;
 using dispatch::WorkerWords;
 
@@ -69,7 +72,7 @@ class WorkStream final : public WorkReactor,
   // What there is to write beside news.
   struct Outbox {
     std::unique_ptr<v1::WorkerWelcome> welcome;
-    std::vector<LeaseStop> errors;
+    std::vector<LeaseRef> errors;  // LEASE_LOST.
     std::optional<int64_t> heartbeat;
     v1::WorkerDrain::Why drain = v1::WorkerDrain::WHY_UNSPECIFIED;
   };
@@ -79,20 +82,18 @@ class WorkStream final : public WorkReactor,
     if (!ok) return EndWith(OkStatus());
     Status status = Hear();
     if (!status.ok()) return EndWith(std::move(status));
-    if (goodbye_) return EndWith(OkStatus());
+    if (said_goodbye_) return EndWith(OkStatus());
     ReadNext();
   }
 
   void OnWriteDone(bool ok) override {
     backend_.unsent.Remove(this);
-    bool read;
     {
       rt::LockGuard guard(lock_);
       writing_ = false;
-      read = std::exchange(read_waits_, false);
     }
     if (!ok) EndWith(GoneStatus());
-    if (read) ReadNext();
+    ReadIfItWaits();
     Pump();
   }
 
@@ -102,6 +103,7 @@ class WorkStream final : public WorkReactor,
     backend_.open_calls.Remove(this);
     backend_.unsent.Remove(this);
     age_.Cancel();
+    overdue_.Cancel();
     call_.LetGo();  // Dispatch may keep the rest of the stream for a moment, and longer than the server.
     self_.reset();
   }
@@ -115,12 +117,21 @@ class WorkStream final : public WorkReactor,
     {
       rt::LockGuard guard(lock_);
       if (ending_) return;
-      if (writing_ && outbox_.errors.size() >= kErrorsMax) {
-        read_waits_ = true;
-        return;
-      }
+      // What the worker says makes words for it; it has to take those first.
+      read_waits_ = looking_ > 0 || (writing_ && (has_news_ || outbox_.errors.size() >= kErrorsMax));
+      if (read_waits_) return;
     }
     StartRead(&request_bytes_);
+  }
+
+  void ReadIfItWaits() {
+    {
+      rt::LockGuard guard(lock_);
+      if (!read_waits_) return;
+      // Only one of those who come here goes on.
+      read_waits_ = false;
+    }
+    ReadNext();
   }
 
   Status Hear() {
@@ -149,12 +160,18 @@ class WorkStream final : public WorkReactor,
     Fill(backend_.dispatcher.leases().Options(), welcome.get());
     for (const LeaseRef& ref : entered->kept) Fill(ref, welcome->add_kept());
     for (const LeaseRef& ref : entered->lost) Fill(ref, welcome->add_lost());
+    bool gone;
     {
       rt::LockGuard guard(lock_);
       holder_ = entered->holder;
       outbox_.welcome = std::move(welcome);
-      if (!ending_) SetAge(AgeMax());
+      gone = finished_;
     }
+    if (gone) {  // The worker went away meanwhile, and nobody has left for it.
+      backend_.dispatcher.leases().Leave(*holder_, dispatch::Leases::Leaving::kBroken);
+      return OkStatus();
+    }
+    Set(age_, AgeMax(), &WorkStream::OnAge);
     request_.clear_hello();
     return HearRest();
   }
@@ -172,59 +189,57 @@ class WorkStream final : public WorkReactor,
     if (request_.has_heartbeat()) heartbeat = request_.heartbeat().sequence();
     const bool goodbye = request_.goodbye();
     MR_RETURN_IF_ERROR(TakeWords(std::move(request_), &words));
-    std::vector<LeaseRef> ended;
-    for (const WorkerWords::Ended& each : words.ended) ended.push_back(each.ref);
-    std::vector<LeaseStop> refused;
-    MR_RETURN_IF_ERROR(backend_.dispatcher.leases().Hear(*holder_, std::move(words), &refused));
-    if (goodbye) {
-      goodbye_ = true;
-      backend_.dispatcher.leases().Leave(*holder_, dispatch::Leases::Leaving::kGoodbye);
-    }
-    std::vector<LeaseStop> repeats;
+    Unheard unheard;
+    MR_RETURN_IF_ERROR(backend_.dispatcher.leases().Hear(*holder_, std::move(words), &unheard));
+    said_goodbye_ = goodbye;
+    if (goodbye) backend_.dispatcher.leases().Leave(*holder_, dispatch::Leases::Leaving::kGoodbye);
+    bool look = false;
     {
       rt::LockGuard guard(lock_);
       if (heartbeat) outbox_.heartbeat = heartbeat;
-      for (LeaseStop& each : refused) {
-        const bool end = std::find(ended.begin(), ended.end(), each.ref) != ended.end();
-        (end ? repeats : outbox_.errors).push_back(std::move(each));
-      }
-      if (!repeats.empty()) ++looking_;
+      for (const LeaseRef& ref : unheard.refused) outbox_.errors.push_back(ref);
+      look = !unheard.ended.empty() && !finished_;  // Once it has finished, the server may be gone before a fiber is.
+      if (look) ++looking_;
     }
-    if (!repeats.empty()) {
-      OnFiber(backend_, [self = shared_from_this(), repeats = std::move(repeats)]() mutable {
-        self->LookUp(std::move(repeats));
-      });
+    if (look) {
+      OnFiber(backend_, [self = shared_from_this(), ended = std::move(unheard.ended)] { self->LookUp(ended); });
     }
     Pump();
     return OkStatus();
   }
 
   // On a fiber.
-  void LookUp(std::vector<LeaseStop> repeats) {
+  void LookUp(const std::vector<LeaseRef>& ended) {
+    std::vector<LeaseRef> lost;
     backend_.reads.Acquire();
-    std::erase_if(repeats,
-                  [&](const LeaseStop& each) { return backend_.dispatcher.leases().AckAgain(*holder_, each.ref); });
+    for (const LeaseRef& ref : ended) {
+      if (!backend_.dispatcher.leases().AckAgain(*holder_, ref)) lost.push_back(ref);
+    }
     backend_.reads.Release();
     {
       rt::LockGuard guard(lock_);
-      for (LeaseStop& each : repeats) outbox_.errors.push_back(std::move(each));
+      outbox_.errors.insert(outbox_.errors.end(), lost.begin(), lost.end());
       --looking_;
     }
+    // The read first: what Pump may plan is the end of the stream, and of the server.
+    ReadIfItWaits();
     Pump();
   }
 
-  // ---- Its age. Under lock_.
+  // ---- Its age
   static std::chrono::milliseconds AgeMax() {
     static thread_local std::minstd_rand random{std::random_device()()};
     const auto tenth = std::chrono::milliseconds(kStreamAgeMax) / 10;
     return kStreamAgeMax - tenth + std::chrono::milliseconds(random() % static_cast<uint64_t>(2 * tenth.count()));
   }
 
-  void SetAge(std::chrono::milliseconds after) {
+  // gRPC keeps what an alarm has called until the alarm goes, so that must not keep the stream.
+  void Set(grpc::Alarm& alarm, std::chrono::milliseconds after, void (WorkStream::*then)()) {
     const gpr_timespec when =
         gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(after.count(), GPR_TIMESPAN));
-    age_.Set(when, [self = shared_from_this()](bool ok) {
-      if (ok) self->OnAge();
+    alarm.Set(when, [weak = weak_from_this(), then](bool ok) {
+      const std::shared_ptr<WorkStream> self = weak.lock();
+      if (ok && self != nullptr) ((*self).*then)();
     });
   }
 
@@ -232,13 +247,14 @@ class WorkStream final : public WorkReactor,
     {
       rt::LockGuard guard(lock_);
       if (ending_) return;
-      if (!std::exchange(aged_, true)) {
-        outbox_.drain = v1::WorkerDrain::WHY_AGE;
-        SetAge(kAgedGrace);
-      }
+      aged_ = true;
+      outbox_.drain = v1::WorkerDrain::WHY_AGE;
     }
+    Set(overdue_, kAgedGrace, &WorkStream::OnOverdue);
     Pump();
   }
+
+  void OnOverdue() { EndWith(Unavailable("STREAM_AGED", "the stream is old; open another one")); }
 
   // ---- Out
   // The first reason counts. What was said before it is still answered, as far as it is known.
@@ -257,7 +273,7 @@ class WorkStream final : public WorkReactor,
 
   bool AnythingToWrite() const {
     return outbox_.welcome || !outbox_.errors.empty() || outbox_.heartbeat ||
-           outbox_.drain != v1::WorkerDrain::WHY_UNSPECIFIED || has_news_ || !leases_.empty();
+           outbox_.drain != v1::WorkerDrain::WHY_UNSPECIFIED || has_news_ || !leases_.empty() || !stops_.empty();
   }
 
   // Whoever finds that nobody writes does: it owns leases_ and response_ until its write is done.
@@ -277,7 +293,10 @@ class WorkStream final : public WorkReactor,
         writing_ = true;
         std::swap(out, outbox_);
         news = std::exchange(has_news_, false) && !ending_;
-        if (ending_) leases_.clear();
+        if (ending_) {
+          leases_.clear();
+          stops_.clear();
+        }
       }
       if (finish) return Leave();
       Compose(std::move(out), news);
@@ -290,14 +309,18 @@ class WorkStream final : public WorkReactor,
   void Compose(Outbox out, bool news) {
     response_.Clear();
     if (out.welcome) response_.set_allocated_welcome(out.welcome.release());
-    for (const LeaseStop& each : out.errors) Fill(each, response_.add_errors());
+    for (const LeaseRef& ref : out.errors) Fill({ref, dispatch::LeaseLost(ref)}, response_.add_errors());
     if (out.heartbeat) response_.mutable_heartbeat_ack()->set_sequence(*out.heartbeat);
     if (out.drain != v1::WorkerDrain::WHY_UNSPECIFIED) response_.mutable_drain()->set_why(out.drain);
     if (news) {
       WorkerNews told;
       backend_.dispatcher.leases().TakeNews(*holder_, &told);
-      for (const LeaseStop& each : told.stopped) Fill(each, response_.add_stops());
-      for (const LeaseStop& each : told.revoked) Fill(each, response_.add_revoked());
+      std::move(told.stopped.begin(), told.stopped.end(), std::back_inserter(stops_));
+      for (const LeaseRef& ref : told.unknown) told.revoked.push_back({ref, dispatch::LeaseLost(ref)});
+      for (const LeaseStop& each : told.revoked) {
+        Fill(each, response_.add_revoked());
+        std::erase_if(leases_, [&](const dispatch::Lease& lease) { return lease.ref == each.ref; });
+      }
       for (const LeaseRef& ref : told.acked) Fill(ref, response_.add_acked());
       for (dispatch::Lease& lease : told.given) leases_.push_back(std::move(lease));
       if (told.replaced) {
@@ -310,10 +333,20 @@ class WorkStream final : public WorkReactor,
         }
       }
     }
-    size_t bytes = 0;
-    for (; !leases_.empty() && bytes < kResponseBytes; leases_.pop_front()) {
-      bytes += PayloadOf(*leases_.front().spec).size();
-      Fill(leases_.front(), response_.add_leases());
+    // A stop does not overtake its lease.
+    std::erase_if(stops_, [&](const LeaseStop& each) {
+      const bool waits = std::any_of(leases_.begin(), leases_.end(),
+                                     [&](const dispatch::Lease& lease) { return lease.ref == each.ref; });
+      if (!waits) Fill(each, response_.add_stops());
+      return !waits;
+    });
+    for (size_t bytes = 0; !leases_.empty(); leases_.pop_front()) {
+      v1::Lease& lease = *response_.add_leases();
+      Fill(leases_.front(), &lease);
+      bytes += lease.ByteSizeLong();
+      if (bytes <= kResponseBytes || response_.leases_size() == 1) continue;
+      response_.mutable_leases()->RemoveLast();
+      break;
     }
   }
 
@@ -324,10 +357,9 @@ class WorkStream final : public WorkReactor,
   }
 
   void Leave() {
-    if (holder_ != nullptr && !goodbye_) {
+    if (holder_ != nullptr) {  // Nothing, where it has said goodbye.
       backend_.dispatcher.leases().Leave(*holder_, dispatch::Leases::Leaving::kBroken);
     }
-    age_.Cancel();
     Finish(call_.End(end_));
   }
 
@@ -335,17 +367,18 @@ class WorkStream final : public WorkReactor,
   grpc::CallbackServerContext* const context_;
   RpcCall call_;
   std::shared_ptr<WorkStream> self_;  // Until OnDone.
-  grpc::Alarm age_;
+  grpc::Alarm age_, overdue_;
 
   // The reader's.
   grpc::ByteBuffer request_bytes_;
   v1::WorkRequest request_;
-  bool goodbye_ = false;
+  bool said_goodbye_ = false;
 
   // The writer's.
   grpc::ByteBuffer response_bytes_;
   v1::WorkResponse response_;
   std::deque<dispatch::Lease> leases_;  // Told by dispatch, and not written yet.
+  std::vector<LeaseStop> stops_;        // Of these.
 
   rt::Lock lock_;
   std::shared_ptr<dispatch::LeaseHolder> holder_;  // Set once, by the reader.

@@ -3,7 +3,7 @@
 //   In        One message at a time: it is acted upon before the next one is read. Where the worker does not take its
 //             answers, no more is read.
 //   Out       One message at a time, made of all that there is to tell then: words about attempts first, leases after
-//             them, up to kResponseBytes of payloads. What waits meanwhile stays with dispatch, which bounds it by the
+//             them, up to kResponseBytes of those. What waits meanwhile stays with dispatch, which bounds it by the
 //             worker's slots. A worker that takes nothing for long is cut, as any client is (unsent.h).
 //   Repeats   An end of an attempt that is not the worker's any more may be one that was written down and whose
 //             acknowledgement was lost: a fiber looks that up before it is called LEASE_LOST.

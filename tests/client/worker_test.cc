@@ -125,6 +125,47 @@ TEST(Worker, ACancelRequestsTheStopOfTheHandler) {
   EXPECT_EQ(d.Wait(id).state(), v1::JOB_STATE_CANCELLED);
 }
 
+TEST(Worker, AHandlerMayLogWhenItIsToldToStop) {
+  Daemon d(WithRemotePool());
+  Team team(d);
+  std::atomic<bool> began{false};
+  team.worker->Handle("resize", [&](Attempt& attempt) {
+    std::stop_callback told(attempt.stop(), [&] { attempt.Log("told to stop\n"); });
+    began = true;
+    while (!attempt.stop().stop_requested()) std::this_thread::sleep_for(1ms);
+    return Outcome::Success();
+  });
+  team.Start();
+  const std::string id = d.Submit("resize");
+  Eventually([&] { return began.load(); });
+  v1::CancelJobRequest request;
+  request.set_id(id);
+  v1::Job job;
+  grpc::ClientContext context;
+  Daemon::Must(d.jobs->CancelJob(&context, request, &job));
+  EXPECT_EQ(d.Wait(id).state(), v1::JOB_STATE_CANCELLED);
+}
+
+TEST(Worker, WhatADaemonWouldNotTakeIsAFailureOfItsJobAlone) {
+  Daemon d(WithRemotePool());
+  Team team(d);
+  team.worker->Handle("large", [](Attempt&) { return Outcome::Success(std::string(8 << 20, 'x')); });
+  team.worker->Handle("garbage", [](Attempt& attempt) {
+    attempt.SetProgress(0.5, "\xff\xfe");
+    Outcome outcome = Outcome::Failure("\xff no luck");
+    outcome.do_not_retry = true;
+    outcome.retry_after = -1ms;
+    return outcome;
+  });
+  team.worker->Handle("good", [](Attempt&) { return Outcome::Success("good"); });
+  team.Start();
+  const v1::Job large = d.Wait(d.Submit("large"));
+  EXPECT_EQ(large.state(), v1::JOB_STATE_FAILED);
+  EXPECT_EQ(large.attempts(), 1);
+  EXPECT_EQ(d.Wait(d.Submit("garbage")).error(), "? no luck");
+  EXPECT_EQ(d.Wait(d.Submit("good")).result(), "good");
+}
+
 TEST(Worker, WhatRunsGoesOnWhileTheConnectionIsAwayAndItsEndIsToldLater) {
   Daemon d(WithRemotePool());
   Team team(d);

@@ -33,7 +33,9 @@ dispatch::JobRecord Record(uint64_t id, JobSpec spec, JobState state) {
 TEST(UniqueKeys, AJobHoldsItsKeyInTheStatesOfItsScope) {
   std::string queued, unfinished;
   for (int state = 0; state < kJobStates; ++state) {
-    if (UniqueKeys::InScope(kWhileQueued, static_cast<JobState>(state))) queued += ToString(static_cast<JobState>(state));
+    if (UniqueKeys::InScope(kWhileQueued, static_cast<JobState>(state))) {
+      queued += ToString(static_cast<JobState>(state));
+    }
     if (UniqueKeys::InScope(kWhileUnfinished, static_cast<JobState>(state)))
       unfinished += ToString(static_cast<JobState>(state));
   }

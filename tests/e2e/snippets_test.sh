@@ -70,12 +70,15 @@ if [[ -x $bin/example_readme ]]; then
 else
   left_out+=("C++: example_readme is not built")
 fi
+block client/README.md cpp 'client::Worker' >"$scratch/worker"
 # Fragments that stand for themselves; io_test has the same calls.
 block server/io/README.md cpp IO_DEADLINE >/dev/null
 block server/io/README.md cpp io::await >/dev/null
 block server/io/README.md cpp ListenTcp >"$scratch/echo"
 squeezed() { tr -d ' \n' <"$1"; }
 holds() { [[ $(squeezed "$1") == *"$(squeezed "$2")"* ]]; }
+check "client/README.md's worker is examples/worker.cc" holds "$repo/client/examples/worker.cc" "$scratch/worker"
+block client/python/README.md python >/dev/null  # python_test.sh runs it.
 check "server/io/README.md's echo server is echo_example.cc" holds "$repo/tests/io/echo_example.cc" "$scratch/echo"
 
 echo "---- Python"

@@ -41,7 +41,7 @@ result_of() { job "$1" | jq -r '.result | @base64d'; }
 says() { [[ $(job "$1" | jq -r ".$2") == "$3" ]]; }
 metric() { curl -fsS "http://$http/metrics" | awk -v name="$1" '$1 == name { print $2 }'; }
 metric_is() { [[ $(metric "$1") == "$2" ]]; }
-start() { start_daemon --store rocksdb "$@"; }
+start() { start_daemon --store rocksdb; }
 restart() {  # The same address again: workers know no other.
   kill_daemon
   address_before=$MILLRACE_ADDRESS
@@ -62,7 +62,8 @@ a=$worker
 await "it to run" started_by "$first" "$a"
 check "it runs" is "$first" RUNNING
 check "the worker is counted" metric_is millrace_remote_workers 1
-check "the pool has a slot" test "$(millrace --json pools list | jq -r '.. | objects | select(.name? == "remote") | .workers')" = 1
+slots() { millrace --json pools list | jq -r '.. | objects | select(.name? == "remote") | .workers'; }
+check "the pool has a slot" test "$(slots)" = 1
 
 echo "---- a worker is killed"
 kill_worker "$a"

@@ -22,7 +22,8 @@ using test::Daemon;
 std::vector<const google::protobuf::MethodDescriptor*> AllRpcs() {
   std::vector<const google::protobuf::MethodDescriptor*> all;
   for (const char* name : {v1::JobService::service_full_name(), v1::PoolService::service_full_name(),
-                           v1::WorkerService::service_full_name(), v1::AdminService::service_full_name(), grpc::health::v1::Health::service_full_name()}) {
+                           v1::WorkerService::service_full_name(), v1::AdminService::service_full_name(),
+                           grpc::health::v1::Health::service_full_name()}) {
     const auto* service = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(name);
     EXPECT_NE(service, nullptr) << name;
     for (int i = 0; service != nullptr && i < service->method_count(); ++i) all.push_back(service->method(i));

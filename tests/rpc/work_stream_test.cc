@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
+#include <thread>
+#include <utility>
 
 #include "tests/rpc/daemon.h"
 
@@ -64,6 +67,7 @@ class Speaker {
     }
     return Brief(Decode(stream_->Finish()));
   }
+  void Cancel() { context_.TryCancel(); }
   void HalfClose() { stream_->WritesDone(); }
 
   v1::WorkerDrain::Why drain = v1::WorkerDrain::WHY_UNSPECIFIED;
@@ -303,6 +307,69 @@ TEST(Work, LargePayloadsComeInSeveralMessagesBelowWhatAClientTakes) {
     EXPECT_LT(given.ByteSizeLong(), size_t{3} << 20);
     leases += given.leases_size();
   }
+}
+
+TEST(Work, ManyLeasesWithLongLabelsComeInMessagesThatAClientTakes) {
+  DaemonOptions options = WithRemotePool();
+  options.pools[1].capacity_jobs = 1000;
+  Daemon d(options);
+  v1::SubmitJobRequest request;
+  request.mutable_spec()->set_kind("resize");
+  for (int i = 0; i < 32; ++i)
+    (*request.mutable_spec()->mutable_labels())["l" + std::to_string(i)] = std::string(255, 'v');
+  for (int i = 0; i < 600; ++i) {
+    v1::SubmitJobResponse response;
+    grpc::ClientContext context;
+    Daemon::Must(d.jobs->SubmitJob(&context, request, &response));
+  }
+  Speaker worker(d);
+  v1::WorkRequest hello = Speaker::Hello("a", 600);
+  hello.mutable_hello()->set_slots(600);
+  worker.Say(hello);
+  int leases = 0;
+  while (leases < 600) {
+    const v1::WorkResponse given = worker.Next([](const v1::WorkResponse& each) { return each.leases_size() > 0; });
+    EXPECT_LT(given.ByteSizeLong(), size_t{2} << 20);
+    leases += given.leases_size();
+  }
+}
+
+TEST(Work, TooManyWordsInOneMessageAreRefused) {
+  Daemon d(WithRemotePool());
+  Speaker worker(d);
+  v1::WorkRequest request = Speaker::Hello();
+  v1::AttemptRef ref;
+  ref.set_job_id("01K5AZ7N3Q0R8Z4V6X2Y9W1T5M");
+  for (int i = 0; i < 10'001; ++i) *request.add_accepted() = ref;
+  worker.Say(request);
+  EXPECT_EQ(worker.End(), "INVALID_ARGUMENT TOO_MANY_WORDS accepted");
+}
+
+TEST(Work, AWorkerThatReadsNothingIsNotHeardForEver) {
+  Daemon d(WithRemotePool());
+  Speaker deaf(d);
+  deaf.Say(Speaker::Hello());
+  v1::WorkRequest words;
+  v1::AttemptRef ref;
+  ref.set_job_id("01K5AZ7N3Q0R8Z4V6X2Y9W1T5M");
+  for (int i = 0; i < 5000; ++i) *words.add_accepted() = ref;
+  // Each is answered with some hundred kilobytes of errors. Its writes stop going through, as nothing more is read; a
+  // cancel ends that, and others are served meanwhile.
+  std::atomic<int> written{0};
+  std::thread writer([&] {
+    while (written < 2000 && deaf.Say(words)) ++written;
+  });
+  int before = -1;
+  Eventually([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    return std::exchange(before, written.load()) == written;
+  });
+  EXPECT_LT(written, 2000);
+  Speaker other(d);
+  other.Say(Speaker::Hello("b"));
+  other.Welcome();
+  deaf.Cancel();
+  writer.join();
 }
 
 }  // namespace

@@ -108,10 +108,9 @@ struct DispatchSetup {
 class DispatchFixture {
  public:
   DispatchFixture(rt::Runtime& runtime, const DispatchSetup& setup)
-      : dispatcher(
-            {runtime, clock, setup.journal ? *setup.journal : journal, Runners(setup), setup.pool_memory,
-             setup.store_lost},
-            Checked(setup.options)) {
+      : dispatcher({runtime, clock, setup.journal ? *setup.journal : journal, Runners(setup), setup.pool_memory,
+                    setup.store_lost},
+                   Checked(setup.options)) {
     clock.Advance(setup.clock_ahead);
     clock.StepWall(setup.wall_ahead);
     if (setup.prepare) setup.prepare(runner);

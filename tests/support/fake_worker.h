@@ -62,6 +62,7 @@ class FakeWorker {
     add(news.given, more.given);
     add(news.stopped, more.stopped);
     add(news.revoked, more.revoked);
+    add(news.unknown, more.unknown);
     add(news.acked, more.acked);
     news.replaced = news.replaced || more.replaced;
   }
@@ -83,7 +84,14 @@ class FakeWorker {
   }
 
   // What it says. The reasons why something was refused are in `refused`.
-  Status Say(dispatch::WorkerWords words) { return d_.dispatcher.leases().Hear(*holder_, std::move(words), &refused); }
+  Status Say(dispatch::WorkerWords words) {
+    dispatch::Unheard unheard;
+    Status status = d_.dispatcher.leases().Hear(*holder_, std::move(words), &unheard);
+    for (const auto* refs : {&unheard.refused, &unheard.ended}) {
+      for (const dispatch::LeaseRef& ref : *refs) refused.push_back({ref, dispatch::LeaseLost(ref)});
+    }
+    return status;
+  }
   void Grant(int64_t slots) { DispatchFixture::Require(Say({.slots_granted = slots})); }
   void Accept(const dispatch::Lease& lease) { DispatchFixture::Require(Say({.accepted = {lease.ref}})); }
   void End(const dispatch::LeaseRef& ref, dispatch::AttemptOutcome outcome) {

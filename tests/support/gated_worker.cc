@@ -1,6 +1,6 @@
 // gated_worker ADDRESS FOLDER SLOTS: a worker for tests, of the kinds "gated" and "quick". For each attempt it writes a
-// line "JOB ATTEMPT PID" to FOLDER/starts. "gated" then waits until FOLDER/open-PAYLOAD is there, or until it is told to
-// stop, which it writes to FOLDER/stops. The result is its pid.
+// line "JOB ATTEMPT PID" to FOLDER/starts. "gated" then waits until FOLDER/open-PAYLOAD is there, or until it is told
+// to stop, which it writes to FOLDER/stops. The result is its pid.
 #include <fcntl.h>
 #include <unistd.h>
 

@@ -13,7 +13,8 @@ namespace millrace::test {
 inline constexpr auto kWhileQueued = UniqueScope::kWhileQueued;
 inline constexpr auto kWhileUnfinished = UniqueScope::kWhileUnfinished;
 
-inline JobSpec Unique(std::string key, UniqueScope scope = kWhileUnfinished, OnTaken on_taken = OnTaken::kReturnExisting) {
+inline JobSpec Unique(std::string key, UniqueScope scope = kWhileUnfinished,
+                      OnTaken on_taken = OnTaken::kReturnExisting) {
   JobSpec spec = DispatchFixture::Spec("hold");
   spec.unique_key = UniqueKey{std::move(key), scope, on_taken};
   return spec;

@@ -1,0 +1,59 @@
+#include "client/outcome.h"
+
+#include <google/protobuf/stubs/common.h>
+
+#include <cstdint>
+#include <utility>
+
+namespace millrace::client {
+
+namespace {
+
+constexpr size_t kResultBytesMax = size_t{1} << 20, kTextBytesMax = 4096;
+
+}  // namespace
+
+Outcome Outcome::Success(std::string result) {
+  Outcome outcome;
+  outcome.succeeded = true;
+  outcome.result = std::move(result);
+  return outcome;
+}
+
+Outcome Outcome::Failure(std::string error) {
+  Outcome outcome;
+  outcome.error = std::move(error);
+  return outcome;
+}
+
+std::string ToText(std::string text) {
+  namespace utf8 = google::protobuf::internal;
+  if (text.size() > kTextBytesMax) text.resize(kTextBytesMax);
+  if (utf8::IsStructurallyValidUTF8(text)) return text;
+  std::string copy(text.size(), '\0');
+  return {utf8::UTF8CoerceToStructurallyValid(text, copy.data(), '?'), text.size()};
+}
+
+v1::AttemptEnd ToEnd(Outcome outcome, const v1::AttemptRef& ref) {
+  v1::AttemptEnd end;
+  *end.mutable_ref() = ref;
+  if (outcome.succeeded && outcome.result.size() > kResultBytesMax) {
+    outcome = Outcome::Failure("the result has " + std::to_string(outcome.result.size()) +
+                               " bytes, and 1 MiB is the limit; store it elsewhere and return a reference");
+    outcome.do_not_retry = true;
+  }
+  if (outcome.succeeded) {
+    end.set_result(std::move(outcome.result));
+    return end;
+  }
+  v1::AttemptFailure& failure = *end.mutable_failure();
+  failure.set_error(ToText(std::move(outcome.error)));
+  failure.set_do_not_retry(outcome.do_not_retry);
+  if (outcome.retry_after && *outcome.retry_after >= std::chrono::milliseconds(0)) {
+    failure.mutable_retry_after()->set_seconds(outcome.retry_after->count() / 1000);
+    failure.mutable_retry_after()->set_nanos(static_cast<int32_t>(outcome.retry_after->count() % 1000 * 1'000'000));
+  }
+  return end;
+}
+
+}  // namespace millrace::client

@@ -1,0 +1,93 @@
+"""Payloads, results and arguments: JSON unless bytes are asked for."""
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import types
+import typing
+from typing import Any, Callable, Union
+
+from google.protobuf import duration_pb2, timestamp_pb2
+
+
+def to_bytes(value: Any) -> bytes:
+    """bytes as they are, anything else as JSON; nothing for None."""
+    if value is None:
+        return b""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = dataclasses.asdict(value)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def from_bytes(data: bytes) -> Any:
+    """What JSON says; None for nothing, and bytes for what is no JSON."""
+    if not data:
+        return None
+    try:
+        return json.loads(data)
+    except ValueError:
+        return data
+
+
+def duration(seconds: float) -> duration_pb2.Duration:
+    nanos = round(seconds * 1_000_000_000)
+    return duration_pb2.Duration(seconds=nanos // 1_000_000_000, nanos=nanos % 1_000_000_000)
+
+
+def timestamp(when) -> timestamp_pb2.Timestamp:
+    """A datetime with its zone."""
+    if when.tzinfo is None:
+        raise ValueError("a time needs its zone: datetime.now(timezone.utc)")
+    stamp = timestamp_pb2.Timestamp()
+    stamp.FromDatetime(when.astimezone(__import__("datetime").timezone.utc).replace(tzinfo=None))
+    return stamp
+
+
+def fit(value: Any, wanted: Any, name: str) -> Any:
+    """The value as the annotation wants it; TypeError where it cannot be."""
+    if wanted in (inspect.Parameter.empty, Any):
+        return value
+    origin = typing.get_origin(wanted)
+    if origin is Union or origin is getattr(types, "UnionType", None):
+        for each in typing.get_args(wanted):
+            try:
+                return fit(value, each, name)
+            except TypeError:
+                continue
+        raise TypeError(f"{name} is {value!r}, and should be {wanted}")
+    if wanted is None or wanted is type(None):
+        if value is None:
+            return None
+        raise TypeError(f"{name} is {value!r}, and should be nothing")
+    if dataclasses.is_dataclass(wanted):
+        if not isinstance(value, dict):
+            raise TypeError(f"{name} is {value!r}, and should be an object")
+        return bind(wanted, value)
+    plain = origin or wanted
+    if plain is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if plain in (list, tuple) and isinstance(value, list):
+        inner = [each for each in typing.get_args(wanted) if each is not Ellipsis] or [Any]
+        return plain(fit(each, inner[0], f"{name}[{i}]") for i, each in enumerate(value))
+    if not isinstance(plain, type):
+        return value
+    if not isinstance(value, plain) or (isinstance(value, bool) and plain is int):
+        raise TypeError(f"{name} is {value!r}, and should be of type {plain.__name__}")
+    return value
+
+
+def bind(target: Callable, fields: dict, **more: Any) -> Any:
+    """Calls target with the fields of an object, each fitted to its annotation. TypeError names what does not fit."""
+    signature = inspect.signature(target)
+    hints = typing.get_type_hints(target.__init__ if isinstance(target, type) else target)
+    fitted = {}
+    takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in signature.parameters.values())
+    for name, value in fields.items():
+        if name not in signature.parameters and not takes_all:
+            raise TypeError(f"there is no argument '{name}'")
+        fitted[name] = fit(value, hints.get(name, Any), name)
+    bound = signature.bind(**more, **fitted)
+    return target(*bound.args, **bound.kwargs)

@@ -1,0 +1,484 @@
+"""The worker: runs jobs in this process."""
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import inspect
+import logging
+import os
+import random
+import secrets
+import signal
+import socket
+import threading
+import time
+from typing import Any, Callable, Iterator, Optional
+
+import grpc
+
+from ._errors import MillraceError, from_rpc
+from ._values import bind, duration, from_bytes, to_bytes
+from .v1 import worker_service_pb2 as pb
+from .v1 import worker_service_pb2_grpc
+
+_log = logging.getLogger("millrace")
+_REQUEST_BYTES = _RESULT_BYTES = 1 << 20
+_TEXT_BYTES = 4096
+_LOG_BYTES = 256 << 10
+# Tried again as soon as the worker tries: its leases wait.
+_CHANNEL = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.min_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 1000), ("grpc.use_local_subchannel_pool", 1),
+            ("grpc.enable_http_proxy", 0)]
+_PAUSE_LEAST, _PAUSE_MOST = 0.2, 30.0
+
+
+def _text(text: str) -> str:
+    """As a proto takes it: without halves of surrogate pairs, and not too long."""
+    return text.encode("utf-8", "replace")[:_TEXT_BYTES].decode("utf-8", "replace")
+
+
+class DoNotRetry(Exception):
+    """Raised by a handler: the job has failed for good."""
+
+
+class RetryAfter(Exception):
+    """Raised by a handler: the attempt has failed, and the next one begins after so many seconds."""
+
+    def __init__(self, seconds: float, error: str = "try again later"):
+        super().__init__(error)
+        self.seconds = seconds
+
+
+class Attempt:
+    """One attempt, for its handler. Threads may share it until the handler has returned."""
+
+    def __init__(self, worker: "Worker", lease: pb.Lease):
+        self._worker = worker
+        self.lease = lease
+        self._cancelled = threading.Event()
+        self._dropped = False  # It is not the worker's any more.
+        self._end: Optional[pb.AttemptEnd] = None
+        self._output: Optional[pb.AttemptOutput] = None
+        self._task: Optional[concurrent.futures.Future] = None
+
+    @property
+    def job_id(self) -> str:
+        return self.lease.ref.job_id
+
+    @property
+    def number(self) -> int:
+        return self.lease.ref.attempt
+
+    @property
+    def payload(self) -> bytes:
+        return self.lease.payload
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return dict(self.lease.labels)
+
+    @property
+    def cancelled(self) -> bool:
+        """It was cancelled, took too long, or is somebody else's by now: what the handler returns decides nothing."""
+        return self._cancelled.is_set()
+
+    def wait_cancelled(self, timeout: Optional[float] = None) -> bool:
+        return self._cancelled.wait(timeout)
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        with self._worker._lock:
+            output = self._worker._output_of(self)
+            if output is not None:
+                output.progress.fraction = fraction
+                output.progress.message = _text(message)
+
+    def log(self, text: str) -> None:
+        """Appends to the job's log. Waits while the connection takes no more."""
+        data = text.encode(errors="replace")[-_LOG_BYTES:]
+        worker = self._worker
+        with worker._lock:
+            worker._changed.wait_for(lambda: worker._log_bytes < _LOG_BYTES or self.cancelled)
+            output = worker._output_of(self) if worker._log_bytes < _LOG_BYTES else None
+            if output is not None:
+                output.log += data
+                worker._log_bytes += len(data)
+
+    def _cancel(self) -> None:
+        self._cancelled.set()
+        if self._task is not None:
+            self._task.cancel()
+
+
+class _Handler:
+    def __init__(self, function: Callable, raw: bool):
+        self.function = function
+        self.raw = raw
+        self.is_async = inspect.iscoroutinefunction(function)
+        self.attempt_name = next((each.name for each in inspect.signature(function).parameters.values()
+                                  if each.annotation in (Attempt, "Attempt", "millrace.Attempt") or
+                                  each.name == "attempt"), None)
+
+    def call(self, attempt: Attempt) -> Any:
+        more = {self.attempt_name: attempt} if self.attempt_name else {}
+        if self.raw:
+            return self.function(attempt.payload, **more)
+        value = from_bytes(attempt.payload)
+        try:
+            if value is None or isinstance(value, dict):
+                return bind(self.function, value or {}, **more)
+            first = next((name for name in inspect.signature(self.function).parameters if name != self.attempt_name),
+                         "payload")
+            return bind(self.function, {first: value}, **more)
+        except TypeError as error:
+            # The arguments do not fit: another attempt would find the same. What the handler raises has its own frames.
+            if _raised_inside(error, self.function):
+                raise
+            raise DoNotRetry(f"the payload does not fit: {error}") from None
+
+
+def _raised_inside(error: BaseException, function: Callable) -> bool:
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code is getattr(function, "__code__", None):
+            return True
+        trace = trace.tb_next
+    return False
+
+
+class Worker:
+    """Takes jobs from a daemon and runs them, `slots` at a time, until it is stopped.
+
+    Plain handlers run on threads, `async def` ones on one event loop; heartbeats come from a thread of their own. run()
+    connects for ever. What runs goes on while the connection is away, and its end is told until the daemon has written
+    it down. SIGTERM (or stop()) lets running handlers end, for `drain_timeout` seconds at most, and gives back the rest.
+    """
+
+    def __init__(self, address: str = "127.0.0.1:7070", *, slots: int = 1, name: str = "", drain_timeout: float = 30.0):
+        self._address = address
+        self._slots = slots
+        self._name = name or f"{socket.gethostname()}/{os.getpid()}"
+        self._drain_timeout = drain_timeout
+        self._key = secrets.token_bytes(16)
+        self._handlers: dict[str, _Handler] = {}
+        # All of what follows is guarded by the lock.
+        self._lock = threading.RLock()  # A future that is done calls back at once.
+        self._changed = threading.Condition(self._lock)
+        self._held: dict[tuple[str, int], Attempt] = {}
+        self._to_tell: list[Attempt] = []
+        self._outbox = pb.WorkRequest()
+        self._shown: list[Attempt] = []
+        self._log_bytes = 0
+        self._busy = 0  # Given to a thread or to the loop, and not returned.
+        self._received = self._granted = self._beats = 0
+        self._call: Any = None
+        self._welcome = self._ever_welcome = self._healthy = False
+        self._interval, self._lease = 5.0, 0.0
+        self._last_word = self._last_beat = self._last_contact = 0.0
+        self._draining = self._said_draining = self._said_goodbye = self._give_up = self._over = False
+        self._drain_until = 0.0
+        self._loop: Optional[asyncio.AbstractEventLoop] = None
+
+    # ---- For the program
+
+    def handler(self, kind: str, *, raw: bool = False) -> Callable[[Callable], Callable]:
+        """Decorates the function that runs jobs of a kind. It gets the fields of the JSON payload as arguments, or with
+        raw=True the payload as bytes; and the Attempt, where a parameter is named `attempt` or annotated so."""
+
+        def register(function: Callable) -> Callable:
+            self._handlers[kind] = _Handler(function, raw)
+            return function
+
+        return register
+
+    def stop(self) -> None:
+        """From any thread. run() returns when all has ended in good order."""
+        with self._lock:
+            if not self._draining:
+                self._draining = True
+                self._drain_until = time.monotonic() + self._drain_timeout
+            self._changed.notify_all()
+
+    @property
+    def healthy(self) -> bool:
+        """The daemon has welcomed this worker, and was heard of within two heartbeats."""
+        with self._lock:
+            return self._healthy and time.monotonic() - self._last_word < 2 * self._interval
+
+    def run(self, *, handle_signals: Optional[bool] = None) -> None:
+        """Until it is stopped. handle_signals: SIGTERM and SIGINT stop it; by default where this is the main thread.
+        MillraceError: what the daemon holds against this worker, before it was ever welcome."""
+        main = threading.current_thread() is threading.main_thread()
+        with contextlib.ExitStack() as stack:
+            if handle_signals or (handle_signals is None and main):
+                for each in (signal.SIGTERM, signal.SIGINT):
+                    # The lock may be this thread's own just now, so another one takes it.
+                    before = signal.signal(each, lambda *_: threading.Thread(target=self.stop).start())
+                    stack.callback(signal.signal, each, before)
+            if any(each.is_async for each in self._handlers.values()):
+                self._loop = asyncio.new_event_loop()
+                loop_thread = threading.Thread(target=self._loop.run_forever, name="millrace-loop", daemon=True)
+                loop_thread.start()
+                stack.callback(self._loop.close)
+                stack.callback(loop_thread.join)
+                stack.callback(self._loop.call_soon_threadsafe, self._loop.stop)
+            pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(self._slots, "millrace"))
+            watch = threading.Thread(target=self._watch, name="millrace-watch", daemon=True)
+            watch.start()
+            try:
+                self._connect(pool)
+            finally:
+                with self._lock:
+                    self._over = True
+                    for attempt in list(self._held.values()):
+                        self._drop(attempt)
+                    self._changed.notify_all()
+                watch.join()
+
+    # ---- Under the lock
+
+    @staticmethod
+    def _key_of(ref: pb.AttemptRef) -> tuple[str, int]:
+        return ref.job_id, ref.token
+
+    def _output_of(self, attempt: Attempt) -> Optional[pb.AttemptOutput]:
+        if attempt._dropped or attempt._end is not None:
+            return None
+        if attempt._output is None:
+            attempt._output = self._outbox.outputs.add(ref=attempt.lease.ref)
+            self._shown.append(attempt)
+            self._changed.notify_all()
+        return attempt._output
+
+    def _close_outputs(self) -> None:
+        for attempt in self._shown:
+            attempt._output = None
+        self._shown.clear()
+        self._log_bytes = 0
+
+    def _drop(self, attempt: Attempt) -> None:
+        self._held.pop(self._key_of(attempt.lease.ref), None)
+        attempt._dropped = True
+        attempt._cancel()
+        self._changed.notify_all()
+
+    def _drop_ref(self, ref: pb.AttemptRef) -> None:
+        attempt = self._held.get(self._key_of(ref))
+        if attempt is not None:
+            self._drop(attempt)
+
+    def _grant(self) -> int:
+        return 0 if self._draining else self._received + self._slots - self._busy
+
+    def _goodbye_is_due(self) -> bool:
+        return self._draining and not self._said_goodbye and (not self._held or self._give_up)
+
+    def _anything(self) -> bool:
+        if self._call is None:
+            return True
+        return self._welcome and bool(
+            self._grant() > self._granted or self._outbox.accepted or self._outbox.outputs or self._to_tell or
+            (self._draining and not self._said_draining) or self._goodbye_is_due())
+
+    # ---- One stream
+
+    def _requests(self, call: dict) -> Iterator[pb.WorkRequest]:
+        """On a thread of gRPC's: what there is to say, as it comes, and heartbeats."""
+        yield call["hello"]
+        while True:
+            with self._lock:
+                self._changed.wait_for(self._anything, max(0.0, self._last_beat + self._interval - time.monotonic()))
+                if self._call is not call:
+                    return
+                request = self._compose()
+            if request is not None:
+                yield request
+                if request.goodbye:
+                    return
+
+    def _compose(self) -> Optional[pb.WorkRequest]:
+        request = pb.WorkRequest()
+        if self._welcome:
+            request, self._outbox = self._outbox, request
+            self._close_outputs()
+            size = 0
+            while self._to_tell and size < _REQUEST_BYTES:
+                attempt = self._to_tell.pop(0)
+                if attempt._dropped:
+                    continue
+                request.ended.append(attempt._end)
+                size += attempt._end.ByteSize()
+            granted = self._grant()
+            if granted > self._granted:
+                self._granted = request.credit.slots_granted_total = granted
+            if self._draining and not self._said_draining:
+                self._said_draining = request.draining = True
+            if self._goodbye_is_due():
+                self._said_goodbye = request.goodbye = True
+            self._changed.notify_all()  # Handlers may wait for the log.
+        now = time.monotonic()
+        if now - self._last_beat >= self._interval:
+            self._last_beat = now
+            self._beats += 1
+            request.heartbeat.sequence = self._beats
+            if self._welcome and self._beats % 6 == 0:
+                request.heartbeat.held.refs.extend(each.lease.ref for each in self._held.values() if not each._end)
+                request.heartbeat.held.SetInParent()
+        return request if request.ByteSize() else None
+
+    def _hello(self) -> pb.WorkRequest:
+        hello = pb.WorkerHello(worker=self._name, instance_key=self._key, sdk="python/0.1.0", slots=self._slots)
+        hello.kinds.extend(pb.KindOffer(kind=kind) for kind in self._handlers)
+        for attempt in self._held.values():
+            state = pb.HeldAttempt.STATE_ENDED_UNACKED if attempt._end else pb.HeldAttempt.STATE_RUNNING
+            hello.held.add(ref=attempt.lease.ref, state=state)
+        return pb.WorkRequest(hello=hello)
+
+    def _run_stream(self, channel: grpc.Channel, pool: concurrent.futures.Executor) -> None:
+        call: dict = {}
+        with self._lock:
+            self._received = self._granted = self._beats = 0
+            self._welcome = self._said_draining = False
+            self._last_word = self._last_beat = time.monotonic()
+            self._outbox = pb.WorkRequest()
+            self._close_outputs()
+            # Ends that were not acknowledged are told again.
+            self._to_tell = [each for each in self._held.values() if each._end]
+            call["hello"] = self._hello()
+            self._call = call
+        responses = worker_service_pb2_grpc.WorkerServiceStub(channel).Work(self._requests(call))
+        with self._lock:
+            call["cancel"] = responses.cancel
+        try:
+            for response in responses:
+                self._hear(response, pool, responses)
+        finally:
+            with self._lock:
+                self._call = None
+                self._healthy = False
+                self._changed.notify_all()
+
+    def _hear(self, response: pb.WorkResponse, pool: concurrent.futures.Executor, responses: Any) -> None:
+        with self._lock:
+            self._last_word = self._last_contact = time.monotonic()
+            if response.HasField("welcome"):
+                self._welcome = self._ever_welcome = self._healthy = True
+                self._interval = max(response.welcome.heartbeat_interval.ToTimedelta().total_seconds(), 0.01)
+                self._lease = response.welcome.lease.ToTimedelta().total_seconds()
+                for ref in response.welcome.lost:
+                    self._drop_ref(ref)
+            for stop in response.stops:
+                attempt = self._held.get(self._key_of(stop.ref))
+                if attempt is not None:
+                    attempt._cancel()
+            for stop in response.revoked:
+                self._drop_ref(stop.ref)
+            for ref in response.acked:
+                self._held.pop(self._key_of(ref), None)
+            for error in response.errors:
+                self._drop_ref(error.ref)
+            for lease in response.leases:
+                self._received += 1
+                self._busy += 1
+                attempt = Attempt(self, lease)
+                self._held[self._key_of(lease.ref)] = attempt
+                self._outbox.accepted.append(lease.ref)
+                self._begin(attempt, pool)
+            if response.drain.why == pb.WorkerDrain.WHY_AGE:
+                responses.cancel()  # It goes on at once with another stream.
+            self._changed.notify_all()
+
+    # ---- Handlers
+
+    def _begin(self, attempt: Attempt, pool: concurrent.futures.Executor) -> None:
+        handler = self._handlers[attempt.lease.kind]
+        if handler.is_async:
+            attempt._task = asyncio.run_coroutine_threadsafe(self._run_async(handler, attempt), self._loop)
+            attempt._task.add_done_callback(lambda task: self._ended(attempt, task))
+        else:
+            pool.submit(handler.call, attempt).add_done_callback(lambda task: self._ended(attempt, task))
+
+    @staticmethod
+    async def _run_async(handler: _Handler, attempt: Attempt) -> Any:
+        return await handler.call(attempt)
+
+    def _ended(self, attempt: Attempt, task: concurrent.futures.Future) -> None:
+        end = pb.AttemptEnd(ref=attempt.lease.ref)
+        try:
+            end.result = to_bytes(task.result())
+            if len(end.result) > _RESULT_BYTES:
+                raise DoNotRetry(f"the result has {len(end.result)} bytes, and 1 MiB is the limit; store it elsewhere and "
+                                 "return a reference")
+        except (concurrent.futures.CancelledError, asyncio.CancelledError):
+            end.failure.error = "the handler was cancelled"
+        except DoNotRetry as error:
+            end.failure.error = _text(str(error))
+            end.failure.do_not_retry = True
+        except RetryAfter as error:
+            end.failure.error = _text(str(error))
+            end.failure.retry_after.CopyFrom(duration(max(error.seconds, 0.0)))
+        except BaseException as error:  # Whatever a handler raises is its job's failure.
+            _log.warning("job %s: %s", attempt.job_id, error, exc_info=error)
+            end.failure.error = _text(f"{type(error).__name__}: {error}")
+        with self._lock:
+            self._busy -= 1
+            if not attempt._dropped:
+                attempt._end = end
+                self._to_tell.append(attempt)
+            self._changed.notify_all()
+
+    # ---- All of it
+
+    def _connect(self, pool: concurrent.futures.Executor) -> None:
+        pause = _PAUSE_LEAST
+        failures = 0
+        channel = None
+        try:
+            while True:
+                if channel is None or failures % 3 == 2:  # One that never recovers is not asked for ever.
+                    if channel is not None:
+                        channel.close()
+                    channel = grpc.insecure_channel(self._address, options=_CHANNEL)
+                refused: Optional[MillraceError] = None
+                try:
+                    self._run_stream(channel, pool)
+                except grpc.RpcError as error:
+                    refused = from_rpc(error)
+                with self._lock:
+                    if self._said_goodbye:
+                        return
+                    if self._welcome:
+                        pause, failures = _PAUSE_LEAST, 0
+                    else:
+                        failures += 1
+                    away = (None, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED,
+                            grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
+                    if not self._ever_welcome and (refused and refused.code) not in away:
+                        raise refused
+                    _log.info("no connection to %s: %s", self._address, refused)
+                    if self._changed.wait_for(lambda: self._draining and (not self._held or self._give_up),
+                                              random.uniform(pause / 4, pause)):
+                        return
+                pause = min(2 * pause, _PAUSE_MOST)
+        finally:
+            if channel is not None:
+                channel.close()
+
+    def _watch(self) -> None:
+        """Sees to what takes too long: a connection on which nothing comes, handlers after a stop, and attempts that
+        others run by now, since no daemon was heard of for so long."""
+        with self._lock:
+            while not self._over:
+                self._changed.wait(0.1)
+                now = time.monotonic()
+                if self._call is not None and now - self._last_word > 3 * self._interval and "cancel" in self._call:
+                    self._call["cancel"]()
+                if self._draining and not self._give_up and now >= self._drain_until:
+                    self._give_up = True
+                    for attempt in self._held.values():
+                        attempt._cancel()
+                    self._changed.notify_all()
+                if self._lease and now - self._last_contact >= self._lease - min(5.0, self._lease / 2):
+                    # An end is told whenever a daemon is there; if it is late, it changes nothing.
+                    for attempt in [each for each in self._held.values() if not each._end]:
+                        self._drop(attempt)
