@@ -25,6 +25,7 @@ if(MILLRACE_DAEMON)
   endforeach()
   # It compiles; where the compiler cache knows nothing of it, half of the tree below gRPC.
   set_tests_properties(e2e.packages PROPERTIES TIMEOUT 900 PROCESSORS 2)
+  set_tests_properties(e2e.go PROPERTIES TIMEOUT 900)  # As above, for gRPC in Go.
 endif()
 
 if(NOT MILLRACE_SANITIZE)
