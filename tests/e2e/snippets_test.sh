@@ -79,7 +79,8 @@ squeezed() { tr -d ' \n' <"$1"; }
 holds() { [[ $(squeezed "$1") == *"$(squeezed "$2")"* ]]; }
 check "client/README.md's worker is examples/worker.cc" holds "$repo/client/examples/worker.cc" "$scratch/worker"
 block client/python/README.md python >/dev/null  # python_test.sh runs it,
-block client/go/README.md go >/dev/null          # and go_test.sh this one.
+block client/go/README.md go >/dev/null          # go_test.sh this one,
+block client/typescript/README.md js >/dev/null  # and typescript_test.sh this one.
 check "server/io/README.md's echo server is echo_example.cc" holds "$repo/tests/io/echo_example.cc" "$scratch/echo"
 
 echo "---- Python"

@@ -1,0 +1,15 @@
+// Original file: proto/millrace/v1/worker_service.proto
+
+import type { AttemptRef as _millrace_v1_AttemptRef, AttemptRef__Output as _millrace_v1_AttemptRef__Output } from '../../millrace/v1/AttemptRef.js';
+
+export interface AttemptError {
+  'ref'?: (_millrace_v1_AttemptRef | null);
+  'reason'?: (string);
+  'message'?: (string);
+}
+
+export interface AttemptError__Output {
+  'ref': (_millrace_v1_AttemptRef__Output | null);
+  'reason': (string);
+  'message': (string);
+}

@@ -1,0 +1,15 @@
+// Original file: proto/millrace/v1/worker_service.proto
+
+import type { Duration as _google_protobuf_Duration, Duration__Output as _google_protobuf_Duration__Output } from '../../google/protobuf/Duration.js';
+
+export interface AttemptFailure {
+  'error'?: (string);
+  'doNotRetry'?: (boolean);
+  'retryAfter'?: (_google_protobuf_Duration | null);
+}
+
+export interface AttemptFailure__Output {
+  'error': (string);
+  'doNotRetry': (boolean);
+  'retryAfter': (_google_protobuf_Duration__Output | null);
+}

@@ -1,0 +1,31 @@
+// Original file: proto/millrace/v1/worker_service.proto
+
+import type { Duration as _google_protobuf_Duration, Duration__Output as _google_protobuf_Duration__Output } from '../../google/protobuf/Duration.js';
+
+// Original file: proto/millrace/v1/worker_service.proto
+
+export const _millrace_v1_WorkerDrain_Why = {
+  WHY_UNSPECIFIED: 'WHY_UNSPECIFIED',
+  WHY_SHUTDOWN: 'WHY_SHUTDOWN',
+  WHY_AGE: 'WHY_AGE',
+} as const;
+
+export type _millrace_v1_WorkerDrain_Why =
+  | 'WHY_UNSPECIFIED'
+  | 0
+  | 'WHY_SHUTDOWN'
+  | 1
+  | 'WHY_AGE'
+  | 2
+
+export type _millrace_v1_WorkerDrain_Why__Output = typeof _millrace_v1_WorkerDrain_Why[keyof typeof _millrace_v1_WorkerDrain_Why]
+
+export interface WorkerDrain {
+  'why'?: (_millrace_v1_WorkerDrain_Why);
+  'reconnectAfter'?: (_google_protobuf_Duration | null);
+}
+
+export interface WorkerDrain__Output {
+  'why': (_millrace_v1_WorkerDrain_Why__Output);
+  'reconnectAfter': (_google_protobuf_Duration__Output | null);
+}
