@@ -85,7 +85,7 @@ class Leases {
   bool AnyoneOffers(const std::string& kind) const MR_IN_TURN;
   // A fiber reads the job that was set aside for the slot, and starts it: told in the Turn that set it aside, and begun
   // without the lock.
-  void ExpectReader() MR_IN_TURN;
+  void ExpectReader();
   void StartReader(LeaseSlot& slot);
   // Waits until no fiber reads for a slot.
   void AwaitReaders();

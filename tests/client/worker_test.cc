@@ -80,7 +80,7 @@ TEST(Worker, RunsJobsAndTellsHowTheyEnded) {
   EXPECT_EQ(d.Wait(d.Submit("unlucky")).error(), "no luck");
   const std::string thrown = d.Submit("throw");
   Eventually([&] { return d.Get(thrown).error() == "thrown"; });
-  EXPECT_TRUE(team.worker->healthy());
+  Eventually([&] { return team.worker->healthy(); });
   EXPECT_TRUE(team.End().ok());
   EXPECT_EQ(d.Pool("remote").workers, 0);
 }

@@ -13,7 +13,6 @@ namespace millrace::test {
 namespace {
 
 using namespace std::chrono_literals;  // NOLINT: literals are made for this
-using dispatch::HeldLease;
 using dispatch::Lease;
 using dispatch::LeaseRef;
 using dispatch::Leases;

@@ -148,8 +148,8 @@ check() {
   else
     failures=$((failures + 1))
     echo "FAILED  $what: $*"
-    sed 's/^/        stdout: /' "$out" | head -n 20
-    sed 's/^/        stderr: /' "$err" | head -n 20
+    head -n 20 "$out" | sed 's/^/        stdout: /'
+    head -n 20 "$err" | sed 's/^/        stderr: /'
   fi
 }
 
@@ -164,7 +164,7 @@ refuses() {
     failures=$((failures + 1))
     echo "FAILED  wanted exit code $code and words like '$words' from: $*"
     echo "        got $rc and:"
-    sed 's/^/        /' "$err" | head -n 20
+    head -n 20 "$err" | sed 's/^/        /'
   fi
 }
 

@@ -9,7 +9,7 @@ free=(--grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0)
 echo "---- without starting"
 check "the example is good" millraced --config "$example" --check-config
 cp "$out" "$scratch/said"
-check "it says so" has "$scratch/said" 'good; 2 pools, 2 kinds'
+check "it says so" has "$scratch/said" 'good; 3 pools, 2 kinds'
 check "nothing at all is good" millraced --check-config
 check "the configuration in effect is printed" millraced --config "$example" --procs 3 --print-config
 cp "$out" "$scratch/printed.toml"

@@ -11,8 +11,9 @@
 
     worker.run()
 """
+from . import aio
 from ._client import Client, Job, JobFailed
 from ._errors import MillraceError
 from ._worker import Attempt, DoNotRetry, RetryAfter, Worker
 
-__all__ = ["Attempt", "Client", "DoNotRetry", "Job", "JobFailed", "MillraceError", "RetryAfter", "Worker"]
+__all__ = ["Attempt", "Client", "DoNotRetry", "Job", "JobFailed", "MillraceError", "RetryAfter", "Worker", "aio"]

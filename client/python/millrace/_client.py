@@ -13,10 +13,43 @@ from ._errors import MillraceError, from_rpc, from_status
 from ._values import duration, from_bytes, timestamp, to_bytes
 from .v1 import job_pb2, job_service_pb2, job_service_pb2_grpc
 
-_TERMINAL = {job_pb2.JOB_STATE_SUCCEEDED, job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED,
+TERMINAL = {job_pb2.JOB_STATE_SUCCEEDED, job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED,
              job_pb2.JOB_STATE_EXPIRED, job_pb2.JOB_STATE_QUARANTINED}
 _POLL_SECONDS = 20.0
 _ATTEMPTS = 4
+
+
+# Of every channel.
+CHANNEL = [("grpc.max_receive_message_length", 64 << 20), ("grpc.enable_http_proxy", 0)]
+
+
+def make_request(kind: str, payload: Any, wait_for_room: bool, *, pool: str = "", band: str = "",
+             delay: Optional[float] = None, run_at: Optional[datetime.datetime] = None,
+             run_timeout: Optional[float] = None, deadline: Optional[datetime.datetime] = None,
+             deadline_after: Optional[float] = None, max_attempts: Optional[int] = None,
+             labels: Optional[Mapping[str, str]] = None, unique_key: str = "", request_id: str = "",
+             no_retry_after_start: bool = False) -> job_service_pb2.SubmitJobRequest:
+    spec = job_pb2.JobSpec(pool=pool, kind=kind, payload=to_bytes(payload), labels=labels or {},
+                           no_retry_after_start=no_retry_after_start)
+    if band:
+        spec.band = job_pb2.Band.Value("BAND_" + band.upper())
+    if delay is not None:
+        spec.delay.CopyFrom(duration(delay))
+    if run_at is not None:
+        spec.run_at.CopyFrom(timestamp(run_at))
+    if run_timeout is not None:
+        spec.run_timeout.CopyFrom(duration(run_timeout))
+    if deadline is not None:
+        spec.deadline.CopyFrom(timestamp(deadline))
+    if deadline_after is not None:
+        spec.deadline_after.CopyFrom(duration(deadline_after))
+    if max_attempts is not None:
+        spec.retry.max_attempts = max_attempts
+    if unique_key:
+        spec.unique_key.key = unique_key
+    return job_service_pb2.SubmitJobRequest(
+        spec=spec, request_id=request_id or uuid.uuid4().hex,
+        on_full=job_pb2.ON_FULL_WAIT if wait_for_room else job_pb2.ON_FULL_UNSPECIFIED)
 
 
 class JobFailed(Exception):
@@ -70,8 +103,7 @@ class Client:
 
     def __init__(self, address: str = "127.0.0.1:7070", *, deadline: float = 30.0,
                  metadata: Iterable[tuple[str, str]] = ()):
-        self._channel = grpc.insecure_channel(address, options=[("grpc.max_receive_message_length", 64 << 20),
-                                                               ("grpc.enable_http_proxy", 0)])
+        self._channel = grpc.insecure_channel(address, options=CHANNEL)
         self._jobs = job_service_pb2_grpc.JobServiceStub(self._channel)
         self._deadline = deadline
         self._metadata = [*metadata, ("millrace-receive-bytes-max", str(64 << 20))]
@@ -93,7 +125,7 @@ class Client:
         spec: pool, band ("high"), delay, run_at, run_timeout, deadline, deadline_after, max_attempts, labels, unique_key,
         request_id, no_retry_after_start; times as seconds or as datetime with a zone.
         """
-        request = self._request(kind, payload, wait_for_room, **spec)
+        request = make_request(kind, payload, wait_for_room, **spec)
         return Job(self, self._call(self._jobs.SubmitJob, request).id)
 
     def submit_many(self, jobs: Iterable[Union[tuple[str, Any], Mapping[str, Any]]], *, wait_for_room: bool = True,
@@ -110,7 +142,7 @@ class Client:
             nonlocal sent
             for each in jobs:
                 given = dict(each) if isinstance(each, Mapping) else {"kind": each[0], "payload": each[1]}
-                request = self._request(given.pop("kind"), given.pop("payload", None), wait_for_room, **given)
+                request = make_request(given.pop("kind"), given.pop("payload", None), wait_for_room, **given)
                 room.acquire()
                 yield job_service_pb2.StreamSubmitRequest(sequence=sent, request=request)
                 sent += 1
@@ -129,34 +161,6 @@ class Client:
         finally:
             room.release(1 << 20)
 
-    def _request(self, kind: str, payload: Any, wait_for_room: bool, *, pool: str = "", band: str = "",
-                 delay: Optional[float] = None, run_at: Optional[datetime.datetime] = None,
-                 run_timeout: Optional[float] = None, deadline: Optional[datetime.datetime] = None,
-                 deadline_after: Optional[float] = None, max_attempts: Optional[int] = None,
-                 labels: Optional[Mapping[str, str]] = None, unique_key: str = "", request_id: str = "",
-                 no_retry_after_start: bool = False) -> job_service_pb2.SubmitJobRequest:
-        spec = job_pb2.JobSpec(pool=pool, kind=kind, payload=to_bytes(payload), labels=labels or {},
-                               no_retry_after_start=no_retry_after_start)
-        if band:
-            spec.band = job_pb2.Band.Value("BAND_" + band.upper())
-        if delay is not None:
-            spec.delay.CopyFrom(duration(delay))
-        if run_at is not None:
-            spec.run_at.CopyFrom(timestamp(run_at))
-        if run_timeout is not None:
-            spec.run_timeout.CopyFrom(duration(run_timeout))
-        if deadline is not None:
-            spec.deadline.CopyFrom(timestamp(deadline))
-        if deadline_after is not None:
-            spec.deadline_after.CopyFrom(duration(deadline_after))
-        if max_attempts is not None:
-            spec.retry.max_attempts = max_attempts
-        if unique_key:
-            spec.unique_key.key = unique_key
-        return job_service_pb2.SubmitJobRequest(
-            spec=spec, request_id=request_id or uuid.uuid4().hex,
-            on_full=job_pb2.ON_FULL_WAIT if wait_for_room else job_pb2.ON_FULL_UNSPECIFIED)
-
     # ---- Look, wait, change
 
     def get(self, id: str) -> job_pb2.Job:
@@ -169,7 +173,7 @@ class Client:
             left = _POLL_SECONDS if until is None else min(_POLL_SECONDS, until - time.monotonic())
             request = job_service_pb2.WaitJobRequest(id=id, timeout=duration(max(left, 0.0)))
             job = self._call(self._jobs.WaitJob, request, deadline=max(left, 0.0) + self._deadline)
-            if job.state in _TERMINAL:
+            if job.state in TERMINAL:
                 return job
             if until is not None and time.monotonic() >= until:
                 raise TimeoutError(f"job {id} has not ended in {timeout} s")

@@ -60,7 +60,7 @@ class Attempt:
         self._dropped = False  # It is not the worker's any more.
         self._end: Optional[pb.AttemptEnd] = None
         self._output: Optional[pb.AttemptOutput] = None
-        self._task: Optional[concurrent.futures.Future] = None
+        self._task: Optional[asyncio.Task] = None
 
     @property
     def job_id(self) -> str:
@@ -107,7 +107,7 @@ class Attempt:
     def _cancel(self) -> None:
         self._cancelled.set()
         if self._task is not None:
-            self._task.cancel()
+            self._worker._loop.call_soon_threadsafe(self._task.cancel)
 
 
 class _Handler:
@@ -222,6 +222,8 @@ class Worker:
                 stack.callback(self._loop.close)
                 stack.callback(loop_thread.join)
                 stack.callback(self._loop.call_soon_threadsafe, self._loop.stop)
+                # Handlers that were told to stop end first.
+                stack.callback(lambda: asyncio.run_coroutine_threadsafe(self._await_others(), self._loop).result())
             pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(self._slots, "millrace"))
             watch = threading.Thread(target=self._watch, name="millrace-watch", daemon=True)
             watch.start()
@@ -393,16 +395,30 @@ class Worker:
     def _begin(self, attempt: Attempt, pool: concurrent.futures.Executor) -> None:
         handler = self._handlers[attempt.lease.kind]
         if handler.is_async:
-            attempt._task = asyncio.run_coroutine_threadsafe(self._run_async(handler, attempt), self._loop)
-            attempt._task.add_done_callback(lambda task: self._ended(attempt, task))
+            self._loop.call_soon_threadsafe(self._begin_async, handler, attempt)
         else:
             pool.submit(handler.call, attempt).add_done_callback(lambda task: self._ended(attempt, task))
+
+    def _begin_async(self, handler: _Handler, attempt: Attempt) -> None:
+        """On the loop."""
+        task = self._loop.create_task(self._run_async(handler, attempt))
+        task.add_done_callback(lambda done: self._ended(attempt, done))
+        with self._lock:
+            attempt._task = task
+            if attempt.cancelled:  # Before it had a task to cancel.
+                task.cancel()
+
+    @staticmethod
+    async def _await_others() -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        if others:
+            await asyncio.wait(others)
 
     @staticmethod
     async def _run_async(handler: _Handler, attempt: Attempt) -> Any:
         return await handler.call(attempt)
 
-    def _ended(self, attempt: Attempt, task: concurrent.futures.Future) -> None:
+    def _ended(self, attempt: Attempt, task: Any) -> None:
         end = pb.AttemptEnd(ref=attempt.lease.ref)
         try:
             end.result = to_bytes(task.result())
