@@ -61,16 +61,9 @@ Result<std::string> Whole(const std::string& text) {
   return address.status();
 }
 
-std::string RandomRequestId() {
-  std::random_device random;
-  char text[33];
-  std::snprintf(text, sizeof text, "%08x%08x%08x%08x", random(), random(), random(), random());
-  return text;
-}
-
 // What may be repeated must be known again by the server, so each job gets an id where it has none.
 void GiveRequestId(v1::SubmitJobRequest* request, const ClientOptions& options) {
-  if (options.max_attempts > 1 && request->request_id().empty()) request->set_request_id(RandomRequestId());
+  if (options.max_attempts > 1 && request->request_id().empty()) request->set_request_id(RandomId());
 }
 void GiveRequestIds(v1::BatchSubmitJobsRequest* batch, const ClientOptions& options) {
   for (v1::SubmitJobRequest& request : *batch->mutable_requests()) GiveRequestId(&request, options);
@@ -183,6 +176,13 @@ Result<BulkCounts> CountsOf(const Result<Response>& response) {
 }
 
 }  // namespace
+
+std::string RandomId() {
+  std::random_device random;
+  char text[33];
+  std::snprintf(text, sizeof text, "%08x%08x%08x%08x", random(), random(), random(), random());
+  return text;
+}
 
 grpc::ChannelArguments ArgumentsOf(const ClientOptions& options) {
   grpc::ChannelArguments args;

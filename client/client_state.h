@@ -20,6 +20,8 @@ namespace millrace::client {
 
 inline constexpr int kReceiveBytesMax = 64 << 20;  // As much as the server takes at most.
 
+// 32 hexadecimal digits.
+std::string RandomId();
 // Of every channel of the library.
 grpc::ChannelArguments ArgumentsOf(const ClientOptions& options);
 

@@ -31,16 +31,6 @@ milliseconds ToMilliseconds(const google::protobuf::Duration& duration) {
   return seconds(duration.seconds()) + milliseconds(duration.nanos() / 1'000'000);
 }
 
-std::string RandomKey() {
-  std::random_device random;
-  std::string key;
-  while (key.size() < 16) {
-    const uint32_t word = random();
-    key.append(reinterpret_cast<const char*>(&word), sizeof(word));
-  }
-  return key;
-}
-
 std::string DefaultName() {
   char host[65] = "";
   gethostname(host, sizeof(host) - 1);
@@ -95,7 +85,7 @@ struct Worker::State {
   static constexpr size_t kLogBytesMax = size_t{256} << 10;
   static constexpr size_t kRequestBytes = size_t{1} << 20;  // Results beyond that go into the next message.
 
-  State(Client& its_client, WorkerOptions chosen) : client(its_client), options(std::move(chosen)), key(RandomKey()) {
+  State(Client& its_client, WorkerOptions chosen) : client(its_client), options(std::move(chosen)), key(RandomId()) {
     if (options.name.empty()) options.name = DefaultName();
   }
 
@@ -254,6 +244,7 @@ struct Worker::State {
     for (const v1::AttemptRef& ref : response->acked()) held.erase(KeyOf(ref));
     for (const v1::AttemptError& error : response->errors()) Drop(error.ref());
     for (v1::Lease& each : *response->mutable_leases()) {
+      if (said_goodbye) break;  // The daemon gives it to others.
       ++received;
       *outbox.add_accepted() = each.ref();
       auto attempt = std::make_shared<Held>(*this, std::move(each));
@@ -291,7 +282,7 @@ struct Worker::State {
   int64_t Granted() const {
     return draining ? 0 : received + options.slots - busy - static_cast<int64_t>(queue.size());
   }
-  bool GoodbyeIsDue() const { return draining && !said_goodbye && (held.empty() || give_up); }
+  bool GoodbyeIsDue() const { return draining && !said_goodbye && (held.empty() || (give_up && to_tell.empty())); }
 
   // Under the mutex. False: there is nothing to say.
   bool Compose(v1::WorkRequest* request, int64_t* granted) {
@@ -319,8 +310,10 @@ struct Worker::State {
       request->mutable_heartbeat()->set_sequence(++beats);
       if (welcome && beats % 6 == 0) {
         v1::HeldList& list = *request->mutable_heartbeat()->mutable_held();
+        // Ends that are on their way are known; those that are not told yet are held still.
         for (const auto& [ref, each] : held) {
-          if (!each->end) *list.add_refs() = each->its.ref();
+          const bool untold = std::find(to_tell.begin(), to_tell.end(), ref) != to_tell.end();
+          if (!each->end || untold) *list.add_refs() = each->its.ref();
         }
       }
     }

@@ -36,6 +36,7 @@ const (
 	callTimeout  = 30 * time.Second
 	pollTime     = 20 * time.Second
 	callAttempts = 4
+	waitAttempts = 12 // Some 30 s of absence.
 	receiveBytes = 64 << 20
 )
 
@@ -240,7 +241,7 @@ func (j *Job) Get(ctx context.Context) (*pb.Job, error) {
 // through short absences of the daemon.
 func (j *Job) Wait(ctx context.Context) (*pb.Job, error) {
 	for {
-		job, err := call(ctx, callAttempts, pollTime+callTimeout, func(ctx context.Context) (*pb.Job, error) {
+		job, err := call(ctx, waitAttempts, pollTime+callTimeout, func(ctx context.Context) (*pb.Job, error) {
 			return j.client.jobs.WaitJob(ctx, &pb.WaitJobRequest{Id: j.ID, Timeout: durationpb.New(pollTime)})
 		})
 		if err != nil || job.GetState() >= pb.JobState_JOB_STATE_SUCCEEDED {
@@ -299,8 +300,11 @@ func call[Response any](ctx context.Context, attempts int, timeout time.Duration
 	do func(context.Context) (Response, error)) (Response, error) {
 	pause := 200 * time.Millisecond
 	for attempt := 1; ; attempt++ {
-		one, cancel := context.WithTimeout(
-			metadata.AppendToOutgoingContext(ctx, "millrace-receive-bytes-max", fmt.Sprint(receiveBytes)), timeout)
+		one := metadata.AppendToOutgoingContext(ctx, "millrace-receive-bytes-max", fmt.Sprint(receiveBytes))
+		cancel := context.CancelFunc(func() {})
+		if _, has := ctx.Deadline(); !has {
+			one, cancel = context.WithTimeout(one, timeout)
+		}
 		response, err := do(one)
 		cancel()
 		if err == nil {
@@ -314,7 +318,7 @@ func call[Response any](ctx context.Context, attempts int, timeout time.Duration
 			return response, fromRPC(status.FromContextError(ctx.Err()).Err())
 		case <-time.After(mrand.N(pause)):
 		}
-		pause *= 2
+		pause = min(2*pause, 5*time.Second)
 	}
 }
 

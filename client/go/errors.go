@@ -1,6 +1,7 @@
 package millrace
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -27,6 +28,12 @@ func (e *Error) Error() string {
 		return fmt.Sprintf("%s: %s", e.Code, e.Message)
 	}
 	return fmt.Sprintf("%s: %s", e.Reason, e.Message)
+}
+
+// Is lets errors.Is find context.DeadlineExceeded and context.Canceled.
+func (e *Error) Is(target error) bool {
+	return (target == context.DeadlineExceeded && e.Code == codes.DeadlineExceeded) ||
+		(target == context.Canceled && e.Code == codes.Canceled)
 }
 
 func fromStatus(s *status.Status) *Error {
@@ -75,7 +82,25 @@ type outcome struct {
 	after *time.Duration
 }
 
-func (o *outcome) Error() string { return o.err.Error() }
+// An error may be nil, or its Error may panic; that is a failure like any other.
+func (o *outcome) Error() (message string) {
+	defer func() {
+		if recovered := recover(); recovered != nil {
+			message = fmt.Sprintf("an error that cannot be shown: %v", recovered)
+		}
+	}()
+	if o.err == nil {
+		return "the attempt failed without a word"
+	}
+	return o.err.Error()
+}
+
+// describe has the text of an error made here, where a panic does no harm.
+func describe(err error) error {
+	o := outcomeOf(err)
+	return &outcome{err: errors.New(o.Error()), final: o.final, after: o.after}
+}
+
 func (o *outcome) Unwrap() error { return o.err }
 
 func outcomeOf(err error) *outcome {

@@ -10,8 +10,11 @@ import (
 	"log/slog"
 	mrand "math/rand/v2"
 	"os"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -54,6 +57,7 @@ type Worker struct {
 	options  WorkerOptions
 	key      []byte
 	handlers map[string]RawHandler
+	ran      atomic.Bool
 
 	mu      sync.Mutex
 	changed *sync.Cond    // For handlers that wait for room in the log.
@@ -190,9 +194,12 @@ func (w *Worker) Healthy() bool {
 	return w.current != nil && w.current.welcome && time.Since(w.current.lastWord) < 2*w.current.interval
 }
 
-// Run takes jobs until ctx is done; it then lets running handlers end, for DrainTimeout at most, gives back the rest,
+// Run, once, takes jobs until ctx is done; it then lets running handlers end, for DrainTimeout at most, gives back the rest,
 // and returns nil. *Error: what the daemon holds against this worker, before it was ever welcome.
 func (w *Worker) Run(ctx context.Context) error {
+	if w.ran.Swap(true) {
+		return errors.New("a Worker runs once; make another one")
+	}
 	over, end := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Add(1)
@@ -263,7 +270,7 @@ func (w *Worker) grant(s *session) int64 {
 }
 
 func (w *Worker) goodbyeIsDue() bool {
-	return w.draining && !w.saidGoodbye && (len(w.held) == 0 || w.giveUp)
+	return w.draining && !w.saidGoodbye && (len(w.held) == 0 || (w.giveUp && len(w.toTell) == 0))
 }
 
 // ---- One stream
@@ -390,7 +397,8 @@ func (w *Worker) compose(s *session) *pb.WorkRequest {
 		if s.welcome && s.beats%6 == 0 {
 			request.Heartbeat.Held = &pb.HeldList{}
 			for _, attempt := range w.held {
-				if attempt.end == nil {
+				// Ends that are on their way are known; those that are not told yet are held still.
+				if attempt.end == nil || slices.Contains(w.toTell, attempt) {
 					request.Heartbeat.Held.Refs = append(request.Heartbeat.Held.Refs, attempt.lease.GetRef())
 				}
 			}
@@ -430,6 +438,9 @@ func (w *Worker) hear(s *session, response *pb.WorkResponse, running *sync.WaitG
 		w.dropRef(refused.GetRef())
 	}
 	for _, lease := range response.GetLeases() {
+		if w.saidGoodbye {
+			break // They crossed it, and the daemon gives them to others.
+		}
 		s.received++
 		w.busy++
 		ctx, cancel := context.WithCancel(context.Background())
@@ -451,39 +462,47 @@ func (w *Worker) hear(s *session, response *pb.WorkResponse, running *sync.WaitG
 // ---- Handlers
 
 func (w *Worker) run(ctx context.Context, attempt *Attempt) {
-	result, err := w.call(ctx, attempt)
-	attempt.cancel()
 	end := &pb.AttemptEnd{Ref: attempt.lease.GetRef()}
-	if err == nil && len(result) > resultBytes {
-		err = DoNotRetry(fmt.Errorf(
-			"the result has %d bytes, and 1 MiB is the limit; store it elsewhere and return a reference", len(result)))
-	}
-	if err == nil {
-		end.Outcome = &pb.AttemptEnd_Result{Result: result}
-	} else {
-		failure := &pb.AttemptFailure{Error: text(err.Error())}
-		o := outcomeOf(err)
-		failure.DoNotRetry = o.final
-		if o.after != nil {
-			failure.RetryAfter = durationpb.New(max(*o.after, 0))
+	// Deferred, as a handler may end its goroutine.
+	var result []byte
+	err := errors.New("the handler did not return")
+	defer func() {
+		attempt.cancel()
+		if err == nil && len(result) > resultBytes {
+			err = DoNotRetry(fmt.Errorf(
+				"the result has %d bytes, and 1 MiB is the limit; store it elsewhere and return a reference", len(result)))
 		}
-		end.Outcome = &pb.AttemptEnd_Failure{Failure: failure}
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.busy--
-	if !attempt.dropped {
-		attempt.end = end
-		w.toTell = append(w.toTell, attempt)
-	}
-	w.poke()
+		if err == nil {
+			end.Outcome = &pb.AttemptEnd_Result{Result: result}
+		} else {
+			o := outcomeOf(err)
+			failure := &pb.AttemptFailure{Error: text(o.Error()), DoNotRetry: o.final}
+			if o.after != nil {
+				failure.RetryAfter = durationpb.New(max(*o.after, 0))
+			}
+			end.Outcome = &pb.AttemptEnd_Failure{Failure: failure}
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.busy--
+		if !attempt.dropped {
+			attempt.end = end
+			w.toTell = append(w.toTell, attempt)
+		}
+		w.poke()
+	}()
+	result, err = w.call(ctx, attempt)
 }
 
 func (w *Worker) call(ctx context.Context, attempt *Attempt) (result []byte, err error) {
 	defer func() {
 		if recovered := recover(); recovered != nil {
 			err = fmt.Errorf("the handler panicked: %v", recovered)
-			w.options.Logger.Error("a handler panicked", "job", attempt.JobID(), "panic", recovered)
+			w.options.Logger.Error("a handler panicked", "job", attempt.JobID(), "panic", recovered,
+				"stack", string(debug.Stack()))
+		}
+		if err != nil {
+			err = describe(err)
 		}
 	}()
 	return w.handlers[attempt.lease.GetKind()](ctx, attempt.lease.GetPayload())
@@ -551,18 +570,19 @@ func (w *Worker) watch(stop, over context.Context) {
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
 	var drainUntil time.Time
+	stopping := false
 	stopped := stop.Done()
 	for {
 		select {
 		case <-over.Done():
 			return
 		case <-stopped:
-			stopped = nil
+			stopped, stopping = nil, true
 			drainUntil = time.Now().Add(w.options.DrainTimeout)
 		case <-ticker.C:
 		}
 		w.mu.Lock()
-		if stopped == nil && !w.draining {
+		if stopping && !w.draining {
 			w.draining = true
 			w.poke()
 		}

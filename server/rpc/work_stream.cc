@@ -273,7 +273,8 @@ class WorkStream final : public WorkReactor,
 
   bool AnythingToWrite() const {
     return outbox_.welcome || !outbox_.errors.empty() || outbox_.heartbeat ||
-           outbox_.drain != v1::WorkerDrain::WHY_UNSPECIFIED || has_news_ || !leases_.empty() || !stops_.empty();
+           outbox_.drain != v1::WorkerDrain::WHY_UNSPECIFIED || has_news_ || !leases_.empty() || !stops_.empty() ||
+           !revoked_.empty();
   }
 
   // Whoever finds that nobody writes does: it owns leases_ and response_ until its write is done.
@@ -296,13 +297,17 @@ class WorkStream final : public WorkReactor,
         if (ending_) {
           leases_.clear();
           stops_.clear();
+          revoked_.clear();
         }
       }
       if (finish) return Leave();
       Compose(std::move(out), news);
       if (response_.ByteSizeLong() > 0) return Write();
-      rt::LockGuard guard(lock_);
-      writing_ = false;
+      {
+        rt::LockGuard guard(lock_);
+        writing_ = false;
+      }
+      ReadIfItWaits();
     }
   }
 
@@ -317,10 +322,7 @@ class WorkStream final : public WorkReactor,
       backend_.dispatcher.leases().TakeNews(*holder_, &told);
       std::move(told.stopped.begin(), told.stopped.end(), std::back_inserter(stops_));
       for (const LeaseRef& ref : told.unknown) told.revoked.push_back({ref, dispatch::LeaseLost(ref)});
-      for (const LeaseStop& each : told.revoked) {
-        Fill(each, response_.add_revoked());
-        std::erase_if(leases_, [&](const dispatch::Lease& lease) { return lease.ref == each.ref; });
-      }
+      std::move(told.revoked.begin(), told.revoked.end(), std::back_inserter(revoked_));
       for (const LeaseRef& ref : told.acked) Fill(ref, response_.add_acked());
       for (dispatch::Lease& lease : told.given) leases_.push_back(std::move(lease));
       if (told.replaced) {
@@ -333,12 +335,20 @@ class WorkStream final : public WorkReactor,
         }
       }
     }
-    // A stop does not overtake its lease.
+    // None of these overtakes its lease, of which the worker counts each.
+    const auto waits = [this](const LeaseStop& each) {
+      return std::any_of(leases_.begin(), leases_.end(),
+                         [&](const dispatch::Lease& lease) { return lease.ref == each.ref; });
+    };
     std::erase_if(stops_, [&](const LeaseStop& each) {
-      const bool waits = std::any_of(leases_.begin(), leases_.end(),
-                                     [&](const dispatch::Lease& lease) { return lease.ref == each.ref; });
-      if (!waits) Fill(each, response_.add_stops());
-      return !waits;
+      if (waits(each)) return false;
+      Fill(each, response_.add_stops());
+      return true;
+    });
+    std::erase_if(revoked_, [&](const LeaseStop& each) {
+      if (waits(each)) return false;
+      Fill(each, response_.add_revoked());
+      return true;
     });
     for (size_t bytes = 0; !leases_.empty(); leases_.pop_front()) {
       v1::Lease& lease = *response_.add_leases();
@@ -377,8 +387,8 @@ class WorkStream final : public WorkReactor,
   // The writer's.
   grpc::ByteBuffer response_bytes_;
   v1::WorkResponse response_;
-  std::deque<dispatch::Lease> leases_;  // Told by dispatch, and not written yet.
-  std::vector<LeaseStop> stops_;        // Of these.
+  std::deque<dispatch::Lease> leases_;      // Told by dispatch, and not written yet.
+  std::vector<LeaseStop> stops_, revoked_;  // The same.
 
   rt::Lock lock_;
   std::shared_ptr<dispatch::LeaseHolder> holder_;  // Set once, by the reader.

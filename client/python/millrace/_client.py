@@ -17,6 +17,7 @@ TERMINAL = {job_pb2.JOB_STATE_SUCCEEDED, job_pb2.JOB_STATE_FAILED, job_pb2.JOB_S
              job_pb2.JOB_STATE_EXPIRED, job_pb2.JOB_STATE_QUARANTINED}
 _POLL_SECONDS = 20.0
 _ATTEMPTS = 4
+_WAIT_ATTEMPTS = 12  # Some 30 s of absence.
 
 
 # Of every channel.
@@ -138,14 +139,20 @@ class Client:
         sent = 0
         answers: dict[int, Union[Job, MillraceError]] = {}
 
+        bad_input: list[BaseException] = []
+
         def requests() -> Iterator[job_service_pb2.StreamSubmitRequest]:
             nonlocal sent
-            for each in jobs:
-                given = dict(each) if isinstance(each, Mapping) else {"kind": each[0], "payload": each[1]}
-                request = make_request(given.pop("kind"), given.pop("payload", None), wait_for_room, **given)
-                room.acquire()
-                yield job_service_pb2.StreamSubmitRequest(sequence=sent, request=request)
-                sent += 1
+            try:
+                for each in jobs:
+                    given = dict(each) if isinstance(each, Mapping) else {"kind": each[0], "payload": each[1]}
+                    request = make_request(given.pop("kind"), given.pop("payload", None), wait_for_room, **given)
+                    room.acquire()
+                    yield job_service_pb2.StreamSubmitRequest(sequence=sent, request=request)
+                    sent += 1
+            except Exception as error:  # gRPC would tell of it without saying what it was.
+                bad_input.append(error)
+                raise
 
         next_answer = 0
         try:
@@ -157,6 +164,8 @@ class Client:
                     yield answers.pop(next_answer)
                     next_answer += 1
         except grpc.RpcError as error:
+            if bad_input:
+                raise bad_input[0] from None
             raise from_rpc(error) from None
         finally:
             room.release(1 << 20)
@@ -172,7 +181,8 @@ class Client:
         while True:
             left = _POLL_SECONDS if until is None else min(_POLL_SECONDS, until - time.monotonic())
             request = job_service_pb2.WaitJobRequest(id=id, timeout=duration(max(left, 0.0)))
-            job = self._call(self._jobs.WaitJob, request, deadline=max(left, 0.0) + self._deadline)
+            job = self._call(self._jobs.WaitJob, request, deadline=max(left, 0.0) + self._deadline,
+                             attempts=_WAIT_ATTEMPTS)
             if job.state in TERMINAL:
                 return job
             if until is not None and time.monotonic() >= until:

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
+import functools
 import inspect
 import json
 import types
@@ -42,7 +44,7 @@ def timestamp(when) -> timestamp_pb2.Timestamp:
     if when.tzinfo is None:
         raise ValueError("a time needs its zone: datetime.now(timezone.utc)")
     stamp = timestamp_pb2.Timestamp()
-    stamp.FromDatetime(when.astimezone(__import__("datetime").timezone.utc).replace(tzinfo=None))
+    stamp.FromDatetime(when.astimezone(datetime.timezone.utc).replace(tzinfo=None))
     return stamp
 
 
@@ -65,13 +67,20 @@ def fit(value: Any, wanted: Any, name: str) -> Any:
     if dataclasses.is_dataclass(wanted):
         if not isinstance(value, dict):
             raise TypeError(f"{name} is {value!r}, and should be an object")
-        return bind(wanted, value)
+        bound = fit_arguments(wanted, value)
+        return wanted(*bound.args, **bound.kwargs)
     plain = origin or wanted
     if plain is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if plain in (list, tuple) and isinstance(value, list):
-        inner = [each for each in typing.get_args(wanted) if each is not Ellipsis] or [Any]
-        return plain(fit(each, inner[0], f"{name}[{i}]") for i, each in enumerate(value))
+        inner = typing.get_args(wanted)
+        if plain is tuple and inner and inner[-1] is not Ellipsis:
+            if len(inner) != len(value):
+                raise TypeError(f"{name} has {len(value)} items, and should have {len(inner)}")
+            return tuple(fit(each, inner[i], f"{name}[{i}]") for i, each in enumerate(value))
+        return plain(fit(each, inner[0] if inner else Any, f"{name}[{i}]") for i, each in enumerate(value))
+    if typing.is_typeddict(plain):
+        plain = dict
     if not isinstance(plain, type):
         return value
     if not isinstance(value, plain) or (isinstance(value, bool) and plain is int):
@@ -79,15 +88,25 @@ def fit(value: Any, wanted: Any, name: str) -> Any:
     return value
 
 
-def bind(target: Callable, fields: dict, **more: Any) -> Any:
-    """Calls target with the fields of an object, each fitted to its annotation. TypeError names what does not fit."""
+def fit_arguments(target: Callable, fields: dict, **more: Any) -> inspect.BoundArguments:
+    """The arguments of a call with the fields of an object, each fitted to its annotation. TypeError names what does not
+    fit."""
     signature = inspect.signature(target)
-    hints = typing.get_type_hints(target.__init__ if isinstance(target, type) else target)
+    hints = _hints_of(target)
     fitted = {}
     takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in signature.parameters.values())
     for name, value in fields.items():
         if name not in signature.parameters and not takes_all:
             raise TypeError(f"there is no argument '{name}'")
         fitted[name] = fit(value, hints.get(name, Any), name)
-    bound = signature.bind(**more, **fitted)
-    return target(*bound.args, **bound.kwargs)
+    return signature.bind(**more, **fitted)
+
+
+def _hints_of(target: Callable) -> dict:
+    while isinstance(target, functools.partial):
+        target = target.func
+    if isinstance(target, type):
+        target = target.__init__
+    elif not hasattr(target, "__annotations__"):
+        target = type(target).__call__  # An object that can be called.
+    return typing.get_type_hints(target)

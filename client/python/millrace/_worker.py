@@ -4,6 +4,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import datetime
 import inspect
 import logging
 import os
@@ -13,12 +14,12 @@ import signal
 import socket
 import threading
 import time
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Callable, Iterator, Optional, Union
 
 import grpc
 
 from ._errors import MillraceError, from_rpc
-from ._values import bind, duration, from_bytes, to_bytes
+from ._values import duration, fit_arguments, from_bytes, to_bytes
 from .v1 import worker_service_pb2 as pb
 from .v1 import worker_service_pb2_grpc
 
@@ -45,9 +46,9 @@ class DoNotRetry(Exception):
 class RetryAfter(Exception):
     """Raised by a handler: the attempt has failed, and the next one begins after so many seconds."""
 
-    def __init__(self, seconds: float, error: str = "try again later"):
+    def __init__(self, seconds: Union[float, datetime.timedelta], error: str = "try again later"):
         super().__init__(error)
-        self.seconds = seconds
+        self.seconds = seconds.total_seconds() if isinstance(seconds, datetime.timedelta) else float(seconds)
 
 
 class Attempt:
@@ -105,6 +106,8 @@ class Attempt:
                 worker._log_bytes += len(data)
 
     def _cancel(self) -> None:
+        if self._cancelled.is_set():
+            return  # A second one would end what the handler does after the first.
         self._cancelled.set()
         if self._task is not None:
             self._worker._loop.call_soon_threadsafe(self._task.cancel)
@@ -124,26 +127,16 @@ class _Handler:
         if self.raw:
             return self.function(attempt.payload, **more)
         value = from_bytes(attempt.payload)
-        try:
-            if value is None or isinstance(value, dict):
-                return bind(self.function, value or {}, **more)
+        if value is not None and not isinstance(value, dict):
             first = next((name for name in inspect.signature(self.function).parameters if name != self.attempt_name),
                          "payload")
-            return bind(self.function, {first: value}, **more)
+            value = {first: value}
+        try:
+            bound = fit_arguments(self.function, value or {}, **more)
         except TypeError as error:
-            # The arguments do not fit: another attempt would find the same. What the handler raises has its own frames.
-            if _raised_inside(error, self.function):
-                raise
+            # Another attempt would find the same.
             raise DoNotRetry(f"the payload does not fit: {error}") from None
-
-
-def _raised_inside(error: BaseException, function: Callable) -> bool:
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code is getattr(function, "__code__", None):
-            return True
-        trace = trace.tb_next
-    return False
+        return self.function(*bound.args, **bound.kwargs)
 
 
 class Worker:
@@ -157,9 +150,10 @@ class Worker:
     def __init__(self, address: str = "127.0.0.1:7070", *, slots: int = 1, name: str = "", drain_timeout: float = 30.0):
         self._address = address
         self._slots = slots
-        self._name = name or f"{socket.gethostname()}/{os.getpid()}"
+        self._name = name
         self._drain_timeout = drain_timeout
-        self._key = secrets.token_bytes(16)
+        self._key = b""  # Drawn by run(): a process that was forked is another worker.
+        self._ran = False
         self._handlers: dict[str, _Handler] = {}
         # All of what follows is guarded by the lock.
         self._lock = threading.RLock()  # A future that is done calls back at once.
@@ -178,6 +172,7 @@ class Worker:
         self._draining = self._said_draining = self._said_goodbye = self._give_up = self._over = False
         self._drain_until = 0.0
         self._loop: Optional[asyncio.AbstractEventLoop] = None
+        self._tasks: set[asyncio.Task] = set()  # The loop's.
 
     # ---- For the program
 
@@ -206,8 +201,14 @@ class Worker:
             return self._healthy and time.monotonic() - self._last_word < 2 * self._interval
 
     def run(self, *, handle_signals: Optional[bool] = None) -> None:
-        """Until it is stopped. handle_signals: SIGTERM and SIGINT stop it; by default where this is the main thread.
+        """Once. Until it is stopped. handle_signals: SIGTERM and SIGINT stop it; by default where this is the main thread.
         MillraceError: what the daemon holds against this worker, before it was ever welcome."""
+        with self._lock:
+            if self._ran:
+                raise RuntimeError("a Worker runs once; make another one")
+            self._ran = True
+        self._key = secrets.token_bytes(16)
+        self._name = self._name or f"{socket.gethostname()}/{os.getpid()}"
         main = threading.current_thread() is threading.main_thread()
         with contextlib.ExitStack() as stack:
             if handle_signals or (handle_signals is None and main):
@@ -223,7 +224,7 @@ class Worker:
                 stack.callback(loop_thread.join)
                 stack.callback(self._loop.call_soon_threadsafe, self._loop.stop)
                 # Handlers that were told to stop end first.
-                stack.callback(lambda: asyncio.run_coroutine_threadsafe(self._await_others(), self._loop).result())
+                stack.callback(lambda: asyncio.run_coroutine_threadsafe(self._await_handlers(), self._loop).result())
             pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(self._slots, "millrace"))
             watch = threading.Thread(target=self._watch, name="millrace-watch", daemon=True)
             watch.start()
@@ -273,7 +274,8 @@ class Worker:
         return 0 if self._draining else self._received + self._slots - self._busy
 
     def _goodbye_is_due(self) -> bool:
-        return self._draining and not self._said_goodbye and (not self._held or self._give_up)
+        return self._draining and not self._said_goodbye and (
+            not self._held or (self._give_up and not self._to_tell))
 
     def _anything(self) -> bool:
         if self._call is None:
@@ -324,7 +326,10 @@ class Worker:
             self._beats += 1
             request.heartbeat.sequence = self._beats
             if self._welcome and self._beats % 6 == 0:
-                request.heartbeat.held.refs.extend(each.lease.ref for each in self._held.values() if not each._end)
+                # Ends that are on their way are known; those that are not told yet are held still.
+                untold = {id(each) for each in self._to_tell}
+                request.heartbeat.held.refs.extend(
+                    each.lease.ref for each in self._held.values() if not each._end or id(each) in untold)
                 request.heartbeat.held.SetInParent()
         return request if request.ByteSize() else None
 
@@ -379,7 +384,8 @@ class Worker:
                 self._held.pop(self._key_of(ref), None)
             for error in response.errors:
                 self._drop_ref(error.ref)
-            for lease in response.leases:
+            # Those that crossed a goodbye the daemon gives to others.
+            for lease in response.leases if not self._said_goodbye else ():
                 self._received += 1
                 self._busy += 1
                 attempt = Attempt(self, lease)
@@ -402,24 +408,47 @@ class Worker:
     def _begin_async(self, handler: _Handler, attempt: Attempt) -> None:
         """On the loop."""
         task = self._loop.create_task(self._run_async(handler, attempt))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda done: self._ended(attempt, done))
         with self._lock:
             attempt._task = task
             if attempt.cancelled:  # Before it had a task to cancel.
                 task.cancel()
 
-    @staticmethod
-    async def _await_others() -> None:
+    async def _await_handlers(self) -> None:
+        """They were told to stop, and end first; then whatever they have left on the loop is cancelled."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks))
         others = asyncio.all_tasks() - {asyncio.current_task()}
+        for each in others:
+            each.cancel()
         if others:
-            await asyncio.wait(others)
+            await asyncio.wait(others, timeout=5)
 
     @staticmethod
     async def _run_async(handler: _Handler, attempt: Attempt) -> Any:
-        return await handler.call(attempt)
+        try:
+            return await handler.call(attempt)
+        except (SystemExit, KeyboardInterrupt) as error:
+            # asyncio would end the loop, and with it every other attempt.
+            raise RuntimeError(f"the handler raised {type(error).__name__}") from error
 
     def _ended(self, attempt: Attempt, task: Any) -> None:
         end = pb.AttemptEnd(ref=attempt.lease.ref)
+        try:
+            self._fill(end, attempt, task)
+        except BaseException as error:  # Such as an exception that cannot be shown. The attempt has ended all the same.
+            end.failure.error = f"the handler's outcome cannot be told: {type(error).__name__}"
+        with self._lock:
+            self._busy -= 1
+            if not attempt._dropped:
+                attempt._end = end
+                self._to_tell.append(attempt)
+            self._changed.notify_all()
+
+    @staticmethod
+    def _fill(end: pb.AttemptEnd, attempt: Attempt, task: Any) -> None:
         try:
             end.result = to_bytes(task.result())
             if len(end.result) > _RESULT_BYTES:
@@ -436,12 +465,6 @@ class Worker:
         except BaseException as error:  # Whatever a handler raises is its job's failure.
             _log.warning("job %s: %s", attempt.job_id, error, exc_info=error)
             end.failure.error = _text(f"{type(error).__name__}: {error}")
-        with self._lock:
-            self._busy -= 1
-            if not attempt._dropped:
-                attempt._end = end
-                self._to_tell.append(attempt)
-            self._changed.notify_all()
 
     # ---- All of it
 

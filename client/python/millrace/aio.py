@@ -24,6 +24,7 @@ __all__ = ["Client", "Job"]
 
 _POLL_SECONDS = 20.0
 _ATTEMPTS = 4
+_WAIT_ATTEMPTS = 12  # Some 30 s of absence.
 
 
 class Job:
@@ -123,7 +124,8 @@ class Client:
         while True:
             left = max(0.0, _POLL_SECONDS if until is None else min(_POLL_SECONDS, until - time.monotonic()))
             request = job_service_pb2.WaitJobRequest(id=id, timeout=duration(left))
-            job = await self._call(self._jobs.WaitJob, request, deadline=left + self._deadline)
+            job = await self._call(self._jobs.WaitJob, request, deadline=left + self._deadline,
+                                   attempts=_WAIT_ATTEMPTS)
             if job.state in TERMINAL:
                 return job
             if until is not None and time.monotonic() >= until:

@@ -18,6 +18,7 @@ export type { JobEvent, JobMessage };
 const callTimeout = 30_000;
 const pollTime = 20_000;
 const callAttempts = 4;
+const waitAttempts = 12; // Some 30 s of absence.
 const receiveBytes = 64 << 20;
 
 /** More of a job than its kind and payload. Times are milliseconds. */
@@ -188,7 +189,7 @@ export class Client {
       const left = Math.max(0, Math.min(pollTime, until - Date.now()));
       const request = { id, timeout: toDuration(left) };
       const job = await this.#call<JobMessage>((m, o, done) => this.#jobs.waitJob(request, m, o, done),
-        { timeout: left + callTimeout, signal });
+        { timeout: left + callTimeout, attempts: waitAttempts, signal });
       if (terminal.has(job.state)) return job;
       if (Date.now() >= until) throw new DOMException(`job ${id} has not ended in ${timeout} ms`, "TimeoutError");
     }

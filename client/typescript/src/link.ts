@@ -59,7 +59,7 @@ let outbox: WorkRequest = {};
 let logged = 0;
 let draining = false, giveUp = false, saidGoodbye = false, everWelcome = false;
 let drainUntil = Infinity;
-let lease = 0, lastContact = Date.now();
+let lease = 0, lastContact = performance.now();
 
 interface Session {
   call: grpc.ClientDuplexStream<WorkRequest, WorkResponse>;
@@ -85,7 +85,7 @@ function closeOutputs(): void {
   logged = 0;
 }
 
-const goodbyeIsDue = () => draining && !saidGoodbye && (held.size === 0 || giveUp);
+const goodbyeIsDue = () => draining && !saidGoodbye && (held.size === 0 || (giveUp && toTell.length === 0));
 
 function compose(s: Session): WorkRequest | undefined {
   let request: WorkRequest = {};
@@ -99,7 +99,7 @@ function compose(s: Session): WorkRequest | undefined {
       const each = toTell.shift() as Held;
       if (held.get(keyOf(each.ref)) !== each) continue;
       (request.ended ??= []).push(each.end as AttemptEnd);
-      size += (each.end?.result as Uint8Array | undefined)?.length ?? 0;
+      size += 128 + ((each.end?.result as Uint8Array | undefined)?.length ?? 4 * (each.end?.failure?.error?.length ?? 0));
       anything = true;
     }
     const granted = draining ? 0 : s.received + options.slots - busy.size;
@@ -111,12 +111,15 @@ function compose(s: Session): WorkRequest | undefined {
     if (draining && !s.saidDraining) anything = s.saidDraining = request.draining = true;
     if (goodbyeIsDue()) anything = saidGoodbye = request.goodbye = true;
   }
-  if (Date.now() - s.lastBeat >= s.interval) {
-    s.lastBeat = Date.now();
+  if (performance.now() - s.lastBeat >= s.interval) {
+    s.lastBeat = performance.now();
     request.heartbeat = { sequence: ++s.beats };
     anything = true;
     if (s.welcome && s.beats % 6 === 0) {
-      request.heartbeat.held = { refs: [...held.values()].filter((each) => !each.end).map((each) => each.ref) };
+      // Ends that are on their way are known; those that are not told yet are held still.
+      const untold = new Set(toTell);
+      const named = [...held.values()].filter((each) => !each.end || untold.has(each));
+      request.heartbeat.held = { refs: named.map((each) => each.ref) };
     }
   }
   return anything ? request : undefined;
@@ -144,7 +147,7 @@ function pumpSoon(): void {
 }
 
 function hear(s: Session, response: WorkResponse): void {
-  s.lastWord = lastContact = Date.now();
+  s.lastWord = lastContact = performance.now();
   if (response.welcome) {
     s.welcome = everWelcome = true;
     s.interval = Math.max(fromDuration(response.welcome.heartbeatInterval), 10);
@@ -155,7 +158,8 @@ function hear(s: Session, response: WorkResponse): void {
   for (const stop of response.revoked) drop(keyOf(stop.ref));
   for (const ref of response.acked) held.delete(keyOf(ref));
   for (const refused of response.errors) drop(keyOf(refused.ref));
-  for (const each of response.leases) {
+  // Those that crossed a goodbye the daemon gives to others.
+  for (const each of saidGoodbye ? [] : response.leases) {
     const key = keyOf(each.ref);
     ++s.received;
     busy.add(key);
@@ -170,7 +174,7 @@ function hear(s: Session, response: WorkResponse): void {
 function runStream(client: InstanceType<typeof WorkerService>): Promise<{ welcome: boolean; error?: grpc.ServiceError }> {
   return new Promise((resolve) => {
     const call = client.work() as unknown as Session["call"];
-    const now = Date.now();
+    const now = performance.now();
     const s: Session = { call, received: 0, granted: 0, beats: 0, welcome: false, saidDraining: false, blocked: false,
       interval: 5000, lastWord: now, lastBeat: now };
     session = s;
@@ -229,7 +233,7 @@ async function connect(): Promise<FromLink> {
       pause = pauseLeast;
       failures = 0;
     }
-    for (const until = Date.now() + pause / 4 + Math.random() * pause; Date.now() < until && !done(); ) {
+    for (const until = performance.now() + pause / 4 + Math.random() * pause; performance.now() < until && !done(); ) {
       await new Promise((go) => setTimeout(go, 20));
     }
     if (done()) break;
@@ -243,7 +247,7 @@ async function connect(): Promise<FromLink> {
 // by now, since no daemon was heard of for so long.
 let wasHealthy = false;
 const watch = setInterval(() => {
-  const now = Date.now();
+  const now = performance.now();
   const s = session;
   if (s !== undefined && now - s.lastWord > 3 * s.interval) s.call.cancel();
   if (draining && !giveUp && now >= drainUntil) {
@@ -261,7 +265,7 @@ const watch = setInterval(() => {
 
 port.on("message", (message: ToLink) => {
   if (message.type === "stop") {
-    if (!draining) drainUntil = Date.now() + options.drainTimeout;
+    if (!draining) drainUntil = performance.now() + options.drainTimeout;
     draining = true;
     return pumpSoon();
   }

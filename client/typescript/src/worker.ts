@@ -20,7 +20,7 @@ export interface Attempt {
   readonly labels: Record<string, string>;
   /** traceparent, tracestate and baggage of the job, if it has any. */
   readonly trace: Lease["trace"];
-  readonly payload: Uint8Array;
+  readonly payload: Buffer;
   /** Aborted when the job is cancelled, takes too long, or is somebody else's by now. What comes after decides nothing. */
   readonly signal: AbortSignal;
   progress(fraction: number, message?: string): void;
@@ -30,7 +30,7 @@ export interface Attempt {
 
 /** Gets the JSON of the payload, and gives what becomes the JSON of the result. A Uint8Array is the result as it is. */
 export type Handler<Args = never, Result = unknown> = (args: Args, attempt: Attempt) => Promise<Result> | Result;
-export type RawHandler = (payload: Uint8Array, attempt: Attempt) => Promise<Uint8Array> | Uint8Array;
+export type RawHandler = (payload: Buffer, attempt: Attempt) => Promise<Uint8Array> | Uint8Array;
 
 export interface WorkerOptions {
   address?: string;
@@ -45,6 +45,15 @@ export interface WorkerOptions {
 // As a proto takes it: without halves of surrogate pairs, and not too long.
 const text = (value: string) => Buffer.from(value).subarray(0, textBytes).toString();
 
+// Whatever was thrown.
+function wordsOf(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error) || "the attempt failed without a word";
+  } catch {
+    return "something was thrown that has no words";
+  }
+}
+
 /**
  * Takes jobs from a daemon and runs them, `slots` at a time. What speaks with the daemon has a thread of its own, so
  * heartbeats come however long a handler computes. run() connects for ever. What runs meanwhile goes on, and its end is
@@ -56,6 +65,7 @@ export class Worker {
   readonly #running = new Map<string, AbortController>();
   #thread: Thread | undefined;
   #stopped = false;
+  #ran = false;
   #healthy = false;
 
   constructor(options: WorkerOptions = {}) {
@@ -90,10 +100,12 @@ export class Worker {
   }
 
   /**
-   * Until stop() is called, the signal is aborted, or SIGTERM or SIGINT comes (unless handleSignals is false).
+   * Once. Until stop() is called, the signal is aborted, or SIGTERM or SIGINT comes (unless handleSignals is false).
    * MillraceError: what the daemon holds against this worker, before it was ever welcome.
    */
   async run({ signal, handleSignals = true }: { signal?: AbortSignal; handleSignals?: boolean } = {}): Promise<void> {
+    if (this.#ran) throw new Error("a Worker runs once; make another one");
+    this.#ran = true;
     const { address, slots, name, drainTimeout } = this.#options;
     const workerData: LinkOptions = { address, slots, name, drainTimeout, kinds: [...this.#handlers.keys()],
       key: randomBytes(16) };
@@ -139,12 +151,13 @@ export class Worker {
   async #run(key: string, lease: Lease): Promise<void> {
     const abort = new AbortController();
     this.#running.set(key, abort);
+    const payload = Buffer.from(lease.payload); // What comes from the thread is a plain Uint8Array.
     const attempt: Attempt = {
       jobId: lease.ref?.jobId ?? "",
       number: lease.ref?.attempt ?? 0,
       labels: lease.labels,
       trace: lease.trace,
-      payload: lease.payload,
+      payload,
       signal: abort.signal,
       progress: (fraction, message = "") =>
         this.#say({ type: "output", key, progress: { fraction, message: text(message) } }),
@@ -153,7 +166,8 @@ export class Worker {
     try {
       const handler = this.#handlers.get(lease.kind);
       if (handler === undefined) throw new Error(`there is no handler for ${lease.kind}`);
-      const result = await handler(lease.payload, attempt);
+      const result = await handler(payload, attempt);
+      if (!(result instanceof Uint8Array)) throw new DoNotRetry("the handler returned no Uint8Array");
       if (result.length > resultBytes) {
         throw new DoNotRetry(`the result has ${result.length} bytes, and 1 MiB is the limit; store it elsewhere and ` +
           "return a reference");
@@ -161,7 +175,7 @@ export class Worker {
       this.#say({ type: "ended", key, result });
     } catch (error) {
       const failure = {
-        error: text(error instanceof Error ? error.message : String(error)),
+        error: text(wordsOf(error)),
         doNotRetry: error instanceof DoNotRetry,
         ...(error instanceof RetryAfter ? { retryAfter: toDuration(Math.max(error.milliseconds, 0)) } : {}),
       };

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -206,6 +207,62 @@ func TestWhatAHandlerReturnsSaysWhetherItIsTriedAgain(t *testing.T) {
 		if err := f.submit(what).Result(f.ctx, &result); err != nil || result != "done" {
 			t.Fatal(what, result, err)
 		}
+	}
+}
+
+func TestWhateverAHandlerDoesItsAttemptEndsAndOthersGoOn(t *testing.T) {
+	f := begin(t)
+	worker := millrace.NewWorker(address, millrace.WorkerOptions{})
+	var none *millrace.Error
+	millrace.Handle(worker, f.kind, func(_ context.Context, what string) (string, error) {
+		switch what {
+		case "nil":
+			return "", millrace.DoNotRetry(nil)
+		case "typed nil":
+			return "", millrace.DoNotRetry(none)
+		case "goexit":
+			runtime.Goexit()
+		}
+		return "fine", nil
+	})
+	f.start(worker)
+	for _, what := range []string{"nil", "typed nil", "goexit"} {
+		var failed *millrace.JobError
+		if err := f.submit(what, millrace.Options{MaxAttempts: 1}).Result(f.ctx, nil); !errors.As(err, &failed) {
+			t.Fatal(what, err)
+		}
+	}
+	var result string
+	if err := f.submit("good").Result(f.ctx, &result); err != nil || result != "fine" {
+		t.Fatal(result, err)
+	}
+	if worker.Run(f.ctx) == nil {
+		t.Error("it ran twice")
+	}
+}
+
+func TestARunThatNobodyStopsGoesOn(t *testing.T) {
+	f := begin(t)
+	worker := millrace.NewWorker(address, millrace.WorkerOptions{})
+	began, letGo := make(chan struct{}), make(chan struct{})
+	worker.HandleRaw(f.kind, func(context.Context, []byte) ([]byte, error) {
+		close(began)
+		<-letGo
+		return nil, nil
+	})
+	ended := make(chan error, 1)
+	go func() { ended <- worker.Run(context.Background()) }() // Until the process ends.
+	job := f.submit(nil)
+	<-began
+	time.Sleep(300 * time.Millisecond) // Several looks of its watch; a slow machine makes this test weaker, not wrong.
+	close(letGo)
+	if err := job.Result(f.ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-ended:
+		t.Fatal("it has ended: ", err)
+	default:
 	}
 }
 

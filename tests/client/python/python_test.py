@@ -1,6 +1,7 @@
 """The Python client against a real daemon, which tests/e2e/python_test.sh has started at MILLRACE_ADDRESS."""
 import asyncio
 import dataclasses
+import functools
 import os
 import threading
 import time
@@ -86,6 +87,8 @@ class Client(Case):
         self.assertEqual(len(answers), 1000)
         self.assertIsInstance(answers[500], millrace.MillraceError)
         self.assertEqual(answers[999].result(PATIENCE), 999)
+        with self.assertRaises(TypeError):
+            list(self.client.submit_many([("echo", object())]))
 
     def test_a_wait_ends_by_its_timeout_and_a_watch_with_its_job(self):
         job = self.client.submit("sleep", b"1h")
@@ -265,6 +268,31 @@ class Worker(Case):
         eventually(lambda: job.get().state in ends)
         if job.get().state == job_pb2.JOB_STATE_QUEUED:
             job.cancel()
+
+    def test_whatever_a_handler_raises_its_attempt_ends_and_others_go_on(self):
+        class Unshowable(Exception):
+            def __str__(self):
+                raise ValueError("no words")
+
+        worker = millrace.Worker(ADDRESS, slots=1)
+
+        @worker.handler(self.kind)
+        async def handle(what: str) -> str:
+            if what == "exit":
+                raise SystemExit(3)
+            if what == "unshowable":
+                raise Unshowable()
+            return "fine"
+
+        worker.handler(self.kind + "-partial")(functools.partial(lambda a, b: a + b, 1))
+        self.start(worker)
+        for what in ("exit", "unshowable"):
+            with self.assertRaises(millrace.JobFailed):
+                self.client.submit(self.kind, {"what": what}, max_attempts=1).result(PATIENCE)
+        self.assertEqual(self.client.submit(self.kind, {"what": "good"}).result(PATIENCE), "fine")
+        self.assertEqual(self.client.submit(self.kind + "-partial", {"b": 2}).result(PATIENCE), 3)
+        with self.assertRaises(RuntimeError):
+            worker.run()
 
     def test_a_worker_that_makes_no_sense_is_told_so(self):
         worker = millrace.Worker(ADDRESS, name="two words")

@@ -114,6 +114,24 @@ test("what a handler throws says whether it is tried again", async (t) => {
   assert.equal(await (await submitted(kind, "soon")).result({ timeout }), "done");
 });
 
+test("whatever a handler throws or returns, its attempt ends and others go on", async (t) => {
+  const kind = newKind();
+  const worker = new Worker({ address });
+  worker.handleRaw(kind, (payload) => {
+    const what = payload.toString();
+    if (what === "nothing") throw Object.create(null);
+    if (what === "number") return 5;
+    if (what === "odd") throw Object.assign(new Error(), { message: 7n });
+    return payload;
+  });
+  start(t, worker);
+  for (const what of ["nothing", "number", "odd"]) {
+    await failure(await submitted(kind, Buffer.from(what), { maxAttempts: 1 }));
+  }
+  assert.deepEqual(await (await submitted(kind, Buffer.from("good"))).result({ timeout }), Buffer.from("good"));
+  await assert.rejects(worker.run(), /runs once/);
+});
+
 test("a cancel aborts the signal", async (t) => {
   const kind = newKind();
   const worker = new Worker({ address });
