@@ -34,14 +34,14 @@ class SlowJournal final : public dispatch::Journal {
 
   void Commit(dispatch::Batch& batch) override {
     for (dispatch::Batch::Part& part : batch.parts()) {
-      {
-        rt::LockGuard guard(lock_);
-        ++parts_;
-        if (!lost_.ok()) part.answer = lost_;
-      }
-      if (part.answer) continue;
-      for (dispatch::Batch::Entry& entry : batch.entries(part)) Take(entry);
+      // One section for a part: whoever sees that something was Appended commits its waiter as well.
       rt::LockGuard guard(lock_);
+      ++parts_;
+      if (!lost_.ok()) {
+        part.answer = lost_;
+        continue;
+      }
+      for (dispatch::Batch::Entry& entry : batch.entries(part)) Take(entry);
       if (part.waiter != nullptr) waiting_.push_back(part.waiter);
     }
   }
@@ -130,10 +130,9 @@ class SlowJournal final : public dispatch::Journal {
   }
 
  private:
-  void Take(const dispatch::Batch::Entry& entry) {
+  void Take(const dispatch::Batch::Entry& entry) {  // Under the lock.
     using enum dispatch::Batch::Kind;
     if (entry.kind == kDropRequest) return;
-    rt::LockGuard guard(lock_);
     if (entry.kind == kForget) return noted_.push_back({entry.was.id, nullptr});
     const dispatch::JobRecord& record = entry.kind == kEnd ? *entry.ended : *entry.record;
     MR_CHECK(loaded_, "what is written before all was read may be read as well");
