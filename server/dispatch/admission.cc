@@ -80,12 +80,11 @@ Status Admission::ResolvePool(JobSpec& spec, JobEntry* job) const {
   const Runner& runner = job->pool->runner();
   job->kind = runner.FindKind(spec.kind);
   if (job->kind == nullptr) return KindNotFound(spec, runner);
-  if (const size_t bytes = PayloadOf(spec).size(); runner.leases() && bytes > kLeasePayloadBytesMax) {
-    return InvalidArgument("PAYLOAD_TOO_LARGE", "spec.payload has " + std::to_string(bytes) + " bytes, and pool '" +
-                                                    spec.pool + "' is run by workers in other processes, which take " +
-                                                    std::to_string(kLeasePayloadBytesMax) +
-                                                    "; store it elsewhere and send a reference")
-        .Field("spec.payload");
+  if (!spec.placement.require.empty() && !runner.leases()) {
+    return InvalidArgument("PLACEMENT_NOT_REMOTE",
+                           "spec.placement.require asks for labels of a worker, and pool '" + spec.pool +
+                               "' is run by the daemon itself; name a pool whose runner is \"remote\"")
+        .Field("spec.placement.require");
   }
   return OkStatus();
 }
@@ -100,6 +99,7 @@ Status Admission::PrepareItem(Submission::Item& item, std::shared_ptr<JobEntry>*
   entry->bytes = static_cast<uint32_t>(PayloadOf(item.spec).size());
   entry->band = item.spec.band;
   entry->labelled = !item.spec.labels.empty();
+  if (!item.spec.placement.require.empty()) entry->ties = TiesOf(item.spec.placement);
   entry->hot = std::make_shared<HotJob>();
   JobRecord& record = entry->record();
   record.payload_bytes = entry->bytes;

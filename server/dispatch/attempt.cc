@@ -31,6 +31,7 @@ void RunningAttempt::Begin(JobEntry& job, MonoTime now) {
   job_ = &job;
   id_ = job.id;
   spec_ = job.record().spec;
+  checkpoint_ = job.record().checkpoint;
   claim_ = job.life.claim;
   started_ = now;
   begun_ = false;
@@ -146,6 +147,26 @@ bool RunningAttempt::Put(LiveOutput& live, std::string_view bytes) {
     core_.events.RecordLog(job_->source(), core_.clock.Wall(), bytes.substr(0, kLogTailBytes));
   }
   return true;
+}
+
+Status CheckCheckpoint(std::string_view bytes) {
+  if (bytes.size() <= kCheckpointBytesMax) return OkStatus();
+  return InvalidArgument("CHECKPOINT_TOO_LARGE", "the checkpoint has " + std::to_string(bytes.size()) +
+                                                     " bytes, the limit is " + std::to_string(kCheckpointBytesMax) +
+                                                     "; store it elsewhere and save a reference");
+}
+
+void RunningAttempt::KeepCheckpoint(std::string bytes, Turn& turn) {
+  JobRecord& record = job_->record();
+  turn.Free(std::exchange(record.checkpoint, bytes.empty() ? nullptr : MakeBytes(std::move(bytes))));
+  core_.WriteRunning(*job_, turn);
+}
+
+Status RunningAttempt::SaveCheckpoint(std::string bytes) {
+  MR_RETURN_IF_ERROR(CheckCheckpoint(bytes));
+  Turn turn(core_);
+  KeepCheckpoint(std::move(bytes), turn);
+  return OkStatus();
 }
 
 AttemptTimings TimingsOf(const rt::FiberTimes& used, const AttemptOutcome& outcome) {

@@ -43,6 +43,10 @@ class RunningAttempt final : public AttemptContext {
   // What an attempt that runs in another process shows.
   void ShowProgress(double fraction, std::string message, Turn& turn) MR_IN_TURN;
   void ShowLog(std::string_view bytes, Turn& turn) MR_IN_TURN;
+  // The job's, without the payload.
+  void SetSpec(std::shared_ptr<const JobSpec> spec) { spec_ = std::move(spec); }
+  // It is small enough. Empty: there is none any more.
+  void KeepCheckpoint(std::string bytes, Turn& turn) MR_IN_TURN;
   bool begun() const { return begun_; }  // The runner was called.
   // Written in a Turn only, under both locks: in a Turn they are read without the other one.
   unsigned stopped() const MR_NO_THREAD_SAFETY_ANALYSIS { return stopped_; }
@@ -60,6 +64,8 @@ class RunningAttempt final : public AttemptContext {
   // These read the entry without the lock: while the attempt runs, nothing that they read changes.
   void SetProgress(double fraction, std::string message) override MR_NO_THREAD_SAFETY_ANALYSIS;
   void Log(std::string_view bytes) override MR_NO_THREAD_SAFETY_ANALYSIS;
+  Bytes checkpoint() const override { return checkpoint_; }
+  Status SaveCheckpoint(std::string bytes) override;
 
  private:
   // Made when first needed: a short job never does.
@@ -74,6 +80,7 @@ class RunningAttempt final : public AttemptContext {
   JobEntry* job_ = nullptr;
   JobId id_;
   std::shared_ptr<const JobSpec> spec_;
+  Bytes checkpoint_;  // As the attempt found it.
   Claim claim_;
   MonoTime started_{}, ended_{};
   bool begun_ = false;
@@ -92,6 +99,9 @@ void ClipText(std::string* text, size_t bytes_max);
 
 // A result that is too large becomes a failure that is not retried; a long error is clipped.
 void CheckResult(AttemptOutcome* outcome);
+
+// INVALID_ARGUMENT CHECKPOINT_TOO_LARGE.
+Status CheckCheckpoint(std::string_view bytes);
 
 // How an attempt ended, as whoever ran it tells.
 struct FinishedAttempt {

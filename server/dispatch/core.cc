@@ -161,7 +161,7 @@ void Core::Enqueue(JobEntry& job, Turn& turn) {
   job.queued_at = turn.mono();
   job.queued_wall = turn.wall();
   Announce(job, {}, turn);
-  if (job.ties != nullptr) {  // What it needs is asked for in the queue.
+  if (job.ties != nullptr && !job.ties->permits.empty()) {  // What it needs is asked for in the queue.
     job.pool->channel.Push(&job);
     KeepOrEvict(job, turn);
     return ServeIdleWorkers(*job.pool, turn);
@@ -203,7 +203,7 @@ void Core::MakeDue(JobEntry& job, Turn& turn) {
 }
 
 bool Core::Assign(JobEntry& job, Slot& slot, Turn& turn) {
-  if (!job.hot) {
+  if (IsToBeRead(job, slot)) {
     job.pool->channel.SetAside(&job);
     slot.cold = {job.id, job.generation};
     return true;
@@ -338,6 +338,7 @@ AttemptResult Core::Conclude(JobEntry& job, const Claim& by, AttemptFacts facts,
   if (verdict.lost) ++record.losses;
   if (IsTerminal(verdict.next)) {
     record.result = verdict.next == JobState::kSucceeded ? std::move(output) : nullptr;
+    if (verdict.next == JobState::kSucceeded) record.checkpoint.reset();
     End(job, verdict.next, by, std::move(verdict.error), turn);
     return verdict.result;
   }

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
@@ -37,6 +38,7 @@
 #include "dispatch/process_budget.h"
 #include "dispatch/request_ids.h"
 #include "dispatch/retention.h"
+#include "dispatch/slot.h"
 #include "dispatch/timekeeper.h"
 #include "dispatch/turn.h"
 #include "dispatch/unique_keys.h"
@@ -139,6 +141,10 @@ class Core {
   void ArmRunTimeout(JobEntry& job, Nanos ran, Turn& turn) MR_IN_TURN;
   // A lease that was asked to stop: Leases::GiveUp comes then.
   void ArmGiveUp(JobEntry& job, Nanos after, Turn& turn) MR_IN_TURN;
+  // A large payload of a job that runs in another process leaves the memory, where the journal has it.
+  void LeaveOutPayload(JobEntry& job, Turn& turn) MR_IN_TURN;
+  // Something of a job that runs has changed, and is written down.
+  void WriteRunning(JobEntry& job, Turn& turn) MR_IN_TURN;
   // Asks a running attempt to stop.
   void StopAttempt(JobEntry& job, StopCause cause, Status reason, Turn& turn) MR_IN_TURN;
   // Called before anything of a job changes that is about to end: clients see this copy until its end is committed.
@@ -157,6 +163,9 @@ class Core {
   void Unblock(JobEntry& job, Turn& turn) MR_IN_TURN;
   // What a job that has not ended waits for beside its time and a worker.
   static BlockedOn WaitsFor(const JobEntry& job) MR_IN_TURN;
+
+  // What is to be said to whoever asks why a job does not run. nullopt: it runs, or has ended.
+  std::optional<Waiting> WhyWaits(const JobEntry& job) MR_IN_TURN;
 
   // ---- Cold jobs
   // Reads, without the lock, what a cold job is loaded with.
@@ -235,6 +244,11 @@ class Core {
   static void StartCommitted(Core& core, JobEntry& job, uint64_t token, const Status& status, Turn& turn) MR_IN_TURN;
   static void WaitingCommitted(Core& core, JobEntry& job, uint64_t part, const Status& status, Turn& turn) MR_IN_TURN;
   static void EndCommitted(Core& core, JobEntry& job, uint64_t, const Status& status, Turn& turn) MR_IN_TURN;
+  static bool IsToBeRead(const JobEntry& job, const Slot& slot) MR_IN_TURN {
+    return !job.hot || (slot.leased && LacksPayload(job, slot));
+  }
+  // A LeaseSlot's user cannot begin with what is in memory.
+  static bool LacksPayload(const JobEntry& job, const Slot& slot) MR_IN_TURN;
   bool MustEvict(const JobEntry& job) const MR_IN_TURN;
   void Evict(JobEntry& job, Turn& turn) MR_IN_TURN;
   void Uncount(JobEntry& job) MR_IN_TURN;

@@ -73,6 +73,7 @@ void Core::CheckInvariants() {
     const JobState state = static_cast<JobState>(i);
     if (!IsTerminal(state)) RequireCount(jobs[i], states[i], ToString(state));
   }
+  leases.CheckInvariants();
   RequireCount(waiting_hot_, hot, "bytes of jobs that wait hot");
   for (const auto& [name, pool] : pools.All()) {
     const Found& here = found[pool];

@@ -27,8 +27,24 @@ void Core::WriteWaiting(JobEntry& job, const EndedJob* was, Turn& turn) {
   commits.batch().Revive(job.record(), *was);
 }
 
+void Core::WriteRunning(JobEntry& job, Turn& turn) {
+  Charge(job, HotWeight(job.record()), turn);
+  Write(job);
+}
+
 bool Core::MustEvict(const JobEntry& job) const {
-  return keeps_unfinished && !job.counted && waiting_hot_ + job.held > options().hot_bytes_max;
+  if (!keeps_unfinished || job.counted) return false;
+  return waiting_hot_ + job.held > options().hot_bytes_max || (job.pool->leased && PayloadLeftOut(job.record()));
+}
+
+void Core::LeaveOutPayload(JobEntry& job, Turn& turn) {
+  JobRecord& record = job.record();
+  if (!keeps_unfinished || PayloadOf(*record.spec).size() <= kLeaseInlineBytes) return;
+  auto bare = std::make_shared<JobSpec>(*record.spec);
+  bare->payload = nullptr;
+  turn.Free(std::exchange(record.spec, std::move(bare)));
+  job.hot->attempt->SetSpec(record.spec);
+  Charge(job, HotWeight(record), turn);
 }
 
 void Core::KeepOrEvict(JobEntry& job, Turn& turn) {
@@ -100,7 +116,8 @@ bool Core::StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read,
   JobEntry* job = table.Find(cold.id);
   if (job == nullptr || job->in_queue != InQueue::kAside) return true;  // Cancelled meanwhile, or too late.
   Pool& pool = *job->pool;
-  if (!job->hot && !read->ok()) {
+  const bool left_out = job->hot && IsToBeRead(*job, slot);
+  if ((!job->hot || left_out) && !read->ok()) {
     const bool damaged = read->status().code() != StatusCode::kUnavailable;
     if (!job->due.armed()) {
       job->damaged = damaged;
@@ -111,6 +128,10 @@ bool Core::StartCold(const ColdJob& cold, Result<std::shared_ptr<HotJob>>* read,
   if (job->due.armed()) {  // Another worker could not read it, and rests until then.
     alarms.Disarm(&job->due);
     ServeIdleWorkers(pool, turn);
+  }
+  if (left_out && PayloadLeftOut(job->record())) {
+    turn.Free(std::exchange(job->record().spec, (**read)->record.spec));
+    Charge(*job, HotWeight(job->record()), turn);
   }
   if (!job->hot && !Load(*job, cold, &**read, turn)) {
     pool.channel.PutBack(job);

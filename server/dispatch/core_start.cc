@@ -43,6 +43,7 @@ Result<std::shared_ptr<JobEntry>> Core::MakeEntry(const JobRecord& record) {
     job->kind = &unknown_kinds_.try_emplace(spec.kind, KindOptions{.name = spec.kind}).first->second;
   }
   job->labelled = !spec.labels.empty();
+  if (!spec.placement.require.empty()) job->ties = TiesOf(spec.placement);
   job->id = record.id;
   job->life = record.life;
   job->created = record.created;

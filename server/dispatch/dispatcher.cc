@@ -73,12 +73,13 @@ void Dispatcher::Submit(Submission* submission) { core_->admission.Submit(submis
 
 bool Dispatcher::Abandon(Submission* submission) { return core_->admission.Abandon(submission); }
 
-Result<JobSnapshot> Dispatcher::Get(const JobId& id, bool full) const {
+Result<JobSnapshot> Dispatcher::Get(const JobId& id, bool full, bool explain) const {
   JobSnapshot snapshot;
   Status status = Visit(
       *core_, id, full ? Journal::Part::kWhole : Journal::Part::kBasic,
       [&](JobEntry& job, Turn&) MR_IN_TURN {
         snapshot = SnapshotOf(*job.hot, full);
+        if (explain) snapshot.waiting = core_->WhyWaits(job);
         return OkStatus();
       },
       [&](const std::shared_ptr<const JobRecord>& record, Turn&) MR_IN_TURN {
@@ -86,6 +87,12 @@ Result<JobSnapshot> Dispatcher::Get(const JobId& id, bool full) const {
         return OkStatus();
       });
   if (!status.ok()) return status;
+  if (full && static_cast<int64_t>(PayloadOf(*snapshot.spec).size()) != snapshot.payload_bytes) {
+    // It runs elsewhere, and its payload is on the disk only.
+    auto whole = core_->journal.Read(id, Journal::Part::kWhole);
+    if (!whole.ok()) return whole.status().code() == StatusCode::kNotFound ? JobNotFound(id) : whole.status();
+    snapshot.spec = (*whole)->spec;
+  }
   return snapshot;
 }
 

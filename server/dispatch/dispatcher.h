@@ -248,7 +248,8 @@ class Dispatcher {
   // has been or is being called.
   bool Abandon(Submission* submission);
 
-  Result<JobSnapshot> Get(const JobId& id, bool full = true) const;
+  // `explain`: and why it waits, if it does.
+  Result<JobSnapshot> Get(const JobId& id, bool full = true, bool explain = false) const;
   Result<JobPage> List(const ListQuery& query) const;
   // Calls the waiter once the job is terminal (at once if it is). NOT_FOUND: it is not called.
   Status Wait(const JobId& id, JobWaiter* waiter);

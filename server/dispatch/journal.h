@@ -5,6 +5,7 @@
 //   Ended      A job that has ended belongs to the journal: dispatch keeps an EndedJob of it, some 50 bytes, and reads
 //              the rest when somebody asks. A job that waits is let go of as well where the journal has it
 //              (KeepsUnfinished).
+//   Spec       What a kAccept says of a job never changes, so later entries of it may leave the payload out.
 //   Order      What a Turn writes is one Batch (batch.h), in parts. Parts take effect in their order, each as a whole
 //              or not at all.
 //   Threads    Commit is called with the dispatcher's lock held: it only takes note and never waits for a disk. A

@@ -12,12 +12,15 @@
 #include "base/status.h"
 #include "dispatch/attempt.h"
 #include "job/job.h"
+#include "job/labels.h"
 #include "job/lifecycle.h"
 
 namespace millrace::dispatch {
 
 inline constexpr int kLeaseSlotsMax = 10'000;
 inline constexpr size_t kOfferedKindsMax = 256;
+// A larger payload is left out of its lease, for a worker that reads it apart (WorkerOffer::reads_payloads).
+inline constexpr size_t kLeaseInlineBytes = size_t{64} << 10;
 
 // Names one attempt, wherever somebody speaks of it. The token is the attempt's, and never changes during it.
 struct LeaseRef {
@@ -31,6 +34,8 @@ struct Lease {
   std::shared_ptr<const JobSpec> spec;
   std::optional<Nanos> run_timeout;  // By the job or its kind.
   int losses = 0;                    // Attempts of the job that were lost.
+  Bytes checkpoint;                  // What an earlier attempt saved; nullptr: nothing.
+  int64_t payload_apart = 0;         // Not 0: so many bytes are left out, and read by Leases::ReadPayload.
 };
 
 // An attempt that is to stop, or that the worker does not hold any more; and why.
@@ -45,12 +50,24 @@ struct HeldLease {
   bool finished = false;  // Its end was told, and never acknowledged; it is told again.
 };
 
+struct KindOffer {
+  std::string name;
+  int slots = 1;        // What an attempt takes of the worker's slots.
+  int at_once_max = 0;  // Attempts of the kind; 0: as many as have slots.
+  // An attempt that shows nothing for so long is stopped.
+  std::optional<Nanos> beat_within = std::nullopt;
+  bool operator==(const KindOffer&) const = default;
+};
+
 struct WorkerOffer {
   std::string worker;  // Its name, for people; several may have the same.
   std::string key;     // Of this process of the worker and of no other: whoever brings it again takes over.
-  std::vector<std::string> kinds;
-  int slots = 1;  // Attempts at once.
+  std::vector<KindOffer> kinds;
+  int slots = 1;  // What runs at once takes no more.
   std::vector<HeldLease> held;
+  std::string sdk, build_id;  // For people; build_id is a label as well.
+  LabelSet labels;            // What jobs may require.
+  bool reads_payloads = false;
 };
 
 // What a worker says, all at one time; in this order it is acted upon.
@@ -59,6 +76,7 @@ struct WorkerWords {
     LeaseRef ref;
     std::optional<Progress> progress;  // Without its time.
     std::string log;
+    std::optional<std::string> checkpoint;  // Empty: there is none any more.
   };
   struct Ended {
     LeaseRef ref;
@@ -69,16 +87,17 @@ struct WorkerWords {
   std::vector<Shown> shown;
   std::vector<Ended> ended;
   std::vector<LeaseRef> released;  // Given back without a word on the job: they run elsewhere.
-  std::optional<int64_t>
-      slots_granted;      // In all, since it came: it may be given so many leases. Never less than before.
-  bool draining = false;  // It takes no more leases from now on.
+  // In all, since it came: it may be given leases that take so many. Never less than before.
+  std::optional<int64_t> slots_granted;
+  bool draining = false;                      // It takes no more leases from now on.
   std::optional<std::vector<LeaseRef>> held;  // All that it holds.
 };
 
 // What it said of attempts that are not its own, or not any more.
 struct Unheard {
   std::vector<LeaseRef> refused;
-  std::vector<LeaseRef> ended;  // Their ends. It may have told them before (Leases::AckAgain).
+  std::vector<LeaseRef> ended;   // Their ends. It may have told them before (Leases::AckAgain).
+  std::vector<LeaseStop> other;  // CHECKPOINT_TOO_LARGE.
 };
 // FAILED_PRECONDITION LEASE_LOST.
 Status LeaseLost(const LeaseRef& ref);
@@ -91,9 +110,11 @@ struct WorkerNews {
   std::vector<LeaseRef> unknown;   // The same, of what it said that it holds.
   std::vector<LeaseRef> acked;     // Their end is committed.
   bool replaced = false;           // Another stream of the same worker took over. There will be no more news.
+  std::optional<bool> drained;     // By an operator: it gets no more leases; false: it does again.
 
   bool empty() const {
-    return given.empty() && stopped.empty() && revoked.empty() && unknown.empty() && acked.empty() && !replaced;
+    return given.empty() && stopped.empty() && revoked.empty() && unknown.empty() && acked.empty() && !replaced &&
+           !drained;
   }
 };
 

@@ -2,6 +2,7 @@
 // Each stream of a worker is a holder of its own; one that comes back takes the leases of the one before along.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -9,22 +10,40 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
+#include "base/id.h"
 #include "dispatch/alarms.h"
 #include "dispatch/lease.h"
 #include "dispatch/lease_slot.h"
 #include "dispatch/ready_queue.h"
+#include "dispatch/taker.h"
+#include "job/labels.h"
 
 namespace millrace::dispatch {
 
 class Leases;
 struct LeaseHolder;
 
-// Those that run one kind, and may have a slot free: the one that was not asked for longest comes first. One that has
-// none leaves when it is asked, and comes back when it has one.
+struct KindHolders;
+
+// A kind that a worker offers.
+struct OfferedKind {
+  LeaseHolder* holder = nullptr;
+  KindHolders* kind = nullptr;
+  KindOffer offer;
+  int running = 0;      // Attempts of it, those that are being read or committed included.
+  bool listed = false;  // In kind->free.
+
+  bool may_take() const;
+};
+
+// Those that run one kind, and may have slots free: the one that was not asked for longest comes first. One that has
+// none leaves when it is asked, and comes back when it has some.
 struct KindHolders {
   std::string name;
-  std::deque<LeaseHolder*> free;
-  int offered_by = 0;
+  std::deque<OfferedKind*> free;
+  std::vector<OfferedKind*> all;
+  bool costly = false;  // To somebody, at some time, it was worth several slots.
 };
 
 // Guarded by the dispatcher's lock.
@@ -32,27 +51,38 @@ struct LeaseHolder final : OwnAlarm, std::enable_shared_from_this<LeaseHolder> {
   explicit LeaseHolder(Leases& owner) : leases(owner) {}
   void OnDue(Turn& turn) override MR_IN_TURN;
 
-  struct Offered {
-    KindHolders* kind;
-    bool listed = false;  // In kind->free.
-  };
-
+  bool takes_no_more() const { return draining || drained; }
   int64_t free_slots() const {
-    if (door == nullptr || silent || draining) return 0;
+    if (door == nullptr || silent || takes_no_more()) return 0;
     return std::min<int64_t>(granted - given, slots - held);
+  }
+  // nullptr: it did not offer that kind, when it came.
+  OfferedKind* Offered(const std::string& kind) {
+    for (OfferedKind& each : offered) {
+      if (each.offer.name == kind) return &each;
+    }
+    return nullptr;
   }
 
   Leases& leases;
-  std::string worker, key;
+  Id id;  // WorkerStatus::id: the same for all streams of one process.
+  std::string worker, key, sdk, build_id;
+  LabelSet labels;
+  bool reads_payloads = false;
+  WallTime connected{}, heard{};
+  int64_t attempts_given = 0;
   std::shared_ptr<WorkerDoor> door;  // nullptr: its stream broke, and it may come back; or it never had one.
-  std::vector<Offered> offered;
-  Taker taker;
+  std::vector<OfferedKind> offered;  // Does not move any more: pointers lead here.
+  Taker taker;                       // Its kinds in the same order.
+  bool beats = false;                // Of some kind attempts must show something now and then.
   int64_t slots = 0;
-  int64_t granted = 0, given = 0;  // In all.
-  int64_t held = 0;
+  int64_t granted = 0, given = 0;  // Slots in all, since it came.
+  int64_t held = 0;                // Slots that are taken now.
   LeaseSlot* first_held = nullptr;
 
   bool draining = false;   // By its own word: it takes no more.
+  bool drained = false;    // By an operator's.
+  bool saves = false;      // It keeps its free slots for a job that takes more of them (Taker::SetRoom).
   bool silent = false;     // Its lease ran out. It may speak again.
   bool heard_now = false;  // What it says is being done; it is served after that.
   bool ended = false;      // Nothing is given to it or taken from it any more.
@@ -79,5 +109,10 @@ struct LeaseHolder final : OwnAlarm, std::enable_shared_from_this<LeaseHolder> {
   int commits = 0;              // That it waits for: `self` keeps it until then.
   std::shared_ptr<LeaseHolder> self;
 };
+
+inline bool OfferedKind::may_take() const {
+  const bool room = offer.at_once_max == 0 || running < offer.at_once_max;
+  return room && !holder->saves && holder->free_slots() >= offer.slots;
+}
 
 }  // namespace millrace::dispatch

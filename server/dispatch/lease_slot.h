@@ -6,6 +6,7 @@
 namespace millrace::dispatch {
 
 struct LeaseHolder;
+struct OfferedKind;
 
 struct LeaseSlot final : Slot {
   LeaseSlot(Core& owner, Pool& home) : Slot(owner, home, ""), core(owner) { leased = true; }
@@ -16,10 +17,13 @@ struct LeaseSlot final : Slot {
 
   Core& core;
   LeaseHolder* holder = nullptr;  // Whoever has it; nullptr: it is free.
+  OfferedKind* as = nullptr;      // The kind that the holder offered; nullptr: it did not.
+  int64_t takes = 1;              // Of the holder's slots.
   bool told = false;              // The worker was sent the lease.
   bool accepted = false;
   bool reading = false;  // A fiber has it.
   MonoTime accept_by{};
+  MonoTime shown{};  // When the attempt showed something last, or was given to its holder.
   // Among those of its holder.
   LeaseSlot* next_held = nullptr;
   LeaseSlot* previous_held = nullptr;

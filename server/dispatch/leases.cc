@@ -1,10 +1,11 @@
-// How leases move; leases_face.cc has what workers say and are told.
+// How leases move; leases_placement.cc has who gets which job, leases_face.cc what workers say and are told.
 #include "dispatch/leases.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "base/check.h"
+#include "base/units.h"
 #include "dispatch/core.h"
 #include "dispatch/pool.h"
 #include "dispatch/turn.h"
@@ -32,7 +33,7 @@ void LeaseSlot::Wake() {
 
 // ---- Slots ----------------------------------------------------------------------------------------------------------
 
-LeaseSlot& Leases::TakeSlot(Pool& pool, LeaseHolder& holder) {
+LeaseSlot& Leases::TakeSlot(Pool& pool, LeaseHolder& holder, OfferedKind* as) {
   std::vector<LeaseSlot*>& free = free_slots_[&pool];
   LeaseSlot* slot;
   if (free.empty()) {
@@ -44,86 +45,38 @@ LeaseSlot& Leases::TakeSlot(Pool& pool, LeaseHolder& holder) {
   slot->name = holder.worker;
   slot->told = slot->accepted = slot->reading = false;
   slot->waits = true;
-  Attach(*slot, holder);
+  Attach(*slot, holder, as);
+  holder.given += slot->takes;
+  ++holder.attempts_given;
   return *slot;
 }
 
-void Leases::Attach(LeaseSlot& slot, LeaseHolder& holder) {
+void Leases::Attach(LeaseSlot& slot, LeaseHolder& holder, OfferedKind* as) {
   slot.holder = &holder;
+  slot.as = as;
+  slot.takes = as != nullptr ? as->offer.slots : 1;
+  if (as != nullptr) ++as->running;
   slot.previous_held = nullptr;
   slot.next_held = std::exchange(holder.first_held, &slot);
   if (slot.next_held != nullptr) slot.next_held->previous_held = &slot;
-  ++holder.held;
+  holder.held += slot.takes;
 }
 
 void Leases::Detach(LeaseSlot& slot) {
   LeaseHolder& holder = *std::exchange(slot.holder, nullptr);
+  if (slot.as != nullptr) --std::exchange(slot.as, nullptr)->running;
   (slot.previous_held != nullptr ? slot.previous_held->next_held : holder.first_held) = slot.next_held;
   if (slot.next_held != nullptr) slot.next_held->previous_held = slot.previous_held;
-  --holder.held;
-}
-
-LeaseSlot* Leases::SlotFor(const JobEntry& job) {
-  Pool& pool = *job.pool;
-  if (!pool.may_take() || pool.missing) return nullptr;
-  auto kind = kinds_.find(job.kind->name);
-  if (kind == kinds_.end()) return nullptr;
-  std::deque<LeaseHolder*>& free = kind->second.free;
-  while (!free.empty()) {
-    LeaseHolder* const holder = free.front();
-    free.pop_front();
-    if (holder->free_slots() > 0) {
-      free.push_back(holder);  // Workers take turns.
-      ++holder->given;
-      return &TakeSlot(pool, *holder);
-    }
-    for (LeaseHolder::Offered& offered : holder->offered) {
-      if (offered.kind == &kind->second) offered.listed = false;
-    }
-  }
-  return nullptr;
+  holder.held -= slot.takes;
 }
 
 void Leases::PutSlot(LeaseSlot& slot) {
   LeaseHolder& holder = *slot.holder;
-  --holder.given;
+  holder.given -= slot.takes;
+  --holder.attempts_given;
   Detach(slot);
   free_slots_[&slot.pool].push_back(&slot);
   List(holder);
-}
-
-void Leases::List(LeaseHolder& holder) {
-  if (holder.ended || holder.free_slots() <= 0) return;
-  for (LeaseHolder::Offered& offered : holder.offered) {
-    if (!std::exchange(offered.listed, true)) offered.kind->free.push_back(&holder);
-  }
-}
-
-void Leases::Serve(LeaseHolder& holder, Turn& turn) {
-  const std::vector<PoolTable::Row>& pools = core_.pools.All();
-  while (holder.free_slots() > 0) {
-    bool gave = false;
-    for (size_t i = 0; i < pools.size() && !gave; ++i) {
-      Pool& pool = *pools[(next_pool_ + i) % pools.size()].pool;
-      if (!pool.leased || pool.missing || !pool.may_take() || !pool.channel.anyone_in_line()) continue;
-      LeaseSlot& slot = TakeSlot(pool, holder);
-      ++holder.given;
-      gave = core_.AssignNext(pool, slot, holder.taker, turn);
-      if (gave) {
-        turn.Wake(&slot);
-      } else {
-        PutSlot(slot);
-      }
-    }
-    ++next_pool_;
-    if (!gave) break;
-  }
-  List(holder);
-}
-
-void Leases::Serve(Pool& pool, Turn& turn) {
-  if (!pool.channel.anyone_in_line()) return;
-  for (const std::shared_ptr<LeaseHolder>& holder : holders_) Serve(*holder, turn);
 }
 
 // ---- A lease is given -----------------------------------------------------------------------------------------------
@@ -137,6 +90,7 @@ void Leases::Started(LeaseSlot& slot, Turn& turn) {
   if (slot.attempt.stop_requested()) return Lose(slot, "stopped before it began", turn);  // Its cause decides.
   core_.ArmRunTimeout(job, Nanos(0), turn);
   if (holder.door == nullptr) return TakeBack(slot, "the worker left before it was told of the attempt", turn);
+  if (holder.reads_payloads) core_.LeaveOutPayload(job, turn);
   const LeaseHolder::Given given{&slot, slot.attempt.claim().token};
   holder.untold.push_back(given);
   slot.accept_by = turn.mono() + core_.options().leases.accept_within;
@@ -195,7 +149,10 @@ void Leases::Finish(LeaseSlot& slot, FinishedAttempt&& finished, Turn& turn) {
   Status status = core_.Finish(*slot.job, claim, std::move(finished), turn);
   MR_CHECK(status.ok(), "%s", status.ToString().c_str());
   LeaseHolder& holder = *slot.holder;
-  if (!slot.told) --holder.given;
+  if (!slot.told) {
+    holder.given -= slot.takes;
+    --holder.attempts_given;
+  }
   Detach(slot);
   free_slots_[&slot.pool].push_back(&slot);
   if (holder.ended) return Release(holder, turn);
@@ -238,13 +195,14 @@ void Leases::GiveUp(LeaseSlot& slot, Turn& turn) {
 
 void Leases::Recover(JobEntry& job, Turn& turn) {
   LeaseHolder& holder = *recovered_;
-  LeaseSlot& slot = TakeSlot(*job.pool, holder);
+  LeaseSlot& slot = TakeSlot(*job.pool, holder, nullptr);
   slot.told = slot.accepted = true;
   slot.job = &job;
   slot.attempt.Begin(job, turn.mono());
   slot.attempt.set_begun();
   job.hot->attempt = &slot.attempt;
   job.pool->SetBusy(job.pool->workers_busy + 1, turn.mono());
+  core_.LeaveOutPayload(job, turn);  // Whoever comes back for it has it, or reads it.
   holder.alive_until = turn.mono() + core_.options().leases.lease;
   core_.SetBy(holder, holder.alive_until, turn);
   const JobRecord& record = job.record();
@@ -297,8 +255,29 @@ void Leases::OnDue(LeaseHolder& holder, Turn& turn) {
     }
     TakeBack(slot, "worker '" + holder.worker + "' did not accept the attempt in time", turn);
   }
-  const MonoTime next = holder.unaccepted.empty() ? holder.alive_until : holder.unaccepted.front().slot->accept_by;
+  MonoTime next = holder.unaccepted.empty() ? holder.alive_until : holder.unaccepted.front().slot->accept_by;
+  if (holder.beats) next = std::min(next, StopSilent(holder, turn));
   core_.SetBy(holder, std::min(holder.alive_until, next), turn);
+}
+
+MonoTime Leases::StopSilent(LeaseHolder& holder, Turn& turn) {
+  MonoTime next = MonoTime::max();
+  for (LeaseSlot* slot = holder.first_held; slot != nullptr; slot = slot->next_held) {
+    if (slot->as == nullptr || !slot->as->offer.beat_within || !slot->told || slot->attempt.stopped() != kStopNone) {
+      continue;
+    }
+    const Nanos within = *slot->as->offer.beat_within;
+    if (slot->shown + within > turn.mono()) {
+      next = std::min(next, slot->shown + within);
+      continue;
+    }
+    core_.StopAttempt(
+        *slot->job, kStopTimeout,
+        DeadlineExceeded(
+            "NO_BEAT", "nothing was heard of the attempt for longer than its beat_within of " + FormatDuration(within)),
+        turn);
+  }
+  return next;
 }
 
 // ---- Holders --------------------------------------------------------------------------------------------------------
@@ -307,9 +286,12 @@ void Leases::End(LeaseHolder& holder, Turn& turn) {
   if (std::exchange(holder.ended, true)) return;
   core_.alarms.Disarm(&holder);
   holder.door = nullptr;
-  for (LeaseHolder::Offered& offered : holder.offered) {
-    if (offered.listed) std::erase(offered.kind->free, &holder);
-    if (--offered.kind->offered_by == 0) kinds_.erase(kinds_.find(offered.kind->name));
+  SetSaves(holder, false);
+  for (LeaseSlot* slot = holder.first_held; slot != nullptr; slot = slot->next_held) slot->as = nullptr;
+  for (OfferedKind& offered : holder.offered) {
+    if (offered.listed) std::erase(offered.kind->free, &offered);
+    std::erase(offered.kind->all, &offered);
+    if (offered.kind->all.empty()) kinds_.erase(kinds_.find(offered.kind->name));
   }
   holder.offered.clear();
   // Its last slots may be with their readers, which look at it once more.
@@ -328,7 +310,7 @@ void Leases::Release(LeaseHolder& holder, Turn& turn) {
 void Leases::CountWorkers(Turn& turn) {
   int64_t slots = 0;
   for (const std::shared_ptr<LeaseHolder>& holder : holders_) {
-    if (holder->door != nullptr && !holder->draining) slots += holder->slots;
+    if (holder->door != nullptr && !holder->takes_no_more()) slots += holder->slots;
   }
   for (const auto& [name, pool] : core_.pools.All()) {
     if (pool->leased) pool->SetWorkersWanted(static_cast<int>(std::min<int64_t>(slots, 1'000'000)), turn.mono());
@@ -338,7 +320,5 @@ void Leases::CountWorkers(Turn& turn) {
 int64_t Leases::workers() const {
   return std::count_if(holders_.begin(), holders_.end(), [](const auto& each) { return each->door != nullptr; });
 }
-
-bool Leases::AnyoneOffers(const std::string& kind) const { return kinds_.contains(kind); }
 
 }  // namespace millrace::dispatch

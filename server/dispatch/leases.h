@@ -22,6 +22,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -29,6 +30,7 @@
 #include "dispatch/lease.h"
 #include "dispatch/lease_holder.h"
 #include "dispatch/lease_options.h"
+#include "dispatch/worker_status.h"
 
 namespace millrace::dispatch {
 
@@ -46,8 +48,9 @@ class Leases {
   struct Entered {
     std::shared_ptr<LeaseHolder> holder;
     std::vector<LeaseRef> kept, lost;  // Of those that the worker says it holds and has not finished.
+    Id worker_id;                      // WorkerStatus::id.
   };
-  // INVALID_ARGUMENT BAD_WORKER, BAD_KIND: the offer; FAILED_PRECONDITION NO_REMOTE_POOL; UNAVAILABLE DRAINING.
+  // INVALID_ARGUMENT BAD_WORKER: the offer; FAILED_PRECONDITION NO_REMOTE_POOL; UNAVAILABLE DRAINING.
   Result<Entered> Enter(const WorkerOffer& offer, std::shared_ptr<WorkerDoor> door);
   // `unheard`: what was said of attempts that are not the worker's. INVALID_ARGUMENT BAD_CREDIT: nothing of it was
   // done.
@@ -58,12 +61,24 @@ class Leases {
   // On a fiber: it may wait for the disk. Was this attempt ended by the word of a worker? Then that is acknowledged,
   // once more.
   bool AckAgain(LeaseHolder& holder, const LeaseRef& ref);
+  // The payload of an attempt that some worker holds: whoever names its token holds it. On a fiber: it may wait for the
+  // disk. FAILED_PRECONDITION LEASE_LOST, UNAVAILABLE STORE_FAILED.
+  Result<Bytes> ReadPayload(const LeaseRef& ref);
   enum class Leaving {
     kGoodbye,  // The worker is done with everything: what it still holds runs elsewhere at once.
     kBroken,   // It may come back.
   };
   // There will be no calls of its door any more, but for those that have begun.
   void Leave(LeaseHolder& holder, Leaving how);
+
+  // ---- For those who look at workers
+  WorkersPage Workers(const WorkersQuery& query) const;
+  // `worker`: an id, or a name that only one worker has. NOT_FOUND UNKNOWN_WORKER; FAILED_PRECONDITION
+  // AMBIGUOUS_WORKER.
+  Result<WorkerStatus> GetWorker(std::string_view worker) const;
+  // It gets no more leases, and goes on with those that it has; also when its stream breaks and it comes back. False:
+  // it gets leases again. The answer is as GetWorker's.
+  Result<WorkerStatus> SetDrained(std::string_view worker, bool drained);
 
   // ---- Moves, each in a Turn
   // Somebody who can run the job and is to get it; nullptr: nobody now. The slot is given a job or goes to PutSlot.
@@ -82,7 +97,8 @@ class Leases {
   void OnDue(LeaseHolder& holder, Turn& turn) MR_IN_TURN;
   // A pool that leases has another state: its number of workers is told again.
   void CountWorkers(Turn& turn) MR_IN_TURN;
-  bool AnyoneOffers(const std::string& kind) const MR_IN_TURN;
+  // Why a job that is in line, and of which nothing else is to be said, is not run.
+  Waiting WhyInLine(const JobEntry& job) const MR_IN_TURN;
   // A fiber reads the job that was set aside for the slot, and starts it: told in the Turn that set it aside, and begun
   // without the lock.
   void ExpectReader();
@@ -90,25 +106,45 @@ class Leases {
   // Waits until no fiber reads for a slot.
   void AwaitReaders();
 
+  // Stops the process where holders and what they hold do not agree. For tests.
+  void CheckInvariants() const MR_IN_TURN;
+
   // For metrics.
   uint64_t late_results() const MR_IN_TURN { return late_results_; }
   int64_t workers() const MR_IN_TURN;  // With an open stream.
 
  private:
   friend struct LeaseHolder;
-  LeaseSlot& TakeSlot(Pool& pool, LeaseHolder& holder) MR_IN_TURN;
-  void Attach(LeaseSlot& slot, LeaseHolder& holder) MR_IN_TURN;
+  // `as`: the kind it is for; nullptr: it did not offer it.
+  LeaseSlot& TakeSlot(Pool& pool, LeaseHolder& holder, OfferedKind* as) MR_IN_TURN;
+  static void Attach(LeaseSlot& slot, LeaseHolder& holder, OfferedKind* as) MR_IN_TURN;
   static void Detach(LeaseSlot& slot) MR_IN_TURN;
   void Serve(LeaseHolder& holder, Turn& turn) MR_IN_TURN;
+  bool ServeOne(LeaseHolder& holder, Pool& pool, Turn& turn) MR_IN_TURN;
+  // Tells its taker what it has room for.
+  static void Measure(LeaseHolder& holder) MR_IN_TURN;
+  static bool MayServe(const Pool& pool) MR_IN_TURN;
+  OfferedKind* Choose(KindHolders& kind, const JobEntry& job) MR_IN_TURN;
+  static OfferedKind* TakeFree(KindHolders& kind, const LabelSet& require, const LabelSet& prefer) MR_IN_TURN;
+  // Those that save their slots for a job that went elsewhere are free again.
+  void LookAtSavers(KindHolders& kind) MR_IN_TURN;
+  // The job goes into the queue: those that have too few free slots for it save them.
+  void SaveFor(KindHolders& kind, const JobEntry& job) MR_IN_TURN;
+  void SetSaves(LeaseHolder& holder, bool saves) MR_IN_TURN;
   void List(LeaseHolder& holder) MR_IN_TURN;
   void Tell(LeaseHolder& holder, Turn& turn) MR_IN_TURN;
   LeaseSlot* Find(const LeaseRef& ref) MR_IN_TURN;
+  WorkerStatus StatusOf(const LeaseHolder& holder, bool with_held) const MR_IN_TURN;
+  Result<LeaseHolder*> FindHolder(std::string_view worker) const MR_IN_TURN;
   LeaseSlot* Own(const LeaseHolder& holder, const LeaseRef& ref) MR_IN_TURN;  // nullptr: it is not its own.
   void Accept(LeaseSlot& slot) MR_IN_TURN;
-  void Show(LeaseSlot& slot, WorkerWords::Shown&& shown, Turn& turn) MR_IN_TURN;
+  void Show(LeaseSlot& slot, WorkerWords::Shown&& shown, Unheard* unheard, Turn& turn) MR_IN_TURN;
   void Finish(LeaseSlot& slot, FinishedAttempt&& finished, Turn& turn) MR_IN_TURN;
+  // Stops those that showed nothing for too long. When to look again.
+  MonoTime StopSilent(LeaseHolder& holder, Turn& turn) MR_IN_TURN;
   // Its attempt does not count, and its job goes to where it came from.
   void TakeBack(LeaseSlot& slot, const std::string& why, Turn& turn) MR_IN_TURN;
+  void RefuseLarge(LeaseSlot& slot, Turn& turn) MR_IN_TURN;
   void Lose(LeaseSlot& slot, const std::string& why, Turn& turn) MR_IN_TURN;
   void LoseOrTakeBack(LeaseSlot& slot, const std::string& why, Turn& turn) MR_IN_TURN;
   void HearHeld(LeaseHolder& holder, const std::vector<LeaseRef>& held, Turn& turn) MR_IN_TURN;
@@ -129,6 +165,7 @@ class Leases {
   std::unordered_map<Pool*, std::vector<LeaseSlot*>> free_slots_ MR_GUARDED_BY(in_turn);
   size_t next_pool_ MR_GUARDED_BY(in_turn) = 0;  // Pools take turns.
   uint64_t late_results_ MR_GUARDED_BY(in_turn) = 0;
+  int savers_ MR_GUARDED_BY(in_turn) = 0;  // Holders that save their slots.
   struct Readers;
   std::unique_ptr<Readers> readers_;
 };

@@ -3,49 +3,14 @@
 #include <utility>
 
 #include "dispatch/core.h"
+#include "dispatch/lease_offer.h"
 #include "dispatch/leases.h"
 #include "dispatch/turn.h"
 #include "dispatch/visit.h"
-#include "job/validate.h"
 
 namespace millrace::dispatch {
 
 namespace {
-
-constexpr size_t kWorkerNameMax = 128, kWorkerKeyMax = 64;
-
-Status CheckOffer(const WorkerOffer& offer) {
-  const auto bad = [](std::string field, std::string message) {
-    return InvalidArgument("BAD_WORKER", std::move(message)).Field(std::move(field));
-  };
-  const bool printable = std::all_of(offer.worker.begin(), offer.worker.end(),
-                                     [](char c) { return static_cast<unsigned char>(c) > 0x20 && c != 0x7f; });
-  if (offer.worker.empty() || offer.worker.size() > kWorkerNameMax || !printable) {
-    return bad("worker", "the name of a worker is 1 to 128 bytes without spaces and control characters");
-  }
-  if (offer.key.empty() || offer.key.size() > kWorkerKeyMax) {
-    return bad("instance_key", "instance_key has " + std::to_string(offer.key.size()) +
-                                   " bytes; give 16 random ones, drawn once for each process");
-  }
-  if (offer.slots < 1 || offer.slots > kLeaseSlotsMax) {
-    return bad("slots", "slots is " + std::to_string(offer.slots) + "; give 1 to " + std::to_string(kLeaseSlotsMax));
-  }
-  if (offer.kinds.empty() || offer.kinds.size() > kOfferedKindsMax) {
-    return bad("kinds", "a worker offers 1 to " + std::to_string(kOfferedKindsMax) + " kinds, not " +
-                            std::to_string(offer.kinds.size()));
-  }
-  for (size_t i = 0; i < offer.kinds.size(); ++i) {
-    const std::string field = "kinds[" + std::to_string(i) + "]";
-    if (!IsKindName(offer.kinds[i])) return bad(field, "the name of a kind is 1 to 63 of A-Z a-z 0-9 . _ -");
-    if (std::count(offer.kinds.begin(), offer.kinds.end(), offer.kinds[i]) > 1) {
-      return bad(field, "kind '" + offer.kinds[i] + "' is offered twice");
-    }
-  }
-  if (offer.held.size() > static_cast<size_t>(kLeaseSlotsMax)) {
-    return bad("held", "a worker holds " + std::to_string(kLeaseSlotsMax) + " attempts at most");
-  }
-  return OkStatus();
-}
 
 // As a worker said them, into the time that the attempt took by our clock.
 void FitTimings(Nanos ran, AttemptTimings* timings) {
@@ -76,8 +41,15 @@ Result<Leases::Entered> Leases::Enter(const WorkerOffer& offer, std::shared_ptr<
   auto holder = std::make_shared<LeaseHolder>(*this);
   holder->worker = offer.worker;
   holder->key = offer.key;
+  holder->sdk = offer.sdk;
+  holder->build_id = offer.build_id;
+  holder->reads_payloads = offer.reads_payloads;
   holder->slots = offer.slots;
-  holder->taker = Taker(offer.kinds);
+  holder->labels = LabelsOf(offer);
+  std::vector<Taker::Kind> kinds;
+  kinds.reserve(offer.kinds.size());
+  for (const KindOffer& kind : offer.kinds) kinds.push_back({.name = kind.name, .slots = kind.slots});
+  holder->taker = Taker(std::move(kinds), holder->labels);
   holder->offered.reserve(offer.kinds.size());
   Turn turn(core_);
   if (core_.draining) return Admission::ShuttingDown();
@@ -89,13 +61,22 @@ Result<Leases::Entered> Leases::Enter(const WorkerOffer& offer, std::shared_ptr<
   }
   holder->door = std::move(door);
   holder->alive_until = turn.mono() + core_.options().leases.lease;
-  for (const std::string& name : offer.kinds) {
-    KindHolders& kind = kinds_[name];
-    if (kind.offered_by++ == 0) kind.name = name;
-    holder->offered.push_back({.kind = &kind});
+  holder->connected = holder->heard = turn.wall();
+  for (const KindOffer& each : offer.kinds) {
+    KindHolders& kind = kinds_[each.name];
+    kind.name = each.name;
+    holder->beats = holder->beats || each.beat_within;
+    kind.costly = kind.costly || each.slots > 1;
+    OfferedKind& offered = holder->offered.emplace_back();
+    offered.holder = holder.get();
+    offered.kind = &kind;
+    offered.offer = each;
+    kind.all.push_back(&offered);
   }
-  Entered entered{.holder = holder, .kept = {}, .lost = {}};
+  holder->id = core_.ids.Next();
+  Entered entered{.holder = holder, .kept = {}, .lost = {}, .worker_id = {}};
   Adopt(*holder, offer, &entered, turn);
+  entered.worker_id = holder->id;
   holders_.push_back(holder);
   CountWorkers(turn);
   core_.SetBy(*holder, holder->alive_until, turn);
@@ -116,13 +97,18 @@ void Leases::Adopt(LeaseHolder& holder, const WorkerOffer& offer, Entered* enter
     }
     Detach(*slot);
     slot->accepted = true;
-    Attach(*slot, holder);
+    Attach(*slot, holder, holder.Offered(slot->job->kind->name));
+    slot->shown = turn.mono();
     entered->kept.push_back(held.ref);
     if (slot->attempt.stopped() != kStopNone) {
       holder.news.stopped.push_back({held.ref, Cancelled("STOPPED", slot->attempt.stop_reason())});
     }
   }
   if (before) {
+    holder.id = before->id;
+    holder.attempts_given += before->attempts_given;
+    holder.drained = before->drained;
+    if (holder.drained) holder.news.drained = true;
     before->silent = true;  // What it gives up now does not go back to it.
     for (LeaseSlot* slot = before->first_held; slot != nullptr;) {
       LeaseSlot* const next = slot->next_held;
@@ -179,7 +165,16 @@ void Leases::Accept(LeaseSlot& slot) {
     waiting.pop_front();
 }
 
-void Leases::Show(LeaseSlot& slot, WorkerWords::Shown&& shown, Turn& turn) {
+void Leases::Show(LeaseSlot& slot, WorkerWords::Shown&& shown, Unheard* unheard, Turn& turn) {
+  slot.shown = turn.mono();
+  if (shown.checkpoint) {
+    Status saved = CheckCheckpoint(*shown.checkpoint);
+    if (saved.ok()) {
+      slot.attempt.KeepCheckpoint(std::move(*shown.checkpoint), turn);
+    } else {
+      unheard->other.push_back({slot.ref(), std::move(saved)});
+    }
+  }
   if (shown.progress) slot.attempt.ShowProgress(shown.progress->fraction, std::move(shown.progress->message), turn);
   if (!shown.log.empty()) slot.attempt.ShowLog(shown.log, turn);
 }
@@ -217,6 +212,7 @@ Status Leases::Hear(LeaseHolder& holder, WorkerWords&& words, Unheard* unheard) 
   Turn turn(core_);
   if (holder.ended || holder.door == nullptr) return OkStatus();  // Its successor speaks for it.
   holder.heard_now = true;
+  holder.heard = turn.wall();
   holder.alive_until = turn.mono() + core_.options().leases.lease;
   if (std::exchange(holder.silent, false)) core_.SetBy(holder, holder.alive_until, turn);
   for (const LeaseRef& ref : words.accepted) {
@@ -228,7 +224,7 @@ Status Leases::Hear(LeaseHolder& holder, WorkerWords&& words, Unheard* unheard) 
   }
   for (WorkerWords::Shown& shown : words.shown) {
     if (LeaseSlot* slot = Own(holder, shown.ref)) {
-      Show(*slot, std::move(shown), turn);
+      Show(*slot, std::move(shown), unheard, turn);
     } else {
       unheard->refused.push_back(shown.ref);
     }
@@ -307,7 +303,39 @@ bool Leases::AckAgain(LeaseHolder& holder, const LeaseRef& ref) {
   return false;
 }
 
+Result<Bytes> Leases::ReadPayload(const LeaseRef& ref) {
+  Bytes payload;
+  bool left_out = false;
+  Status status = Visit(
+      core_, ref.job, Journal::Part::kBasic,
+      [&](JobEntry& job, Turn&) MR_IN_TURN {
+        LeaseSlot* const slot = Find(ref);
+        if (slot == nullptr || !slot->told) return LeaseLost(ref);
+        payload = job.record().spec->payload;
+        left_out = PayloadLeftOut(job.record());
+        return OkStatus();
+      },
+      [&](const std::shared_ptr<const JobRecord>&, Turn&) { return LeaseLost(ref); });
+  if (status.code() == StatusCode::kNotFound) return LeaseLost(ref);
+  if (!status.ok()) return status;
+  if (!left_out) return payload;
+  auto whole = core_.journal.Read(ref.job, Journal::Part::kWhole);
+  if (!whole.ok()) return whole.status().code() == StatusCode::kNotFound ? LeaseLost(ref) : whole.status();
+  return (*whole)->spec->payload;
+}
+
 // ---- What it is told ------------------------------------------------------------------------------------------------
+
+void Leases::RefuseLarge(LeaseSlot& slot, Turn& turn) {
+  Finish(slot,
+         {.outcome = AttemptOutcome::Failed(
+              "the payload has " + std::to_string(slot.job->record().payload_bytes) +
+              " bytes, and the library of worker '" + slot.holder->worker +
+              "' does not read such a one apart (capability payload_ref); use a newer one, or send a reference"),
+          .output = {},
+          .timings = {}},
+         turn);
+}
 
 void Leases::TakeNews(LeaseHolder& holder, WorkerNews* news) {
   Turn turn(core_);
@@ -323,14 +351,25 @@ void Leases::TakeNews(LeaseHolder& holder, WorkerNews* news) {
       Lose(*slot, "stopped before it began", turn);
       continue;
     }
-    slot->told = true;
-    slot->attempt.set_begun();  // From here on nobody knows whether something of it has begun.
     const JobRecord& record = slot->job->record();
+    const bool apart = record.payload_bytes > static_cast<int64_t>(kLeaseInlineBytes) && holder.reads_payloads;
+    if (!apart && record.payload_bytes > static_cast<int64_t>(kLeasePayloadBytesMax)) {
+      RefuseLarge(*slot, turn);
+      continue;
+    }
+    slot->told = true;
+    slot->shown = turn.mono();
+    if (slot->as != nullptr && slot->as->offer.beat_within) {
+      core_.SetBy(holder, slot->shown + *slot->as->offer.beat_within, turn);
+    }
+    slot->attempt.set_begun();  // From here on nobody knows whether something of it has begun.
     news->given.push_back(
         {.ref = slot->ref(),
          .spec = record.spec,
          .run_timeout = record.spec->run_timeout ? record.spec->run_timeout : slot->job->kind->run_timeout,
-         .losses = record.losses});
+         .losses = record.losses,
+         .checkpoint = record.checkpoint,
+         .payload_apart = apart ? record.payload_bytes : 0});
   }
 }
 

@@ -1,6 +1,6 @@
 // Line: jobs of one pool and band that are alike to whoever hands them out: of one kind, and in need of the same
-// permits. So what holds for the first one, that it may run or what it waits for, holds for all of them, and a hundred
-// thousand jobs that may not run are one line that is out of the way.
+// permits and the same labels of a worker. So what holds for the first one, that it may run or what it waits for, holds
+// for all of them, and a hundred thousand jobs that may not run are one line that is out of the way.
 //
 //   Order     First in, first out. A line ranks by the job at its front: the lower its push number, the sooner. Turns
 //             between the keys of clients will be another way to rank lines; nothing else has to change for them.

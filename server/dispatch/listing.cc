@@ -66,7 +66,7 @@ std::vector<Listing::Found> Listing::FindLiving(size_t limit, JobId* last) {
     *last = job.id;
     if (job.hidden || !query_.filter.Matches(SubjectOf(job))) continue;
     Found& one = found.emplace_back(Found{.id = job.id});
-    if (job.hot) one.job = SnapshotOf(*job.hot, query_.full);
+    if (job.hot && !(query_.full && PayloadLeftOut(job.hot->visible()))) one.job = SnapshotOf(*job.hot, query_.full);
     one.check_labels = !job.hot && job.labelled && query_.filter.uses_labels();
   }
   return found;

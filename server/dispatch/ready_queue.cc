@@ -1,12 +1,15 @@
 #include "dispatch/ready_queue.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace millrace::dispatch {
 
 // ---- Lines ----------------------------------------------------------------------------------------------------------
 
-KindLines::KindLines(ReadyQueue* owner, const std::string& kind) : queue(owner), name(kind) {
+KindLines::KindLines(ReadyQueue* owner, const std::string& kind, const LabelSet& required)
+    : queue(owner), name(kind), require(required) {
   for (size_t band = 0; band < bands.size(); ++band) {
     bands[band].plain.band = static_cast<Band>(band);
     bands[band].plain.home = this;
@@ -24,6 +27,11 @@ Line& KindLines::LineOf(Band band, const std::vector<Permit*>& permits) {
   return line;
 }
 
+bool KindLines::empty() const {
+  return with_permits.empty() &&
+         std::all_of(bands.begin(), bands.end(), [](const KindBand& band) { return band.plain.jobs.empty(); });
+}
+
 KindLines& ReadyQueue::LinesOf(const std::string& kind) {
   if (last_kind_ == nullptr || last_kind_->name != kind) {
     last_kind_ = &kinds_.try_emplace(kind, this, kind).first->second;
@@ -31,10 +39,37 @@ KindLines& ReadyQueue::LinesOf(const std::string& kind) {
   return *last_kind_;
 }
 
+KindLines& ReadyQueue::LinesOf(const std::string& kind, const LabelSet& require) {
+  // Neither the names of kinds and labels nor the values have a control character.
+  std::string key = kind;
+  for (const auto& [name, value] : require) key += '\n' + Taker::TagOf(name, value);
+  auto [found, is_new] = placed_.try_emplace(std::move(key), this, kind, require);
+  if (is_new) {
+    const auto& [name, value] = *require.begin();
+    placed_by_tag_[kind][Taker::TagOf(name, value)].push_back(&found->second);
+  }
+  return found->second;
+}
+
+void ReadyQueue::DropIfEmpty(KindLines& kind) {
+  if (kind.require.empty() || !kind.empty()) return;
+  const auto& [name, value] = *kind.require.begin();
+  auto by_tag = placed_by_tag_.find(kind.name);
+  auto tagged = by_tag->second.find(Taker::TagOf(name, value));
+  std::erase(tagged->second, &kind);
+  if (tagged->second.empty()) by_tag->second.erase(tagged);
+  if (by_tag->second.empty()) placed_by_tag_.erase(by_tag);
+  std::string key = kind.name;
+  for (const auto& [each, its] : kind.require) key += '\n' + Taker::TagOf(each, its);
+  placed_.erase(key);
+}
+
 Line& ReadyQueue::LineOf(const JobEntry& entry) {
-  KindLines& kind = LinesOf(entry.kind->name);
-  if (entry.ties == nullptr || entry.ties->permits.empty()) return kind.bands[static_cast<size_t>(entry.band)].plain;
-  return kind.LineOf(entry.band, entry.ties->permits);
+  const auto band = static_cast<size_t>(entry.band);
+  const Ties* ties = entry.ties.get();
+  if (ties == nullptr) return LinesOf(entry.kind->name).bands[band].plain;
+  KindLines& kind = ties->require.empty() ? LinesOf(entry.kind->name) : LinesOf(entry.kind->name, ties->require);
+  return ties->permits.empty() ? kind.bands[band].plain : kind.LineOf(entry.band, ties->permits);
 }
 
 void ReadyQueue::Reorder(KindBand& kind, Band band) {
@@ -79,9 +114,9 @@ void ReadyQueue::Emptied(Line& line) {
     Withdraw(line);
     if (line.woken) line.permit->Unwake(line);
   }
-  if (line.permits == nullptr) return;
-  std::map<std::pair<Band, std::vector<Permit*>>, Line>& lines = line.home->with_permits;
-  lines.erase(lines.find({line.band, *line.permits}));
+  KindLines& kind = *line.home;
+  if (line.permits != nullptr) kind.with_permits.erase(kind.with_permits.find({line.band, *line.permits}));
+  DropIfEmpty(kind);
 }
 
 void ReadyQueue::Enter(JobEntry* entry, Line& line) {
@@ -132,10 +167,20 @@ void ReadyQueue::Unreserve(int64_t jobs, int64_t bytes) {
   MR_CHECK(reserved_jobs_ >= 0 && reserved_bytes_ >= 0, "more places were given up than reserved");
 }
 
-void ReadyQueue::Count(const JobEntry& entry, int64_t jobs) {
-  jobs_ += jobs;
-  jobs_of_[static_cast<size_t>(entry.band)] += jobs;
-  bytes_ += jobs * static_cast<int64_t>(entry.bytes);
+void ReadyQueue::CountIn(const JobEntry& entry) {
+  const auto band = static_cast<size_t>(entry.band);
+  ++jobs_;
+  ++jobs_of_[band];
+  bytes_ += entry.bytes;
+  ranks_[band].Add(entry.push_number);
+}
+
+void ReadyQueue::CountOut(const JobEntry& entry) {
+  const auto band = static_cast<size_t>(entry.band);
+  --jobs_;
+  --jobs_of_[band];
+  bytes_ -= entry.bytes;
+  ranks_[band].Remove(entry.push_number);
 }
 
 // ---- Jobs -----------------------------------------------------------------------------------------------------------
@@ -145,25 +190,41 @@ void ReadyQueue::Push(JobEntry* entry) {
   Line& line = LineOf(*entry);
   line.jobs.PushBack(entry);
   Enter(entry, line);
-  Count(*entry, 1);
+  CountIn(*entry);
 }
 
-Line* ReadyQueue::First(const Taker& taker, bool best_band) {
+void ReadyQueue::Consider(const KindLines& lines, size_t kind, bool best_band, Choice* first) {
+  for (const KindBand& band : lines.bands) {
+    Line* line = band.lines.front();
+    if (line == nullptr) continue;
+    const Line* best = first->line;
+    const bool sooner = best == nullptr || (best_band && line->band < best->band) ||
+                        (line->rank < best->rank && (!best_band || line->band == best->band));
+    if (sooner) *first = {line, kind};
+    if (best_band) break;
+  }
+}
+
+ReadyQueue::Choice ReadyQueue::First(const Taker& taker, bool best_band) const {
   if (taker.any_kind_) {
     const KindBand* kind = bands_.First(best_band);
-    return kind != nullptr ? kind->lines.front() : nullptr;
+    return {kind != nullptr ? kind->lines.front() : nullptr, 0};
   }
-  Line* first = nullptr;
-  for (const std::string& kind : taker.kinds_) {
-    auto known = kinds_.find(kind);
-    if (known == kinds_.end()) continue;
-    for (const KindBand& band : known->second.bands) {
-      Line* line = band.lines.front();
-      if (line == nullptr) continue;
-      const bool sooner = first == nullptr || (best_band && line->band < first->band) ||
-                          (line->rank < first->rank && (!best_band || line->band == first->band));
-      if (sooner) first = line;
-      if (best_band) break;
+  Choice first;
+  for (size_t i = 0; i < taker.kinds_.size(); ++i) {
+    const Taker::Kind& kind = taker.kinds_[i];
+    if (!kind.open) continue;
+    auto known = kinds_.find(kind.name);
+    if (known != kinds_.end()) Consider(known->second, i, best_band, &first);
+    if (placed_.empty()) continue;
+    auto by_tag = placed_by_tag_.find(kind.name);
+    if (by_tag == placed_by_tag_.end()) continue;
+    for (const std::string& tag : taker.tags_) {
+      auto tagged = by_tag->second.find(tag);
+      if (tagged == by_tag->second.end()) continue;
+      for (const KindLines* lines : tagged->second) {
+        if (taker.Has(lines->require)) Consider(*lines, i, best_band, &first);
+      }
     }
   }
   return first;
@@ -172,17 +233,30 @@ Line* ReadyQueue::First(const Taker& taker, bool best_band) {
 JobEntry* ReadyQueue::Pop(Taker& taker) {
   // Those that find nothing are not counted: they might take all the turns of age, and never give a job for one.
   const bool best_band = (taker.jobs_taken_ + 1) % kAgeingTurns != 0;
-  while (Line* line = First(taker, best_band)) {
+  taker.saves_ = false;
+  for (;;) {
+    const Choice first = First(taker, best_band);
+    Line* const line = first.line;
+    if (line == nullptr) return nullptr;
+    if (!taker.any_kind_ && taker.kinds_[first.kind].slots > taker.room_) {
+      taker.saves_ = true;
+      return nullptr;
+    }
     const bool needs = line->permits != nullptr;
     if (needs && !Permit::TakeFor(*line)) continue;
     JobEntry* entry = line->jobs.front();
     entry->permitted = needs;
     ++taker.jobs_taken_;
+    taker.last_kind_ = first.kind;
     Leave(entry);
-    Count(*entry, -1);
+    CountOut(*entry);
     return entry;
   }
-  return nullptr;
+}
+
+bool ReadyQueue::NeedsMore(const Taker& taker) const {
+  const Choice first = First(taker, /*best_band=*/true);
+  return first.line != nullptr && !taker.any_kind_ && taker.kinds_[first.kind].slots > taker.room_;
 }
 
 void ReadyQueue::Remove(JobEntry* entry) {
@@ -191,24 +265,24 @@ void ReadyQueue::Remove(JobEntry* entry) {
     return Permits::GiveBack(*entry);
   }
   Leave(entry);
-  Count(*entry, -1);
+  CountOut(*entry);
 }
 
 void ReadyQueue::TakeAside(JobEntry* entry) {
   entry->in_queue = InQueue::kNo;
   --aside_;
-  Count(*entry, -1);
+  CountOut(*entry);
 }
 
 void ReadyQueue::SetAside(JobEntry* entry) {
   entry->in_queue = InQueue::kAside;
   ++aside_;
-  Count(*entry, 1);
+  CountIn(*entry);
 }
 
 void ReadyQueue::PushAgain(JobEntry* entry) {
   PutInOrder(entry);
-  Count(*entry, 1);
+  CountIn(*entry);
 }
 
 void ReadyQueue::PutBack(JobEntry* entry) {
@@ -230,6 +304,13 @@ void ReadyQueue::PutInOrder(JobEntry* entry) {
 
 BlockedOn ReadyQueue::WaitsFor(const JobEntry& entry) {
   return entry.line != nullptr && entry.line->waits() ? entry.line->permit->reason() : BlockedOn::kNothing;
+}
+
+int64_t ReadyQueue::JobsAhead(const JobEntry& entry) const {
+  const auto band = static_cast<size_t>(entry.band);
+  int64_t ahead = ranks_[band].Before(entry.push_number);
+  for (size_t better = 0; better < band; ++better) ahead += jobs_of_[better];
+  return ahead;
 }
 
 const JobEntry* ReadyQueue::Oldest() const {
@@ -261,14 +342,24 @@ void ReadyQueue::CheckInvariants() const {
     if (line.waits()) return line.permit->CheckInvariants();
     ++offered;
   };
-  for (const auto& [kind, lines] : kinds_) {
+  const auto check_all = [&](const KindLines& lines) MR_IN_TURN {
     for (const KindBand& band : lines.bands) {
       check(band.plain);
       MR_CHECK(band.lines.empty() == (band.place < 0), "a kind's sub-queue is not where it should be");
       MR_CHECK(band.lines.empty() || band.rank == band.lines.front()->rank, "a sub-queue does not rank by its line");
     }
     for (const auto& [needs, line] : lines.with_permits) check(line);
+  };
+  for (const auto& [kind, lines] : kinds_) check_all(lines);
+  size_t tagged = 0;
+  for (const auto& [key, lines] : placed_) {
+    MR_CHECK(!lines.empty(), "lines of jobs that require labels are kept although there are none");
+    check_all(lines);
   }
+  for (const auto& [kind, by_tag] : placed_by_tag_) {
+    for (const auto& [tag, lines] : by_tag) tagged += lines.size();
+  }
+  MR_CHECK(tagged == placed_.size(), "jobs that require labels are not found by these");
   MR_CHECK(jobs == jobs_ && offered == lines_offered_, "a queue counts %lld jobs and %lld lines, and has %lld and %lld",
            static_cast<long long>(jobs_), static_cast<long long>(lines_offered_), static_cast<long long>(jobs),
            static_cast<long long>(offered));

@@ -8,8 +8,9 @@
 //   Order     FIFO inside a band. Pop takes the best band, but every kAgeingTurns-th job of a taker is the one that was
 //             pushed first of all bands: so a job waits for at most kAgeingTurns jobs of any taker that can run it for
 //             each job that was there before it, whatever keeps arriving in better bands.
-//   Takers    A taker says which kinds it can run, and is given the first job of these. What others would have to run
-//             stands in other lines (line.h), so it costs nothing and stops nobody.
+//   Takers    A taker says which kinds it can run and which labels it has, and is given the first job of these
+//             (taker.h). What others would have to run stands in other lines (line.h), so it costs nothing and stops
+//             nobody: those that require labels are found by the first of these.
 //   Permits   Pop asks for what the next job needs to hold while it runs (permit.h). Where something is lacking the
 //             whole line waits and Pop looks further. A job keeps its permits until Permits::GiveBack, which PutBack
 //             and Remove call as well.
@@ -37,33 +38,27 @@
 #include "dispatch/job_entry.h"
 #include "dispatch/line.h"
 #include "dispatch/permit.h"
+#include "dispatch/push_ranks.h"
 #include "dispatch/runner.h"
+#include "dispatch/taker.h"
 #include "job/job.h"
+#include "job/labels.h"
 
 namespace millrace::dispatch {
 
-// Whoever asks a queue for jobs, all its workers together: what they can run, and how many jobs they were given.
-class Taker {
- public:
-  Taker() = default;  // Any kind, also one that the runner does not know: it then says what is wrong.
-  explicit Taker(std::vector<std::string> kinds) : any_kind_(false), kinds_(std::move(kinds)) {}
-
- private:
-  friend class ReadyQueue;
-  bool any_kind_ = true;
-  std::vector<std::string> kinds_;
-  uint64_t jobs_taken_ = 0;
-};
-
 // The jobs of one kind, known by its name: what a name stands for may be replaced while jobs wait. Made when the first
-// one comes, and kept: kinds are few.
+// one comes, and kept: kinds are few. Those that require labels have one of their own for each set of these, while
+// there are any.
 struct KindLines {
-  KindLines(ReadyQueue* owner, const std::string& kind);
+  KindLines(ReadyQueue* owner, const std::string& kind, const LabelSet& required = {});
   // The one of a job that needs `permits`; made where there is none yet.
   Line& LineOf(Band band, const std::vector<Permit*>& permits);
 
+  bool empty() const;
+
   ReadyQueue* const queue;
   const std::string name;
+  const LabelSet require;
   std::array<KindBand, kBands> bands;
   // Lines of jobs that need permits, while they are not empty.
   std::map<std::pair<Band, std::vector<Permit*>>, Line> with_permits;
@@ -90,8 +85,10 @@ class ReadyQueue {
   void Push(JobEntry* entry) MR_IN_TURN;
   // One that Pop gave some time ago: to its old place.
   void PushAgain(JobEntry* entry) MR_IN_TURN;
-  JobEntry* Pop(Taker& taker)
-      MR_IN_TURN;  // With its permits. nullptr: nothing in line that it can run and that may run.
+  // With its permits. nullptr: nothing in line that it can run and that may run, or Taker::saves.
+  JobEntry* Pop(Taker& taker) MR_IN_TURN;
+  // Would Pop give nothing, as the job whose turn it is takes more slots than the taker has free?
+  bool NeedsMore(const Taker& taker) const;
   void Remove(JobEntry* entry) MR_IN_TURN;  // In line or aside.
   // One that Pop gave comes back, aside; then it is taken after all, or comes into line again, at its old place.
   void SetAside(JobEntry* entry) MR_IN_TURN;
@@ -103,6 +100,8 @@ class ReadyQueue {
   bool anyone_in_line() const { return lines_offered_ > 0; }
   // What a job that is in line waits for, as far as that is known: asked for is what the first job of a line needs.
   static BlockedOn WaitsFor(const JobEntry& entry) MR_IN_TURN;
+  // Jobs in the queue of better bands, and of its own those that were pushed before. For one that is in the queue.
+  int64_t JobsAhead(const JobEntry& entry) const MR_IN_TURN;
   int64_t jobs() const { return jobs_; }
   int64_t bytes() const { return bytes_; }
   int64_t jobs_of(Band band) const { return jobs_of_[static_cast<size_t>(band)]; }
@@ -121,8 +120,14 @@ class ReadyQueue {
   friend class Permit;
 
   KindLines& LinesOf(const std::string& kind);
+  KindLines& LinesOf(const std::string& kind, const LabelSet& require);
   Line& LineOf(const JobEntry& entry) MR_IN_TURN;
-  Line* First(const Taker& taker, bool best_band);
+  struct Choice {
+    Line* line = nullptr;
+    size_t kind = 0;  // Among the taker's.
+  };
+  Choice First(const Taker& taker, bool best_band) const;
+  static void Consider(const KindLines& lines, size_t kind, bool best_band, Choice* first);
   const JobEntry* Oldest() const MR_IN_TURN;
   void PutInOrder(JobEntry* entry) MR_IN_TURN;
   void Enter(JobEntry* entry, Line& line) MR_IN_TURN;  // It is in the line's list already.
@@ -132,13 +137,19 @@ class ReadyQueue {
   // Into what Pop looks at, and out of it.
   void Offer(Line& line);
   void Withdraw(Line& line);
+  void DropIfEmpty(KindLines& kind);
   void Reorder(KindBand& kind, Band band);
-  void Count(const JobEntry& entry, int64_t jobs) MR_IN_TURN;
+  void CountIn(const JobEntry& entry) MR_IN_TURN;
+  void CountOut(const JobEntry& entry) MR_IN_TURN;
 
   std::unordered_map<std::string, KindLines> kinds_;
+  // Those that require labels: by kind and the whole set; and by kind and the first label, which a taker must have.
+  std::unordered_map<std::string, KindLines> placed_;
+  std::unordered_map<std::string, std::unordered_map<std::string, std::vector<KindLines*>>> placed_by_tag_;
   KindLines* last_kind_ = nullptr;  // That was asked for last: mostly it is the next one as well.
   BandedHeaps<KindBand> bands_;
   std::array<int64_t, kBands> jobs_of_{};
+  std::array<PushRanks, kBands> ranks_;
   int64_t capacity_jobs_, capacity_bytes_;
   int64_t jobs_ = 0, bytes_ = 0;
   int64_t aside_ = 0;

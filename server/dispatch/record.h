@@ -31,6 +31,7 @@ struct JobRecord {
   bool deadline_waived = false;  // Retried after its deadline, the job has none any more.
   std::vector<Attempt> history;  // The newest kAttemptsKept.
   Bytes result;
+  Bytes checkpoint;  // What an attempt saved for the next one. A job that SUCCEEDED has none.
   std::string error;
   // Progress and log of the whole job, written down when it ends or is evicted while it waits; else they are in memory
   // only.
@@ -38,6 +39,11 @@ struct JobRecord {
   Bytes log_tail;
   int64_t log_bytes = 0;
 };
+
+// A job that runs in another process holds no large payload: whoever needs it reads it from the journal.
+inline bool PayloadLeftOut(const JobRecord& record) {
+  return static_cast<int64_t>(PayloadOf(*record.spec).size()) != record.payload_bytes;
+}
 
 // What retention has to know of a job that has ended.
 struct EndedJob {

@@ -34,6 +34,13 @@ class AttemptContext {
   virtual void SetProgress(double fraction, std::string message) = 0;
   // Appends to the job's log, of which the newest kLogTailBytes are kept.
   virtual void Log(std::string_view bytes) = 0;
+
+  // What an earlier attempt of the job saved last; nullptr: nothing.
+  virtual Bytes checkpoint() const = 0;
+  // The job's next attempt gets it, whatever becomes of this one; it replaces what was saved before. It is written down
+  // soon, as an acceptance is, and nobody waits for that. Empty: there is none any more. INVALID_ARGUMENT
+  // CHECKPOINT_TOO_LARGE: more than kCheckpointBytesMax.
+  virtual Status SaveCheckpoint(std::string bytes) = 0;
 };
 
 struct AttemptOutcome {

@@ -2,6 +2,10 @@
 
 namespace millrace::dispatch {
 
+std::shared_ptr<const Ties> TiesOf(const Placement& placement) {
+  return std::make_shared<const Ties>(Ties{.permits = {}, .require = placement.require});
+}
+
 const char* ToString(BlockedOn reason) {
   switch (reason) {
     case BlockedOn::kNothing:

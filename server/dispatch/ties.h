@@ -1,10 +1,14 @@
 // Ties: what a job is bound by beyond itself. Few jobs are, so an entry has one pointer for all of it, and several jobs
-// may share what it points to. Permits are the first; the key of fair turns, the group and the jobs that wait for this
-// one will stand here.
+// may share what it points to. Permits and labels are the first; the key of fair turns, the group and the jobs that
+// wait for this one will stand here.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
+
+#include "job/job.h"
+#include "job/labels.h"
 
 namespace millrace::dispatch {
 
@@ -23,6 +27,11 @@ const char* ToString(BlockedOn reason);  // For a sentence: "the concurrency lim
 struct Ties {
   // What it must hold while it runs; none of them twice. They outlive the job.
   std::vector<Permit*> permits;
+  // The labels that a worker in another process must have to run it.
+  LabelSet require;
 };
+
+// Of a job with nothing else that binds it.
+std::shared_ptr<const Ties> TiesOf(const Placement& placement);
 
 }  // namespace millrace::dispatch

@@ -24,13 +24,17 @@ int64_t KeysWeight(const JobRecord& record) {
          (record.spec->unique_key ? kUniqueKeyBytes : 0);
 }
 
-// What a field of a spec holds beside its place in JobSpec. The payload is counted by payload_bytes: it may be on the
-// disk.
+int64_t SizeOfPayload(const JobSpec& spec) { return static_cast<int64_t>(PayloadOf(spec).size()); }
+
+// What a field of a spec holds beside its place in JobSpec. The payload is counted apart: it may be on the disk.
 template <typename Value>
 requires std::is_trivially_copyable_v<Value> int64_t FieldWeight(const Value&) { return 0; }
 int64_t FieldWeight(const Bytes&) { return 0; }
 int64_t FieldWeight(const std::string& text) { return TextWeight(text); }
 int64_t FieldWeight(const LabelSet& labels) { return LabelsWeight(labels.shared().get()); }
+int64_t FieldWeight(const Placement& placement) {
+  return LabelsWeight(placement.require.shared().get()) + LabelsWeight(placement.prefer.shared().get());
+}
 int64_t FieldWeight(const Trace& trace) { return TraceWeight(trace); }
 int64_t FieldWeight(const std::optional<UniqueKey>& unique) { return unique ? TextWeight(unique->key) : 0; }
 
@@ -64,7 +68,7 @@ int64_t TraceWeight(const Trace& trace) {
 int64_t RequestIdWeight(const std::string& request_id) { return kRequestIdBytes + TextWeight(request_id); }
 
 int64_t HotWeight(const JobRecord& record) {
-  int64_t bytes = kJobOverheadBytes + KeysWeight(record) + record.payload_bytes + SpecWeight(*record.spec);
+  int64_t bytes = kJobOverheadBytes + KeysWeight(record) + SizeOfPayload(*record.spec) + SpecWeight(*record.spec);
   bytes += TextWeight(record.request_id) + TextWeight(record.error);
   for (size_t i = 0; i < record.history.size(); ++i) {
     const Attempt& attempt = record.history[i];
@@ -73,7 +77,7 @@ int64_t HotWeight(const JobRecord& record) {
         (i > 0 ? static_cast<int64_t>(sizeof(Attempt)) : 0) + TextWeight(attempt.worker) + TextWeight(attempt.error);
   }
   if (record.progress) bytes += TextWeight(record.progress->message);
-  return bytes + SizeOf(record.result) + SizeOf(record.log_tail);
+  return bytes + SizeOf(record.result) + SizeOf(record.log_tail) + SizeOf(record.checkpoint);
 }
 
 int64_t ColdWeight(const JobRecord& record) { return kColdJobBytes + KeysWeight(record); }

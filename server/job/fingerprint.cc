@@ -61,6 +61,10 @@ class Encoder {
       Text(value);
     }
   }
+  void Add(const Placement& placement) {
+    Add(placement.require);
+    Add(placement.prefer);
+  }
   void Add(const std::optional<UniqueKey>& unique) {
     if (unique) AddFields(*unique, kUniqueKeyFields);
   }

@@ -74,6 +74,14 @@ struct UniqueKey {
   bool operator==(const UniqueKey&) const = default;
 };
 
+// Which workers in other processes may run it, by their labels.
+struct Placement {
+  LabelSet require;  // All of them.
+  LabelSet prefer;   // Whoever has these gets it before others.
+  bool empty() const { return require.empty() && prefer.empty(); }
+  bool operator==(const Placement&) const = default;
+};
+
 // A field that is added here is added to the list in job/spec_fields.h as well, or nothing compiles.
 struct JobSpec {
   std::string pool;  // Empty: decided by the kind.
@@ -91,6 +99,7 @@ struct JobSpec {
   LabelSet labels;
   std::optional<UniqueKey> unique_key;
   Trace trace;
+  Placement placement;
 };
 
 inline std::string_view PayloadOf(const JobSpec& spec) {
@@ -124,6 +133,25 @@ struct Progress {
   WallTime updated{};
 };
 
+// Why a job does not run now: the first that applies.
+struct Waiting {
+  enum class Reason : uint8_t {
+    kTime,      // Its delay or run_at.
+    kRetry,     // The pause before its next attempt.
+    kLimit,     // A limit, or another job.
+    kShutdown,  // The daemon ends.
+    kPool,      // Its pool is paused, or not configured any more.
+    kDisk,      // Its record is being read, or cannot be.
+    kNoWorker,  // Nobody offers its kind, or its pool has no workers.
+    kNoLabels,  // Nobody of those has the labels that it requires.
+    kNoSlot,    // All who could run it are busy.
+    kQueue,     // Others are before it.
+  };
+  Reason reason = Reason::kQueue;
+  std::string message;     // For a person.
+  int64_t jobs_ahead = 0;  // In its queue: of better bands, and of its own those that came before it.
+};
+
 // A consistent copy of a job for those who look at it.
 struct JobSnapshot {
   JobId id;
@@ -141,6 +169,9 @@ struct JobSnapshot {
   std::string log_tail;   // Empty in a basic view.
   int64_t log_bytes = 0;  // Ever written; log_tail holds the newest kLogTailBytes of them.
   bool cancel_requested = false;
+  int64_t payload_bytes = 0;  // Also where `spec` is without it.
+  int64_t checkpoint_bytes = 0;
+  std::optional<Waiting> waiting;  // Where it was asked for, and the job waits.
 };
 
 inline constexpr int kAttemptsKept = 10;
@@ -148,5 +179,6 @@ inline constexpr size_t kErrorBytesMax = size_t{4} << 10;            // Of an at
 inline constexpr size_t kProgressMessageBytesMax = size_t{1} << 10;  // As well.
 inline constexpr size_t kLogTailBytes = size_t{64} << 10;
 inline constexpr size_t kResultBytesMax = size_t{1} << 20;
+inline constexpr size_t kCheckpointBytesMax = size_t{64} << 10;
 
 }  // namespace millrace

@@ -57,6 +57,7 @@ inline constexpr std::tuple kSpecFields{
     SpecField("deadline_after", &JobSpec::deadline_after, kNotKept),
     // A call that is repeated is often part of another span.
     SpecField("trace", &JobSpec::trace, 5, FieldUse::kNoContent),
+    SpecField("placement", &JobSpec::placement, 6),
 };
 
 // Parts of a field. A member cannot be added to them: it would change the bytes of the field that has them.
@@ -81,9 +82,9 @@ constexpr void ForEachField(const Fields& fields, Visit&& visit) {
 // ---- A member that is in no list does not compile: each name below is a member, and each member is a field.
 inline auto MembersOf(const JobSpec& spec) {
   const auto& [pool, kind, payload, band, delay, run_at, run_timeout, deadline, deadline_after, retry,
-               no_retry_after_start, labels, unique_key, trace] = spec;
+               no_retry_after_start, labels, unique_key, trace, placement] = spec;
   return std::tie(pool, kind, payload, band, delay, run_at, run_timeout, deadline, deadline_after, retry,
-                  no_retry_after_start, labels, unique_key, trace);
+                  no_retry_after_start, labels, unique_key, trace, placement);
 }
 inline auto MembersOf(const RetryOverrides& retry) {
   const auto& [max_attempts, initial_backoff, max_backoff, multiplier] = retry;

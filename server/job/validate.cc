@@ -37,30 +37,6 @@ Status ValidateDuration(const std::optional<Nanos>& value, Nanos least, Nanos mo
   return DurationOutOfRange(Exactly(*value), least, most, std::string(in) + "." + std::string(name));
 }
 
-Status ValidateLabels(const LabelSet& labels) {
-  if (labels.size() > kLabelsMax) {
-    return Bad(
-        "TOO_MANY_LABELS",
-        "the job has " + std::to_string(labels.size()) + " labels; at most " + std::to_string(kLabelsMax) + " are kept",
-        "spec.labels");
-  }
-  for (const auto& [key, value] : labels) {
-    if (key.empty() || key.size() > kLabelKeyBytesMax || !IsKindName(key)) {
-      return Bad("BAD_LABEL",
-                 "label key '" + key.substr(0, kLabelKeyBytesMax) + "' must be 1 to " +
-                     std::to_string(kLabelKeyBytesMax) + " of [A-Za-z0-9._-]",
-                 "spec.labels");
-    }
-    if (value.size() > kLabelValueBytesMax || !IsPrintable(value)) {
-      return Bad("BAD_LABEL",
-                 "the value of label '" + key + "' must be at most " + std::to_string(kLabelValueBytesMax) +
-                     " bytes without control characters",
-                 "spec.labels");
-    }
-  }
-  return OkStatus();
-}
-
 // Not isalnum, which goes by the locale.
 bool IsLowerOrDigit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
@@ -160,7 +136,36 @@ Status ValidateSpec(const JobSpec& spec, size_t payload_bytes_max) {
     }
   }
   if (spec.trace) MR_RETURN_IF_ERROR(ValidateTrace(*spec.trace));
-  return ValidateLabels(spec.labels);
+  if (!spec.placement.empty()) {
+    MR_RETURN_IF_ERROR(
+        ValidateLabels(spec.placement.require, kPlacementLabelsMax, "the job", "spec.placement.require"));
+    MR_RETURN_IF_ERROR(ValidateLabels(spec.placement.prefer, kPlacementLabelsMax, "the job", "spec.placement.prefer"));
+  }
+  return ValidateLabels(spec.labels, kLabelsMax, "the job", "spec.labels");
+}
+
+Status ValidateLabels(const LabelSet& labels, size_t most, std::string_view whose, std::string_view field) {
+  if (labels.size() > most) {
+    return Bad("TOO_MANY_LABELS",
+               std::string(whose) + " has " + std::to_string(labels.size()) + " labels in " + std::string(field) +
+                   "; at most " + std::to_string(most) + " are kept",
+               std::string(field));
+  }
+  for (const auto& [key, value] : labels) {
+    if (key.empty() || key.size() > kLabelKeyBytesMax || !IsKindName(key)) {
+      return Bad("BAD_LABEL",
+                 "label key '" + key.substr(0, kLabelKeyBytesMax) + "' must be 1 to " +
+                     std::to_string(kLabelKeyBytesMax) + " of [A-Za-z0-9._-]",
+                 std::string(field));
+    }
+    if (value.size() > kLabelValueBytesMax || !IsPrintable(value)) {
+      return Bad("BAD_LABEL",
+                 "the value of label '" + key + "' must be at most " + std::to_string(kLabelValueBytesMax) +
+                     " bytes without control characters",
+                 std::string(field));
+    }
+  }
+  return OkStatus();
 }
 
 }  // namespace millrace

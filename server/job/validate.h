@@ -13,6 +13,7 @@ namespace millrace {
 
 inline constexpr size_t kNameBytesMax = 63;  // Pool and kind.
 inline constexpr size_t kLabelsMax = 32;
+inline constexpr size_t kPlacementLabelsMax = 16;  // Of each sort.
 inline constexpr size_t kLabelKeyBytesMax = 63;
 inline constexpr size_t kLabelValueBytesMax = 255;
 inline constexpr size_t kRequestIdBytesMax = 128;
@@ -26,6 +27,8 @@ Status ValidateSpec(const JobSpec& spec, size_t payload_bytes_max);
 // A part of ValidateSpec, for when admission has made `deadline` of `deadline_after`.
 Status ValidateDeadline(const JobSpec& spec);
 Status ValidateRequestId(std::string_view request_id);
+// BAD_LABEL, TOO_MANY_LABELS. `whose`: "the job".
+Status ValidateLabels(const LabelSet& labels, size_t most, std::string_view whose, std::string_view field);
 
 // `field` is what the message calls the setting, for a config file as for a request. Kinds are checked by the same
 // rules.

@@ -26,6 +26,8 @@ int64_t AnswerBytesMax(const grpc::ServerContextBase& context);
 inline constexpr const char kSmallerViews[] = "ask for JOB_VIEW_RESULT or JOB_VIEW_BASIC";
 inline constexpr const char kOnePool[] = "ask for one pool at a time with GetPool";
 inline constexpr const char kFewerKinds[] = "give the pool fewer kinds";
+inline constexpr const char kSmallerPages[] = "ask for a smaller page_size";
+inline constexpr const char kFewerSlots[] = "give the worker fewer slots, labels or kinds";
 
 // FAILED_PRECONDITION ANSWER_TOO_LARGE.
 Status CheckAnswer(const google::protobuf::MessageLite& answer, int64_t bytes_max, const char* instead);

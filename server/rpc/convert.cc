@@ -26,6 +26,8 @@ static_assert(static_cast<int>(OnTaken::kReturnExisting) + 1 == v1::UniqueKey::O
               static_cast<int>(OnTaken::kReject) + 1 == v1::UniqueKey::ON_TAKEN_REJECT);
 static_assert(static_cast<int>(dispatch::PoolState::kActive) + 1 == v1::Pool::STATE_ACTIVE &&
               static_cast<int>(dispatch::PoolState::kMissing) + 1 == v1::Pool::STATE_MISSING);
+static_assert(static_cast<int>(Waiting::Reason::kTime) + 1 == v1::Waiting::REASON_TIME &&
+              static_cast<int>(Waiting::Reason::kQueue) + 1 == v1::Waiting::REASON_QUEUE);
 
 Result<Band> BandOf(v1::Band band) {
   if (band == v1::BAND_UNSPECIFIED) return Band::kNormal;
@@ -112,6 +114,14 @@ Status TakeSpec(v1::JobSpec* spec, JobSpec* out) {
                         .tracestate = std::move(*trace.mutable_tracestate()),
                         .baggage = std::move(*trace.mutable_baggage())});
   }
+  if (spec->has_placement()) {
+    for (auto& [key, value] : *spec->mutable_placement()->mutable_require()) {
+      out->placement.require.emplace(key, std::move(value));
+    }
+    for (auto& [key, value] : *spec->mutable_placement()->mutable_prefer()) {
+      out->placement.prefer.emplace(key, std::move(value));
+    }
+  }
   if (spec->has_unique_key()) return TakeUniqueKey(spec->mutable_unique_key(), &out->unique_key.emplace());
   return OkStatus();
 }
@@ -138,6 +148,9 @@ void FillSpec(const JobSpec& spec, View view, v1::JobSpec* out) {
     out->mutable_trace()->set_tracestate(spec.trace->tracestate);
     out->mutable_trace()->set_baggage(spec.trace->baggage);
   }
+  const Placement& placement = spec.placement;
+  for (const auto& [key, value] : placement.require) (*out->mutable_placement()->mutable_require())[key] = value;
+  for (const auto& [key, value] : placement.prefer) (*out->mutable_placement()->mutable_prefer())[key] = value;
 }
 
 void FillAttempt(const Attempt& attempt, v1::Attempt* out) {
@@ -298,6 +311,12 @@ void Fill(const JobSnapshot& job, View view, v1::Job* out) {
   out->set_error(Utf8(job.error));
   out->set_log_bytes(job.log_bytes);
   out->set_cancel_requested(job.cancel_requested);
+  out->set_checkpoint_bytes(job.checkpoint_bytes);
+  if (job.waiting) {
+    out->mutable_waiting()->set_reason(static_cast<v1::Waiting::Reason>(static_cast<int>(job.waiting->reason) + 1));
+    out->mutable_waiting()->set_message(Utf8(job.waiting->message));
+    out->mutable_waiting()->set_jobs_ahead(job.waiting->jobs_ahead);
+  }
   if (view == View::kBasic) return;
   for (const Attempt& attempt : job.history) FillAttempt(attempt, out->add_attempt_history());
   if (job.result) out->set_result(*job.result);

@@ -111,7 +111,7 @@ Unary* JobService::GetJob(Context* context, const Bytes* request, Bytes* respons
         if (!view.ok()) return view.status();
         auto id = ParseJobId(get.id(), "id");
         if (!id.ok()) return id.status();
-        auto job = backend_.dispatcher.Get(*id, *view != View::kBasic);
+        auto job = backend_.dispatcher.Get(*id, *view != View::kBasic, /*explain=*/true);
         if (!job.ok()) return job.status();
         Fill(*job, *view, answer);
         return CheckAnswer(*answer, bytes_max, kSmallerViews);

@@ -30,6 +30,12 @@ enum class Method : uint8_t {
   kResumePool,
   kDrainPool,
   kWork,
+  kSync,
+  kReadPayload,
+  kListWorkers,
+  kGetWorker,
+  kDrainWorker,
+  kResumeWorker,
   kBackup,
   kCheckHealth,
   kWatchHealth,
@@ -39,7 +45,7 @@ enum class Method : uint8_t {
 // Door says (door.h).
 enum class Role : uint8_t {
   kNone,    // Whoever reaches the port: a load balancer asks for health before it knows anything.
-  kView,    // Looks at jobs and pools.
+  kView,    // Looks at jobs, pools and workers.
   kSubmit,  // Brings jobs, and takes back or repeats them.
   kWork,    // Runs jobs.
   kAdmin,   // Changes how the daemon works.
@@ -51,7 +57,8 @@ struct MethodInfo {
   Role role;
   // It changes nothing, so it may be refused when all is done and there is no room for its answer.
   bool only_reads;
-  // The trailers of an answer say how durable it is. Not those about pools, of which the journal keeps nothing.
+  // The trailers of an answer say how durable it is. Not those about pools and workers, of which the journal keeps
+  // nothing, and not those with a payload, which was there before.
   bool names_durability;
   bool lasts = false;   // As long as its client likes: such calls share a part of the budget (rpc_call.h).
   bool counted = true;  // In CallStats.
@@ -80,6 +87,12 @@ inline constexpr auto kMethodTable = std::to_array<MethodInfo>({
     {Method::kResumePool,       "PoolService/ResumePool",      Role::kAdmin,  false,     false},
     {Method::kDrainPool,        "PoolService/DrainPool",       Role::kAdmin,  false,     false,           true},
     {Method::kWork,             "WorkerService/Work",          Role::kWork,   false,     true,            true},
+    {Method::kSync,             "WorkerService/Sync",          Role::kWork,   false,     true,            true},
+    {Method::kReadPayload,      "WorkerService/ReadPayload",   Role::kWork,   false,     false,           true},
+    {Method::kListWorkers,      "WorkerService/ListWorkers",   Role::kView,   true,      false},
+    {Method::kGetWorker,        "WorkerService/GetWorker",     Role::kView,   true,      false},
+    {Method::kDrainWorker,      "WorkerService/DrainWorker",   Role::kAdmin,  false,     false},
+    {Method::kResumeWorker,     "WorkerService/ResumeWorker",  Role::kAdmin,  false,     false},
     {Method::kBackup,           "AdminService/Backup",         Role::kAdmin,  false,     true,            true},
     {Method::kCheckHealth,      "Health/Check",                Role::kNone,   true,      false,           false, false},
     {Method::kWatchHealth,      "Health/Watch",                Role::kNone,   true,      false,           true,  false},

@@ -86,7 +86,7 @@ struct Server::State {
                 .durability_word = WordFor(durability)},
         jobs(backend),
         pools(backend),
-        workers(backend),
+        workers(backend, options.sync_sessions_max),
         admin(backend, options.backups),
         health(backend) {}
 
@@ -211,6 +211,7 @@ void Server::Stop(std::chrono::milliseconds grace) {
   state_->server->Shutdown(Later(WallTime(std::chrono::system_clock::now()), AnyDuration(grace)));
   state_->server->Wait();
   state_->server.reset();
+  state_->workers.Close();
   state_->unsent.Stop();
 }
 

@@ -47,6 +47,8 @@ struct ServerOptions {
   size_t call_bytes_max = size_t{256} << 20;
   // A client that has not taken an answer within this time is cut.
   std::chrono::milliseconds answer_time_max = std::chrono::minutes(2);
+  // Workers that call Sync instead of keeping a stream.
+  size_t sync_sessions_max = 10'000;
   // Within this time a client has to begin HTTP/2.
   std::chrono::milliseconds handshake_timeout = std::chrono::seconds(20);
   // A client that vanished without closing its connection is noticed after these two.

@@ -69,7 +69,11 @@ class WaitCall final : public WaitingCall, public dispatch::JobWaiter {
 
   bool Withdraw() override { return backend_.dispatcher.AbandonWait(id_, this); }
 
-  void OnFinished(const JobSnapshot& job) override { AnswerWith(job); }
+  void OnFinished(const JobSnapshot& job) override {
+    const bool left_out = static_cast<int64_t>(PayloadOf(*job.spec).size()) != job.payload_bytes;
+    if (view_ != View::kFull || !left_out) return AnswerWith(job);
+    Work(backend_.reads, [this] { AnswerWithPresent(); });  // It ran elsewhere, and its payload is on the disk only.
+  }
 
   // The function of the alarm holds a reference: it may still have to run, as cancelled, when gRPC is done with the
   // call.

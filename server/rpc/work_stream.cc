@@ -2,29 +2,19 @@
 
 #include <grpcpp/alarm.h>
 
-#include <algorithm>
-#include <deque>
-#include <iterator>
 #include <memory>
 #include <random>
 #include <utility>
 #include <vector>
 
-#include "base/version.h"
-#include "dispatch/leases.h"
-#include "rpc/convert.h"
 #include "rpc/wire.h"
-#include "rpc/work_convert.h"
+#include "rpc/work_words.h"
 #include "runtime/lock.h"
 
 namespace millrace::rpc {
 namespace {
 
 using dispatch::LeaseRef;
-using dispatch::LeaseStop;
-using dispatch::Unheard;
-using dispatch::WorkerNews;
-using dispatch::WorkerWords;
 
 // What a stream may hold beside a message in hand.
 constexpr size_t kStreamBytes = size_t{64} << 10;
@@ -69,14 +59,6 @@ class WorkStream final : public WorkReactor,
   }
 
  private:
-  // What there is to write beside news.
-  struct Outbox {
-    std::unique_ptr<v1::WorkerWelcome> welcome;
-    std::vector<LeaseRef> errors;  // LEASE_LOST.
-    std::optional<int64_t> heartbeat;
-    v1::WorkerDrain::Why drain = v1::WorkerDrain::WHY_UNSPECIFIED;
-  };
-
   // ---- gRPC's reactions
   void OnReadDone(bool ok) override {
     if (!ok) return EndWith(OkStatus());
@@ -118,7 +100,7 @@ class WorkStream final : public WorkReactor,
       rt::LockGuard guard(lock_);
       if (ending_) return;
       // What the worker says makes words for it; it has to take those first.
-      read_waits_ = looking_ > 0 || (writing_ && (has_news_ || outbox_.errors.size() >= kErrorsMax));
+      read_waits_ = looking_ > 0 || (writing_ && (has_news_ || reply_.error_count() >= kErrorsMax));
       if (read_waits_) return;
     }
     StartRead(&request_bytes_);
@@ -135,10 +117,7 @@ class WorkStream final : public WorkReactor,
   }
 
   Status Hear() {
-    if (request_bytes_.Length() > kWorkRequestBytesMax) {
-      return InvalidArgument("MESSAGE_TOO_LARGE", "a message has " + std::to_string(request_bytes_.Length()) +
-                                                      " bytes, and 4 MiB are the limit; send several");
-    }
+    MR_RETURN_IF_ERROR(CheckWorkRequestSize(request_bytes_.Length()));
     call_.Settle(kStreamBytes + 2 * request_bytes_.Length());
     Status status = Parse(&request_bytes_, &request_);
     if (status.ok()) status = holder_ == nullptr ? Enter() : Follow();
@@ -151,20 +130,13 @@ class WorkStream final : public WorkReactor,
     if (!request_.has_hello()) {
       return InvalidArgument("NO_HELLO", "the first message of a worker has a hello").Field("hello");
     }
-    dispatch::WorkerOffer offer;
-    MR_RETURN_IF_ERROR(TakeHello(std::move(*request_.mutable_hello()), &offer));
-    auto entered = backend_.dispatcher.leases().Enter(offer, shared_from_this());
-    if (!entered.ok()) return InField("hello.", entered.status());
-    auto welcome = std::make_unique<v1::WorkerWelcome>();
-    welcome->set_server_version(Version());
-    Fill(backend_.dispatcher.leases().Options(), welcome.get());
-    for (const LeaseRef& ref : entered->kept) Fill(ref, welcome->add_kept());
-    for (const LeaseRef& ref : entered->lost) Fill(ref, welcome->add_lost());
+    auto entrance = rpc::Enter(backend_.dispatcher.leases(), std::move(*request_.mutable_hello()), shared_from_this());
+    if (!entrance.ok()) return entrance.status();
     bool gone;
     {
       rt::LockGuard guard(lock_);
-      holder_ = entered->holder;
-      outbox_.welcome = std::move(welcome);
+      holder_ = entrance->holder;
+      reply_.welcome = std::move(entrance->welcome);
       gone = finished_;
     }
     if (gone) {  // The worker went away meanwhile, and nobody has left for it.
@@ -184,25 +156,18 @@ class WorkStream final : public WorkReactor,
   }
 
   Status HearRest() {
-    WorkerWords words;
-    std::optional<int64_t> heartbeat;
-    if (request_.has_heartbeat()) heartbeat = request_.heartbeat().sequence();
-    const bool goodbye = request_.goodbye();
-    MR_RETURN_IF_ERROR(TakeWords(std::move(request_), &words));
-    Unheard unheard;
-    MR_RETURN_IF_ERROR(backend_.dispatcher.leases().Hear(*holder_, std::move(words), &unheard));
-    said_goodbye_ = goodbye;
-    if (goodbye) backend_.dispatcher.leases().Leave(*holder_, dispatch::Leases::Leaving::kGoodbye);
+    Heard heard;
+    MR_RETURN_IF_ERROR(rpc::Hear(backend_.dispatcher.leases(), *holder_, std::move(request_), &heard));
+    said_goodbye_ = heard.goodbye;
     bool look = false;
     {
       rt::LockGuard guard(lock_);
-      if (heartbeat) outbox_.heartbeat = heartbeat;
-      for (const LeaseRef& ref : unheard.refused) outbox_.errors.push_back(ref);
-      look = !unheard.ended.empty() && !finished_;  // Once it has finished, the server may be gone before a fiber is.
+      reply_.Add(std::move(heard.reply));
+      look = !heard.ended.empty() && !finished_;  // Once it has finished, the server may be gone before a fiber is.
       if (look) ++looking_;
     }
     if (look) {
-      OnFiber(backend_, [self = shared_from_this(), ended = std::move(unheard.ended)] { self->LookUp(ended); });
+      OnFiber(backend_, [self = shared_from_this(), ended = std::move(heard.ended)] { self->LookUp(ended); });
     }
     Pump();
     return OkStatus();
@@ -210,15 +175,13 @@ class WorkStream final : public WorkReactor,
 
   // On a fiber.
   void LookUp(const std::vector<LeaseRef>& ended) {
-    std::vector<LeaseRef> lost;
+    WorkReply reply;
     backend_.reads.Acquire();
-    for (const LeaseRef& ref : ended) {
-      if (!backend_.dispatcher.leases().AckAgain(*holder_, ref)) lost.push_back(ref);
-    }
+    reply.lost = FindLost(backend_.dispatcher.leases(), *holder_, ended);
     backend_.reads.Release();
     {
       rt::LockGuard guard(lock_);
-      outbox_.errors.insert(outbox_.errors.end(), lost.begin(), lost.end());
+      reply_.Add(std::move(reply));
       --looking_;
     }
     // The read first: what Pump may plan is the end of the stream, and of the server.
@@ -248,7 +211,7 @@ class WorkStream final : public WorkReactor,
       rt::LockGuard guard(lock_);
       if (ending_) return;
       aged_ = true;
-      outbox_.drain = v1::WorkerDrain::WHY_AGE;
+      reply_.drain = v1::WorkerDrain::WHY_AGE;
     }
     Set(overdue_, kAgedGrace, &WorkStream::OnOverdue);
     Pump();
@@ -264,23 +227,19 @@ class WorkStream final : public WorkReactor,
       if (!ending_) {
         ending_ = true;
         end_ = std::move(why);
-        if (drain_ != v1::WorkerDrain::WHY_UNSPECIFIED) outbox_.drain = drain_;
+        if (drain_ != v1::WorkerDrain::WHY_UNSPECIFIED) reply_.drain = drain_;
         cut_ = end_.code() == StatusCode::kCancelled;
       }
     }
     Pump();
   }
 
-  bool AnythingToWrite() const {
-    return outbox_.welcome || !outbox_.errors.empty() || outbox_.heartbeat ||
-           outbox_.drain != v1::WorkerDrain::WHY_UNSPECIFIED || has_news_ || !leases_.empty() || !stops_.empty() ||
-           !revoked_.empty();
-  }
+  bool AnythingToWrite() const { return !reply_.empty() || has_news_ || !words_.empty(); }
 
-  // Whoever finds that nobody writes does: it owns leases_ and response_ until its write is done.
+  // Whoever finds that nobody writes does: it owns words_ and response_ until its write is done.
   void Pump() {
     for (;;) {
-      Outbox out;
+      WorkReply reply;
       bool news, finish = false;
       {
         rt::LockGuard guard(lock_);
@@ -292,16 +251,12 @@ class WorkStream final : public WorkReactor,
           return;
         }
         writing_ = true;
-        std::swap(out, outbox_);
+        std::swap(reply, reply_);
         news = std::exchange(has_news_, false) && !ending_;
-        if (ending_) {
-          leases_.clear();
-          stops_.clear();
-          revoked_.clear();
-        }
+        if (ending_) words_.Drop();
       }
       if (finish) return Leave();
-      Compose(std::move(out), news);
+      Compose(std::move(reply), news);
       if (response_.ByteSizeLong() > 0) return Write();
       {
         rt::LockGuard guard(lock_);
@@ -311,53 +266,18 @@ class WorkStream final : public WorkReactor,
     }
   }
 
-  void Compose(Outbox out, bool news) {
-    response_.Clear();
-    if (out.welcome) response_.set_allocated_welcome(out.welcome.release());
-    for (const LeaseRef& ref : out.errors) Fill({ref, dispatch::LeaseLost(ref)}, response_.add_errors());
-    if (out.heartbeat) response_.mutable_heartbeat_ack()->set_sequence(*out.heartbeat);
-    if (out.drain != v1::WorkerDrain::WHY_UNSPECIFIED) response_.mutable_drain()->set_why(out.drain);
-    if (news) {
-      WorkerNews told;
-      backend_.dispatcher.leases().TakeNews(*holder_, &told);
-      std::move(told.stopped.begin(), told.stopped.end(), std::back_inserter(stops_));
-      for (const LeaseRef& ref : told.unknown) told.revoked.push_back({ref, dispatch::LeaseLost(ref)});
-      std::move(told.revoked.begin(), told.revoked.end(), std::back_inserter(revoked_));
-      for (const LeaseRef& ref : told.acked) Fill(ref, response_.add_acked());
-      for (dispatch::Lease& lease : told.given) leases_.push_back(std::move(lease));
-      if (told.replaced) {
-        rt::LockGuard guard(lock_);
-        if (!ending_) {
-          ending_ = true;
-          end_ = aged_ ? OkStatus()
-                       : FailedPrecondition("SESSION_REPLACED",
-                                            "another stream brought the same instance_key; draw one for each process");
-        }
+  void Compose(WorkReply reply, bool news) {
+    dispatch::WorkerNews told;
+    if (news) backend_.dispatcher.leases().TakeNews(*holder_, &told);
+    if (told.replaced) {
+      rt::LockGuard guard(lock_);
+      if (!ending_) {
+        ending_ = true;
+        end_ = aged_ ? OkStatus() : SessionReplaced();
       }
     }
-    // None of these overtakes its lease, of which the worker counts each.
-    const auto waits = [this](const LeaseStop& each) {
-      return std::any_of(leases_.begin(), leases_.end(),
-                         [&](const dispatch::Lease& lease) { return lease.ref == each.ref; });
-    };
-    std::erase_if(stops_, [&](const LeaseStop& each) {
-      if (waits(each)) return false;
-      Fill(each, response_.add_stops());
-      return true;
-    });
-    std::erase_if(revoked_, [&](const LeaseStop& each) {
-      if (waits(each)) return false;
-      Fill(each, response_.add_revoked());
-      return true;
-    });
-    for (size_t bytes = 0; !leases_.empty(); leases_.pop_front()) {
-      v1::Lease& lease = *response_.add_leases();
-      Fill(leases_.front(), &lease);
-      bytes += lease.ByteSizeLong();
-      if (bytes <= kResponseBytes || response_.leases_size() == 1) continue;
-      response_.mutable_leases()->RemoveLast();
-      break;
-    }
+    response_.Clear();
+    words_.Tell(std::move(reply), std::move(told), &response_);
   }
 
   void Write() {
@@ -387,12 +307,11 @@ class WorkStream final : public WorkReactor,
   // The writer's.
   grpc::ByteBuffer response_bytes_;
   v1::WorkResponse response_;
-  std::deque<dispatch::Lease> leases_;      // Told by dispatch, and not written yet.
-  std::vector<LeaseStop> stops_, revoked_;  // The same.
+  WorkWords words_;
 
   rt::Lock lock_;
   std::shared_ptr<dispatch::LeaseHolder> holder_;  // Set once, by the reader.
-  Outbox outbox_;
+  WorkReply reply_;
   v1::WorkerDrain::Why drain_ = v1::WorkerDrain::WHY_UNSPECIFIED;
   bool has_news_ = false;
   bool writing_ = false;

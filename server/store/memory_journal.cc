@@ -51,15 +51,29 @@ void MemoryJournal::Commit(dispatch::Batch& batch) {
   }
 }
 
+void MemoryJournal::Change(const JobRecord& record) {
+  JobRecord& kept = living_[record.id];
+  std::shared_ptr<const JobSpec> whole = dispatch::PayloadLeftOut(record) ? kept.spec : record.spec;
+  kept = record;
+  kept.spec = std::move(whole);
+}
+
 void MemoryJournal::Take(dispatch::Batch::Entry& entry) {
   using enum dispatch::Batch::Kind;
   const bool all = keep_ == Keep::kAll;
   switch (entry.kind) {
     case kAccept:
-    case kChange:
       if (all) living_.insert_or_assign(entry.record->id, *entry.record);
       break;
+    case kChange:
+      if (all) Change(*entry.record);
+      break;
     case kEnd: {
+      if (all && dispatch::PayloadLeftOut(*entry.ended)) {
+        auto whole = std::make_shared<JobRecord>(*entry.ended);
+        whole->spec = living_.at(whole->id).spec;
+        entry.ended = std::move(whole);
+      }
       const JobRecord& record = *entry.ended;
       if (all) {
         living_.erase(record.id);

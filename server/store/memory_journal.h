@@ -38,6 +38,7 @@ class MemoryJournal final : public dispatch::Journal {
 
  private:
   void Take(dispatch::Batch::Entry& entry) MR_REQUIRES(lock_);
+  void Change(const dispatch::JobRecord& record) MR_REQUIRES(lock_);
 
   const Keep keep_;
   mutable rt::Lock lock_;

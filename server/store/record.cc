@@ -153,7 +153,9 @@ bool ReadState(uint8_t version, Reader& reader, Journal::Part part, JobRecord* r
   }
   record->log_bytes = reader.Signed();
   if (version >= 4) record->deadline_waived = reader.Flag();
+  const uint64_t checkpoint_bytes = version >= 6 ? reader.Number() : 0;
   const uint64_t result_bytes = reader.Number();
+  record->checkpoint = reader.Shared(checkpoint_bytes);
   if (part == Journal::Part::kBasic) {
     reader.Take(result_bytes);
     return reader.ok();
@@ -203,7 +205,7 @@ std::string EncodePayload(const JobId& id, const SpecPart& part) {
 }
 
 StatePart PrepareState(const JobRecord& record) {
-  StatePart part{.result = record.result, .log_tail = record.log_tail};
+  StatePart part{.head = {}, .checkpoint = record.checkpoint, .result = record.result, .log_tail = record.log_tail};
   part.head.reserve(256);
   Writer writer(&part.head);
   writer.Enum(record.life.state);
@@ -225,12 +227,14 @@ StatePart PrepareState(const JobRecord& record) {
   }
   writer.Signed(record.log_bytes);
   writer.Flag(record.deadline_waived);
+  writer.Number(SizeOf(record.checkpoint));
   writer.Number(SizeOf(record.result));
   return part;
 }
 
 std::string EncodeState(const JobId& id, const StatePart& part) {
-  return Seal(Part::kState, KeyOf(id), {part.head, ViewOf(part.result), ViewOf(part.log_tail)});
+  return Seal(Part::kState, KeyOf(id),
+              {part.head, ViewOf(part.checkpoint), ViewOf(part.result), ViewOf(part.log_tail)});
 }
 
 Result<JobRecord> DecodeJob(const JobId& id, const JobBytes& bytes, Journal::Part part) {

@@ -22,7 +22,7 @@
 namespace millrace::store {
 
 // The version that is written into every record. Older ones are read, newer ones are refused.
-inline constexpr uint8_t kRecordVersion = 5;
+inline constexpr uint8_t kRecordVersion = 6;
 // A payload up to this size lies in the spec record.
 inline constexpr size_t kInlinePayloadBytes = 512;
 
@@ -47,6 +47,7 @@ std::string EncodePayload(const JobId& id, const SpecPart& part);  // payload_ap
 // what may be megabytes, and can do so later.
 struct StatePart {
   std::string head;
+  Bytes checkpoint;
   Bytes result;
   Bytes log_tail;
 };

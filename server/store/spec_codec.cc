@@ -31,6 +31,10 @@ void Write(const LabelSet& labels, Writer& writer) {
     writer.Text(value);
   }
 }
+void Write(const Placement& placement, Writer& writer) {
+  Write(placement.require, writer);
+  Write(placement.prefer, writer);
+}
 void Write(const Trace& trace, Writer& writer) {
   writer.Flag(static_cast<bool>(trace));
   if (!trace) return;
@@ -69,6 +73,10 @@ void Read(Reader& reader, LabelSet* labels) {
     std::string name(reader.Text());
     labels->emplace(std::move(name), reader.Text());
   }
+}
+void Read(Reader& reader, Placement* placement) {
+  Read(reader, &placement->require);
+  Read(reader, &placement->prefer);
 }
 void Read(Reader& reader, Trace* trace) {
   if (!reader.Flag()) return;

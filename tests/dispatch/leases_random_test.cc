@@ -1,5 +1,6 @@
 // Workers, streams, time and the daemon itself do what they like. What must hold: every job ends; a result that was
-// acknowledged is the job's, and no other attempt's; and between any two steps jobs and counts agree
+// acknowledged is the job's, and no other attempt's; whoever is given a job has the labels that it
+// requires, and finds its payload and its checkpoint; and between any two steps jobs and counts agree
 // (Core::CheckInvariants, in each Turn).
 #include <gtest/gtest.h>
 
@@ -22,9 +23,12 @@ using dispatch::WorkerOffer;
 struct Process {
   std::string key;
   std::vector<std::string> kinds;
+  LabelSet labels;
+  bool reads_payloads = false;
+  int64_t cost_of_b = 1;
   std::vector<Lease> running;
   std::vector<Lease> unacked;  // It has succeeded with them, and was not told that this is known.
-  int64_t received = 0;        // On this stream.
+  int64_t received = 0;        // Slots, on this stream.
   std::unique_ptr<FakeWorker> stream;
 };
 
@@ -52,7 +56,7 @@ class Story {
     d_ = &d;
     while (!processes_.empty()) Die(processes_.size() - 1);
     d.Advance(1min);
-    processes_.push_back({.key = "last", .kinds = {"a", "b"}});
+    processes_.push_back({.key = "last", .kinds = {"a", "b"}, .labels = {{"x", "1"}, {"y", "1"}}, .cost_of_b = 3});
     Process& last = processes_.back();
     Connect(last);
     for (bool all = false; !all;) {
@@ -84,7 +88,12 @@ class Story {
       JobSpec spec = DispatchFixture::Spec(Chance(2) ? "a" : "b");
       spec.retry = {.max_attempts = 5, .initial_backoff = 1s, .max_backoff = 1s};
       if (Chance(4)) spec.run_timeout = 20s;
+      if (Chance(4)) spec.placement.require = Chance(2) ? LabelSet{{"x", "1"}} : LabelSet{{"x", "1"}, {"y", "1"}};
+      if (Chance(4)) spec.placement.prefer = {{"y", "1"}};
+      const std::string payload(Chance(8) ? dispatch::kLeaseInlineBytes + 1 + Below(1000) : Below(10), 'x');
+      spec.payload = MakeBytes(payload);
       jobs_.push_back(d_->Submit(spec));
+      payloads_[jobs_.back()] = payload.size();
     } else if (what < 6) {
       d_->Advance(std::chrono::milliseconds(Below(Chance(10) ? 40'000 : 2'000)));
     } else if (what == 6 && !jobs_.empty()) {
@@ -92,6 +101,11 @@ class Story {
       if (!acked_.contains(id)) d_->Cancel(id).status().ok();
     } else if (what == 7 && processes_.size() < 6) {
       processes_.push_back({.key = std::to_string(++keys_), .kinds = Kinds()});
+      Process& it = processes_.back();
+      if (Chance(2)) it.labels["x"] = "1";
+      if (Chance(2)) it.labels["y"] = "1";
+      it.reads_payloads = Chance(2);
+      it.cost_of_b = 1 + static_cast<int64_t>(Below(4));
       Connect(processes_.back());
     } else if (!processes_.empty()) {
       const size_t at = Below(processes_.size());
@@ -112,7 +126,13 @@ class Story {
       if (Chance(40)) Die(at);
       return;
     }
-    switch (Below(12)) {
+    switch (Below(14)) {
+      case 12:
+        if (!it.running.empty()) Save(it, Below(it.running.size()));
+        break;
+      case 13:
+        d_->dispatcher.leases().SetDrained("w" + it.key, Chance(3)).status().ok();
+        break;
       case 0:
         if (Chance(4)) return Die(at);
         break;
@@ -150,7 +170,12 @@ class Story {
   }
 
   void Connect(Process& it) {
-    WorkerOffer offer{.worker = "w" + it.key, .key = it.key, .kinds = it.kinds, .slots = 4, .held = {}};
+    WorkerOffer offer{.worker = "w" + it.key, .key = it.key, .slots = 4};
+    for (const std::string& kind : it.kinds) {
+      offer.kinds.push_back({.name = kind, .slots = kind == "b" ? static_cast<int>(it.cost_of_b) : 1});
+    }
+    offer.labels = it.labels;
+    offer.reads_payloads = it.reads_payloads;
     for (const Lease& lease : it.running) offer.held.push_back({lease.ref});
     for (const Lease& lease : it.unacked) offer.held.push_back({lease.ref, true});
     auto stream = std::make_unique<FakeWorker>(*d_, offer);
@@ -173,8 +198,9 @@ class Story {
     dispatch::WorkerNews news = std::exchange(it.stream->news, {});
     EXPECT_FALSE(news.replaced);
     for (Lease& lease : news.given) {
-      ++it.received;
+      it.received += lease.spec->kind == "b" ? it.cost_of_b : 1;
       if (Chance(8)) continue;  // It never hears of it.
+      Look(it, lease);
       if (!Chance(8)) it.stream->Accept(lease);
       it.running.push_back(std::move(lease));
     }
@@ -191,6 +217,39 @@ class Story {
       Drop(it, stop.ref);
       std::erase_if(it.unacked, [&](const Lease& lease) { return lease.ref == stop.ref; });
     }
+  }
+
+  // What it was given is for such a worker, and complete.
+  void Look(const Process& it, const Lease& lease) {
+    const LabelSet& required = lease.spec->placement.require;
+    for (const auto& [name, value] : required) {
+      auto has = it.labels.find(name);
+      EXPECT_TRUE(has != it.labels.end() && has->second == value) << "it has not the label " << name;
+    }
+    const size_t size = payloads_.at(lease.ref.job);
+    if (lease.payload_apart == 0) {
+      EXPECT_EQ(PayloadOf(*lease.spec).size(), size);
+    } else {
+      EXPECT_EQ(lease.payload_apart, static_cast<int64_t>(size));
+      auto payload = d_->dispatcher.leases().ReadPayload(lease.ref);
+      if (payload.ok()) {
+        EXPECT_EQ((*payload)->size(), size);
+      }
+      EXPECT_TRUE(payload.ok() || payload.status().reason() == "LEASE_LOST") << payload.status().ToString();
+    }
+    auto saved = checkpoints_.find(lease.ref.job);
+    const std::string expected = saved == checkpoints_.end() ? "" : saved->second;
+    EXPECT_EQ(lease.checkpoint == nullptr ? "" : *lease.checkpoint, expected);
+  }
+  // Where its attempt is still its own, the next one gets this.
+  void Save(Process& it, size_t which) {
+    const LeaseRef ref = it.running[which].ref;
+    const std::string bytes = Chance(4) ? "" : std::to_string(++saved_);
+    const size_t before = it.stream->refused.size();
+    dispatch::WorkerWords words;
+    words.shown.push_back({.ref = ref, .progress = {}, .log = {}, .checkpoint = bytes});
+    it.stream->Say(std::move(words)).ok();
+    if (it.stream->refused.size() == before) checkpoints_[ref.job] = bytes;
   }
 
   static void Drop(Process& it, const LeaseRef& ref) {
@@ -228,6 +287,9 @@ class Story {
   std::vector<JobId> jobs_;
   std::vector<Process> processes_;
   std::map<JobId, LeaseRef> acked_;
+  std::map<JobId, size_t> payloads_;
+  std::map<JobId, std::string> checkpoints_;
+  int saved_ = 0;
   int keys_ = 0;
 };
 

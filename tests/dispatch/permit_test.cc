@@ -17,14 +17,22 @@ namespace {
 
 class PermitTest : public testing::Test {
  protected:
-  JobEntry* Push(const KindOptions& kind, std::vector<Permit*> permits = {}, Band band = Band::kNormal) {
+  JobEntry* Push(const KindOptions& kind, std::vector<Permit*> permits = {}, Band band = Band::kNormal,
+                 const LabelSet& require = {}) {
     JobEntry& job = jobs_.emplace_back();
     job.kind = &kind;
     job.band = band;
     job.pool = pool_;
-    if (!permits.empty()) job.ties = std::make_shared<const Ties>(Ties{std::move(permits)});
+    if (!permits.empty() || !require.empty()) {
+      job.ties = std::make_shared<const Ties>(Ties{.permits = std::move(permits), .require = require});
+    }
     queue_.Push(&job);
     return &job;
+  }
+  static Taker TakerOf(const std::vector<std::string>& kinds, const LabelSet& labels = {}) {
+    std::vector<Taker::Kind> all;
+    for (const std::string& kind : kinds) all.push_back({.name = kind});
+    return Taker(std::move(all), labels);
   }
   void TearDown() override {
     for (JobEntry& job : jobs_) {
@@ -57,7 +65,7 @@ TEST_F(ReadyQueueKinds, ATakerGetsTheFirstJobOfTheKindsItCanRun) {
   JobEntry* c1 = Push(c_);
   JobEntry* b2 = Push(b_);
   JobEntry* urgent = Push(c_, {}, Band::kHigh);
-  Taker only_b({"b"}), b_and_c({"b", "c"}), none(std::vector<std::string>{});
+  Taker only_b = TakerOf({"b"}), b_and_c = TakerOf({"b", "c"}), none = TakerOf({});
   EXPECT_EQ(queue_.Pop(only_b), b1);
   EXPECT_EQ(queue_.Pop(b_and_c), urgent);
   EXPECT_EQ(queue_.Pop(b_and_c), c1);
@@ -79,7 +87,7 @@ TEST_F(ReadyQueueKinds, ManyJobsThatATakerCannotRunAreNotLookedAt) {
   // Were each of them looked at for each Pop, this would be 10^10 steps.
   constexpr int kJobs = 100'000;
   for (int i = 0; i < kJobs; ++i) Push(a_, {}, Band::kCritical);
-  Taker only_b({"b"});
+  Taker only_b = TakerOf({"b"});
   for (int i = 0; i < kJobs; ++i) {
     JobEntry* job = Push(b_, {}, Band::kLow);
     ASSERT_EQ(queue_.Pop(only_b), job);
@@ -89,7 +97,7 @@ TEST_F(ReadyQueueKinds, ManyJobsThatATakerCannotRunAreNotLookedAt) {
 
 TEST_F(ReadyQueueKinds, EachTakerAgesByItsOwnPops) {
   JobEntry* low = Push(b_, {}, Band::kLow);
-  Taker only_a({"a"}), only_b({"b"});
+  Taker only_a = TakerOf({"a"}), only_b = TakerOf({"b"});
   for (uint64_t pops = 1;; ++pops) {
     Push(b_);
     if (queue_.Pop(only_b) == low) {
@@ -171,7 +179,7 @@ TEST_F(PermitTest, APlaceIsNotKeptForAKindThatNobodyThereCanRun) {
   JobEntry* runnable = Push(a_, {&limit_});
   ASSERT_EQ(queue_.Pop(any_), nullptr);
   End(holder);
-  Taker only_a({"a"});
+  Taker only_a = TakerOf({"a"});
   EXPECT_EQ(queue_.Pop(only_a), runnable) << "though the other one waited longer";
   EXPECT_EQ(queue_.Pop(any_), nullptr);
   End(runnable);
@@ -296,7 +304,11 @@ TEST_F(PermitTest, RandomJobsTakersAndPermitsKeepEveryPromise) {
   const std::array<const KindOptions*, 3> kinds = {&a_, &b_, &c_};
   const std::array<std::vector<Permit*>, 5> needs = {{{}, {}, {&limit_}, {&other_}, {&limit_, &other_}}};
   const std::array<std::vector<std::string>, 4> offers = {{{"a"}, {"b", "c"}, {"c"}, {"a", "b", "c"}}};
-  std::array<Taker, 4> picky = {Taker(offers[0]), Taker(offers[1]), Taker(offers[2]), Taker(offers[3])};
+  const LabelSet x{{"x", "1"}}, xy{{"x", "1"}, {"y", "2"}}, y{{"y", "2"}}, none;
+  const std::array<LabelSet, 6> requires_ = {none, none, x, xy, y, {{"x", "2"}}};
+  const std::array<LabelSet, 4> labels = {none, x, xy, {{"x", "1"}, {"y", "2"}, {"z", "3"}}};
+  std::array<Taker, 4> picky = {TakerOf(offers[0], labels[0]), TakerOf(offers[1], labels[1]),
+                                TakerOf(offers[2], labels[2]), TakerOf(offers[3], labels[3])};
   std::vector<JobEntry*> in_line, aside, running;
   const auto take = [&](std::vector<JobEntry*>& from) {
     auto any = from.begin() + static_cast<ptrdiff_t>(random() % from.size());
@@ -312,12 +324,14 @@ TEST_F(PermitTest, RandomJobsTakersAndPermitsKeepEveryPromise) {
   for (int step = 0; step < 8'000; ++step) {
     const size_t draw = random() % 100;
     if (draw < 35) {
-      in_line.push_back(
-          Push(*kinds[random() % kinds.size()], needs[random() % needs.size()], static_cast<Band>(random() % kBands)));
+      in_line.push_back(Push(*kinds[random() % kinds.size()], needs[random() % needs.size()],
+                             static_cast<Band>(random() % kBands), requires_[random() % requires_.size()]));
     } else if (draw < 70) {
       const size_t who = random() % (picky.size() + 1);
       const auto suits = [&](const JobEntry* job) {
-        return who == picky.size() || std::count(offers[who].begin(), offers[who].end(), job->kind->name) > 0;
+        if (who == picky.size()) return true;
+        return std::count(offers[who].begin(), offers[who].end(), job->kind->name) > 0 &&
+               picky[who].Has(job->ties ? job->ties->require : none);
       };
       std::vector<JobEntry*> could;
       for (JobEntry* job : in_line) {
@@ -328,8 +342,10 @@ TEST_F(PermitTest, RandomJobsTakersAndPermitsKeepEveryPromise) {
       if (job == nullptr) continue;
       ASSERT_EQ(std::count(could.begin(), could.end(), job), 1) << "it was in line, suits and may run";
       for (const JobEntry* each : could) {
-        const bool alike = each->kind == job->kind && each->band == job->band &&
-                           (each->ties ? each->ties->permits : needs[0]) == (job->ties ? job->ties->permits : needs[0]);
+        const bool alike =
+            each->kind == job->kind && each->band == job->band &&
+            (each->ties ? each->ties->permits : needs[0]) == (job->ties ? job->ties->permits : needs[0]) &&
+            (each->ties ? each->ties->require : none) == (job->ties ? job->ties->require : none);
         ASSERT_TRUE(!alike || each->push_number >= job->push_number) << "first in, first out";
       }
       in_line.erase(std::find(in_line.begin(), in_line.end(), job));
@@ -361,6 +377,13 @@ TEST_F(PermitTest, RandomJobsTakersAndPermitsKeepEveryPromise) {
     Check();
     ASSERT_FALSE(testing::Test::HasFatalFailure());
     ASSERT_EQ(queue_.jobs(), static_cast<int64_t>(in_line.size() + aside.size()));
+    if (in_line.empty()) continue;
+    const JobEntry& asked = *in_line[random() % in_line.size()];
+    const auto is_ahead = [&](const JobEntry* each) {
+      return each->band < asked.band || (each->band == asked.band && each->push_number < asked.push_number);
+    };
+    ASSERT_EQ(queue_.JobsAhead(asked), std::count_if(in_line.begin(), in_line.end(), is_ahead) +
+                                           std::count_if(aside.begin(), aside.end(), is_ahead));
   }
   for (JobEntry* job : running) End(job);
   for (JobEntry* job : aside) queue_.Remove(job);

@@ -4,6 +4,8 @@
 
 #include <functional>
 #include <limits>
+#include <utility>
+#include <vector>
 
 #include "job/spec_fields.h"
 #include "tests/support/full_spec.h"
@@ -46,6 +48,8 @@ TEST(TakeSubmit, KeepsEveryFieldOfARequest) {
   spec->mutable_unique_key()->set_key("nightly");
   spec->mutable_unique_key()->set_scope(v1::UniqueKey::SCOPE_WHILE_QUEUED);
   spec->mutable_unique_key()->set_on_taken(v1::UniqueKey::ON_TAKEN_REJECT);
+  (*spec->mutable_placement()->mutable_require())["gpu"] = "a100";
+  (*spec->mutable_placement()->mutable_prefer())["worker"] = "w7";
   request.set_request_id("f00d");
 
   dispatch::Submission::Item item;
@@ -67,6 +71,7 @@ TEST(TakeSubmit, KeepsEveryFieldOfARequest) {
   EXPECT_TRUE(item.spec.no_retry_after_start);
   EXPECT_EQ(item.spec.labels.at("team.name"), "a");
   EXPECT_EQ(item.spec.unique_key, (UniqueKey{"nightly", UniqueScope::kWhileQueued, OnTaken::kReject}));
+  EXPECT_EQ(item.spec.placement, (Placement{.require = {{"gpu", "a100"}}, .prefer = {{"worker", "w7"}}}));
 
   // The job that a client reads back says the same.
   JobSnapshot job;
@@ -82,6 +87,8 @@ TEST(TakeSubmit, KeepsEveryFieldOfARequest) {
   EXPECT_EQ(out.spec().unique_key().key(), "nightly");
   EXPECT_EQ(out.spec().unique_key().scope(), v1::UniqueKey::SCOPE_WHILE_QUEUED);
   EXPECT_EQ(out.spec().unique_key().on_taken(), v1::UniqueKey::ON_TAKEN_REJECT);
+  EXPECT_EQ(out.spec().placement().require().at("gpu"), "a100");
+  EXPECT_EQ(out.spec().placement().prefer().at("worker"), "w7");
 }
 
 TEST(TakeSubmit, AUniqueKeyIsOneWhileTheJobIsUnfinishedAndGivesItBackUnlessTheClientSaysOtherwise) {
@@ -97,6 +104,7 @@ TEST(TakeSubmit, AUniqueKeyIsOneWhileTheJobIsUnfinishedAndGivesItBackUnlessTheCl
   v1::Job out;
   Fill(job, View::kFull, &out);
   EXPECT_FALSE(out.spec().has_unique_key());
+  EXPECT_FALSE(out.spec().has_placement());
 }
 
 TEST(TakeSubmit, RefusesWhatNoValueOfOursCouldHoldAndNamesTheField) {
@@ -206,6 +214,33 @@ TEST(Convert, AViewOfTheResultLeavesOutThePayloadOnly) {
   EXPECT_TRUE(result.spec().payload().empty());
   result.mutable_spec()->set_payload("in");
   EXPECT_EQ(result.SerializeAsString(), whole.SerializeAsString());
+}
+
+TEST(Convert, WhyAJobWaitsIsToldWhereItIsKnown) {
+  JobSnapshot job;
+  job.checkpoint_bytes = 7;
+  v1::Job out;
+  Fill(job, View::kBasic, &out);
+  EXPECT_EQ(out.checkpoint_bytes(), 7);
+  EXPECT_FALSE(out.has_waiting());
+  const std::vector<std::pair<Waiting::Reason, v1::Waiting::Reason>> reasons = {
+      {Waiting::Reason::kTime, v1::Waiting::REASON_TIME},
+      {Waiting::Reason::kRetry, v1::Waiting::REASON_RETRY},
+      {Waiting::Reason::kLimit, v1::Waiting::REASON_LIMIT},
+      {Waiting::Reason::kShutdown, v1::Waiting::REASON_SHUTDOWN},
+      {Waiting::Reason::kPool, v1::Waiting::REASON_POOL},
+      {Waiting::Reason::kDisk, v1::Waiting::REASON_DISK},
+      {Waiting::Reason::kNoWorker, v1::Waiting::REASON_NO_WORKER},
+      {Waiting::Reason::kNoLabels, v1::Waiting::REASON_NO_LABELS},
+      {Waiting::Reason::kNoSlot, v1::Waiting::REASON_NO_SLOT},
+      {Waiting::Reason::kQueue, v1::Waiting::REASON_QUEUE}};
+  for (const auto& [reason, told] : reasons) {
+    job.waiting = Waiting{.reason = reason, .message = "behind others", .jobs_ahead = 3};
+    Fill(job, View::kBasic, &out);
+    EXPECT_EQ(out.waiting().reason(), told);
+  }
+  EXPECT_EQ(out.waiting().message(), "behind others");
+  EXPECT_EQ(out.waiting().jobs_ahead(), 3);
 }
 
 TEST(Convert, AnErrorThatIsNotUtf8StillReachesTheClient) {

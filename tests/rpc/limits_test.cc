@@ -98,15 +98,6 @@ TEST(Limits, AMalformedItemEndsItsStreamWithAnErrorOnceThoseBeforeItAreAnswered)
   EXPECT_EQ(d.stats.Requests(Method::kSubmitJob, StatusCode::kOk), 0u);
 }
 
-// A connection of its own whose client takes 64 KiB of an answer that nobody asks it for, and never more.
-std::shared_ptr<grpc::Channel> NarrowChannel(Daemon& d) {
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 64 << 10);
-  return grpc::CreateCustomChannel(d.server->address(), grpc::InsecureChannelCredentials(), arguments);
-}
-
 // A daemon with a finished job whose result takes half a megabyte.
 class UnreadTest : public testing::Test {
  protected:

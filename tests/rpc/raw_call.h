@@ -4,6 +4,7 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -94,6 +95,15 @@ class RawStream {
   grpc::CompletionQueue queue_;
   std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
 };
+
+// A connection of its own whose client takes 64 KiB of an answer that nobody asks it for, and never more.
+inline std::shared_ptr<grpc::Channel> NarrowChannel(Daemon& d) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 64 << 10);
+  return grpc::CreateCustomChannel(d.server->address(), grpc::InsecureChannelCredentials(), arguments);
+}
 
 // grpc.health.v1: field 1 of the request is the service, field 1 of the response the status.
 inline std::string Health(Daemon& d, const std::string& service) {

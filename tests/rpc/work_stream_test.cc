@@ -1,6 +1,7 @@
 // The stream of a worker, message by message. What becomes of leases is tests/dispatch/leases_test.cc's subject.
 #include "rpc/work_stream.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -8,81 +9,18 @@
 #include <thread>
 #include <utility>
 
-#include "tests/rpc/daemon.h"
+#include "rpc/work_words.h"
+#include "tests/rpc/speaker.h"
 
 namespace millrace::rpc {
 namespace {
 
-using test::Brief;
 using test::Daemon;
 using test::DaemonOptions;
-using test::Decode;
+using test::Ended;
 using test::Eventually;
-
-DaemonOptions WithRemotePool() {
-  DaemonOptions options;
-  options.pools = {{.name = "default", .workers = 1}, {.name = "remote", .runner = "remote"}};
-  return options;
-}
-
-// A worker that says and hears one message at a time.
-class Speaker {
- public:
-  explicit Speaker(Daemon& d) : stream_(d.workers->Work(&context_)) {}
-  ~Speaker() { context_.TryCancel(); }
-
-  static v1::WorkRequest Hello(const std::string& key = "a", int credit = 1) {
-    v1::WorkRequest request;
-    v1::WorkerHello& hello = *request.mutable_hello();
-    hello.set_worker("worker-" + key);
-    hello.set_instance_key(key);
-    hello.set_slots(4);
-    hello.add_kinds()->set_kind("resize");
-    if (credit > 0) request.mutable_credit()->set_slots_granted_total(credit);
-    return request;
-  }
-
-  bool Say(const v1::WorkRequest& request) { return stream_->Write(request); }
-  // What comes next that has `has`, for instance &WorkResponse::has_welcome.
-  template <typename Has>
-  v1::WorkResponse Next(Has has) {
-    v1::WorkResponse response;
-    while (stream_->Read(&response)) {
-      if (has(response)) return response;
-    }
-    ADD_FAILURE() << "the stream has ended";
-    return {};
-  }
-  v1::WorkResponse Welcome() {
-    return Next([](const v1::WorkResponse& response) { return response.has_welcome(); });
-  }
-  v1::Lease Lease() {
-    return Next([](const v1::WorkResponse& response) { return response.leases_size() > 0; }).leases(0);
-  }
-  // How it ends, once everything was read.
-  std::string End() {
-    v1::WorkResponse response;
-    while (stream_->Read(&response)) {
-      if (response.has_drain()) drain = response.drain().why();
-    }
-    return Brief(Decode(stream_->Finish()));
-  }
-  void Cancel() { context_.TryCancel(); }
-  void HalfClose() { stream_->WritesDone(); }
-
-  v1::WorkerDrain::Why drain = v1::WorkerDrain::WHY_UNSPECIFIED;
-
- private:
-  grpc::ClientContext context_;
-  std::unique_ptr<grpc::ClientReaderWriter<v1::WorkRequest, v1::WorkResponse>> stream_;
-};
-
-v1::WorkRequest Ended(const v1::AttemptRef& ref, const std::string& result) {
-  v1::WorkRequest request;
-  *request.add_ended()->mutable_ref() = ref;
-  request.mutable_ended(0)->set_result(result);
-  return request;
-}
+using test::Speaker;
+using test::WithRemotePool;
 
 TEST(Work, AJobComesWithAllThatItsHandlerNeedsAndItsResultGoesBack) {
   Daemon d(WithRemotePool());
@@ -91,6 +29,9 @@ TEST(Work, AJobComesWithAllThatItsHandlerNeedsAndItsResultGoesBack) {
   const v1::WorkResponse first = worker.Welcome();
   EXPECT_EQ(first.welcome().heartbeat_interval().seconds(), 5);
   EXPECT_EQ(first.welcome().lease().seconds(), 30);
+  EXPECT_EQ(first.welcome().protocol(), 1);
+  EXPECT_EQ(first.welcome().worker_id().size(), 26u);
+  EXPECT_THAT(first.welcome().capabilities(), testing::UnorderedElementsAre("payload_ref", "checkpoint"));
 
   v1::SubmitJobRequest request;
   request.mutable_spec()->set_kind("resize");  // Its pool is where workers are, as nothing here knows the kind.
@@ -146,6 +87,10 @@ TEST(Work, WhatBreaksTheRulesEndsTheStreamAndSaysWhich) {
   EXPECT_EQ(end({request}), "INVALID_ARGUMENT BAD_WORKER hello.kinds");
   for (int i = 0; i < 10'000; ++i) request.mutable_hello()->add_kinds()->set_kind("kind" + std::to_string(i));
   EXPECT_EQ(end({request}), "INVALID_ARGUMENT BAD_WORKER hello.kinds");
+  request = Speaker::Hello();
+  request.mutable_hello()->set_protocol_min(2);
+  request.mutable_hello()->set_protocol_max(3);
+  EXPECT_EQ(end({request}), "FAILED_PRECONDITION PROTOCOL_UNSUPPORTED");
   request = Speaker::Hello();
   request.mutable_credit()->set_slots_granted_total(-1);
   EXPECT_EQ(end({request}), "INVALID_ARGUMENT BAD_CREDIT credit.slots_granted_total");

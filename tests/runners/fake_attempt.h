@@ -32,6 +32,9 @@ class FakeAttempt final : public dispatch::AttemptContext {
     if (on_log) on_log();
   }
 
+  Bytes checkpoint() const override { return nullptr; }
+  Status SaveCheckpoint(std::string) override { return OkStatus(); }
+
   std::string log() const {
     std::lock_guard lock(mutex_);
     return log_;

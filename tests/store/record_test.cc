@@ -45,6 +45,7 @@ void ExpectSame(const JobRecord& one, const JobRecord& other) {
             std::tie(other.due, other.finished, other.attempts, other.losses, other.cancel_requested,
                      other.deadline_waived, other.error, other.log_bytes));
   ExpectSame(one.result, other.result);
+  ExpectSame(one.checkpoint, other.checkpoint);
   ExpectSame(one.log_tail, other.log_tail);
   ASSERT_EQ(one.progress.has_value(), other.progress.has_value());
   if (one.progress) {
@@ -357,23 +358,51 @@ TEST(Record, TheBytesOfVersion4AreRead) {
             request);
 }
 
-// A job without a trace, and one with it.
-TEST(Record, TheBytesOfVersion5StayAsTheyAre) {
+TEST(Record, TheBytesOfVersion5AreRead) {
+  const std::string spec =
+      FromHex("055986f608876725900172060170016b0200000000000000000001016101620005000000000000000e007061796c6f6164");
+  const std::string state = FromHex("05a6c4874ac728867804020700000000000000000108020000000000000006726573756c74");
+  JobRecord expected = Example();
+  Result<JobRecord> read = DecodeJob(expected.id, {spec, state, FromHex("05842ad38230b2fb5b7061796c6f6164")});
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  ExpectSame(*read, expected);
+  const std::string traced = FromHex(
+      "05b08158c2aac0d3af0172060170016b0200000000000000000001016101620005000000000000000e01017001730162706179"
+      "6c6f6164");
+  JobSpec with_trace = *expected.spec;
+  with_trace.trace = Trace({.traceparent = "p", .tracestate = "s", .baggage = "b"});
+  expected.spec = std::make_shared<const JobSpec>(with_trace);
+  read = DecodeJob(expected.id, {traced, state});
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  ExpectSame(*read, expected);
+  EXPECT_EQ(
+      *DecodeEnded(FromHex("800000000000000400000000000000010000000000000002"), FromHex("059f2a6225d800de30041a")),
+      EndedOf(expected));
+  const SpentRequest request{"r", expected.id, 5, JobState::kSucceeded, std::nullopt};
+  EXPECT_EQ(*DecodeRequest("r", FromHex("058795f08e0835bac0010000000000000002000000000000000105000000000000000400")),
+            request);
+}
+
+// A job with and without what came last: labels of workers, a checkpoint.
+TEST(Record, TheBytesOfVersion6StayAsTheyAre) {
   JobRecord record = Example();
   EXPECT_EQ(Hex(Spec(record)),
-            "055986f608876725900172060170016b0200000000000000000001016101620005000000000000000e007061796c6f6164");
-  EXPECT_EQ(Hex(State(record)), "05a6c4874ac728867804020700000000000000000108020000000000000006726573756c74");
-  EXPECT_EQ(Hex(Payload(record)), "05842ad38230b2fb5b7061796c6f6164");
+            "0688e13be6a8bdc4fb0172060170016b0200000000000000000001016101620005000000000000000e0000007061796c6f6164");
+  EXPECT_EQ(Hex(State(record)), "06493c161927d3c0280402070000000000000000010802000000000000000006726573756c74");
+  EXPECT_EQ(Hex(Payload(record)), "06f4c9e8e6f0de19ee7061796c6f6164");
   EXPECT_EQ(Hex(KeyOfEnded(EndedOf(record)) + EncodeEnded(EndedOf(record))),
-            "800000000000000400000000000000010000000000000002059f2a6225d800de30041a");
+            "80000000000000040000000000000001000000000000000206ee74d0d4dd6c4db4041a");
   EXPECT_EQ(Hex(EncodeRequest({"r", record.id, 5, JobState::kSucceeded, std::nullopt})),
-            "058795f08e0835bac0010000000000000002000000000000000105000000000000000400");
-  JobSpec traced = *record.spec;
-  traced.trace = Trace({.traceparent = "p", .tracestate = "s", .baggage = "b"});
-  record.spec = std::make_shared<const JobSpec>(traced);
-  EXPECT_EQ(Hex(Spec(record)),
-            "05b08158c2aac0d3af0172060170016b0200000000000000000001016101620005000000000000000e010170017301627061796c6f"
-            "6164");
+            "06d57d24512572e70e010000000000000002000000000000000105000000000000000400");
+  JobSpec placed = *record.spec;
+  placed.placement = {.require = {{"g", "1"}}, .prefer = {{"w", "2"}, {"z", ""}}};
+  record.spec = std::make_shared<const JobSpec>(placed);
+  record.checkpoint = MakeBytes("half");
+  EXPECT_EQ(
+      Hex(Spec(record)),
+      "061eade23dd9afcd330172060170016b0200000000000000000001016101620005000000000000000e0001016701310201770132017a"
+      "007061796c6f6164");
+  EXPECT_EQ(Hex(State(record)), "060e2d863329d23bc5040207000000000000000001080200000000000000040668616c66726573756c74");
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // FakeWorker: a worker in another process, as a face of the daemon would speak for it. It says what the test says.
 //
-//   FakeWorker worker(d, {.worker = "w", .key = "1", .kinds = {"resize"}, .slots = 2});
+//   FakeWorker worker(d, {.worker = "w", .key = "1", .kinds = {{"resize"}}, .slots = 2});
 //   worker.Grant(2);
 //   Lease lease = worker.Next();       // parks until one was given; accepted
 //   worker.Succeed(lease, "42");
@@ -65,6 +65,7 @@ class FakeWorker {
     add(news.unknown, more.unknown);
     add(news.acked, more.acked);
     news.replaced = news.replaced || more.replaced;
+    if (more.drained) news.drained = more.drained;
   }
   // Until there is one: it is taken out of the news, and accepted.
   dispatch::Lease Next() {
@@ -90,6 +91,7 @@ class FakeWorker {
     for (const auto* refs : {&unheard.refused, &unheard.ended}) {
       for (const dispatch::LeaseRef& ref : *refs) refused.push_back({ref, dispatch::LeaseLost(ref)});
     }
+    refused.insert(refused.end(), unheard.other.begin(), unheard.other.end());
     return status;
   }
   void Grant(int64_t slots) { DispatchFixture::Require(Say({.slots_granted = slots})); }

@@ -81,16 +81,16 @@ struct Format1Store {
     auto bare = std::make_shared<JobSpec>(*part.spec);
     bare->payload = nullptr;
     part.spec = bare;
-    // Its last 11 bytes: no unique key, fingerprint, a size of 0, no trace.
+    // Its last 13 bytes: no unique key, fingerprint, a size of 0, no trace, no labels of a worker.
     const std::string now = store::EncodeSpec(record.id, part);
-    return Seal('\1', store::KeyOf(record.id), now.substr(9, now.size() - 20) + std::string(PayloadOf(*record.spec)));
+    return Seal('\1', store::KeyOf(record.id), now.substr(9, now.size() - 22) + std::string(PayloadOf(*record.spec)));
   }
   static std::string State(const dispatch::JobRecord& record) {
     store::StatePart part = store::PrepareState(record);
-    // Before the size of the result, with which this part ends: a flag that is not set.
+    // Before the size of the result, with which this part ends: a flag that is not set, and a checkpoint of no bytes.
     size_t size_bytes = 1;
     for (size_t rest = part.result ? part.result->size() >> 7 : 0; rest > 0; rest >>= 7) ++size_bytes;
-    part.head.erase(part.head.size() - size_bytes - 1, 1);
+    part.head.erase(part.head.size() - size_bytes - 2, 2);
     return Seal('\2', store::KeyOf(record.id), store::EncodeState(record.id, part).substr(9));
   }
   static std::string Request(const dispatch::SpentRequest& request) {
@@ -118,16 +118,19 @@ struct Format1Store {
       auto spec = std::make_shared<JobSpec>(*record.spec);
       spec->unique_key.reset();
       spec->trace = Trace();
+      spec->placement = {};
       record.spec = spec;
       record.request_id = i % 2 == 0 ? "" : "request " + std::to_string(i);
       record.fingerprint = i % 2 == 0 ? 0 : Fingerprint(*record.spec);
       put(store::Shelf::kSpec, key, Spec(record));
       if (i % 3 != 0) {
         random.Ended(&record);
+        record.checkpoint = nullptr;
         put(store::Shelf::kFinished, key, State(record));
       }
       if (i % 3 != 1) {  // With both it was retried, and lives.
         random.Live(&record);
+        record.checkpoint = nullptr;
         put(store::Shelf::kLive, key, State(record));
       } else if (!record.request_id.empty()) {
         requests[record.request_id] = {record.request_id, record.id, record.fingerprint, record.life.state,

@@ -27,6 +27,7 @@ inline JobSpec FullSpec() {
   spec.trace = Trace({.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
                       .tracestate = "vendor=1",
                       .baggage = "user=7"});
+  spec.placement = {.require = {{"gpu", "a100"}}, .prefer = {{"worker", "w1"}, {"zone", "b"}}};
   return spec;
 }
 

@@ -61,6 +61,7 @@ class RandomRecords {
       spec->unique_key = UniqueKey{Text(20), static_cast<UniqueScope>(Below(2)), static_cast<OnTaken>(Below(2))};
     }
     if (Chance()) spec->trace = Trace({.traceparent = Text(60), .tracestate = Text(20), .baggage = Text(20)});
+    if (Below(4) == 0) spec->placement = {.require = {{Text(5), Text(5)}}, .prefer = {{Text(5), Text(5)}}};
     record.payload_bytes = static_cast<int64_t>(PayloadOf(*spec).size());
     if (!record.request_id.empty()) record.fingerprint = random_();
     record.spec = std::move(spec);
@@ -91,6 +92,7 @@ class RandomRecords {
     record->deadline_waived = Chance();
     record->error = Text(40);
     record->result = record->log_tail = nullptr;
+    record->checkpoint = Below(4) == 0 ? Blob(200) : nullptr;
     record->progress.reset();
     record->log_bytes = 0;
     record->history.clear();

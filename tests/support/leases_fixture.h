@@ -23,7 +23,9 @@ class LeasesTest : public testing::Test {
     Run(second);
   }
   static dispatch::WorkerOffer Offer(std::string key, std::vector<std::string> kinds = {"resize"}, int slots = 8) {
-    return {.worker = "worker-" + key, .key = key, .kinds = std::move(kinds), .slots = slots, .held = {}};
+    dispatch::WorkerOffer offer{.worker = "worker-" + key, .key = key, .slots = slots};
+    for (std::string& kind : kinds) offer.kinds.push_back({.name = std::move(kind)});
+    return offer;
   }
   static dispatch::WorkerOffer Back(std::string key, std::vector<dispatch::HeldLease> held) {
     dispatch::WorkerOffer offer = Offer(std::move(key));

@@ -1,0 +1,150 @@
+// Who gets which job: a job that becomes ready looks for a worker, a worker with free slots for a job.
+#include <algorithm>
+
+#include "dispatch/core.h"
+#include "dispatch/leases.h"
+#include "dispatch/pool.h"
+#include "dispatch/turn.h"
+
+namespace millrace::dispatch {
+
+bool Core::LacksPayload(const JobEntry& job, const Slot& slot) {
+  return PayloadLeftOut(job.record()) && !static_cast<const LeaseSlot&>(slot).holder->reads_payloads;
+}
+
+// ---- A job looks for a worker
+
+LeaseSlot* Leases::SlotFor(const JobEntry& job) {
+  Pool& pool = *job.pool;
+  if (!pool.may_take() || pool.missing) return nullptr;
+  auto kind = kinds_.find(job.kind->name);
+  if (kind == kinds_.end()) return nullptr;
+  OfferedKind* chosen = Choose(kind->second, job);
+  if (chosen == nullptr && savers_ > 0) {
+    LookAtSavers(kind->second);
+    chosen = Choose(kind->second, job);
+  }
+  if (chosen != nullptr) return &TakeSlot(pool, *chosen->holder, chosen);
+  if (kind->second.costly) SaveFor(kind->second, job);
+  return nullptr;
+}
+
+void Leases::SaveFor(KindHolders& kind, const JobEntry& job) {
+  for (OfferedKind* each : kind.all) {
+    LeaseHolder& holder = *each->holder;
+    const int64_t free = holder.free_slots();
+    const bool room = each->offer.at_once_max == 0 || each->running < each->offer.at_once_max;
+    if (free <= 0 || free >= each->offer.slots || !room) continue;
+    if (job.ties == nullptr || holder.taker.Has(job.ties->require)) SetSaves(holder, true);
+  }
+}
+
+OfferedKind* Leases::Choose(KindHolders& kind, const JobEntry& job) {
+  static const LabelSet kNone;
+  const LabelSet& require = job.ties != nullptr ? job.ties->require : kNone;
+  const LabelSet& prefer = job.hot != nullptr ? job.record().spec->placement.prefer : kNone;
+  if (!prefer.empty()) {
+    if (OfferedKind* preferred = TakeFree(kind, require, prefer)) return preferred;
+  }
+  return TakeFree(kind, require, kNone);
+}
+
+OfferedKind* Leases::TakeFree(KindHolders& kind, const LabelSet& require, const LabelSet& prefer) {
+  std::deque<OfferedKind*>& free = kind.free;
+  while (!free.empty() && !free.front()->may_take()) {
+    free.front()->listed = false;
+    free.pop_front();
+  }
+  auto fits = [&](const OfferedKind* each) {
+    const Taker& taker = each->holder->taker;
+    return each->may_take() && taker.Has(require) && taker.Has(prefer);
+  };
+  auto found = std::find_if(free.begin(), free.end(), fits);
+  if (found == free.end()) return nullptr;
+  OfferedKind* const taken = *found;
+  free.erase(found);
+  free.push_back(taken);  // Workers take turns.
+  return taken;
+}
+
+void Leases::LookAtSavers(KindHolders& kind) {
+  for (OfferedKind* each : kind.all) {
+    LeaseHolder& holder = *each->holder;
+    if (!holder.saves) continue;
+    Measure(holder);
+    const std::vector<PoolTable::Row>& pools = core_.pools.All();
+    const bool still = std::any_of(pools.begin(), pools.end(), [&](const PoolTable::Row& row) MR_IN_TURN {
+      return MayServe(*row.pool) && row.pool->channel.NeedsMore(holder.taker);
+    });
+    if (still) continue;
+    SetSaves(holder, false);
+    List(holder);
+  }
+}
+
+void Leases::SetSaves(LeaseHolder& holder, bool saves) {
+  if (holder.saves == saves) return;
+  holder.saves = saves;
+  savers_ += saves ? 1 : -1;
+}
+
+// ---- A worker looks for a job
+
+void Leases::List(LeaseHolder& holder) {
+  if (holder.ended || holder.free_slots() <= 0) return;
+  for (OfferedKind& offered : holder.offered) {
+    if (offered.listed || !offered.may_take()) continue;
+    offered.listed = true;
+    offered.kind->free.push_back(&offered);
+  }
+}
+
+void Leases::Measure(LeaseHolder& holder) {
+  holder.taker.SetRoom(holder.free_slots());
+  for (size_t i = 0; i < holder.offered.size(); ++i) {
+    const OfferedKind& offered = holder.offered[i];
+    holder.taker.kinds()[i].open = offered.offer.at_once_max == 0 || offered.running < offered.offer.at_once_max;
+  }
+}
+
+bool Leases::MayServe(const Pool& pool) {
+  return pool.leased && !pool.missing && pool.may_take() && pool.channel.anyone_in_line();
+}
+
+bool Leases::ServeOne(LeaseHolder& holder, Pool& pool, Turn& turn) {
+  Measure(holder);
+  while (JobEntry* job = pool.channel.Pop(holder.taker)) {
+    turn.RoomAt(pool.gate);
+    LeaseSlot& slot = TakeSlot(pool, holder, &holder.offered[holder.taker.last_kind()]);
+    if (core_.Assign(*job, slot, turn)) {
+      turn.Wake(&slot);
+      return true;
+    }
+    PutSlot(slot);  // It was too late for the job.
+  }
+  return false;
+}
+
+void Leases::Serve(LeaseHolder& holder, Turn& turn) {
+  SetSaves(holder, false);
+  const std::vector<PoolTable::Row>& pools = core_.pools.All();
+  while (holder.free_slots() > 0) {
+    bool gave = false;
+    for (size_t i = 0; i < pools.size() && !gave && !holder.saves; ++i) {
+      Pool& pool = *pools[(next_pool_ + i) % pools.size()].pool;
+      if (!MayServe(pool)) continue;
+      gave = ServeOne(holder, pool, turn);
+      if (!gave && holder.taker.saves()) SetSaves(holder, true);
+    }
+    ++next_pool_;
+    if (!gave) break;
+  }
+  List(holder);
+}
+
+void Leases::Serve(Pool& pool, Turn& turn) {
+  if (!pool.channel.anyone_in_line()) return;
+  for (const std::shared_ptr<LeaseHolder>& holder : holders_) Serve(*holder, turn);
+}
+
+}  // namespace millrace::dispatch
