@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/address.h"
+#include "client/blocking_call.h"
 #include "client/call_metadata.h"
 #include "client/client_state.h"
 #include "client/errors.h"
@@ -30,10 +31,11 @@ constexpr char kDefaultPort[] = "7070";
 // server had acted. CancelJob, RetryJob and DeleteJob would then answer WRONG_STATE or NOT_FOUND about their own
 // success; a repeated StreamSubmit would submit its first items twice.
 constexpr const char* kRepeatable[][2] = {
-    {"JobService", "SubmitJob"},   {"JobService", "BatchSubmitJobs"}, {"JobService", "GetJob"},
-    {"JobService", "ListJobs"},    {"JobService", "WaitJob"},         {"PoolService", "ListPools"},
-    {"PoolService", "GetPool"},    {"PoolService", "ResizePool"},     {"PoolService", "PausePool"},
-    {"PoolService", "ResumePool"},
+    {"JobService", "SubmitJob"},      {"JobService", "BatchSubmitJobs"}, {"JobService", "GetJob"},
+    {"JobService", "ListJobs"},       {"JobService", "WaitJob"},         {"PoolService", "ListPools"},
+    {"PoolService", "GetPool"},       {"PoolService", "ResizePool"},     {"PoolService", "PausePool"},
+    {"PoolService", "ResumePool"},    {"WorkerService", "ListWorkers"},  {"WorkerService", "GetWorker"},
+    {"WorkerService", "DrainWorker"}, {"WorkerService", "ResumeWorker"},
 };
 
 std::string ServiceConfig(int max_attempts) {
@@ -67,18 +69,6 @@ void GiveRequestId(v1::SubmitJobRequest* request, const ClientOptions& options) 
 }
 void GiveRequestIds(v1::BatchSubmitJobsRequest* batch, const ClientOptions& options) {
   for (v1::SubmitJobRequest& request : *batch->mutable_requests()) GiveRequestId(&request, options);
-}
-
-template <typename Stub, typename Request, typename Response>
-Result<Response> Call(Client::State& state, Stub& stub,
-                      grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-                      grpc::ClientContext& context, const Request& request, const std::stop_token& stop) {
-  std::stop_callback cancel(stop, [&context] { context.TryCancel(); });
-  Response response;
-  const grpc::Status status = (stub.*method)(&context, request, &response);
-  if (!status.ok()) return FromGrpc(status, state.address, stop.stop_requested());
-  state.reached = true;
-  return response;
 }
 
 template <typename Request, typename Response>
@@ -116,25 +106,6 @@ void CallAsync(Client::State& state, Request request, Client::Done<Response> don
     if (--state.async_calls == 0) state.idle.notify_all();
   });
 }
-
-// One deadline for several calls: each gets what is left of it.
-class TimeLeft {
- public:
-  explicit TimeLeft(std::optional<milliseconds> deadline) : given_(deadline) {
-    constexpr milliseconds kLongest = std::chrono::hours(24 * 365);
-    if (deadline && deadline->count() >= 0) end_ = SteadyClock::now() + std::min(*deadline, kLongest);
-  }
-  // As CallOptions::deadline says it.
-  std::optional<milliseconds> Get() const {
-    if (!end_) return given_;
-    const auto left = std::chrono::ceil<milliseconds>(*end_ - SteadyClock::now());
-    return std::max(left, milliseconds(0));
-  }
-
- private:
-  std::optional<milliseconds> given_;
-  std::optional<SteadyClock::time_point> end_;
-};
 
 // False when stopped.
 bool Pause(milliseconds time, const std::stop_token& stop) {
@@ -223,6 +194,7 @@ Result<std::unique_ptr<Client>> Client::Connect(const std::string& address, Clie
   state->options = std::move(options);
   state->jobs = v1::JobService::NewStub(state->channel);
   state->pools = v1::PoolService::NewStub(state->channel);
+  state->workers = v1::WorkerService::NewStub(state->channel);
   state->admin = v1::AdminService::NewStub(state->channel);
   return std::unique_ptr<Client>(new Client(std::move(state)));
 }
@@ -230,14 +202,6 @@ Result<std::unique_ptr<Client>> Client::Connect(const std::string& address, Clie
 const std::string& Client::address() const { return state_->address; }
 
 bool Client::reached() const { return state_->reached; }
-
-// A blocking call of one method with its own context; an expression of type Result<Response>.
-#define MR_CALL(stub, Service, Method, request, call)                                               \
-  [&] {                                                                                             \
-    grpc::ClientContext context;                                                                    \
-    state_->Prepare(context, call);                                                                 \
-    return Call(*state_, *state_->stub, &v1::Service::Stub::Method, context, request, (call).stop); \
-  }()
 
 Result<v1::SubmitJobResponse> Client::Submit(v1::SubmitJobRequest request, const CallOptions& call) {
   GiveRequestId(&request, state_->options);
@@ -423,8 +387,6 @@ Result<v1::BackupResponse> Client::Backup(const std::string& folder, const CallO
   request.set_folder(folder);
   return MR_CALL(admin, AdminService, Backup, request, call);
 }
-
-#undef MR_CALL
 
 void Client::SubmitAsync(v1::SubmitJobRequest request, Done<v1::SubmitJobResponse> done, const CallOptions& call) {
   GiveRequestId(&request, state_->options);

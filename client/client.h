@@ -28,6 +28,7 @@
 #include "millrace/v1/admin_service.pb.h"
 #include "millrace/v1/job_service.pb.h"
 #include "millrace/v1/pool_service.pb.h"
+#include "millrace/v1/worker_service.pb.h"
 
 namespace millrace::client {
 
@@ -114,6 +115,17 @@ class Client {
   Result<v1::Pool> ResizePool(const v1::ResizePoolRequest& request, const CallOptions& call = {});
   // kDrain answers when the pool is empty; give it a deadline that fits.
   Result<v1::Pool> ChangePool(PoolVerb verb, const std::string& name, const CallOptions& call = {});
+
+  // ---- Workers in other processes. `worker` is an id, or a name that only one worker has: NOT_FOUND UNKNOWN_WORKER,
+  // FAILED_PRECONDITION AMBIGUOUS_WORKER.
+  Result<v1::ListWorkersResponse> ListWorkersPage(const v1::ListWorkersRequest& request, const CallOptions& call = {});
+  // Every worker, as List.
+  Status ListWorkers(v1::ListWorkersRequest request, const std::function<bool(v1::Worker)>& on_worker,
+                     const CallOptions& call = {});
+  Result<v1::Worker> GetWorker(const std::string& worker, const CallOptions& call = {});
+  // Answers at once: the worker gets no more leases, and goes on with those that it has.
+  Result<v1::Worker> DrainWorker(const std::string& worker, const CallOptions& call = {});
+  Result<v1::Worker> ResumeWorker(const std::string& worker, const CallOptions& call = {});
 
   // ---- The daemon itself
   // Takes as long as the disk of the daemon does; give it a deadline that fits. It is not repeated by itself. `folder`

@@ -15,6 +15,7 @@
 #include "millrace/v1/admin_service.grpc.pb.h"
 #include "millrace/v1/job_service.grpc.pb.h"
 #include "millrace/v1/pool_service.grpc.pb.h"
+#include "millrace/v1/worker_service.grpc.pb.h"
 
 namespace millrace::client {
 
@@ -31,6 +32,7 @@ struct Client::State {
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::JobService::Stub> jobs;
   std::unique_ptr<v1::PoolService::Stub> pools;
+  std::unique_ptr<v1::WorkerService::Stub> workers;
   std::unique_ptr<v1::AdminService::Stub> admin;
 
   std::atomic<bool> reached{false};  // A call was answered.

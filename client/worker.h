@@ -15,12 +15,17 @@
 //               and again until that has written it down. After `lease` less five seconds without a word from the
 //               daemon the worker stops its attempts, as others get them.
 //   Heartbeats  Come from a thread of their own, however long handlers take.
+//   Checkpoints What an attempt has saved, the next one gets, whatever became of the first. It is told again where the
+//               connection broke, since the daemon does not say that it has it; so the newest may be lost with the
+//               process.
+//   Payloads    A large one is not in the lease; it is read on the thread of the handler, before that is called.
 //   The end     A stop lets running handlers end (drain_timeout), gives back what is left, and says goodbye.
-//   Threads     Handle before Run; Run once; healthy from any thread.
+//   Threads     Handle before Run; Run once; healthy and drained from any thread.
 #pragma once
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -36,21 +41,38 @@ namespace millrace::client {
 
 struct WorkerOptions {
   std::string name;  // For people. Empty: HOST/PID.
-  int slots = 1;     // Attempts at once, 1 to 10,000.
+  int slots = 1;     // 1 to 10,000. What runs at once takes no more: attempts, or their costs (KindSettings).
   std::chrono::milliseconds drain_timeout = std::chrono::seconds(30);
+  // Jobs may require or prefer them: {{"gpu", "a100"}}. At most 32, as those of a job. Beside them each
+  // worker has the label `worker`, its name, and `build`, if it says one.
+  std::map<std::string, std::string> labels;
+  std::string build_id;  // The version of your code, for instance a commit. At most 128 bytes.
+};
+
+struct KindSettings {
+  int slots = 1;        // An attempt takes so many of the worker's slots.
+  int at_once_max = 0;  // So many attempts of the kind at once. 0: as many as have slots.
+  // An attempt that shows nothing (SetProgress, Log, SaveCheckpoint) for so long hangs: it is stopped, as one that
+  // takes longer than its run_timeout.
+  std::optional<std::chrono::milliseconds> beat_within = std::nullopt;
 };
 
 // One attempt, for its handler.
 class Attempt {
  public:
   virtual ~Attempt() = default;
-  // The lease as it came: id, attempt, kind, labels, trace.
+  // The lease: id, attempt, kind, payload, labels, trace.
   virtual const v1::Lease& lease() const = 0;
   const std::string& payload() const { return lease().payload(); }
+  // The newest that an earlier attempt of the job has saved. Empty: nothing.
+  const std::string& checkpoint() const { return lease().checkpoint(); }
   virtual std::stop_token stop() const = 0;
   // From any thread until the handler has returned. The newest progress is shown.
   virtual void SetProgress(double fraction, std::string message = {}) = 0;
   virtual void Log(std::string_view bytes) = 0;
+  // Replaces what was saved before; empty: there is none any more. OK: it is on its way. INVALID_ARGUMENT
+  // CHECKPOINT_TOO_LARGE: more than 64 KiB; what was saved before stays.
+  virtual Status SaveCheckpoint(std::string bytes) = 0;
 };
 
 class Worker {
@@ -62,13 +84,17 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  void Handle(std::string kind, Handler handler);
+  void Handle(std::string kind, Handler handler, KindSettings settings = {});
   // OK: it was stopped, and has ended in good order. Else what the daemon holds against this worker, such as BAD_WORKER
-  // or NO_REMOTE_POOL, before it was ever welcome.
+  // (also for a kind that takes more slots than there are), NO_REMOTE_POOL or PROTOCOL_UNSUPPORTED, before it was ever
+  // welcome.
   Status Run(std::stop_token stop);
 
   // The daemon has welcomed this worker, and has answered a heartbeat of the last two intervals.
   bool healthy() const;
+  // An operator has drained it (`millrace workers drain`): it gets no more leases until it is resumed. It stays
+  // connected, and goes on with those that it has.
+  bool drained() const;
 
  private:
   struct State;

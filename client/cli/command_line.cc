@@ -106,6 +106,7 @@ ExitCode RunCommandLine(int argc, char** argv, Interrupt& interrupt, const Store
   AddSubmitCommands(menu);
   AddJobsCommands(menu);
   AddPoolsCommands(menu);
+  AddWorkersCommands(menu);
   AddAdminCommands(menu, store);
   AddBenchCommand(menu);
   RefuseEmptyValues(app);

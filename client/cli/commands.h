@@ -51,6 +51,7 @@ class Menu {
 void AddSubmitCommands(Menu& menu);  // submit, run
 void AddJobsCommands(Menu& menu);
 void AddPoolsCommands(Menu& menu);
+void AddWorkersCommands(Menu& menu);
 void AddAdminCommands(Menu& menu, const StoreCommands& store);  // `store` outlives the menu.
 void AddBenchCommand(Menu& menu);
 

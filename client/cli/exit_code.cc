@@ -4,9 +4,9 @@ namespace millrace::cli {
 
 const char kExitCodeHelp[] =
     "Exit codes: 0 done, every job waited for succeeded; 1 a job failed, or a store is damaged; 2 wrong arguments;\n"
-    "3 no daemon there, or it is stopping, or a disk says no; 4 no such job, pool, kind or store; 5 full; 6 --timeout "
-    "passed;\n"
-    "7 a job was cancelled, expired or quarantined; 8 wrong state; 9 not allowed; 10 internal error; 130 interrupted.";
+    "3 no daemon there, or it is stopping, or a disk says no; 4 no such job, pool, kind, worker or store; 5 full;\n"
+    "6 --timeout passed; 7 a job was cancelled, expired or quarantined; 8 wrong state; 9 not allowed;\n"
+    "10 internal error; 130 interrupted.";
 
 ExitCode FromStatus(const Status& status) {
   switch (status.code()) {

@@ -12,7 +12,7 @@ enum class ExitCode : int {
   kDamaged = 1,      // `admin verify` found damage.
   kUsage = 2,        // Wrong arguments, or a request that the daemon calls invalid.
   kUnreachable = 3,  // No daemon there, or it is stopping; or a disk says no.
-  kNotFound = 4,     // No such job, pool, kind or store.
+  kNotFound = 4,     // No such job, pool, kind, worker or store.
   kFull = 5,         // The pool or the process is full.
   kTimedOut = 6,     // --timeout passed.
   kJobEnded = 7,     // A job waited for was CANCELLED, EXPIRED or QUARANTINED.

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "client/cli/commands.h"
+#include "client/cli/explain.h"
 #include "client/cli/jobs.h"
 #include "client/cli/jobs_change.h"
 #include "client/cli/whole_number.h"
@@ -42,6 +43,14 @@ void AddGet(Menu& menu, CLI::App* jobs) {
   get->add_flag("--result", a.result, "Only its result, as it is")->excludes(log);
 }
 
+void AddExplain(Menu& menu, CLI::App* jobs) {
+  auto& id = menu.Keep<std::string>();
+  menu.Add(jobs, "explain", "Why a job waits, where it runs, or how it ended",
+           [&id](Session& s) { return ExplainJob(s, id); })
+      ->add_option("id", id)
+      ->required();
+}
+
 void AddWait(Menu& menu, CLI::App* jobs) {
   auto& ids = menu.Keep<std::vector<std::string>>();
   CLI::App* wait = menu.Add(jobs, "wait", "Wait for jobs to end; exit with the worst outcome",
@@ -77,6 +86,7 @@ void AddJobsCommands(Menu& menu) {
   CLI::App* jobs = menu.AddGroup("jobs", "Look at jobs, cancel, retry and delete them");
   AddList(menu, jobs);
   AddGet(menu, jobs);
+  AddExplain(menu, jobs);
   AddWait(menu, jobs);
   AddWatch(menu, jobs);
   AddChange(menu, jobs, "cancel", "Stop jobs: queued ones at once, running ones are asked to", client::Bulk::kCancel);

@@ -32,6 +32,13 @@ std::string Took(const v1::Job& job, WallNanos now) {
   return "";
 }
 
+std::string WaitsFor(const v1::Waiting& waiting) {
+  // Where it only waits for its turn, the message has the number.
+  const bool said = waiting.jobs_ahead() == 0 || waiting.reason() == v1::Waiting::REASON_QUEUE;
+  return (waiting.message().empty() ? client::Word(waiting.reason()) : waiting.message()) +
+         (said ? "" : "  (" + FormatJobs(waiting.jobs_ahead()) + " before it)");
+}
+
 }  // namespace
 
 std::string Ago(WallNanos time, WallNanos now) {
@@ -63,6 +70,7 @@ std::string JobDetail(const v1::Job& job, WallNanos now) {
   Details details;
   details.Add("id", job.id());
   details.Add("state", client::Word(job.state()) + (job.cancel_requested() ? " (cancel requested)" : ""));
+  if (job.has_waiting()) details.Add("waits for", WaitsFor(job.waiting()));
   details.Add("pool", spec.pool());
   details.Add("kind", spec.kind());
   details.Add("band", client::Word(spec.band()));
@@ -83,6 +91,8 @@ std::string JobDetail(const v1::Job& job, WallNanos now) {
     details.Add("unique key", spec.unique_key().key() + (queued ? "  (while queued)" : "  (while unfinished)"));
   }
   for (const auto& [name, value] : spec.labels()) details.Add("label", name + "=" + value);
+  for (const auto& [name, value] : spec.placement().require()) details.Add("requires", name + "=" + value);
+  for (const auto& [name, value] : spec.placement().prefer()) details.Add("prefers", name + "=" + value);
   if (spec.has_trace()) {
     details.Add("trace", spec.trace().traceparent());
     details.Add("tracestate", OneLine(spec.trace().tracestate(), kTextColumns));
@@ -101,6 +111,7 @@ std::string JobDetail(const v1::Job& job, WallNanos now) {
     details.Add("result", FormatBytes(static_cast<int64_t>(job.result().size())) + "  " +
                               BytesForPeople(job.result(), kTextColumns));
   }
+  if (job.checkpoint_bytes() > 0) details.Add("checkpoint", FormatBytes(job.checkpoint_bytes()));
   if (job.log_bytes() > 0) details.Add("log", FormatBytes(job.log_bytes()) + "  (show it with --log)");
   std::string text = details.Take();
   if (job.attempt_history_size() == 0) return text;

@@ -21,6 +21,10 @@ void AddJobOptions(CLI::App* sub, SubmitArguments& a) {
   sub->add_option("--max-attempts", a.max_attempts, "Attempts in all, 1 to 1000")->transform(Whole(1, 1000));
   sub->add_flag("--once", a.once, "Never start the job a second time, whatever happens");
   sub->add_option("--label", a.labels, "NAME=VALUE, for filters; may be repeated")->allow_extra_args(false);
+  sub->add_option("--require", a.require, "NAME=VALUE: only workers with this label run it; may be repeated")
+      ->allow_extra_args(false);
+  sub->add_option("--prefer", a.prefer, "NAME=VALUE: workers with this label get it before others; may be repeated")
+      ->allow_extra_args(false);
   sub->add_option("--request-id", a.request_id, "The same id and content again give the first job, not a second one");
   sub->add_option("--unique-key", a.unique_key,
                   "No second job of this pool and kind while one has the key; gives that one");

@@ -18,6 +18,21 @@ Status Bad(const std::string& option, const std::string& value, const std::strin
   return InvalidArgument("BAD_ARGUMENT", option + ": '" + value + "' is not " + expected);
 }
 
+// NAME=VALUE, each name once.
+Status AddLabels(const std::string& option, const std::vector<std::string>& labels,
+                 google::protobuf::Map<std::string, std::string>* into) {
+  for (const std::string& label : labels) {
+    const size_t equals = label.find('=');
+    if (equals == std::string::npos || equals == 0) return Bad(option, label, "NAME=VALUE");
+    const std::string name = label.substr(0, equals);
+    if (into->contains(name)) {
+      return InvalidArgument("BAD_ARGUMENT", option + ": '" + name + "' is given twice, and a label has one value");
+    }
+    (*into)[name] = label.substr(equals + 1);
+  }
+  return OkStatus();
+}
+
 constexpr char kDurationForm[] = "a time like 500ms, 30s, 5m or 2h";
 constexpr char kTimeForm[] = "a time like 2026-01-31T12:00:00Z, from 1970 to 2255";
 
@@ -72,14 +87,12 @@ Result<v1::SubmitJobRequest> MakeRequest(const SubmitArguments& arguments) {
   }
   spec.set_no_retry_after_start(arguments.once);
 
-  for (const std::string& label : arguments.labels) {
-    const size_t equals = label.find('=');
-    if (equals == std::string::npos || equals == 0) return Bad("--label", label, "NAME=VALUE");
-    const std::string name = label.substr(0, equals);
-    if (spec.labels().contains(name)) {
-      return InvalidArgument("BAD_ARGUMENT", "--label: '" + name + "' is given twice, and a label has one value");
-    }
-    (*spec.mutable_labels())[name] = label.substr(equals + 1);
+  MR_RETURN_IF_ERROR(AddLabels("--label", arguments.labels, spec.mutable_labels()));
+  if (!arguments.require.empty()) {
+    MR_RETURN_IF_ERROR(AddLabels("--require", arguments.require, spec.mutable_placement()->mutable_require()));
+  }
+  if (!arguments.prefer.empty()) {
+    MR_RETURN_IF_ERROR(AddLabels("--prefer", arguments.prefer, spec.mutable_placement()->mutable_prefer()));
   }
 
   if (!arguments.unique_key.empty()) {

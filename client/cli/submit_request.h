@@ -23,7 +23,8 @@ struct SubmitArguments {
   std::string delay, run_at, run_timeout, deadline;
   std::optional<int> max_attempts;
   bool once = false;
-  std::vector<std::string> labels;  // NAME=VALUE
+  std::vector<std::string> labels;  // NAME=VALUE, as the two below.
+  std::vector<std::string> require, prefer;
   std::string request_id;
   std::string unique_key;
   std::string unique_scope;

@@ -42,8 +42,9 @@ const (
 
 // Client is a connection to a daemon. Goroutines share it.
 type Client struct {
-	conn *grpc.ClientConn
-	jobs pb.JobServiceClient
+	conn    *grpc.ClientConn
+	jobs    pb.JobServiceClient
+	workers pb.WorkerServiceClient
 }
 
 // Dial connects with the first call; what can fail here is the address.
@@ -53,7 +54,7 @@ func Dial(address string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{conn: conn, jobs: pb.NewJobServiceClient(conn)}, nil
+	return &Client{conn: conn, jobs: pb.NewJobServiceClient(conn), workers: pb.NewWorkerServiceClient(conn)}, nil
 }
 
 func (c *Client) Close() error { return c.conn.Close() }
@@ -75,6 +76,8 @@ type Options struct {
 	DeadlineAfter     time.Duration
 	MaxAttempts       int32 // 0: the kind's.
 	Labels            map[string]string
+	Require           map[string]string // Labels of the workers that may run it.
+	Prefer            map[string]string // Labels of those that should, where one of them has room.
 	UniqueKey         string
 	RequestID         string // Empty: one is drawn, so that a repeat of the call makes no second job.
 	NoRetryAfterStart bool
@@ -132,6 +135,9 @@ func request(r Request) (*pb.SubmitJobRequest, error) {
 	}
 	if r.UniqueKey != "" {
 		spec.UniqueKey = &pb.UniqueKey{Key: r.UniqueKey}
+	}
+	if len(r.Require) > 0 || len(r.Prefer) > 0 {
+		spec.Placement = &pb.Placement{Require: r.Require, Prefer: r.Prefer}
 	}
 	id := r.RequestID
 	if id == "" {
@@ -230,7 +236,7 @@ func (c *Client) SubmitMany(ctx context.Context, requests iter.Seq[Request]) ite
 // Job names a job by its id, for the calls below.
 func (c *Client) Job(id string) *Job { return &Job{c, id} }
 
-// Get gives all of the job as it is now.
+// Get gives all of the job as it is now; and while it waits, GetWaiting says for what.
 func (j *Job) Get(ctx context.Context) (*pb.Job, error) {
 	return call(ctx, callAttempts, callTimeout, func(ctx context.Context) (*pb.Job, error) {
 		return j.client.jobs.GetJob(ctx, &pb.GetJobRequest{Id: j.ID})

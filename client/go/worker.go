@@ -6,12 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	mrand "math/rand/v2"
 	"os"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,19 +20,15 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	pb "millrace/v1"
 )
 
 const (
-	requestBytes = 1 << 20
-	resultBytes  = 1 << 20
-	textBytes    = 4096
-	logBytes     = 256 << 10
-	pauseLeast   = 200 * time.Millisecond
-	pauseMost    = 30 * time.Second
+	resultBytes = 1 << 20
+	pauseLeast  = 200 * time.Millisecond
+	pauseMost   = 30 * time.Second
 )
 
 // RawHandler runs a job: payload and result are bytes.
@@ -42,13 +36,29 @@ type RawHandler func(ctx context.Context, payload []byte) ([]byte, error)
 
 // WorkerOptions: all may be left out.
 type WorkerOptions struct {
-	Name         string        // For people. Empty: HOST/PID.
-	Slots        int           // Attempts at once. 0: one.
-	DrainTimeout time.Duration // How long running handlers may take after a stop. 0: 30 s.
-	Logger       *slog.Logger  // nil: slog's default.
+	Name         string            // For people, and the label `worker`. Empty: HOST/PID.
+	Slots        int               // For attempts at once, each of which takes one unless its kind's do more. 0: one.
+	Labels       map[string]string // What jobs may require or prefer.
+	BuildID      string            // Of this program: the label `build`.
+	DrainTimeout time.Duration     // How long running handlers may take after a stop. 0: 30 s.
+	Logger       *slog.Logger      // nil: slog's default.
 }
 
-// Worker takes jobs from a daemon and runs them, each in a goroutine, Slots at a time.
+// KindOptions say more of a kind than what runs its jobs.
+type KindOptions struct {
+	Slots     int // What an attempt takes of the worker's slots. 0: one.
+	AtOnceMax int // The worker is given so many attempts of the kind at once. 0: as many as there are slots for.
+	// An attempt that shows nothing (progress, log, checkpoint) for so long is stopped, as one that takes longer than its
+	// run timeout. 0: it may be silent.
+	BeatWithin time.Duration
+}
+
+type kindHandler struct {
+	run RawHandler
+	KindOptions
+}
+
+// Worker takes jobs from a daemon and runs them, each in a goroutine, in Slots at a time.
 //
 // Run connects, and again whenever the connection is lost, for ever. What runs meanwhile goes on, and its end is told
 // until the daemon has written it down. Heartbeats come from a goroutine of their own.
@@ -56,7 +66,7 @@ type Worker struct {
 	address  string
 	options  WorkerOptions
 	key      []byte
-	handlers map[string]RawHandler
+	handlers map[string]kindHandler
 	ran      atomic.Bool
 
 	mu      sync.Mutex
@@ -65,83 +75,19 @@ type Worker struct {
 
 	held    map[refKey]*Attempt
 	toTell  []*Attempt
+	toSave  []*Attempt // Their checkpoints are new.
 	outbox  *pb.WorkRequest
 	shown   []*Attempt
 	logged  int
-	busy    int
+	busy    int64 // Slots of what handlers have not returned from.
 	current *session
+	id      string
+	drained bool
 
 	lease                         time.Duration
 	lastContact                   time.Time
 	everWelcome                   bool
 	draining, giveUp, saidGoodbye bool
-}
-
-// session is one stream. Guarded by the worker's mutex.
-type session struct {
-	cancel       context.CancelFunc
-	received     int64
-	granted      int64
-	beats        int64
-	welcome      bool
-	saidDraining bool
-	interval     time.Duration
-	lastWord     time.Time
-	lastBeat     time.Time
-}
-
-type refKey struct {
-	job   string
-	token uint64
-}
-
-func keyOf(ref *pb.AttemptRef) refKey { return refKey{ref.GetJobId(), ref.GetToken()} }
-
-// Attempt is one attempt, for its handler; FromContext has it. Goroutines may share it until the handler has returned.
-type Attempt struct {
-	worker  *Worker
-	lease   *pb.Lease
-	cancel  context.CancelFunc
-	end     *pb.AttemptEnd
-	output  *pb.AttemptOutput
-	dropped bool // It is not the worker's any more.
-}
-
-type attemptKey struct{}
-
-// FromContext gives the attempt that a handler runs; nil elsewhere.
-func FromContext(ctx context.Context) *Attempt {
-	attempt, _ := ctx.Value(attemptKey{}).(*Attempt)
-	return attempt
-}
-
-func (a *Attempt) JobID() string             { return a.lease.GetRef().GetJobId() }
-func (a *Attempt) Number() int               { return int(a.lease.GetRef().GetAttempt()) }
-func (a *Attempt) Labels() map[string]string { return a.lease.GetLabels() }
-func (a *Attempt) Trace() *pb.TraceContext   { return a.lease.GetTrace() }
-
-// Progress: the newest is shown.
-func (a *Attempt) Progress(fraction float64, message string) {
-	a.worker.mu.Lock()
-	defer a.worker.mu.Unlock()
-	if output := a.worker.outputOf(a); output != nil {
-		output.Progress = &pb.Progress{Fraction: fraction, Message: text(message)}
-	}
-}
-
-// Log appends to the job's log. It waits while the connection takes no more.
-func (a *Attempt) Log(line string) {
-	w := a.worker
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for w.logged >= logBytes && !a.dropped && a.end == nil {
-		w.changed.Wait()
-	}
-	if output := w.outputOf(a); output != nil {
-		line = line[max(0, len(line)-logBytes):]
-		output.Log = append(output.Log, line...)
-		w.logged += len(line)
-	}
 }
 
 func NewWorker(address string, options WorkerOptions) *Worker {
@@ -158,7 +104,7 @@ func NewWorker(address string, options WorkerOptions) *Worker {
 	if options.Logger == nil {
 		options.Logger = slog.Default()
 	}
-	w := &Worker{address: address, options: options, key: make([]byte, 16), handlers: map[string]RawHandler{},
+	w := &Worker{address: address, options: options, key: make([]byte, 16), handlers: map[string]kindHandler{},
 		wake: make(chan struct{}, 1), held: map[refKey]*Attempt{}, outbox: &pb.WorkRequest{}}
 	w.changed = sync.NewCond(&w.mu)
 	_, _ = rand.Read(w.key)
@@ -166,10 +112,17 @@ func NewWorker(address string, options WorkerOptions) *Worker {
 }
 
 // HandleRaw says what runs the jobs of a kind; before Run.
-func (w *Worker) HandleRaw(kind string, handler RawHandler) { w.handlers[kind] = handler }
+func (w *Worker) HandleRaw(kind string, handler RawHandler, options ...KindOptions) {
+	h := kindHandler{run: handler}
+	if len(options) > 0 {
+		h.KindOptions = options[0]
+	}
+	w.handlers[kind] = h
+}
 
 // Handle is HandleRaw with arguments and result as JSON. A payload that does not fit is a failure that is not retried.
-func Handle[Args, Result any](w *Worker, kind string, handler func(context.Context, Args) (Result, error)) {
+func Handle[Args, Result any](w *Worker, kind string, handler func(context.Context, Args) (Result, error),
+	options ...KindOptions) {
 	w.HandleRaw(kind, func(ctx context.Context, payload []byte) ([]byte, error) {
 		var args Args
 		if len(payload) > 0 {
@@ -184,7 +137,7 @@ func Handle[Args, Result any](w *Worker, kind string, handler func(context.Conte
 			return nil, err
 		}
 		return json.Marshal(result)
-	})
+	}, options...)
 }
 
 // Healthy: the daemon has welcomed this worker, and was heard of within two heartbeats.
@@ -192,6 +145,20 @@ func (w *Worker) Healthy() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.current != nil && w.current.welcome && time.Since(w.current.lastWord) < 2*w.current.interval
+}
+
+// ID is how operators call this worker, once the daemon has welcomed it.
+func (w *Worker) ID() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.id
+}
+
+// Drained: an operator has drained it. It goes on with what it has, and gets no more until it is resumed.
+func (w *Worker) Drained() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.drained
 }
 
 // Run, once, takes jobs until ctx is done; it then lets running handlers end, for DrainTimeout at most, gives back the rest,
@@ -217,6 +184,13 @@ func (w *Worker) Run(ctx context.Context) error {
 	running.Wait()
 	return err
 }
+
+type refKey struct {
+	job   string
+	token uint64
+}
+
+func keyOf(ref *pb.AttemptRef) refKey { return refKey{ref.GetJobId(), ref.GetToken()} }
 
 // ---- Under the mutex
 
@@ -266,197 +240,12 @@ func (w *Worker) grant(s *session) int64 {
 	if w.draining {
 		return 0
 	}
-	return s.received + int64(w.options.Slots-w.busy)
+	return s.received + int64(w.options.Slots) - w.busy
 }
 
 func (w *Worker) goodbyeIsDue() bool {
-	return w.draining && !w.saidGoodbye && (len(w.held) == 0 || (w.giveUp && len(w.toTell) == 0))
-}
-
-// ---- One stream
-
-func (w *Worker) hello() *pb.WorkRequest {
-	hello := &pb.WorkerHello{Worker: w.options.Name, InstanceKey: w.key, Sdk: "go/0.1.0", Slots: int32(w.options.Slots)}
-	for kind := range w.handlers {
-		hello.Kinds = append(hello.Kinds, &pb.KindOffer{Kind: kind})
-	}
-	for _, attempt := range w.held {
-		state := pb.HeldAttempt_STATE_RUNNING
-		if attempt.end != nil {
-			state = pb.HeldAttempt_STATE_ENDED_UNACKED
-		}
-		hello.Held = append(hello.Held, &pb.HeldAttempt{Ref: attempt.lease.GetRef(), State: state})
-	}
-	return &pb.WorkRequest{Hello: hello}
-}
-
-func (w *Worker) runStream(client pb.WorkerServiceClient, running *sync.WaitGroup) (*session, error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	w.mu.Lock()
-	s := &session{cancel: cancel, interval: 5 * time.Second, lastWord: time.Now(), lastBeat: time.Now()}
-	w.current = s
-	w.outbox = &pb.WorkRequest{}
-	w.closeOutputs()
-	// Ends that were not acknowledged are told again.
-	w.toTell = nil
-	for _, attempt := range w.held {
-		if attempt.end != nil {
-			w.toTell = append(w.toTell, attempt)
-		}
-	}
-	hello := w.hello()
-	w.mu.Unlock()
-	defer func() {
-		w.mu.Lock()
-		w.current = nil
-		w.mu.Unlock()
-	}()
-
-	stream, err := client.Work(ctx)
-	if err != nil {
-		return s, err
-	}
-	var writer sync.WaitGroup
-	writer.Add(1)
-	go func() {
-		defer writer.Done()
-		w.write(ctx, s, stream, hello)
-	}()
-	for err == nil {
-		var response *pb.WorkResponse
-		if response, err = stream.Recv(); err == nil {
-			w.hear(s, response, running)
-		}
-	}
-	cancel()
-	writer.Wait()
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return s, err
-}
-
-func (w *Worker) write(ctx context.Context, s *session, stream pb.WorkerService_WorkClient, request *pb.WorkRequest) {
-	for {
-		if stream.Send(request) != nil {
-			return // Recv tells why.
-		}
-		if request.GetGoodbye() {
-			_ = stream.CloseSend()
-			return
-		}
-		for request = nil; request == nil; {
-			w.mu.Lock()
-			request = w.compose(s)
-			beat := time.Until(s.lastBeat.Add(s.interval))
-			w.mu.Unlock()
-			if request != nil {
-				break
-			}
-			select {
-			case <-ctx.Done():
-				return
-			case <-w.wake:
-			case <-time.After(beat):
-			}
-		}
-	}
-}
-
-// compose gives what there is to say; nil: nothing.
-func (w *Worker) compose(s *session) *pb.WorkRequest {
-	request := &pb.WorkRequest{}
-	if s.welcome {
-		request, w.outbox = w.outbox, request
-		w.closeOutputs()
-		for size := 0; len(w.toTell) > 0 && size < requestBytes; w.toTell = w.toTell[1:] {
-			if attempt := w.toTell[0]; !attempt.dropped {
-				request.Ended = append(request.Ended, attempt.end)
-				size += proto.Size(attempt.end)
-			}
-		}
-		if granted := w.grant(s); granted > s.granted {
-			s.granted = granted
-			request.Credit = &pb.WorkerCredit{SlotsGrantedTotal: granted}
-		}
-		if w.draining && !s.saidDraining {
-			s.saidDraining, request.Draining = true, true
-		}
-		if w.goodbyeIsDue() {
-			w.saidGoodbye, request.Goodbye = true, true
-		}
-		if len(w.toTell) > 0 {
-			w.poke()
-		}
-	}
-	if now := time.Now(); now.Sub(s.lastBeat) >= s.interval {
-		s.lastBeat = now
-		s.beats++
-		request.Heartbeat = &pb.WorkerHeartbeat{Sequence: s.beats}
-		if s.welcome && s.beats%6 == 0 {
-			request.Heartbeat.Held = &pb.HeldList{}
-			for _, attempt := range w.held {
-				// Ends that are on their way are known; those that are not told yet are held still.
-				if attempt.end == nil || slices.Contains(w.toTell, attempt) {
-					request.Heartbeat.Held.Refs = append(request.Heartbeat.Held.Refs, attempt.lease.GetRef())
-				}
-			}
-		}
-	}
-	if proto.Size(request) == 0 {
-		return nil
-	}
-	return request
-}
-
-func (w *Worker) hear(s *session, response *pb.WorkResponse, running *sync.WaitGroup) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	s.lastWord = time.Now()
-	w.lastContact = s.lastWord
-	if welcome := response.GetWelcome(); welcome != nil {
-		s.welcome, w.everWelcome = true, true
-		s.interval = max(welcome.GetHeartbeatInterval().AsDuration(), 10*time.Millisecond)
-		w.lease = welcome.GetLease().AsDuration()
-		for _, ref := range welcome.GetLost() {
-			w.dropRef(ref)
-		}
-	}
-	for _, stop := range response.GetStops() {
-		if attempt := w.held[keyOf(stop.GetRef())]; attempt != nil {
-			attempt.cancel()
-		}
-	}
-	for _, stop := range response.GetRevoked() {
-		w.dropRef(stop.GetRef())
-	}
-	for _, ref := range response.GetAcked() {
-		delete(w.held, keyOf(ref))
-	}
-	for _, refused := range response.GetErrors() {
-		w.dropRef(refused.GetRef())
-	}
-	for _, lease := range response.GetLeases() {
-		if w.saidGoodbye {
-			break // They crossed it, and the daemon gives them to others.
-		}
-		s.received++
-		w.busy++
-		ctx, cancel := context.WithCancel(context.Background())
-		attempt := &Attempt{worker: w, lease: lease, cancel: cancel}
-		w.held[keyOf(lease.GetRef())] = attempt
-		w.outbox.Accepted = append(w.outbox.Accepted, lease.GetRef())
-		running.Add(1)
-		go func() {
-			defer running.Done()
-			w.run(context.WithValue(ctx, attemptKey{}, attempt), attempt)
-		}()
-	}
-	if response.GetDrain().GetWhy() == pb.WorkerDrain_WHY_AGE {
-		s.cancel() // It goes on at once with another stream.
-	}
-	w.poke()
+	told := len(w.toTell) == 0 && len(w.toSave) == 0
+	return w.draining && !w.saidGoodbye && (len(w.held) == 0 || (w.giveUp && told))
 }
 
 // ---- Handlers
@@ -484,8 +273,9 @@ func (w *Worker) run(ctx context.Context, attempt *Attempt) {
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.busy--
-		if !attempt.dropped {
+		w.busy -= attempt.slots
+		// What did not begin before the end of a drain has not failed: the goodbye gives it back.
+		if !attempt.dropped && !(w.giveUp && attempt.unread) {
 			attempt.end = end
 			w.toTell = append(w.toTell, attempt)
 		}
@@ -505,7 +295,14 @@ func (w *Worker) call(ctx context.Context, attempt *Attempt) (result []byte, err
 			err = describe(err)
 		}
 	}()
-	return w.handlers[attempt.lease.GetKind()](ctx, attempt.lease.GetPayload())
+	payload := attempt.lease.GetPayload()
+	if attempt.unread {
+		if payload, err = w.readPayload(ctx, attempt); err != nil {
+			return nil, err
+		}
+		attempt.unread = false
+	}
+	return w.handlers[attempt.lease.GetKind()].run(ctx, payload)
 }
 
 // ---- All of it
@@ -607,6 +404,3 @@ func (w *Worker) watch(stop, over context.Context) {
 		w.mu.Unlock()
 	}
 }
-
-// text makes what handlers say fit for a proto: UTF-8, and not too long.
-func text(s string) string { return strings.ToValidUTF8(s[:min(len(s), textBytes)], "?") }

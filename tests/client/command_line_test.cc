@@ -54,6 +54,9 @@ TEST(CommandLine, NamesWhatIsMissing) {
   ExpectUsage("jobs", "subcommand is required");
   ExpectUsage("submit", "kind is required");
   ExpectUsage("jobs get", "id is required");
+  ExpectUsage("jobs explain", "id is required");
+  ExpectUsage("workers", "subcommand is required");
+  for (const char* verb : {"get", "drain", "resume"}) ExpectUsage(std::string("workers ") + verb, "worker is required");
   ExpectUsage("admin", "subcommand is required");
   ExpectUsage("admin backup", "folder is required");
   ExpectUsage("admin inspect --job 01J", "folder is required");
@@ -86,6 +89,8 @@ TEST(CommandLine, RefusesValuesThatMakeNoSense) {
   ExpectUsage("pools list --address 127.0.0.1:84536", "from 0 to 65535");
   ExpectUsage("submit echo --max-attempts 0", "--max-attempts: '0' is not 1 to 1000");
   ExpectUsage("submit echo --label a=1 --label a=2", "'a' is given twice");
+  ExpectUsage("run echo --require gpu", "--require: 'gpu' is not NAME=VALUE");
+  ExpectUsage("submit echo --prefer a=1 --prefer a=2", "--prefer: 'a' is given twice");
   ExpectUsage("submit echo --run-at 2300-01-01T00:00:00Z", "from 1970 to 2255");
   ExpectUsage("run echo --count 2", "--count");
 }
@@ -99,12 +104,16 @@ TEST(CommandLine, TakesAnEmptyValueForAMistake) {
       ExpectUsage(std::string(command) + " " + option + "=", option);
     }
   }
-  for (const char* option : {"--pool", "--band", "--delay", "--deadline", "--run-at", "--run-timeout", "--request-id",
-                             "--unique-key", "--label", "--file", "--files-from", "--on-full", "--max-attempts"}) {
+  for (const char* option :
+       {"--pool", "--band", "--delay", "--deadline", "--run-at", "--run-timeout", "--request-id", "--unique-key",
+        "--label", "--require", "--prefer", "--file", "--files-from", "--on-full", "--max-attempts"}) {
     ExpectUsage(std::string("submit echo ") + option + " ''", std::string(option) + ": is empty");
   }
   ExpectUsage("jobs watch ''", "id: is empty");
   ExpectUsage("jobs get ''", "id: is empty");
+  ExpectUsage("jobs explain ''", "id: is empty");
+  ExpectUsage("workers drain ''", "worker: is empty");
+  ExpectUsage("workers list --kind ''", "--kind: is empty");
   ExpectUsage("pools drain ''", "name: is empty");
   ExpectUsage("admin inspect ''", "folder: is empty");
   // A payload may well be empty.
@@ -112,7 +121,7 @@ TEST(CommandLine, TakesAnEmptyValueForAMistake) {
 }
 
 TEST(CommandLine, SuggestsWholeCommands) {
-  ExpectUsage("list", "did you mean 'jobs list' or 'pools list'?");
+  ExpectUsage("list", "did you mean 'jobs list' or 'pools list' or 'workers list'?");
   ExpectUsage("get jobs", "did you mean 'jobs get'?");
   ExpectUsage("drain pools", "did you mean 'pools drain'?");
 }
@@ -140,9 +149,9 @@ TEST(CommandLine, LooksAtAStoreWithoutADaemon) {
 
 TEST(CommandLine, TellsHowToReachADaemon) {
   // Port 1 needs a privileged server that no machine runs.
-  for (const char* command :
-       {"submit noop", "submit noop --count 3 --wait", "run noop", "jobs list", "jobs wait 01J", "jobs watch",
-        "jobs cancel 01J", "pools list", "admin backup /tmp/copy", "bench --jobs 10"}) {
+  for (const char* command : {"submit noop", "submit noop --count 3 --wait", "run noop", "jobs list", "jobs wait 01J",
+                              "jobs watch", "jobs cancel 01J", "jobs explain 01J", "pools list", "workers list",
+                              "workers drain w", "admin backup /tmp/copy", "bench --jobs 10"}) {
     const Outcome outcome = Millrace(std::string(command) + " --address 127.0.0.1:1");
     EXPECT_EQ(outcome.exit_code, 3) << command << " says: " << outcome.output;
     EXPECT_NE(outcome.output.find("cannot reach millraced at 127.0.0.1:1: Connection refused"), std::string::npos)

@@ -66,12 +66,12 @@ TEST(ToJson, LeavesOutWhatIsNotGivenAndHasWordsForEnums) {
   spec.mutable_unique_key()->set_scope(v1::UniqueKey::SCOPE_WHILE_QUEUED);
   (*spec.mutable_labels())["a\"b"] = "c";
   job.add_attempt_history()->set_result(v1::ATTEMPT_RESULT_TIMED_OUT);
-  EXPECT_EQ(
-      ToJson(job),
-      R"({"id":"j","spec":{"payload":"/w==","delay":"0.500s","deadline":"1970-01-01T00:00:01Z",)"
-      R"("retry":{"maxAttempts":0},"noRetryAfterStart":false,"labels":{"a\"b":"c"},)"
-      R"("uniqueKey":{"scope":"WHILE_QUEUED"}},"state":"RUNNING","attempts":0,"losses":0,)"
-      R"("attemptHistory":[{"number":0,"result":"TIMED_OUT","exitCode":0}],"logBytes":0,"cancelRequested":false})");
+  EXPECT_EQ(ToJson(job),
+            R"({"id":"j","spec":{"payload":"/w==","delay":"0.500s","deadline":"1970-01-01T00:00:01Z",)"
+            R"("retry":{"maxAttempts":0},"noRetryAfterStart":false,"labels":{"a\"b":"c"},)"
+            R"("uniqueKey":{"scope":"WHILE_QUEUED"}},"state":"RUNNING","attempts":0,"losses":0,)"
+            R"("attemptHistory":[{"number":0,"result":"TIMED_OUT","exitCode":0}],"logBytes":0,"cancelRequested":false,)"
+            R"("checkpointBytes":0})");
 }
 
 TEST(ToJson, OfAOneofHasOnlyWhatIsSet) {

@@ -34,6 +34,8 @@ TEST(MakeRequest, FillsTheSpec) {
                                     .max_attempts = 3,
                                     .once = true,
                                     .labels = {"team=web", "note=a=b", "empty="},
+                                    .require = {"gpu=a100", "zone=b"},
+                                    .prefer = {"worker=host/7"},
                                     .request_id = "r1",
                                     .unique_key = "nightly",
                                     .unique_scope = "queued",
@@ -52,6 +54,10 @@ TEST(MakeRequest, FillsTheSpec) {
   EXPECT_TRUE(spec.no_retry_after_start());
   EXPECT_EQ(spec.labels().at("note"), "a=b");
   EXPECT_EQ(spec.labels().at("empty"), "");
+  EXPECT_EQ(spec.placement().require_size(), 2);
+  EXPECT_EQ(spec.placement().require().at("gpu"), "a100");
+  EXPECT_EQ(spec.placement().prefer_size(), 1);
+  EXPECT_EQ(spec.placement().prefer().at("worker"), "host/7");
   EXPECT_EQ(request->request_id(), "r1");
   EXPECT_EQ(spec.unique_key().key(), "nightly");
   EXPECT_EQ(spec.unique_key().scope(), v1::UniqueKey::SCOPE_WHILE_QUEUED);
@@ -64,6 +70,7 @@ TEST(MakeRequest, LeavesOutWhatWasNotSaid) {
   EXPECT_FALSE(request->spec().has_delay());
   EXPECT_FALSE(request->spec().has_retry());
   EXPECT_FALSE(request->spec().has_unique_key());
+  EXPECT_FALSE(request->spec().has_placement());
   EXPECT_EQ(request->spec().band(), v1::BAND_UNSPECIFIED);
 }
 
@@ -84,6 +91,12 @@ TEST(MakeRequest, NamesTheOptionAtFault) {
   EXPECT_EQ(ErrorOf([](auto& a) { a.run_timeout = "0s"; }),
             "--run-timeout: '0s' is not a time like 500ms, 30s, 5m or 2h");
   EXPECT_EQ(ErrorOf([](auto& a) { a.labels = {"=x"}; }), "--label: '=x' is not NAME=VALUE");
+  EXPECT_EQ(ErrorOf([](auto& a) { a.require = {"gpu"}; }), "--require: 'gpu' is not NAME=VALUE");
+  EXPECT_EQ(ErrorOf([](auto& a) { a.prefer = {"=x"}; }), "--prefer: '=x' is not NAME=VALUE");
+  EXPECT_EQ(ErrorOf([](auto& a) {
+              a.require = {"gpu=a", "gpu=b"};
+            }),
+            "--require: 'gpu' is given twice, and a label has one value");
   EXPECT_EQ(ErrorOf([](auto& a) { a.on_full = "drop"; }), "--on-full: 'drop' is not wait or reject");
   EXPECT_EQ(ErrorOf([](auto& a) { a.unique_key = "k", a.unique_scope = "running"; }),
             "--unique-scope: 'running' is not queued or unfinished");

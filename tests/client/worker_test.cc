@@ -7,53 +7,20 @@
 #include <atomic>
 #include <mutex>
 #include <set>
+#include <string>
 #include <thread>
+#include <vector>
 
-#include "tests/rpc/daemon.h"
+#include "tests/client/team.h"
 
 namespace millrace::client {
 namespace {
 
 using namespace std::chrono_literals;  // NOLINT: literals are made for this
-using test::Daemon;
-using test::DaemonOptions;
-using test::Eventually;
-
-DaemonOptions WithRemotePool() {
-  DaemonOptions options;
-  options.pools = {{.name = "default", .workers = 1}, {.name = "remote", .runner = "remote"}};
-  return options;
-}
-
-// A worker on a thread of its own, with a client of its own.
-class Team {
- public:
-  explicit Team(Daemon& d, WorkerOptions options = {.name = "team", .slots = 4}) {
-    auto connected = Client::Connect(d.server->address(), {.own_connection = true});
-    Daemon::Must(connected.status());
-    client_ = *std::move(connected);
-    worker = std::make_unique<Worker>(*client_, std::move(options));
-  }
-  ~Team() { Status ignored = End(); }
-  void Start() {
-    thread_ = std::jthread([this](std::stop_token stop) { status = worker->Run(stop); });
-  }
-  void Stop() { thread_.request_stop(); }
-  Status End() {
-    if (thread_.joinable()) {
-      thread_.request_stop();
-      thread_.join();
-    }
-    return status;
-  }
-
-  std::unique_ptr<Worker> worker;
-  Status status;
-
- private:
-  std::unique_ptr<Client> client_;
-  std::jthread thread_;
-};
+using millrace::test::Daemon;
+using millrace::test::Eventually;
+using test::Team;
+using test::WithRemotePool;
 
 TEST(Worker, RunsJobsAndTellsHowTheyEnded) {
   Daemon d(WithRemotePool());
@@ -224,6 +191,118 @@ TEST(Worker, RunSaysWhatTheDaemonHoldsAgainstTheWorker) {
   Team nameless(remote, {.name = "two words"});
   nameless.worker->Handle("resize", [](Attempt&) { return Outcome::Success(); });
   EXPECT_EQ(nameless.worker->Run({}).reason(), "BAD_WORKER");
+}
+
+// Submits a job that only a worker with this label may run.
+std::string SubmitFor(Daemon& d, const std::string& kind, const std::string& label, const std::string& value) {
+  v1::SubmitJobRequest request;
+  request.mutable_spec()->set_kind(kind);
+  (*request.mutable_spec()->mutable_placement()->mutable_require())[label] = value;
+  v1::SubmitJobResponse response;
+  grpc::ClientContext context;
+  Daemon::Must(d.jobs->SubmitJob(&context, request, &response));
+  return response.id();
+}
+
+TEST(Worker, RunsWhatRequiresItsLabelsItsNameOrItsBuild) {
+  Daemon d(WithRemotePool());
+  Team plain(d, {.name = "plain"});
+  Team labelled(d, {.name = "labelled", .labels = {{"gpu", "a100"}}, .build_id = "b7"});
+  for (Team* team : {&plain, &labelled}) {
+    team->worker->Handle("resize", [](Attempt&) { return Outcome::Success(); });
+    team->Start();
+    Eventually([&] { return team->worker->healthy(); });
+  }
+  EXPECT_EQ(d.Wait(SubmitFor(d, "resize", "gpu", "a100")).attempt_history(0).worker(), "labelled");
+  EXPECT_EQ(d.Wait(SubmitFor(d, "resize", "build", "b7")).attempt_history(0).worker(), "labelled");
+  EXPECT_EQ(d.Wait(SubmitFor(d, "resize", "worker", "plain")).attempt_history(0).worker(), "plain");
+}
+
+TEST(Worker, WhatRunsAtOnceTakesNoMoreThanItsSlots) {
+  Daemon d(WithRemotePool());
+  Team team(d);
+  std::atomic<int> now{0}, most{0}, alone{0}, most_alone{0}, all{0};
+  const auto raise = [](std::atomic<int>& most_of, int running) {
+    for (int seen = most_of; seen < running && !most_of.compare_exchange_weak(seen, running);) {
+    }
+  };
+  const auto taking = [&](int slots) {
+    return [&, slots](Attempt&) {
+      raise(most, now += slots);
+      ++all;
+      now -= slots;
+      return Outcome::Success();
+    };
+  };
+  team.worker->Handle("narrow", taking(1));
+  team.worker->Handle("wide", taking(3), {.slots = 3});
+  team.worker->Handle("alone",
+                      [&](Attempt&) {
+                        raise(most_alone, ++alone);
+                        ++all;
+                        --alone;
+                        return Outcome::Success();
+                      },
+                      {.at_once_max = 1});
+  team.Start();
+  std::vector<std::string> ids;
+  for (int i = 0; i < 100; ++i) {
+    for (const char* kind : {"narrow", "wide", "alone"}) ids.push_back(d.Submit(kind));
+  }
+  for (const std::string& id : ids) EXPECT_EQ(d.Wait(id).state(), v1::JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(all, 300);
+  EXPECT_LE(most, 4);
+  EXPECT_EQ(most_alone, 1);
+}
+
+TEST(Worker, AKindThatTakesMoreSlotsThanThereAreIsRefused) {
+  Daemon d(WithRemotePool());
+  Team team(d, {.name = "small", .slots = 2});
+  team.worker->Handle("wide", [](Attempt&) { return Outcome::Success(); }, {.slots = 3});
+  EXPECT_EQ(team.worker->Run({}).reason(), "BAD_WORKER");
+}
+
+TEST(Worker, ALaterAttemptGoesOnWhereAnEarlierOneSaved) {
+  Daemon d(WithRemotePool());
+  Team team(d);
+  team.worker->Handle("count", [](Attempt& attempt) {
+    if (!attempt.checkpoint().empty()) return Outcome::Success("after " + attempt.checkpoint());
+    EXPECT_TRUE(attempt.SaveCheckpoint("1").ok());
+    EXPECT_TRUE(attempt.SaveCheckpoint("2").ok());
+    EXPECT_EQ(attempt.SaveCheckpoint(std::string((64 << 10) + 1, 'x')).reason(), "CHECKPOINT_TOO_LARGE");
+    Outcome outcome = Outcome::Failure("no luck");
+    outcome.retry_after = 0ms;
+    return outcome;
+  });
+  team.Start();
+  EXPECT_EQ(d.Wait(d.Submit("count")).result(), "after 2");
+}
+
+TEST(Worker, ALargePayloadIsReadApart) {
+  Daemon d(WithRemotePool());
+  Team team(d);
+  team.worker->Handle("measure", [](Attempt& attempt) {
+    return Outcome::Success(std::to_string(attempt.lease().payload_bytes()) + attempt.payload().substr(299'999));
+  });
+  team.Start();
+  EXPECT_EQ(d.Wait(d.Submit("measure", std::string(299'999, 'x') + "end")).result(), "300002end");
+}
+
+TEST(Worker, ThatIsDrainedByAnOperatorStaysAndGetsJobsAgainWhenItIsResumed) {
+  Daemon d(WithRemotePool());
+  Team team(d);
+  team.worker->Handle("resize", [](Attempt&) { return Outcome::Success(); });
+  team.Start();
+  Eventually([&] { return team.worker->healthy(); });
+  EXPECT_FALSE(team.worker->drained());
+  ASSERT_TRUE(team.client->DrainWorker("team").ok());
+  Eventually([&] { return team.worker->drained(); });
+  const std::string id = d.Submit("resize");
+  EXPECT_EQ(d.Get(id).state(), v1::JOB_STATE_QUEUED);
+  EXPECT_TRUE(team.worker->healthy());
+  ASSERT_TRUE(team.client->ResumeWorker("team").ok());
+  EXPECT_EQ(d.Wait(id).state(), v1::JOB_STATE_SUCCEEDED);
+  Eventually([&] { return !team.worker->drained(); });
 }
 
 // A daemon that gives one lease, and listens.

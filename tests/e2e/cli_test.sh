@@ -41,9 +41,10 @@ prints() {
 }
 
 echo "---- help"
-for command in "" submit run jobs "jobs list" "jobs get" "jobs wait" "jobs watch" "jobs cancel" "jobs retry" \
-  "jobs delete" \
-  pools "pools list" "pools get" "pools resize" "pools pause" "pools resume" "pools drain" admin "admin backup" \
+for command in "" submit run jobs "jobs list" "jobs get" "jobs explain" "jobs wait" "jobs watch" "jobs cancel" \
+  "jobs retry" "jobs delete" \
+  pools "pools list" "pools get" "pools resize" "pools pause" "pools resume" "pools drain" \
+  workers "workers list" "workers get" "workers drain" "workers resume" admin "admin backup" \
   "admin inspect" \
   "admin verify" bench; do
   # shellcheck disable=SC2086  # words of one command
@@ -104,9 +105,12 @@ check "get --json" json ".id == \"$id\" and .state == \"SUCCEEDED\"" jobs get "$
 check "get --result prints the result alone" prints hello millrace jobs get "$id" --result
 check "wait" says "$id|SUCCEEDED" millrace jobs wait "$id"
 check "wait --json" json '.state == "SUCCEEDED"' jobs wait "$id"
+check "explain" says "$id has ended: SUCCEEDED" millrace jobs explain "$id"
 check "watch ends with the job" says SUCCEEDED millrace jobs watch "$id"
 check "watch --json" json 'type == "object"' jobs watch "$id"
 later=$(millrace submit noop --delay 1h)
+check "explain of a job that waits" says "$later is SCHEDULED: .* It is due at" millrace jobs explain "$later"
+check "explain --json" json '.reason == "TIME"' jobs explain "$later"
 check "cancel" millrace jobs cancel "$later"
 check "cancel was heard" json '.state == "CANCELLED"' jobs get "$later"
 refuses 8 "CANCELLED" millrace jobs cancel "$later"
@@ -126,12 +130,19 @@ check "resize" json '.workers == 5' pools resize programs --workers 5
 check "resize --capacity-jobs" json '.capacityJobs == 77' pools resize programs --capacity-jobs 77
 check "pause" json '.state == "PAUSED"' pools pause programs
 id=$(millrace submit wc --payload x)
-check "a paused pool keeps its jobs" json '.state == "QUEUED"' jobs get "$id"
+check "a paused pool keeps its jobs" json '.state == "QUEUED" and .waiting.reason == "POOL"' jobs get "$id"
 check "resume" json '.state == "ACTIVE"' pools resume programs
 check "and does them then" ends_with 0 millrace jobs wait "$id"
 check "drain" json '.state == "DRAINED"' pools drain programs
 refuses 8 "drain" millrace submit wc --payload x
 check "resume again" millrace pools resume programs
+
+echo "---- workers"
+check "list" says 'no workers' millrace workers list
+check "list --kind" says 'no worker offers resize' millrace workers list --kind resize
+for verb in get drain resume; do
+  refuses 4 'millrace workers list' millrace workers $verb nobody
+done
 
 echo "---- bench"
 check "bench" says 'P99' millrace bench --jobs 2000

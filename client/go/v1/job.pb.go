@@ -486,6 +486,79 @@ func (UniqueKey_OnTaken) EnumDescriptor() ([]byte, []int) {
 	return file_millrace_v1_job_proto_rawDescGZIP(), []int{1, 1}
 }
 
+type Waiting_Reason int32
+
+const (
+	Waiting_REASON_UNSPECIFIED Waiting_Reason = 0
+	Waiting_REASON_TIME        Waiting_Reason = 1  // Its delay or run_at: due_time says when.
+	Waiting_REASON_RETRY       Waiting_Reason = 2  // The pause before its next attempt: due_time says when.
+	Waiting_REASON_LIMIT       Waiting_Reason = 3  // A limit, or another job.
+	Waiting_REASON_SHUTDOWN    Waiting_Reason = 4  // The daemon is being shut down; it goes on when that is started again.
+	Waiting_REASON_POOL        Waiting_Reason = 5  // Its pool is paused, or is no longer in the configuration.
+	Waiting_REASON_DISK        Waiting_Reason = 6  // Its record is on the disk and being read, or cannot be read.
+	Waiting_REASON_NO_WORKER   Waiting_Reason = 7  // No worker offers its kind, or the pool has no workers.
+	Waiting_REASON_NO_LABELS   Waiting_Reason = 8  // None of those that offer its kind has the labels that it requires.
+	Waiting_REASON_NO_SLOT     Waiting_Reason = 9  // All that could run it are busy.
+	Waiting_REASON_QUEUE       Waiting_Reason = 10 // It is in line; jobs_ahead are before it.
+)
+
+// Enum value maps for Waiting_Reason.
+var (
+	Waiting_Reason_name = map[int32]string{
+		0:  "REASON_UNSPECIFIED",
+		1:  "REASON_TIME",
+		2:  "REASON_RETRY",
+		3:  "REASON_LIMIT",
+		4:  "REASON_SHUTDOWN",
+		5:  "REASON_POOL",
+		6:  "REASON_DISK",
+		7:  "REASON_NO_WORKER",
+		8:  "REASON_NO_LABELS",
+		9:  "REASON_NO_SLOT",
+		10: "REASON_QUEUE",
+	}
+	Waiting_Reason_value = map[string]int32{
+		"REASON_UNSPECIFIED": 0,
+		"REASON_TIME":        1,
+		"REASON_RETRY":       2,
+		"REASON_LIMIT":       3,
+		"REASON_SHUTDOWN":    4,
+		"REASON_POOL":        5,
+		"REASON_DISK":        6,
+		"REASON_NO_WORKER":   7,
+		"REASON_NO_LABELS":   8,
+		"REASON_NO_SLOT":     9,
+		"REASON_QUEUE":       10,
+	}
+)
+
+func (x Waiting_Reason) Enum() *Waiting_Reason {
+	p := new(Waiting_Reason)
+	*p = x
+	return p
+}
+
+func (x Waiting_Reason) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Waiting_Reason) Descriptor() protoreflect.EnumDescriptor {
+	return file_millrace_v1_job_proto_enumTypes[8].Descriptor()
+}
+
+func (Waiting_Reason) Type() protoreflect.EnumType {
+	return &file_millrace_v1_job_proto_enumTypes[8]
+}
+
+func (x Waiting_Reason) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Waiting_Reason.Descriptor instead.
+func (Waiting_Reason) EnumDescriptor() ([]byte, []int) {
+	return file_millrace_v1_job_proto_rawDescGZIP(), []int{9, 0}
+}
+
 // How a failed attempt is followed by another. An unset field takes the kind's setting, then the server's default.
 type RetryPolicy struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
@@ -682,6 +755,64 @@ func (x *TraceContext) GetBaggage() string {
 	return ""
 }
 
+// Which workers in other processes may run a job, by their labels. Each worker has the label `worker` (its name) and,
+// where it says one, `build` (its build_id). Names and values as those of a job's labels, 16 at most of each.
+type Placement struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// All of these a worker must have to be given the job: `gpu = a100`. INVALID_ARGUMENT PLACEMENT_NOT_REMOTE: the job's
+	// pool is run by the daemon itself.
+	Require map[string]string `protobuf:"bytes,1,rep,name=require,proto3" json:"require,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// A worker that has all of these, and a slot free when the job becomes ready, is given it before others: the one that
+	// has the data already. A job that waits in its queue goes to the first worker that can run it.
+	Prefer        map[string]string `protobuf:"bytes,2,rep,name=prefer,proto3" json:"prefer,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Placement) Reset() {
+	*x = Placement{}
+	mi := &file_millrace_v1_job_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Placement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Placement) ProtoMessage() {}
+
+func (x *Placement) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_v1_job_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Placement.ProtoReflect.Descriptor instead.
+func (*Placement) Descriptor() ([]byte, []int) {
+	return file_millrace_v1_job_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Placement) GetRequire() map[string]string {
+	if x != nil {
+		return x.Require
+	}
+	return nil
+}
+
+func (x *Placement) GetPrefer() map[string]string {
+	if x != nil {
+		return x.Prefer
+	}
+	return nil
+}
+
 // What a client asks for.
 type JobSpec struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -710,14 +841,16 @@ type JobSpec struct {
 	// Unset or empty: what the metadata of the call says under `traceparent`, `tracestate` and `baggage`, where
 	// instrumented clients put it; what is malformed there is left out, and here it is INVALID_ARGUMENT BAD_TRACE. It is
 	// not content: a call that is repeated with its request_id may have another one, and the job keeps the first.
-	Trace         *TraceContext `protobuf:"bytes,13,opt,name=trace,proto3" json:"trace,omitempty"`
+	Trace *TraceContext `protobuf:"bytes,13,opt,name=trace,proto3" json:"trace,omitempty"`
+	// Which of the workers in other processes may run the job.
+	Placement     *Placement `protobuf:"bytes,14,opt,name=placement,proto3" json:"placement,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *JobSpec) Reset() {
 	*x = JobSpec{}
-	mi := &file_millrace_v1_job_proto_msgTypes[3]
+	mi := &file_millrace_v1_job_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -729,7 +862,7 @@ func (x *JobSpec) String() string {
 func (*JobSpec) ProtoMessage() {}
 
 func (x *JobSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_v1_job_proto_msgTypes[3]
+	mi := &file_millrace_v1_job_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -742,7 +875,7 @@ func (x *JobSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobSpec.ProtoReflect.Descriptor instead.
 func (*JobSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_v1_job_proto_rawDescGZIP(), []int{3}
+	return file_millrace_v1_job_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *JobSpec) GetPool() string {
@@ -843,6 +976,13 @@ func (x *JobSpec) GetTrace() *TraceContext {
 	return nil
 }
 
+func (x *JobSpec) GetPlacement() *Placement {
+	if x != nil {
+		return x.Placement
+	}
+	return nil
+}
+
 // What became of one attempt.
 type Attempt struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -860,7 +1000,7 @@ type Attempt struct {
 
 func (x *Attempt) Reset() {
 	*x = Attempt{}
-	mi := &file_millrace_v1_job_proto_msgTypes[4]
+	mi := &file_millrace_v1_job_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -872,7 +1012,7 @@ func (x *Attempt) String() string {
 func (*Attempt) ProtoMessage() {}
 
 func (x *Attempt) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_v1_job_proto_msgTypes[4]
+	mi := &file_millrace_v1_job_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -885,7 +1025,7 @@ func (x *Attempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
 func (*Attempt) Descriptor() ([]byte, []int) {
-	return file_millrace_v1_job_proto_rawDescGZIP(), []int{4}
+	return file_millrace_v1_job_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Attempt) GetNumber() int32 {
@@ -959,7 +1099,7 @@ type AttemptTimings struct {
 
 func (x *AttemptTimings) Reset() {
 	*x = AttemptTimings{}
-	mi := &file_millrace_v1_job_proto_msgTypes[5]
+	mi := &file_millrace_v1_job_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -971,7 +1111,7 @@ func (x *AttemptTimings) String() string {
 func (*AttemptTimings) ProtoMessage() {}
 
 func (x *AttemptTimings) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_v1_job_proto_msgTypes[5]
+	mi := &file_millrace_v1_job_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -984,7 +1124,7 @@ func (x *AttemptTimings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptTimings.ProtoReflect.Descriptor instead.
 func (*AttemptTimings) Descriptor() ([]byte, []int) {
-	return file_millrace_v1_job_proto_rawDescGZIP(), []int{5}
+	return file_millrace_v1_job_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *AttemptTimings) GetQueued() *durationpb.Duration {
@@ -1040,7 +1180,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_millrace_v1_job_proto_msgTypes[6]
+	mi := &file_millrace_v1_job_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1052,7 +1192,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_v1_job_proto_msgTypes[6]
+	mi := &file_millrace_v1_job_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1065,7 +1205,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_millrace_v1_job_proto_rawDescGZIP(), []int{6}
+	return file_millrace_v1_job_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Progress) GetFraction() float64 {
@@ -1107,13 +1247,15 @@ type Job struct {
 	LogTail         []byte                 `protobuf:"bytes,13,opt,name=log_tail,json=logTail,proto3" json:"log_tail,omitempty"`                          // The newest 64 KiB of the job's log.
 	LogBytes        int64                  `protobuf:"varint,14,opt,name=log_bytes,json=logBytes,proto3" json:"log_bytes,omitempty"`                      // All bytes ever logged; log_tail holds the newest of them.
 	CancelRequested bool                   `protobuf:"varint,15,opt,name=cancel_requested,json=cancelRequested,proto3" json:"cancel_requested,omitempty"` // RUNNING: a cancel is on its way to the handler.
+	Waiting         *Waiting               `protobuf:"bytes,16,opt,name=waiting,proto3" json:"waiting,omitempty"`                                         // Why it does not run. GetJob only, and while it waits.
+	CheckpointBytes int64                  `protobuf:"varint,17,opt,name=checkpoint_bytes,json=checkpointBytes,proto3" json:"checkpoint_bytes,omitempty"` // Of what an attempt has saved for the next one.
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_millrace_v1_job_proto_msgTypes[7]
+	mi := &file_millrace_v1_job_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1125,7 +1267,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_v1_job_proto_msgTypes[7]
+	mi := &file_millrace_v1_job_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1138,7 +1280,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_millrace_v1_job_proto_rawDescGZIP(), []int{7}
+	return file_millrace_v1_job_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Job) GetId() string {
@@ -1246,6 +1388,81 @@ func (x *Job) GetCancelRequested() bool {
 	return false
 }
 
+func (x *Job) GetWaiting() *Waiting {
+	if x != nil {
+		return x.Waiting
+	}
+	return nil
+}
+
+func (x *Job) GetCheckpointBytes() int64 {
+	if x != nil {
+		return x.CheckpointBytes
+	}
+	return 0
+}
+
+// Why a job does not run now. The first that applies, in this order.
+type Waiting struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reason        Waiting_Reason         `protobuf:"varint,1,opt,name=reason,proto3,enum=millrace.v1.Waiting_Reason" json:"reason,omitempty"`
+	Message       string                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`                       // For a person: what it waits for, and what would help.
+	JobsAhead     int64                  `protobuf:"varint,3,opt,name=jobs_ahead,json=jobsAhead,proto3" json:"jobs_ahead,omitempty"` // In its queue: jobs of better bands, and those of its own that came before it.
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Waiting) Reset() {
+	*x = Waiting{}
+	mi := &file_millrace_v1_job_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Waiting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Waiting) ProtoMessage() {}
+
+func (x *Waiting) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_v1_job_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Waiting.ProtoReflect.Descriptor instead.
+func (*Waiting) Descriptor() ([]byte, []int) {
+	return file_millrace_v1_job_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Waiting) GetReason() Waiting_Reason {
+	if x != nil {
+		return x.Reason
+	}
+	return Waiting_REASON_UNSPECIFIED
+}
+
+func (x *Waiting) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *Waiting) GetJobsAhead() int64 {
+	if x != nil {
+		return x.JobsAhead
+	}
+	return 0
+}
+
 var File_millrace_v1_job_proto protoreflect.FileDescriptor
 
 const file_millrace_v1_job_proto_rawDesc = "" +
@@ -1276,7 +1493,16 @@ const file_millrace_v1_job_proto_rawDesc = "" +
 	"\n" +
 	"tracestate\x18\x02 \x01(\tR\n" +
 	"tracestate\x12\x18\n" +
-	"\abaggage\x18\x03 \x01(\tR\abaggage\"\xd0\x05\n" +
+	"\abaggage\x18\x03 \x01(\tR\abaggage\"\xfd\x01\n" +
+	"\tPlacement\x12=\n" +
+	"\arequire\x18\x01 \x03(\v2#.millrace.v1.Placement.RequireEntryR\arequire\x12:\n" +
+	"\x06prefer\x18\x02 \x03(\v2\".millrace.v1.Placement.PreferEntryR\x06prefer\x1a:\n" +
+	"\fRequireEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a9\n" +
+	"\vPreferEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x86\x06\n" +
 	"\aJobSpec\x12\x12\n" +
 	"\x04pool\x18\x01 \x01(\tR\x04pool\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x18\n" +
@@ -1294,7 +1520,8 @@ const file_millrace_v1_job_proto_rawDesc = "" +
 	"\x06labels\x18\v \x03(\v2 .millrace.v1.JobSpec.LabelsEntryR\x06labels\x125\n" +
 	"\n" +
 	"unique_key\x18d \x01(\v2\x16.millrace.v1.UniqueKeyR\tuniqueKey\x12/\n" +
-	"\x05trace\x18\r \x01(\v2\x19.millrace.v1.TraceContextR\x05trace\x1a9\n" +
+	"\x05trace\x18\r \x01(\v2\x19.millrace.v1.TraceContextR\x05trace\x124\n" +
+	"\tplacement\x18\x0e \x01(\v2\x16.millrace.v1.PlacementR\tplacement\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\be\x10x\"\xc9\x02\n" +
@@ -1319,7 +1546,7 @@ const file_millrace_v1_job_proto_rawDesc = "" +
 	"\bfraction\x18\x01 \x01(\x01R\bfraction\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12;\n" +
 	"\vupdate_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime\"\xd4\x04\n" +
+	"updateTime\"\xaf\x05\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12(\n" +
 	"\x04spec\x18\x02 \x01(\v2\x14.millrace.v1.JobSpecR\x04spec\x12+\n" +
@@ -1338,7 +1565,27 @@ const file_millrace_v1_job_proto_rawDesc = "" +
 	"\x05error\x18\f \x01(\tR\x05error\x12\x19\n" +
 	"\blog_tail\x18\r \x01(\fR\alogTail\x12\x1b\n" +
 	"\tlog_bytes\x18\x0e \x01(\x03R\blogBytes\x12)\n" +
-	"\x10cancel_requested\x18\x0f \x01(\bR\x0fcancelRequested*\xfc\x01\n" +
+	"\x10cancel_requested\x18\x0f \x01(\bR\x0fcancelRequested\x12.\n" +
+	"\awaiting\x18\x10 \x01(\v2\x14.millrace.v1.WaitingR\awaiting\x12)\n" +
+	"\x10checkpoint_bytes\x18\x11 \x01(\x03R\x0fcheckpointBytes\"\xd8\x02\n" +
+	"\aWaiting\x123\n" +
+	"\x06reason\x18\x01 \x01(\x0e2\x1b.millrace.v1.Waiting.ReasonR\x06reason\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1d\n" +
+	"\n" +
+	"jobs_ahead\x18\x03 \x01(\x03R\tjobsAhead\"\xde\x01\n" +
+	"\x06Reason\x12\x16\n" +
+	"\x12REASON_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vREASON_TIME\x10\x01\x12\x10\n" +
+	"\fREASON_RETRY\x10\x02\x12\x10\n" +
+	"\fREASON_LIMIT\x10\x03\x12\x13\n" +
+	"\x0fREASON_SHUTDOWN\x10\x04\x12\x0f\n" +
+	"\vREASON_POOL\x10\x05\x12\x0f\n" +
+	"\vREASON_DISK\x10\x06\x12\x14\n" +
+	"\x10REASON_NO_WORKER\x10\a\x12\x14\n" +
+	"\x10REASON_NO_LABELS\x10\b\x12\x12\n" +
+	"\x0eREASON_NO_SLOT\x10\t\x12\x10\n" +
+	"\fREASON_QUEUE\x10\n" +
+	"*\xfc\x01\n" +
 	"\bJobState\x12\x19\n" +
 	"\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13JOB_STATE_SCHEDULED\x10\x01\x12\x15\n" +
@@ -1393,8 +1640,8 @@ func file_millrace_v1_job_proto_rawDescGZIP() []byte {
 	return file_millrace_v1_job_proto_rawDescData
 }
 
-var file_millrace_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_millrace_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_millrace_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
+var file_millrace_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_millrace_v1_job_proto_goTypes = []any{
 	(JobState)(0),                 // 0: millrace.v1.JobState
 	(Band)(0),                     // 1: millrace.v1.Band
@@ -1404,56 +1651,66 @@ var file_millrace_v1_job_proto_goTypes = []any{
 	(JobView)(0),                  // 5: millrace.v1.JobView
 	(UniqueKey_Scope)(0),          // 6: millrace.v1.UniqueKey.Scope
 	(UniqueKey_OnTaken)(0),        // 7: millrace.v1.UniqueKey.OnTaken
-	(*RetryPolicy)(nil),           // 8: millrace.v1.RetryPolicy
-	(*UniqueKey)(nil),             // 9: millrace.v1.UniqueKey
-	(*TraceContext)(nil),          // 10: millrace.v1.TraceContext
-	(*JobSpec)(nil),               // 11: millrace.v1.JobSpec
-	(*Attempt)(nil),               // 12: millrace.v1.Attempt
-	(*AttemptTimings)(nil),        // 13: millrace.v1.AttemptTimings
-	(*Progress)(nil),              // 14: millrace.v1.Progress
-	(*Job)(nil),                   // 15: millrace.v1.Job
-	nil,                           // 16: millrace.v1.JobSpec.LabelsEntry
-	(*durationpb.Duration)(nil),   // 17: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
+	(Waiting_Reason)(0),           // 8: millrace.v1.Waiting.Reason
+	(*RetryPolicy)(nil),           // 9: millrace.v1.RetryPolicy
+	(*UniqueKey)(nil),             // 10: millrace.v1.UniqueKey
+	(*TraceContext)(nil),          // 11: millrace.v1.TraceContext
+	(*Placement)(nil),             // 12: millrace.v1.Placement
+	(*JobSpec)(nil),               // 13: millrace.v1.JobSpec
+	(*Attempt)(nil),               // 14: millrace.v1.Attempt
+	(*AttemptTimings)(nil),        // 15: millrace.v1.AttemptTimings
+	(*Progress)(nil),              // 16: millrace.v1.Progress
+	(*Job)(nil),                   // 17: millrace.v1.Job
+	(*Waiting)(nil),               // 18: millrace.v1.Waiting
+	nil,                           // 19: millrace.v1.Placement.RequireEntry
+	nil,                           // 20: millrace.v1.Placement.PreferEntry
+	nil,                           // 21: millrace.v1.JobSpec.LabelsEntry
+	(*durationpb.Duration)(nil),   // 22: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
 }
 var file_millrace_v1_job_proto_depIdxs = []int32{
-	17, // 0: millrace.v1.RetryPolicy.initial_backoff:type_name -> google.protobuf.Duration
-	17, // 1: millrace.v1.RetryPolicy.max_backoff:type_name -> google.protobuf.Duration
+	22, // 0: millrace.v1.RetryPolicy.initial_backoff:type_name -> google.protobuf.Duration
+	22, // 1: millrace.v1.RetryPolicy.max_backoff:type_name -> google.protobuf.Duration
 	6,  // 2: millrace.v1.UniqueKey.scope:type_name -> millrace.v1.UniqueKey.Scope
 	7,  // 3: millrace.v1.UniqueKey.on_taken:type_name -> millrace.v1.UniqueKey.OnTaken
-	1,  // 4: millrace.v1.JobSpec.band:type_name -> millrace.v1.Band
-	17, // 5: millrace.v1.JobSpec.delay:type_name -> google.protobuf.Duration
-	18, // 6: millrace.v1.JobSpec.run_at:type_name -> google.protobuf.Timestamp
-	17, // 7: millrace.v1.JobSpec.run_timeout:type_name -> google.protobuf.Duration
-	18, // 8: millrace.v1.JobSpec.deadline:type_name -> google.protobuf.Timestamp
-	17, // 9: millrace.v1.JobSpec.deadline_after:type_name -> google.protobuf.Duration
-	8,  // 10: millrace.v1.JobSpec.retry:type_name -> millrace.v1.RetryPolicy
-	16, // 11: millrace.v1.JobSpec.labels:type_name -> millrace.v1.JobSpec.LabelsEntry
-	9,  // 12: millrace.v1.JobSpec.unique_key:type_name -> millrace.v1.UniqueKey
-	10, // 13: millrace.v1.JobSpec.trace:type_name -> millrace.v1.TraceContext
-	18, // 14: millrace.v1.Attempt.start_time:type_name -> google.protobuf.Timestamp
-	18, // 15: millrace.v1.Attempt.end_time:type_name -> google.protobuf.Timestamp
-	4,  // 16: millrace.v1.Attempt.result:type_name -> millrace.v1.AttemptResult
-	13, // 17: millrace.v1.Attempt.timings:type_name -> millrace.v1.AttemptTimings
-	17, // 18: millrace.v1.AttemptTimings.queued:type_name -> google.protobuf.Duration
-	17, // 19: millrace.v1.AttemptTimings.run:type_name -> google.protobuf.Duration
-	17, // 20: millrace.v1.AttemptTimings.cpu:type_name -> google.protobuf.Duration
-	17, // 21: millrace.v1.AttemptTimings.runnable:type_name -> google.protobuf.Duration
-	17, // 22: millrace.v1.AttemptTimings.blocked_inside:type_name -> google.protobuf.Duration
-	17, // 23: millrace.v1.AttemptTimings.blocked_outside:type_name -> google.protobuf.Duration
-	18, // 24: millrace.v1.Progress.update_time:type_name -> google.protobuf.Timestamp
-	11, // 25: millrace.v1.Job.spec:type_name -> millrace.v1.JobSpec
-	0,  // 26: millrace.v1.Job.state:type_name -> millrace.v1.JobState
-	18, // 27: millrace.v1.Job.create_time:type_name -> google.protobuf.Timestamp
-	18, // 28: millrace.v1.Job.due_time:type_name -> google.protobuf.Timestamp
-	18, // 29: millrace.v1.Job.finish_time:type_name -> google.protobuf.Timestamp
-	12, // 30: millrace.v1.Job.attempt_history:type_name -> millrace.v1.Attempt
-	14, // 31: millrace.v1.Job.progress:type_name -> millrace.v1.Progress
-	32, // [32:32] is the sub-list for method output_type
-	32, // [32:32] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	19, // 4: millrace.v1.Placement.require:type_name -> millrace.v1.Placement.RequireEntry
+	20, // 5: millrace.v1.Placement.prefer:type_name -> millrace.v1.Placement.PreferEntry
+	1,  // 6: millrace.v1.JobSpec.band:type_name -> millrace.v1.Band
+	22, // 7: millrace.v1.JobSpec.delay:type_name -> google.protobuf.Duration
+	23, // 8: millrace.v1.JobSpec.run_at:type_name -> google.protobuf.Timestamp
+	22, // 9: millrace.v1.JobSpec.run_timeout:type_name -> google.protobuf.Duration
+	23, // 10: millrace.v1.JobSpec.deadline:type_name -> google.protobuf.Timestamp
+	22, // 11: millrace.v1.JobSpec.deadline_after:type_name -> google.protobuf.Duration
+	9,  // 12: millrace.v1.JobSpec.retry:type_name -> millrace.v1.RetryPolicy
+	21, // 13: millrace.v1.JobSpec.labels:type_name -> millrace.v1.JobSpec.LabelsEntry
+	10, // 14: millrace.v1.JobSpec.unique_key:type_name -> millrace.v1.UniqueKey
+	11, // 15: millrace.v1.JobSpec.trace:type_name -> millrace.v1.TraceContext
+	12, // 16: millrace.v1.JobSpec.placement:type_name -> millrace.v1.Placement
+	23, // 17: millrace.v1.Attempt.start_time:type_name -> google.protobuf.Timestamp
+	23, // 18: millrace.v1.Attempt.end_time:type_name -> google.protobuf.Timestamp
+	4,  // 19: millrace.v1.Attempt.result:type_name -> millrace.v1.AttemptResult
+	15, // 20: millrace.v1.Attempt.timings:type_name -> millrace.v1.AttemptTimings
+	22, // 21: millrace.v1.AttemptTimings.queued:type_name -> google.protobuf.Duration
+	22, // 22: millrace.v1.AttemptTimings.run:type_name -> google.protobuf.Duration
+	22, // 23: millrace.v1.AttemptTimings.cpu:type_name -> google.protobuf.Duration
+	22, // 24: millrace.v1.AttemptTimings.runnable:type_name -> google.protobuf.Duration
+	22, // 25: millrace.v1.AttemptTimings.blocked_inside:type_name -> google.protobuf.Duration
+	22, // 26: millrace.v1.AttemptTimings.blocked_outside:type_name -> google.protobuf.Duration
+	23, // 27: millrace.v1.Progress.update_time:type_name -> google.protobuf.Timestamp
+	13, // 28: millrace.v1.Job.spec:type_name -> millrace.v1.JobSpec
+	0,  // 29: millrace.v1.Job.state:type_name -> millrace.v1.JobState
+	23, // 30: millrace.v1.Job.create_time:type_name -> google.protobuf.Timestamp
+	23, // 31: millrace.v1.Job.due_time:type_name -> google.protobuf.Timestamp
+	23, // 32: millrace.v1.Job.finish_time:type_name -> google.protobuf.Timestamp
+	14, // 33: millrace.v1.Job.attempt_history:type_name -> millrace.v1.Attempt
+	16, // 34: millrace.v1.Job.progress:type_name -> millrace.v1.Progress
+	18, // 35: millrace.v1.Job.waiting:type_name -> millrace.v1.Waiting
+	8,  // 36: millrace.v1.Waiting.reason:type_name -> millrace.v1.Waiting.Reason
+	37, // [37:37] is the sub-list for method output_type
+	37, // [37:37] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_millrace_v1_job_proto_init() }
@@ -1467,8 +1724,8 @@ func file_millrace_v1_job_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_v1_job_proto_rawDesc), len(file_millrace_v1_job_proto_rawDesc)),
-			NumEnums:      8,
-			NumMessages:   9,
+			NumEnums:      9,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -12,8 +12,10 @@
     worker.run()
 """
 from . import aio
+from ._attempt import Attempt
 from ._client import Client, Job, JobFailed
 from ._errors import MillraceError
-from ._worker import Attempt, DoNotRetry, RetryAfter, Worker
+from ._outcome import DoNotRetry, RetryAfter
+from ._worker import Worker
 
 __all__ = ["Attempt", "Client", "DoNotRetry", "Job", "JobFailed", "MillraceError", "RetryAfter", "Worker", "aio"]

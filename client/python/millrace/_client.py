@@ -1,4 +1,4 @@
-"""The client: submit, wait, watch, cancel."""
+"""The client: submit, wait, watch, cancel; and the daemon's workers."""
 from __future__ import annotations
 
 import datetime
@@ -11,7 +11,7 @@ import grpc
 
 from ._errors import MillraceError, from_rpc, from_status
 from ._values import duration, from_bytes, timestamp, to_bytes
-from .v1 import job_pb2, job_service_pb2, job_service_pb2_grpc
+from .v1 import job_pb2, job_service_pb2, job_service_pb2_grpc, worker_service_pb2, worker_service_pb2_grpc
 
 TERMINAL = {job_pb2.JOB_STATE_SUCCEEDED, job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED,
              job_pb2.JOB_STATE_EXPIRED, job_pb2.JOB_STATE_QUARANTINED}
@@ -29,7 +29,8 @@ def make_request(kind: str, payload: Any, wait_for_room: bool, *, pool: str = ""
              run_timeout: Optional[float] = None, deadline: Optional[datetime.datetime] = None,
              deadline_after: Optional[float] = None, max_attempts: Optional[int] = None,
              labels: Optional[Mapping[str, str]] = None, unique_key: str = "", request_id: str = "",
-             no_retry_after_start: bool = False) -> job_service_pb2.SubmitJobRequest:
+             no_retry_after_start: bool = False, require: Optional[Mapping[str, str]] = None,
+             prefer: Optional[Mapping[str, str]] = None) -> job_service_pb2.SubmitJobRequest:
     spec = job_pb2.JobSpec(pool=pool, kind=kind, payload=to_bytes(payload), labels=labels or {},
                            no_retry_after_start=no_retry_after_start)
     if band:
@@ -48,6 +49,10 @@ def make_request(kind: str, payload: Any, wait_for_room: bool, *, pool: str = ""
         spec.retry.max_attempts = max_attempts
     if unique_key:
         spec.unique_key.key = unique_key
+    if require:
+        spec.placement.require.update(require)
+    if prefer:
+        spec.placement.prefer.update(prefer)
     return job_service_pb2.SubmitJobRequest(
         spec=spec, request_id=request_id or uuid.uuid4().hex,
         on_full=job_pb2.ON_FULL_WAIT if wait_for_room else job_pb2.ON_FULL_UNSPECIFIED)
@@ -73,7 +78,7 @@ class Job:
         return f"<millrace.Job {self.id}>"
 
     def get(self) -> job_pb2.Job:
-        """As it is now, with payload, result, history and log."""
+        """As it is now, with payload, result, history and log; and while it waits, `waiting` says for what."""
         return self._client.get(self.id)
 
     def wait(self, timeout: Optional[float] = None) -> job_pb2.Job:
@@ -106,6 +111,7 @@ class Client:
                  metadata: Iterable[tuple[str, str]] = ()):
         self._channel = grpc.insecure_channel(address, options=CHANNEL)
         self._jobs = job_service_pb2_grpc.JobServiceStub(self._channel)
+        self._workers = worker_service_pb2_grpc.WorkerServiceStub(self._channel)
         self._deadline = deadline
         self._metadata = [*metadata, ("millrace-receive-bytes-max", str(64 << 20))]
 
@@ -124,7 +130,8 @@ class Client:
         """One job. payload: bytes as they are, else JSON.
 
         spec: pool, band ("high"), delay, run_at, run_timeout, deadline, deadline_after, max_attempts, labels, unique_key,
-        request_id, no_retry_after_start; times as seconds or as datetime with a zone.
+        request_id, no_retry_after_start; times as seconds or as datetime with a zone. require, prefer: labels of the
+        workers that may run it ({"gpu": "a100"}), and of those that should.
         """
         request = make_request(kind, payload, wait_for_room, **spec)
         return Job(self, self._call(self._jobs.SubmitJob, request).id)
@@ -200,6 +207,30 @@ class Client:
     def cancel(self, id: str, reason: str = "") -> job_pb2.Job:
         request = job_service_pb2.CancelJobRequest(id=id, reason=reason)
         return self._call(self._jobs.CancelJob, request, attempts=1)
+
+    # ---- Workers
+
+    def list_workers(self, *, kind: str = "") -> list[worker_service_pb2.Worker]:
+        """All that are connected, or hold attempts and may come back; the oldest first. kind: that offer it."""
+        request = worker_service_pb2.ListWorkersRequest(kind=kind)
+        workers: list[worker_service_pb2.Worker] = []
+        while True:
+            page = self._call(self._workers.ListWorkers, request)
+            workers.extend(page.workers)
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return workers
+
+    def get_worker(self, worker: str) -> worker_service_pb2.Worker:
+        """With the attempts that it holds. worker: an id, or a name that only one has."""
+        return self._call(self._workers.GetWorker, worker_service_pb2.GetWorkerRequest(worker=worker))
+
+    def drain_worker(self, worker: str) -> worker_service_pb2.Worker:
+        """It goes on with what it has, and gets no more until it is resumed."""
+        return self._call(self._workers.DrainWorker, worker_service_pb2.DrainWorkerRequest(worker=worker))
+
+    def resume_worker(self, worker: str) -> worker_service_pb2.Worker:
+        return self._call(self._workers.ResumeWorker, worker_service_pb2.ResumeWorkerRequest(worker=worker))
 
     def _call(self, method: Any, request: Any, *, deadline: Optional[float] = None, attempts: int = _ATTEMPTS) -> Any:
         for attempt in range(1, attempts + 1):

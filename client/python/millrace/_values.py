@@ -12,6 +12,8 @@ from typing import Any, Callable, Union
 
 from google.protobuf import duration_pb2, timestamp_pb2
 
+_TEXT_BYTES = 4096
+
 
 def to_bytes(value: Any) -> bytes:
     """bytes as they are, anything else as JSON; nothing for None."""
@@ -32,6 +34,11 @@ def from_bytes(data: bytes) -> Any:
         return json.loads(data)
     except ValueError:
         return data
+
+
+def proto_text(value: str) -> str:
+    """As a proto takes it: without halves of surrogate pairs, and not too long."""
+    return value.encode("utf-8", "replace")[:_TEXT_BYTES].decode("utf-8", "replace")
 
 
 def duration(seconds: float) -> duration_pb2.Duration:

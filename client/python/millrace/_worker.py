@@ -4,8 +4,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
-import datetime
-import inspect
 import logging
 import os
 import random
@@ -14,19 +12,21 @@ import signal
 import socket
 import threading
 import time
-from typing import Any, Callable, Iterator, Optional, Union
+from typing import Any, Callable, Iterator, Mapping, Optional
 
 import grpc
 
+from ._attempt import Attempt
 from ._errors import MillraceError, from_rpc
-from ._values import duration, fit_arguments, from_bytes, to_bytes
+from ._handler import Handler
+from ._outcome import fill_end
+from ._payload import read_payload
+from ._values import duration
 from .v1 import worker_service_pb2 as pb
 from .v1 import worker_service_pb2_grpc
 
 _log = logging.getLogger("millrace")
-_REQUEST_BYTES = _RESULT_BYTES = 1 << 20
-_TEXT_BYTES = 4096
-_LOG_BYTES = 256 << 10
+_REQUEST_BYTES = 1 << 20
 # Tried again as soon as the worker tries: its leases wait.
 _CHANNEL = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.min_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 1000), ("grpc.use_local_subchannel_pool", 1),
@@ -34,138 +34,41 @@ _CHANNEL = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.min_reconnect_bac
 _PAUSE_LEAST, _PAUSE_MOST = 0.2, 30.0
 
 
-def _text(text: str) -> str:
-    """As a proto takes it: without halves of surrogate pairs, and not too long."""
-    return text.encode("utf-8", "replace")[:_TEXT_BYTES].decode("utf-8", "replace")
-
-
-class DoNotRetry(Exception):
-    """Raised by a handler: the job has failed for good."""
-
-
-class RetryAfter(Exception):
-    """Raised by a handler: the attempt has failed, and the next one begins after so many seconds."""
-
-    def __init__(self, seconds: Union[float, datetime.timedelta], error: str = "try again later"):
-        super().__init__(error)
-        self.seconds = seconds.total_seconds() if isinstance(seconds, datetime.timedelta) else float(seconds)
-
-
-class Attempt:
-    """One attempt, for its handler. Threads may share it until the handler has returned."""
-
-    def __init__(self, worker: "Worker", lease: pb.Lease):
-        self._worker = worker
-        self.lease = lease
-        self._cancelled = threading.Event()
-        self._dropped = False  # It is not the worker's any more.
-        self._end: Optional[pb.AttemptEnd] = None
-        self._output: Optional[pb.AttemptOutput] = None
-        self._task: Optional[asyncio.Task] = None
-
-    @property
-    def job_id(self) -> str:
-        return self.lease.ref.job_id
-
-    @property
-    def number(self) -> int:
-        return self.lease.ref.attempt
-
-    @property
-    def payload(self) -> bytes:
-        return self.lease.payload
-
-    @property
-    def labels(self) -> dict[str, str]:
-        return dict(self.lease.labels)
-
-    @property
-    def cancelled(self) -> bool:
-        """It was cancelled, took too long, or is somebody else's by now: what the handler returns decides nothing."""
-        return self._cancelled.is_set()
-
-    def wait_cancelled(self, timeout: Optional[float] = None) -> bool:
-        return self._cancelled.wait(timeout)
-
-    def progress(self, fraction: float, message: str = "") -> None:
-        with self._worker._lock:
-            output = self._worker._output_of(self)
-            if output is not None:
-                output.progress.fraction = fraction
-                output.progress.message = _text(message)
-
-    def log(self, text: str) -> None:
-        """Appends to the job's log. Waits while the connection takes no more."""
-        data = text.encode(errors="replace")[-_LOG_BYTES:]
-        worker = self._worker
-        with worker._lock:
-            worker._changed.wait_for(lambda: worker._log_bytes < _LOG_BYTES or self.cancelled)
-            output = worker._output_of(self) if worker._log_bytes < _LOG_BYTES else None
-            if output is not None:
-                output.log += data
-                worker._log_bytes += len(data)
-
-    def _cancel(self) -> None:
-        if self._cancelled.is_set():
-            return  # A second one would end what the handler does after the first.
-        self._cancelled.set()
-        if self._task is not None:
-            self._worker._loop.call_soon_threadsafe(self._task.cancel)
-
-
-class _Handler:
-    def __init__(self, function: Callable, raw: bool):
-        self.function = function
-        self.raw = raw
-        self.is_async = inspect.iscoroutinefunction(function)
-        self.attempt_name = next((each.name for each in inspect.signature(function).parameters.values()
-                                  if each.annotation in (Attempt, "Attempt", "millrace.Attempt") or
-                                  each.name == "attempt"), None)
-
-    def call(self, attempt: Attempt) -> Any:
-        more = {self.attempt_name: attempt} if self.attempt_name else {}
-        if self.raw:
-            return self.function(attempt.payload, **more)
-        value = from_bytes(attempt.payload)
-        if value is not None and not isinstance(value, dict):
-            first = next((name for name in inspect.signature(self.function).parameters if name != self.attempt_name),
-                         "payload")
-            value = {first: value}
-        try:
-            bound = fit_arguments(self.function, value or {}, **more)
-        except TypeError as error:
-            # Another attempt would find the same.
-            raise DoNotRetry(f"the payload does not fit: {error}") from None
-        return self.function(*bound.args, **bound.kwargs)
-
-
 class Worker:
-    """Takes jobs from a daemon and runs them, `slots` at a time, until it is stopped.
+    """Takes jobs from a daemon and runs them, in `slots` at a time, until it is stopped.
 
     Plain handlers run on threads, `async def` ones on one event loop; heartbeats come from a thread of their own. run()
     connects for ever. What runs goes on while the connection is away, and its end is told until the daemon has written
     it down. SIGTERM (or stop()) lets running handlers end, for `drain_timeout` seconds at most, and gives back the rest.
     """
 
-    def __init__(self, address: str = "127.0.0.1:7070", *, slots: int = 1, name: str = "", drain_timeout: float = 30.0):
+    def __init__(self, address: str = "127.0.0.1:7070", *, slots: int = 1, name: str = "",
+                 labels: Optional[Mapping[str, str]] = None, build_id: str = "", drain_timeout: float = 30.0):
+        """labels: what jobs may `require` or `prefer`; `worker` (the name) and `build` (build_id) are such as well."""
         self._address = address
         self._slots = slots
         self._name = name
+        self._labels = dict(labels or {})
+        self._build_id = build_id
         self._drain_timeout = drain_timeout
         self._key = b""  # Drawn by run(): a process that was forked is another worker.
         self._ran = False
-        self._handlers: dict[str, _Handler] = {}
+        self._handlers: dict[str, Handler] = {}
         # All of what follows is guarded by the lock.
         self._lock = threading.RLock()  # A future that is done calls back at once.
         self._changed = threading.Condition(self._lock)
         self._held: dict[tuple[str, int], Attempt] = {}
         self._to_tell: list[Attempt] = []
+        self._to_save: dict[Attempt, None] = {}  # Their checkpoints are new; an ordered set.
         self._outbox = pb.WorkRequest()
         self._shown: list[Attempt] = []
         self._log_bytes = 0
-        self._busy = 0  # Given to a thread or to the loop, and not returned.
+        self._busy = 0  # Slots of what was given to a thread or to the loop, and has not returned.
         self._received = self._granted = self._beats = 0
         self._call: Any = None
+        self._stub: Any = None
+        self._id = ""
+        self._drained = False
         self._welcome = self._ever_welcome = self._healthy = False
         self._interval, self._lease = 5.0, 0.0
         self._last_word = self._last_beat = self._last_contact = 0.0
@@ -176,12 +79,18 @@ class Worker:
 
     # ---- For the program
 
-    def handler(self, kind: str, *, raw: bool = False) -> Callable[[Callable], Callable]:
+    def handler(self, kind: str, *, raw: bool = False, slots: int = 1,
+                at_once_max: Optional[int] = None,
+                beat_within: Optional[float] = None) -> Callable[[Callable], Callable]:
         """Decorates the function that runs jobs of a kind. It gets the fields of the JSON payload as arguments, or with
-        raw=True the payload as bytes; and the Attempt, where a parameter is named `attempt` or annotated so."""
+        raw=True the payload as bytes; and the Attempt, where a parameter is named `attempt` or annotated so. An attempt
+        takes `slots` of the worker's; at most `at_once_max` of the kind are given to the worker at once. One that
+        shows nothing (progress, log, checkpoint) for `beat_within` seconds is stopped as one that takes too long."""
 
         def register(function: Callable) -> Callable:
-            self._handlers[kind] = _Handler(function, raw)
+            offer = pb.KindOffer(kind=kind, slots=slots, at_once_max=at_once_max,
+                                 beat_within=None if beat_within is None else duration(beat_within))
+            self._handlers[kind] = Handler(function, raw, offer)
             return function
 
         return register
@@ -199,6 +108,18 @@ class Worker:
         """The daemon has welcomed this worker, and was heard of within two heartbeats."""
         with self._lock:
             return self._healthy and time.monotonic() - self._last_word < 2 * self._interval
+
+    @property
+    def id(self) -> str:
+        """How operators call this worker, once the daemon has welcomed it."""
+        with self._lock:
+            return self._id
+
+    @property
+    def drained(self) -> bool:
+        """An operator has drained it: it goes on with what it has, and gets no more until it is resumed."""
+        with self._lock:
+            return self._drained
 
     def run(self, *, handle_signals: Optional[bool] = None) -> None:
         """Once. Until it is stopped. handle_signals: SIGTERM and SIGINT stop it; by default where this is the main thread.
@@ -275,14 +196,17 @@ class Worker:
 
     def _goodbye_is_due(self) -> bool:
         return self._draining and not self._said_goodbye and (
-            not self._held or (self._give_up and not self._to_tell))
+            not self._held or (self._give_up and not self._to_tell and not self._to_save))
+
+    def _is_welcome(self) -> bool:
+        return self._call is not None and self._welcome
 
     def _anything(self) -> bool:
         if self._call is None:
             return True
         return self._welcome and bool(
-            self._grant() > self._granted or self._outbox.accepted or self._outbox.outputs or self._to_tell or
-            (self._draining and not self._said_draining) or self._goodbye_is_due())
+            self._grant() > self._granted or self._outbox.accepted or self._outbox.outputs or self._to_save or
+            self._to_tell or (self._draining and not self._said_draining) or self._goodbye_is_due())
 
     # ---- One stream
 
@@ -306,6 +230,13 @@ class Worker:
             request, self._outbox = self._outbox, request
             self._close_outputs()
             size = 0
+            # Before any end: what an attempt saved is kept only while it is the worker's.
+            while self._to_save and size < _REQUEST_BYTES:
+                attempt = next(iter(self._to_save))
+                del self._to_save[attempt]
+                if not attempt._dropped:
+                    request.outputs.add(ref=attempt.lease.ref, checkpoint=attempt._saved)
+                    size += len(attempt._saved)
             while self._to_tell and size < _REQUEST_BYTES:
                 attempt = self._to_tell.pop(0)
                 if attempt._dropped:
@@ -334,8 +265,10 @@ class Worker:
         return request if request.ByteSize() else None
 
     def _hello(self) -> pb.WorkRequest:
-        hello = pb.WorkerHello(worker=self._name, instance_key=self._key, sdk="python/0.1.0", slots=self._slots)
-        hello.kinds.extend(pb.KindOffer(kind=kind) for kind in self._handlers)
+        hello = pb.WorkerHello(worker=self._name, instance_key=self._key, sdk="python/0.1.0", build_id=self._build_id,
+                               slots=self._slots, labels=self._labels, protocol_min=1, protocol_max=1,
+                               capabilities=["payload_ref"])
+        hello.kinds.extend(each.offer for each in self._handlers.values())
         for attempt in self._held.values():
             state = pb.HeldAttempt.STATE_ENDED_UNACKED if attempt._end else pb.HeldAttempt.STATE_RUNNING
             hello.held.add(ref=attempt.lease.ref, state=state)
@@ -349,11 +282,13 @@ class Worker:
             self._last_word = self._last_beat = time.monotonic()
             self._outbox = pb.WorkRequest()
             self._close_outputs()
-            # Ends that were not acknowledged are told again.
+            # Ends that were not acknowledged are told again, and checkpoints, which are not acknowledged.
+            self._to_save = {each: None for each in self._held.values() if each._saved is not None}
             self._to_tell = [each for each in self._held.values() if each._end]
             call["hello"] = self._hello()
             self._call = call
-        responses = worker_service_pb2_grpc.WorkerServiceStub(channel).Work(self._requests(call))
+            self._stub = worker_service_pb2_grpc.WorkerServiceStub(channel)
+        responses = self._stub.Work(self._requests(call))
         with self._lock:
             call["cancel"] = responses.cancel
         try:
@@ -372,6 +307,8 @@ class Worker:
                 self._welcome = self._ever_welcome = self._healthy = True
                 self._interval = max(response.welcome.heartbeat_interval.ToTimedelta().total_seconds(), 0.01)
                 self._lease = response.welcome.lease.ToTimedelta().total_seconds()
+                if response.welcome.worker_id != self._id:  # Another daemon, which knows nothing of a drain.
+                    self._id, self._drained = response.welcome.worker_id, False
                 for ref in response.welcome.lost:
                     self._drop_ref(ref)
             for stop in response.stops:
@@ -383,17 +320,23 @@ class Worker:
             for ref in response.acked:
                 self._held.pop(self._key_of(ref), None)
             for error in response.errors:
-                self._drop_ref(error.ref)
+                if error.reason == "LEASE_LOST":
+                    self._drop_ref(error.ref)
+                else:
+                    _log.warning("job %s: %s", error.ref.job_id, error.message)
             # Those that crossed a goodbye the daemon gives to others.
             for lease in response.leases if not self._said_goodbye else ():
-                self._received += 1
-                self._busy += 1
-                attempt = Attempt(self, lease)
+                attempt = Attempt(self, lease, max(self._handlers[lease.kind].offer.slots, 1))
+                self._received += attempt._slots
+                self._busy += attempt._slots
                 self._held[self._key_of(lease.ref)] = attempt
                 self._outbox.accepted.append(lease.ref)
                 self._begin(attempt, pool)
-            if response.drain.why == pb.WorkerDrain.WHY_AGE:
+            why = response.drain.why
+            if why == pb.WorkerDrain.WHY_AGE:
                 responses.cancel()  # It goes on at once with another stream.
+            elif why in (pb.WorkerDrain.WHY_OPERATOR, pb.WorkerDrain.WHY_RESUMED):
+                self._drained = why == pb.WorkerDrain.WHY_OPERATOR
             self._changed.notify_all()
 
     # ---- Handlers
@@ -401,13 +344,18 @@ class Worker:
     def _begin(self, attempt: Attempt, pool: concurrent.futures.Executor) -> None:
         handler = self._handlers[attempt.lease.kind]
         if handler.is_async:
-            self._loop.call_soon_threadsafe(self._begin_async, handler, attempt)
+            self._loop.call_soon_threadsafe(self._begin_async, handler, attempt, pool)
         else:
-            pool.submit(handler.call, attempt).add_done_callback(lambda task: self._ended(attempt, task))
+            pool.submit(self._run_plain, handler, attempt).add_done_callback(lambda task: self._ended(attempt, task))
 
-    def _begin_async(self, handler: _Handler, attempt: Attempt) -> None:
+    def _run_plain(self, handler: Handler, attempt: Attempt) -> Any:
+        if attempt._unread:
+            attempt._payload = read_payload(self, attempt)
+        return handler.call(attempt)
+
+    def _begin_async(self, handler: Handler, attempt: Attempt, pool: concurrent.futures.Executor) -> None:
         """On the loop."""
-        task = self._loop.create_task(self._run_async(handler, attempt))
+        task = self._loop.create_task(self._run_async(handler, attempt, pool))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda done: self._ended(attempt, done))
@@ -426,9 +374,10 @@ class Worker:
         if others:
             await asyncio.wait(others, timeout=5)
 
-    @staticmethod
-    async def _run_async(handler: _Handler, attempt: Attempt) -> Any:
+    async def _run_async(self, handler: Handler, attempt: Attempt, pool: concurrent.futures.Executor) -> Any:
         try:
+            if attempt._unread:
+                attempt._payload = await self._loop.run_in_executor(pool, read_payload, self, attempt)
             return await handler.call(attempt)
         except (SystemExit, KeyboardInterrupt) as error:
             # asyncio would end the loop, and with it every other attempt.
@@ -437,34 +386,16 @@ class Worker:
     def _ended(self, attempt: Attempt, task: Any) -> None:
         end = pb.AttemptEnd(ref=attempt.lease.ref)
         try:
-            self._fill(end, attempt, task)
+            fill_end(end, task)
         except BaseException as error:  # Such as an exception that cannot be shown. The attempt has ended all the same.
             end.failure.error = f"the handler's outcome cannot be told: {type(error).__name__}"
         with self._lock:
-            self._busy -= 1
-            if not attempt._dropped:
+            self._busy -= attempt._slots
+            # What did not begin before the end of a drain has not failed: the goodbye gives it back.
+            if not attempt._dropped and not (self._give_up and attempt._unread):
                 attempt._end = end
                 self._to_tell.append(attempt)
             self._changed.notify_all()
-
-    @staticmethod
-    def _fill(end: pb.AttemptEnd, attempt: Attempt, task: Any) -> None:
-        try:
-            end.result = to_bytes(task.result())
-            if len(end.result) > _RESULT_BYTES:
-                raise DoNotRetry(f"the result has {len(end.result)} bytes, and 1 MiB is the limit; store it elsewhere and "
-                                 "return a reference")
-        except (concurrent.futures.CancelledError, asyncio.CancelledError):
-            end.failure.error = "the handler was cancelled"
-        except DoNotRetry as error:
-            end.failure.error = _text(str(error))
-            end.failure.do_not_retry = True
-        except RetryAfter as error:
-            end.failure.error = _text(str(error))
-            end.failure.retry_after.CopyFrom(duration(max(error.seconds, 0.0)))
-        except BaseException as error:  # Whatever a handler raises is its job's failure.
-            _log.warning("job %s: %s", attempt.job_id, error, exc_info=error)
-            end.failure.error = _text(f"{type(error).__name__}: {error}")
 
     # ---- All of it
 

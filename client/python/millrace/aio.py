@@ -18,7 +18,7 @@ import grpc
 from ._client import CHANNEL, JobFailed, TERMINAL, make_request
 from ._errors import MillraceError, from_rpc, from_status
 from ._values import duration, from_bytes
-from .v1 import job_pb2, job_service_pb2, job_service_pb2_grpc
+from .v1 import job_pb2, job_service_pb2, job_service_pb2_grpc, worker_service_pb2, worker_service_pb2_grpc
 
 __all__ = ["Client", "Job"]
 
@@ -61,6 +61,7 @@ class Client:
                  metadata: Iterable[tuple[str, str]] = ()):
         self._channel = grpc.aio.insecure_channel(address, options=CHANNEL)
         self._jobs = job_service_pb2_grpc.JobServiceStub(self._channel)
+        self._workers = worker_service_pb2_grpc.WorkerServiceStub(self._channel)
         self._deadline = deadline
         self._metadata = [*metadata, ("millrace-receive-bytes-max", str(64 << 20))]
 
@@ -146,6 +147,25 @@ class Client:
     async def cancel(self, id: str, reason: str = "") -> job_pb2.Job:
         request = job_service_pb2.CancelJobRequest(id=id, reason=reason)
         return await self._call(self._jobs.CancelJob, request, attempts=1)
+
+    async def list_workers(self, *, kind: str = "") -> list[worker_service_pb2.Worker]:
+        request = worker_service_pb2.ListWorkersRequest(kind=kind)
+        workers: list[worker_service_pb2.Worker] = []
+        while True:
+            page = await self._call(self._workers.ListWorkers, request)
+            workers.extend(page.workers)
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return workers
+
+    async def get_worker(self, worker: str) -> worker_service_pb2.Worker:
+        return await self._call(self._workers.GetWorker, worker_service_pb2.GetWorkerRequest(worker=worker))
+
+    async def drain_worker(self, worker: str) -> worker_service_pb2.Worker:
+        return await self._call(self._workers.DrainWorker, worker_service_pb2.DrainWorkerRequest(worker=worker))
+
+    async def resume_worker(self, worker: str) -> worker_service_pb2.Worker:
+        return await self._call(self._workers.ResumeWorker, worker_service_pb2.ResumeWorkerRequest(worker=worker))
 
     async def _call(self, method: Any, request: Any, *, deadline: Optional[float] = None,
                     attempts: int = _ATTEMPTS) -> Any:

@@ -1,19 +1,22 @@
-// The client: submit, wait, watch, cancel.
+// The client: submit, wait, watch, cancel; and the daemon's workers.
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import * as grpc from "@grpc/grpc-js";
 
 import { MillraceError, fromServiceError, fromStatus } from "./errors.js";
-import { JobService, toDuration } from "./proto.js";
+import { JobService, WorkerService, toDuration } from "./proto.js";
 import type { Job__Output as JobMessage } from "./v1/millrace/v1/Job.js";
 import type { JobEvent__Output as JobEvent } from "./v1/millrace/v1/JobEvent.js";
 import type { JobServiceClient } from "./v1/millrace/v1/JobService.js";
+import type { ListWorkersResponse__Output } from "./v1/millrace/v1/ListWorkersResponse.js";
 import type { StreamSubmitResponse__Output } from "./v1/millrace/v1/StreamSubmitResponse.js";
 import type { SubmitJobRequest } from "./v1/millrace/v1/SubmitJobRequest.js";
 import type { SubmitJobResponse__Output } from "./v1/millrace/v1/SubmitJobResponse.js";
+import type { Worker__Output as WorkerMessage } from "./v1/millrace/v1/Worker.js";
+import type { WorkerServiceClient } from "./v1/millrace/v1/WorkerService.js";
 
-export type { JobEvent, JobMessage };
+export type { JobEvent, JobMessage, WorkerMessage };
 
 const callTimeout = 30_000;
 const pollTime = 20_000;
@@ -32,6 +35,10 @@ export interface JobOptions {
   deadlineAfter?: number;
   maxAttempts?: number;
   labels?: Record<string, string>;
+  /** Labels of the workers that may run it. */
+  require?: Record<string, string>;
+  /** Labels of those that should, where one of them has room. */
+  prefer?: Record<string, string>;
   uniqueKey?: string;
   /** Unset: one is drawn, so that a repeat of the call makes no second job. */
   requestId?: string;
@@ -97,6 +104,7 @@ function toRequest({ kind, payload, ...options }: JobRequest): SubmitJobRequest 
       labels: options.labels,
       uniqueKey: options.uniqueKey === undefined ? undefined : { key: options.uniqueKey },
       noRetryAfterStart: options.noRetryAfterStart,
+      placement: options.require || options.prefer ? { require: options.require, prefer: options.prefer } : undefined,
     },
     requestId: options.requestId ?? randomUUID(),
     onFull: options.waitForRoom ? "ON_FULL_WAIT" : "ON_FULL_UNSPECIFIED",
@@ -121,10 +129,13 @@ type Unary<Response> = (
 /** A connection to a daemon. */
 export class Client {
   readonly #jobs: JobServiceClient;
+  readonly #workers: WorkerServiceClient;
 
   constructor(address = "127.0.0.1:7070") {
-    this.#jobs = new JobService(address, grpc.credentials.createInsecure(),
+    const credentials = grpc.credentials.createInsecure();
+    this.#jobs = new JobService(address, credentials,
       { "grpc.max_receive_message_length": receiveBytes, "grpc.enable_http_proxy": 0 });
+    this.#workers = new WorkerService(address, credentials, { channelOverride: this.#jobs.getChannel() });
   }
 
   close(): void {
@@ -177,7 +188,7 @@ export class Client {
     return new Job(this, id);
   }
 
-  /** All of the job as it is now. */
+  /** All of the job as it is now; and while it waits, `waiting` says for what. */
   get(id: string): Promise<JobMessage> {
     return this.#call<JobMessage>((m, o, done) => this.#jobs.getJob({ id }, m, o, done));
   }
@@ -209,6 +220,32 @@ export class Client {
 
   cancel(id: string, reason = ""): Promise<JobMessage> {
     return this.#call<JobMessage>((m, o, done) => this.#jobs.cancelJob({ id, reason }, m, o, done), { attempts: 1 });
+  }
+
+  /** All that are connected, or hold attempts and may come back; the oldest first. kind: only those that offer it. */
+  async listWorkers({ kind }: { kind?: string } = {}): Promise<WorkerMessage[]> {
+    const workers: WorkerMessage[] = [];
+    for (let pageToken = ""; ; ) {
+      const page = await this.#call<ListWorkersResponse__Output>((m, o, done) =>
+        this.#workers.listWorkers({ kind, pageToken }, m, o, done));
+      workers.push(...page.workers);
+      pageToken = page.nextPageToken;
+      if (pageToken === "") return workers;
+    }
+  }
+
+  /** With the attempts that it holds. worker: an id, or a name that only one has. */
+  getWorker(worker: string): Promise<WorkerMessage> {
+    return this.#call<WorkerMessage>((m, o, done) => this.#workers.getWorker({ worker }, m, o, done));
+  }
+
+  /** It goes on with what it has, and gets no more until it is resumed. */
+  drainWorker(worker: string): Promise<WorkerMessage> {
+    return this.#call<WorkerMessage>((m, o, done) => this.#workers.drainWorker({ worker }, m, o, done));
+  }
+
+  resumeWorker(worker: string): Promise<WorkerMessage> {
+    return this.#call<WorkerMessage>((m, o, done) => this.#workers.resumeWorker({ worker }, m, o, done));
   }
 
   #metadata(): grpc.Metadata {

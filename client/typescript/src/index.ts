@@ -6,7 +6,7 @@
  *     console.log(await job.result());
  */
 export { Client, Job, JobFailed } from "./client.js";
-export type { JobEvent, JobMessage, JobOptions, JobRequest, WaitOptions } from "./client.js";
+export type { JobEvent, JobMessage, JobOptions, JobRequest, WaitOptions, WorkerMessage } from "./client.js";
 export { DoNotRetry, MillraceError, RetryAfter } from "./errors.js";
 export { Worker } from "./worker.js";
-export type { Attempt, Handler, RawHandler, WorkerOptions } from "./worker.js";
+export type { Attempt, Handler, KindOptions, RawHandler, WorkerOptions } from "./worker.js";

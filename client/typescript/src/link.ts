@@ -4,12 +4,15 @@ import { parentPort, workerData } from "node:worker_threads";
 
 import * as grpc from "@grpc/grpc-js";
 
-import { fromServiceError } from "./errors.js";
+import { MillraceError, fromServiceError } from "./errors.js";
+import { isApart, readPayload } from "./payload.js";
 import { WorkerService, fromDuration } from "./proto.js";
 import type { AttemptEnd } from "./v1/millrace/v1/AttemptEnd.js";
 import type { AttemptOutput } from "./v1/millrace/v1/AttemptOutput.js";
 import type { AttemptRef } from "./v1/millrace/v1/AttemptRef.js";
+import type { KindOffer } from "./v1/millrace/v1/KindOffer.js";
 import type { Lease__Output as Lease } from "./v1/millrace/v1/Lease.js";
+import type { WorkerServiceClient } from "./v1/millrace/v1/WorkerService.js";
 import type { WorkRequest } from "./v1/millrace/v1/WorkRequest.js";
 import type { WorkResponse__Output as WorkResponse } from "./v1/millrace/v1/WorkResponse.js";
 
@@ -17,28 +20,42 @@ export interface LinkOptions {
   address: string;
   name: string;
   slots: number;
+  labels: Record<string, string>;
+  buildId: string;
   drainTimeout: number;
-  kinds: string[];
+  kinds: KindOffer[];
   key: Uint8Array;
 }
 
+type Failure = NonNullable<AttemptEnd["failure"]>;
+
 /** From the main thread. `key` names an attempt. */
 export type ToLink =
-  | { type: "ended"; key: string; result?: Uint8Array; failure?: NonNullable<AttemptEnd["failure"]> }
+  | { type: "ended"; key: string; result?: Uint8Array; failure?: Failure }
   | { type: "output"; key: string; progress?: { fraction: number; message: string }; log?: Uint8Array }
+  | { type: "checkpoint"; key: string; data: Uint8Array }
   | { type: "stop" };
+
+/** What the daemon says of this worker. */
+export interface Standing {
+  healthy: boolean;
+  id: string;
+  drained: boolean;
+}
 
 /** To the main thread. */
 export type FromLink =
   | { type: "lease"; key: string; lease: Lease }
   | { type: "cancel"; key: string }
-  | { type: "health"; healthy: boolean }
+  | ({ type: "standing" } & Standing)
   | { type: "over"; error?: { code: number; message: string; reason: string; field: string } };
 
 interface Held {
   ref: AttemptRef;
   end: AttemptEnd | undefined;
   output: AttemptOutput | undefined;
+  saved: Buffer | undefined; // The newest checkpoint, for the next stream as well.
+  reading: AbortController | undefined; // Of its payload: the main thread does not have it yet.
 }
 
 const requestBytes = 1 << 20;
@@ -53,15 +70,20 @@ const tell = (message: FromLink) => port.postMessage(message);
 const keyOf = (ref: { jobId?: string; token?: unknown } | null | undefined) => `${ref?.jobId} ${ref?.token}`;
 
 const held = new Map<string, Held>();
-const busy = new Set<string>(); // With the main thread, also when they are not held any more.
+// Slots of those that have not returned, also when they are not held any more; and their sum.
+const slotsOf = new Map<string, number>();
+let busy = 0;
 let toTell: Held[] = [];
+let toSave = new Set<Held>(); // Their checkpoints are new.
 let outbox: WorkRequest = {};
 let logged = 0;
 let draining = false, giveUp = false, saidGoodbye = false, everWelcome = false;
 let drainUntil = Infinity;
+let id = "", drained = false;
 let lease = 0, lastContact = performance.now();
 
 interface Session {
+  client: WorkerServiceClient;
   call: grpc.ClientDuplexStream<WorkRequest, WorkResponse>;
   received: number;
   granted: number;
@@ -75,9 +97,43 @@ interface Session {
 }
 let session: Session | undefined;
 
-function drop(key: string): void {
-  if (!held.delete(key)) return;
+function cancel(key: string): void {
+  held.get(key)?.reading?.abort();
   tell({ type: "cancel", key });
+}
+
+function drop(key: string): void {
+  if (!held.has(key)) return;
+  cancel(key);
+  held.delete(key);
+}
+
+function ended(key: string, outcome: { result: Buffer } | { failure: Failure }): void {
+  busy -= slotsOf.get(key) ?? 0;
+  slotsOf.delete(key);
+  const each = held.get(key);
+  if (each === undefined) return;
+  each.end = { ref: each.ref, ...outcome };
+  toTell.push(each);
+}
+
+// While it reads, the stream is heard and heartbeats are sent.
+async function handOver(key: string, each: Held, lease: Lease): Promise<void> {
+  if (isApart(lease)) {
+    each.reading = new AbortController();
+    try {
+      lease.payload = await readPayload(lease, () => (session?.welcome ? session.client : undefined),
+        each.reading.signal);
+    } catch (error) {
+      if (error instanceof MillraceError && error.reason === "LEASE_LOST") drop(key);
+      // What did not begin before the end of a drain has not failed: the goodbye gives it back.
+      if (!giveUp) ended(key, { failure: { error: String((error as Error).message) } });
+      return pumpSoon();
+    } finally {
+      each.reading = undefined;
+    }
+  }
+  tell({ type: "lease", key, lease });
 }
 
 function closeOutputs(): void {
@@ -85,7 +141,8 @@ function closeOutputs(): void {
   logged = 0;
 }
 
-const goodbyeIsDue = () => draining && !saidGoodbye && (held.size === 0 || (giveUp && toTell.length === 0));
+const goodbyeIsDue = () =>
+  draining && !saidGoodbye && (held.size === 0 || (giveUp && toTell.length === 0 && toSave.size === 0));
 
 function compose(s: Session): WorkRequest | undefined {
   let request: WorkRequest = {};
@@ -95,14 +152,24 @@ function compose(s: Session): WorkRequest | undefined {
     request = outbox;
     outbox = {};
     closeOutputs();
-    for (let size = 0; toTell.length > 0 && size < requestBytes; ) {
+    let size = 0;
+    // Before any end: what an attempt saved is kept only while it is the worker's.
+    for (const each of toSave) {
+      if (size >= requestBytes) break;
+      toSave.delete(each);
+      if (held.get(keyOf(each.ref)) !== each || each.saved === undefined) continue;
+      (request.outputs ??= []).push({ ref: each.ref, checkpoint: each.saved });
+      size += each.saved.length;
+      anything = true;
+    }
+    while (toTell.length > 0 && size < requestBytes) {
       const each = toTell.shift() as Held;
       if (held.get(keyOf(each.ref)) !== each) continue;
       (request.ended ??= []).push(each.end as AttemptEnd);
       size += 128 + ((each.end?.result as Uint8Array | undefined)?.length ?? 4 * (each.end?.failure?.error?.length ?? 0));
       anything = true;
     }
-    const granted = draining ? 0 : s.received + options.slots - busy.size;
+    const granted = draining ? 0 : s.received + options.slots - busy;
     if (granted > s.granted) {
       s.granted = granted;
       request.credit = { slotsGrantedTotal: granted };
@@ -146,41 +213,61 @@ function pumpSoon(): void {
   });
 }
 
+let told: Standing = { healthy: false, id, drained };
+function tellStanding(): void {
+  const s = session;
+  const healthy = s !== undefined && s.welcome && performance.now() - s.lastWord < 2 * s.interval;
+  if (healthy === told.healthy && id === told.id && drained === told.drained) return;
+  told = { healthy, id, drained };
+  tell({ type: "standing", ...told });
+}
+
 function hear(s: Session, response: WorkResponse): void {
   s.lastWord = lastContact = performance.now();
   if (response.welcome) {
     s.welcome = everWelcome = true;
     s.interval = Math.max(fromDuration(response.welcome.heartbeatInterval), 10);
     lease = fromDuration(response.welcome.lease);
+    if (response.welcome.workerId !== id) drained = false; // Another daemon, which knows nothing of a drain.
+    id = response.welcome.workerId;
     for (const ref of response.welcome.lost) drop(keyOf(ref));
   }
-  for (const stop of response.stops) tell({ type: "cancel", key: keyOf(stop.ref) });
+  for (const stop of response.stops) cancel(keyOf(stop.ref));
   for (const stop of response.revoked) drop(keyOf(stop.ref));
   for (const ref of response.acked) held.delete(keyOf(ref));
-  for (const refused of response.errors) drop(keyOf(refused.ref));
+  for (const refused of response.errors) if (refused.reason === "LEASE_LOST") drop(keyOf(refused.ref));
   // Those that crossed a goodbye the daemon gives to others.
   for (const each of saidGoodbye ? [] : response.leases) {
     const key = keyOf(each.ref);
-    ++s.received;
-    busy.add(key);
-    held.set(key, { ref: each.ref as AttemptRef, end: undefined, output: undefined });
-    (outbox.accepted ??= []).push(each.ref as AttemptRef);
-    tell({ type: "lease", key, lease: each });
+    const slots = Math.max(options.kinds.find(({ kind }) => kind === each.kind)?.slots ?? 1, 1);
+    const one: Held = { ref: each.ref as AttemptRef, end: undefined, output: undefined, saved: undefined,
+      reading: undefined };
+    s.received += slots;
+    busy += slots;
+    slotsOf.set(key, slots);
+    held.set(key, one);
+    (outbox.accepted ??= []).push(one.ref);
+    void handOver(key, one, each);
   }
-  if (response.drain?.why === "WHY_AGE") s.call.cancel(); // It goes on at once with another stream.
+  const why = response.drain?.why;
+  if (why === "WHY_AGE") s.call.cancel(); // It goes on at once with another stream.
+  if (why === "WHY_OPERATOR" || why === "WHY_RESUMED") drained = why === "WHY_OPERATOR";
+  tellStanding();
   pumpSoon();
 }
 
-function runStream(client: InstanceType<typeof WorkerService>): Promise<{ welcome: boolean; error?: grpc.ServiceError }> {
+function runStream(client: WorkerServiceClient): Promise<{ welcome: boolean; error?: grpc.ServiceError }> {
   return new Promise((resolve) => {
     const call = client.work() as unknown as Session["call"];
     const now = performance.now();
-    const s: Session = { call, received: 0, granted: 0, beats: 0, welcome: false, saidDraining: false, blocked: false,
-      interval: 5000, lastWord: now, lastBeat: now };
+    const s: Session = { client, call, received: 0, granted: 0, beats: 0, welcome: false, saidDraining: false,
+      blocked: false, interval: 5000, lastWord: now, lastBeat: now };
     session = s;
     outbox = {};
     closeOutputs();
-    toTell = [...held.values()].filter((each) => each.end); // Ends that were not acknowledged are told again.
+    // Ends that were not acknowledged are told again, and checkpoints, which are not acknowledged.
+    toTell = [...held.values()].filter((each) => each.end);
+    toSave = new Set([...held.values()].filter((each) => each.saved));
     let over = false;
     const end = (error?: grpc.ServiceError) => {
       if (over) return;
@@ -197,10 +284,11 @@ function runStream(client: InstanceType<typeof WorkerService>): Promise<{ welcom
     call.on("end", () => end());
     call.write({
       hello: {
-        worker: options.name, instanceKey: Buffer.from(options.key), sdk: "node/0.1.0", slots: options.slots,
-        kinds: options.kinds.map((kind) => ({ kind })),
-        held: [...held.values()].map(({ ref, end: told }) => (
-          { ref, state: told ? "STATE_ENDED_UNACKED" as const : "STATE_RUNNING" as const })),
+        worker: options.name, instanceKey: Buffer.from(options.key), sdk: "node/0.1.0", buildId: options.buildId,
+        slots: options.slots, labels: options.labels, kinds: options.kinds,
+        protocolMin: 1, protocolMax: 1, capabilities: ["payload_ref"],
+        held: [...held.values()].map(({ ref, end: last }) => (
+          { ref, state: last ? "STATE_ENDED_UNACKED" as const : "STATE_RUNNING" as const })),
       },
     });
   });
@@ -210,7 +298,7 @@ const retried = new Set([grpc.status.OK, grpc.status.UNAVAILABLE, grpc.status.CA
   grpc.status.RESOURCE_EXHAUSTED]);
 
 async function connect(): Promise<FromLink> {
-  let client: InstanceType<typeof WorkerService> | undefined;
+  let client: WorkerServiceClient | undefined;
   let pause = pauseLeast;
   for (let failures = 0; ; ++failures) {
     if (failures % 3 === 0) { // A connection that does not recover is not asked for ever.
@@ -221,7 +309,7 @@ async function connect(): Promise<FromLink> {
         "grpc.use_local_subchannel_pool": 1, "grpc.enable_http_proxy": 0,
       });
     }
-    const { welcome, error } = await runStream(client as InstanceType<typeof WorkerService>);
+    const { welcome, error } = await runStream(client as WorkerServiceClient);
     const done = () => saidGoodbye || (draining && (held.size === 0 || giveUp));
     if (done()) break;
     if (error !== undefined && !everWelcome && !retried.has(error.code)) {
@@ -245,21 +333,19 @@ async function connect(): Promise<FromLink> {
 
 // Sees to what takes too long: a connection on which nothing comes, handlers after a stop, and attempts that others run
 // by now, since no daemon was heard of for so long.
-let wasHealthy = false;
 const watch = setInterval(() => {
   const now = performance.now();
   const s = session;
   if (s !== undefined && now - s.lastWord > 3 * s.interval) s.call.cancel();
   if (draining && !giveUp && now >= drainUntil) {
     giveUp = true;
-    for (const key of held.keys()) tell({ type: "cancel", key });
+    for (const key of held.keys()) cancel(key);
   }
   if (lease > 0 && now - lastContact >= lease - Math.min(5000, lease / 2)) {
     // An end is told whenever a daemon is there; if it is late, it changes nothing.
     for (const [key, each] of held) if (!each.end) drop(key);
   }
-  const healthy = s !== undefined && s.welcome && now - s.lastWord < 2 * s.interval;
-  if (healthy !== wasHealthy) tell({ type: "health", healthy: (wasHealthy = healthy) });
+  tellStanding();
   pump();
 }, 50);
 
@@ -271,13 +357,14 @@ port.on("message", (message: ToLink) => {
   }
   const each = held.get(message.key);
   if (message.type === "ended") {
-    busy.delete(message.key);
-    if (each !== undefined) {
-      each.end = message.failure === undefined ? { ref: each.ref, result: Buffer.from(message.result ?? []) }
-        : { ref: each.ref, failure: message.failure };
-      toTell.push(each);
-    }
-  } else if (each !== undefined && !each.end) {
+    const { key, result, failure } = message;
+    ended(key, failure === undefined ? { result: Buffer.from(result ?? []) } : { failure });
+  } else if (each === undefined || each.end) {
+    return;
+  } else if (message.type === "checkpoint") {
+    each.saved = Buffer.from(message.data);
+    toSave.add(each);
+  } else {
     if (each.output === undefined) {
       each.output = { ref: each.ref };
       (outbox.outputs ??= []).push(each.output);

@@ -5,13 +5,14 @@ import { Worker as Thread } from "node:worker_threads";
 
 import { fromBytes, toBytes } from "./client.js";
 import { DoNotRetry, MillraceError, RetryAfter } from "./errors.js";
-import type { FromLink, LinkOptions, ToLink } from "./link.js";
+import type { FromLink, LinkOptions, Standing, ToLink } from "./link.js";
 import { toDuration } from "./proto.js";
 import type { Lease__Output as Lease } from "./v1/millrace/v1/Lease.js";
 
 const resultBytes = 1 << 20;
 const textBytes = 4096;
 const logBytes = 256 << 10;
+const checkpointBytes = 64 << 10;
 
 /** One attempt, for its handler. */
 export interface Attempt {
@@ -21,11 +22,18 @@ export interface Attempt {
   /** traceparent, tracestate and baggage of the job, if it has any. */
   readonly trace: Lease["trace"];
   readonly payload: Buffer;
+  /** What an earlier attempt of the job saved; empty where none did. */
+  readonly checkpoint: Buffer;
   /** Aborted when the job is cancelled, takes too long, or is somebody else's by now. What comes after decides nothing. */
   readonly signal: AbortSignal;
   progress(fraction: number, message?: string): void;
   /** Appends to the job's log. */
   log(text: string): void;
+  /**
+   * The job's next attempt has it as its `checkpoint`, whatever becomes of this one. The newest counts, and an empty
+   * one takes it away. RangeError: it has more than 64 KiB.
+   */
+  saveCheckpoint(data: Uint8Array): void;
 }
 
 /** Gets the JSON of the payload, and gives what becomes the JSON of the result. A Uint8Array is the result as it is. */
@@ -34,12 +42,26 @@ export type RawHandler = (payload: Buffer, attempt: Attempt) => Promise<Uint8Arr
 
 export interface WorkerOptions {
   address?: string;
-  /** Attempts at once. */
+  /** For attempts at once, each of which takes one unless its kind's take more. */
   slots?: number;
-  /** For people. Unset: HOST/PID. */
+  /** For people, and the label `worker`. Unset: HOST/PID. */
   name?: string;
+  /** What jobs may require or prefer. */
+  labels?: Record<string, string>;
+  /** Of this program: the label `build`. */
+  buildId?: string;
   /** Milliseconds that running handlers may take after a stop. */
   drainTimeout?: number;
+}
+
+export interface KindOptions {
+  /** What an attempt of the kind takes of the worker's slots. */
+  slots?: number;
+  /** The worker is given so many attempts of the kind at once. Unset: as many as there are slots for. */
+  atOnceMax?: number;
+  /** An attempt that shows nothing (progress, log, checkpoint) for so many milliseconds is stopped, as one that takes
+   * longer than its run timeout. */
+  beatWithin?: number;
 }
 
 // As a proto takes it: without halves of surrogate pairs, and not too long.
@@ -55,42 +77,53 @@ function wordsOf(error: unknown): string {
 }
 
 /**
- * Takes jobs from a daemon and runs them, `slots` at a time. What speaks with the daemon has a thread of its own, so
+ * Takes jobs from a daemon and runs them, in `slots` at a time. What speaks with the daemon has a thread of its own, so
  * heartbeats come however long a handler computes. run() connects for ever. What runs meanwhile goes on, and its end is
  * told until the daemon has written it down.
  */
 export class Worker {
   readonly #options: Required<WorkerOptions>;
-  readonly #handlers = new Map<string, RawHandler>();
+  readonly #handlers = new Map<string, { run: RawHandler } & KindOptions>();
   readonly #running = new Map<string, AbortController>();
   #thread: Thread | undefined;
   #stopped = false;
   #ran = false;
-  #healthy = false;
+  #standing: Standing = { healthy: false, id: "", drained: false };
 
   constructor(options: WorkerOptions = {}) {
-    this.#options = { address: "127.0.0.1:7070", slots: 1, name: `${hostname()}/${process.pid}`, drainTimeout: 30_000,
-      ...options };
+    this.#options = { address: "127.0.0.1:7070", slots: 1, name: `${hostname()}/${process.pid}`, labels: {},
+      buildId: "", drainTimeout: 30_000, ...options };
   }
 
   /** Says what runs the jobs of a kind; before run(). */
-  handle<Args, Result>(kind: string, handler: Handler<Args, Result>): this {
-    return this.handleRaw(kind, async (payload, attempt) => {
+  handle<Args, Result>(kind: string, handler: Handler<Args, Result>, options?: KindOptions): this {
+    const raw: RawHandler = async (payload, attempt) => {
       const args = fromBytes(payload);
       if (args instanceof Uint8Array) throw new DoNotRetry("the payload is no JSON");
       return toBytes(await handler(args as Args, attempt));
-    });
+    };
+    return this.handleRaw(kind, raw, options);
   }
 
   /** The same with bytes. */
-  handleRaw(kind: string, handler: RawHandler): this {
-    this.#handlers.set(kind, handler);
+  handleRaw(kind: string, handler: RawHandler, options: KindOptions = {}): this {
+    this.#handlers.set(kind, { run: handler, ...options });
     return this;
   }
 
   /** The daemon has welcomed this worker, and was heard of within two heartbeats. */
   get healthy(): boolean {
-    return this.#healthy;
+    return this.#standing.healthy;
+  }
+
+  /** How operators call this worker, once the daemon has welcomed it. */
+  get id(): string {
+    return this.#standing.id;
+  }
+
+  /** An operator has drained it: it goes on with what it has, and gets no more until it is resumed. */
+  get drained(): boolean {
+    return this.#standing.drained;
   }
 
   /** run() ends once running handlers have ended, or drainTimeout is over; the rest is given back. */
@@ -106,9 +139,9 @@ export class Worker {
   async run({ signal, handleSignals = true }: { signal?: AbortSignal; handleSignals?: boolean } = {}): Promise<void> {
     if (this.#ran) throw new Error("a Worker runs once; make another one");
     this.#ran = true;
-    const { address, slots, name, drainTimeout } = this.#options;
-    const workerData: LinkOptions = { address, slots, name, drainTimeout, kinds: [...this.#handlers.keys()],
-      key: randomBytes(16) };
+    const kinds = [...this.#handlers].map(([kind, { slots, atOnceMax, beatWithin }]) => ({ kind, slots, atOnceMax,
+      beatWithin: beatWithin === undefined ? undefined : toDuration(beatWithin) }));
+    const workerData: LinkOptions = { ...this.#options, kinds, key: randomBytes(16) };
     const stop = () => this.stop();
     const signals = handleSignals ? (["SIGTERM", "SIGINT"] as const) : [];
     for (const each of signals) process.on(each, stop);
@@ -124,8 +157,8 @@ export class Worker {
             void this.#run(message.key, message.lease);
           } else if (message.type === "cancel") {
             this.#running.get(message.key)?.abort();
-          } else if (message.type === "health") {
-            this.#healthy = message.healthy;
+          } else if (message.type === "standing") {
+            this.#standing = message;
           } else if (message.error === undefined) {
             resolve();
           } else {
@@ -136,7 +169,7 @@ export class Worker {
       });
     } finally {
       this.#thread = undefined;
-      this.#healthy = false;
+      this.#standing = { ...this.#standing, healthy: false };
       for (const each of this.#running.values()) each.abort();
       for (const each of signals) process.off(each, stop);
       signal?.removeEventListener("abort", stop);
@@ -151,22 +184,32 @@ export class Worker {
   async #run(key: string, lease: Lease): Promise<void> {
     const abort = new AbortController();
     this.#running.set(key, abort);
-    const payload = Buffer.from(lease.payload); // What comes from the thread is a plain Uint8Array.
+    // What comes from the thread are plain Uint8Arrays.
+    const payload = Buffer.from(lease.payload), checkpoint = Buffer.from(lease.checkpoint);
     const attempt: Attempt = {
       jobId: lease.ref?.jobId ?? "",
       number: lease.ref?.attempt ?? 0,
       labels: lease.labels,
       trace: lease.trace,
       payload,
+      checkpoint,
       signal: abort.signal,
       progress: (fraction, message = "") =>
         this.#say({ type: "output", key, progress: { fraction, message: text(message) } }),
       log: (line) => this.#say({ type: "output", key, log: Buffer.from(line).subarray(-logBytes) }),
+      saveCheckpoint: (data) => {
+        if (!(data instanceof Uint8Array)) throw new TypeError("a checkpoint is a Uint8Array");
+        if (data.length > checkpointBytes) {
+          throw new RangeError(`the checkpoint has ${data.length} bytes, and 64 KiB is the limit; store it elsewhere ` +
+            "and save a reference");
+        }
+        this.#say({ type: "checkpoint", key, data: new Uint8Array(data) }); // A copy, and not all that it is a view of.
+      },
     };
     try {
       const handler = this.#handlers.get(lease.kind);
       if (handler === undefined) throw new Error(`there is no handler for ${lease.kind}`);
-      const result = await handler(payload, attempt);
+      const result = await handler.run(payload, attempt);
       if (!(result instanceof Uint8Array)) throw new DoNotRetry("the handler returned no Uint8Array");
       if (result.length > resultBytes) {
         throw new DoNotRetry(`the result has ${result.length} bytes, and 1 MiB is the limit; store it elsewhere and ` +

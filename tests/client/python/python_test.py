@@ -11,7 +11,7 @@ from typing import List, Optional
 
 import grpc
 import millrace
-from millrace.v1 import job_pb2
+from millrace.v1 import job_pb2, worker_service_pb2
 
 ADDRESS = os.environ["MILLRACE_ADDRESS"]
 PATIENCE = 60.0  # Seconds; only catches a hang.
@@ -128,6 +128,12 @@ class Async(unittest.IsolatedAsyncioTestCase):
             await job.cancel()
             states = [event.state async for event in job.watch()]
             self.assertEqual(states[-1], job_pb2.JOB_STATE_CANCELLED)
+
+            self.assertEqual(await client.list_workers(kind="kind-of-nobody"), [])
+            for ask in (client.get_worker, client.drain_worker, client.resume_worker):
+                with self.assertRaises(millrace.MillraceError) as caught:
+                    await ask("nobody")
+                self.assertEqual(caught.exception.reason, "UNKNOWN_WORKER")
 
 
 @dataclasses.dataclass
@@ -300,6 +306,143 @@ class Worker(Case):
         with self.assertRaises(millrace.MillraceError) as caught:
             worker.run()
         self.assertEqual((caught.exception.reason, caught.exception.field), ("BAD_WORKER", "hello.worker"))
+
+    def both_sorts(self, worker, handle):
+        """A plain and an asynchronous handler that do the same; the kinds of the two."""
+
+        async def handle_async(payload: bytes, attempt: millrace.Attempt) -> bytes:
+            return handle(payload, attempt)
+
+        worker.handler(self.kind, raw=True)(handle)
+        worker.handler(self.kind + "-async", raw=True)(handle_async)
+        self.start(worker)
+        return self.kind, self.kind + "-async"
+
+    def test_what_an_attempt_saves_the_next_one_finds(self):
+        def handle(payload: bytes, attempt: millrace.Attempt) -> bytes:
+            if not attempt.checkpoint:
+                attempt.save_checkpoint(b"some")
+                attempt.save_checkpoint(payload)
+                with self.assertRaises(ValueError):
+                    attempt.save_checkpoint(bytes((64 << 10) + 1))
+                with self.assertRaises(TypeError):
+                    attempt.save_checkpoint("text")
+                raise millrace.RetryAfter(0, "go on from there")
+            return attempt.checkpoint
+
+        largest = os.urandom(64 << 10)
+        for kind in self.both_sorts(millrace.Worker(ADDRESS, slots=2), handle):
+            job = self.client.submit(kind, largest, max_attempts=5)
+            self.assertEqual(job.result(PATIENCE), largest)
+
+    def test_an_empty_checkpoint_takes_away_what_was_saved(self):
+        worker = millrace.Worker(ADDRESS)
+        found = []
+
+        @worker.handler(self.kind, raw=True)
+        def handle(payload: bytes, attempt: millrace.Attempt) -> bytes:
+            found.append(attempt.checkpoint)
+            if len(found) < 3:
+                attempt.save_checkpoint(b"" if attempt.checkpoint else b"some")
+                raise millrace.RetryAfter(0, "once more")
+            return attempt.checkpoint
+
+        self.start(worker)
+        self.assertIsNone(self.client.submit(self.kind).result(PATIENCE))
+        self.assertEqual(found[:2], [b"", b"some"])
+
+    def test_a_large_payload_is_read_apart_and_comes_whole(self):
+        apart = []
+
+        def handle(payload: bytes, attempt: millrace.Attempt) -> bytes:
+            apart.append(attempt.lease.payload_bytes)
+            return attempt.payload[::-1]
+
+        payloads = [os.urandom(200 << 10) for _ in range(6)]
+        for kind in self.both_sorts(millrace.Worker(ADDRESS, slots=4), handle):
+            jobs = [self.client.submit(kind, each) for each in payloads]
+            self.assertEqual([job.result(PATIENCE) for job in jobs], [each[::-1] for each in payloads])
+        self.assertEqual(set(apart), {200 << 10})
+
+    def test_a_job_runs_where_the_labels_are_that_it_requires_and_better_where_it_prefers(self):
+        for zone in ("east", "west"):
+            worker = millrace.Worker(ADDRESS, slots=2, labels={"zone": zone})
+            worker.handler(self.kind)(lambda zone=zone: zone)
+            self.start(worker)
+        for zone in ("east", "west"):  # Once each has run some, both are there and have room.
+            jobs = [self.client.submit(self.kind, require={"zone": zone}) for _ in range(5)]
+            self.assertEqual([job.result(PATIENCE) for job in jobs], [zone] * 5)
+        for zone in ("east", "west"):
+            self.assertEqual(self.client.submit(self.kind, prefer={"zone": zone}).result(PATIENCE), zone)
+        self.client.submit(self.kind, prefer={"zone": "north"}).result(PATIENCE)
+
+    def most_at_once(self, kind, **options):
+        """Of six jobs, each of which waits until two have run at once."""
+        worker = millrace.Worker(ADDRESS, slots=8)
+        lock, now, most = threading.Lock(), 0, 0
+
+        @worker.handler(kind, **options)
+        def handle() -> None:
+            nonlocal now, most
+            with lock:
+                now += 1
+                most = max(most, now)
+            eventually(lambda: most >= 2)
+            with lock:
+                now -= 1
+
+        self.start(worker)
+        for job in [self.client.submit(kind) for _ in range(6)]:
+            job.result(PATIENCE)
+        return most
+
+    def test_attempts_take_the_slots_that_their_kind_costs_and_a_kind_has_its_own_limit(self):
+        self.assertEqual(self.most_at_once(self.kind, slots=4), 2)
+        self.assertEqual(self.most_at_once(self.kind + "-limited", at_once_max=2), 2)
+
+    def test_a_drained_worker_is_shown_so_and_goes_on_only_with_what_it_has(self):
+        worker = millrace.Worker(ADDRESS, slots=2, name=self.kind, labels={"zone": "east"}, build_id="7")
+        began, let_go = threading.Event(), threading.Event()
+
+        @worker.handler(self.kind, at_once_max=2)
+        def handle() -> str:
+            began.set()
+            let_go.wait(PATIENCE)
+            return "done"
+
+        self.start(worker)
+        self.addCleanup(let_go.set)
+        first = self.client.submit(self.kind)
+        self.assertTrue(began.wait(PATIENCE))
+        listed, = self.client.list_workers(kind=self.kind)
+        self.assertEqual((listed.id, listed.name, listed.slots), (worker.id, self.kind, 2))
+        self.assertEqual(dict(listed.labels), {"zone": "east", "worker": self.kind, "build": "7"})
+        self.assertEqual([each.job_id for each in self.client.get_worker(worker.id).attempts], [first.id])
+        self.assertEqual(self.client.drain_worker(self.kind).state, worker_service_pb2.Worker.STATE_DRAINING)
+        eventually(lambda: worker.drained)
+        second = self.client.submit(self.kind)
+        let_go.set()
+        self.assertEqual(first.result(PATIENCE), "done")
+        self.assertEqual(second.get().state, job_pb2.JOB_STATE_QUEUED)
+        self.client.resume_worker(self.kind)
+        self.assertEqual(second.result(PATIENCE), "done")
+        eventually(lambda: not worker.drained)
+
+    def test_a_job_that_waits_says_for_what(self):
+        job = self.client.submit(self.kind, require={"gpu": "a100"})
+        self.assertEqual(job.get().waiting.reason, job_pb2.Waiting.REASON_NO_WORKER)
+        self.assertTrue(job.get().waiting.message)
+        plain = millrace.Worker(ADDRESS)
+        plain.handler(self.kind)(lambda: "plain")
+        self.start(plain)
+        eventually(lambda: job.get().waiting.reason == job_pb2.Waiting.REASON_NO_LABELS)
+        behind = self.client.submit(self.kind, require={"gpu": "a100"})
+        self.assertGreaterEqual(behind.get().waiting.jobs_ahead, 1)
+        strong = millrace.Worker(ADDRESS, labels={"gpu": "a100"})
+        strong.handler(self.kind)(lambda: "strong")
+        self.start(strong)
+        self.assertEqual([job.result(PATIENCE), behind.result(PATIENCE)], ["strong", "strong"])
+        self.assertFalse(job.get().HasField("waiting"))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 // The Node client against a real daemon, which tests/e2e/typescript_test.sh has started at MILLRACE_ADDRESS.
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -211,6 +212,139 @@ test("a worker that makes no sense is told so", async () => {
   const worker = new Worker({ address, name: "two words" });
   worker.handle(newKind(), () => 1);
   await assert.rejects(worker.run({ handleSignals: false }), { reason: "BAD_WORKER", field: "hello.worker" });
+});
+
+test("what an attempt saves, the next one finds", async (t) => {
+  const kind = newKind();
+  const worker = new Worker({ address });
+  worker.handleRaw(kind, (payload, attempt) => {
+    if (attempt.checkpoint.length > 0) return attempt.checkpoint;
+    assert.throws(() => attempt.saveCheckpoint(new Uint8Array((64 << 10) + 1)), RangeError);
+    assert.throws(() => attempt.saveCheckpoint("text"), TypeError);
+    attempt.saveCheckpoint(Buffer.from("some"));
+    attempt.saveCheckpoint(payload);
+    payload.fill(0); // What was saved is a copy.
+    throw new RetryAfter(0, "go on from there");
+  });
+  start(t, worker);
+  const largest = randomBytes(64 << 10);
+  // Whether random bytes are JSON is no question here.
+  assert.ok(largest.equals((await (await submitted(kind, largest, { maxAttempts: 5 })).wait({ timeout })).result));
+});
+
+test("an empty checkpoint takes away what was saved", async (t) => {
+  const kind = newKind();
+  const worker = new Worker({ address });
+  let runs = 0;
+  worker.handle(kind, (_, attempt) => {
+    const found = attempt.checkpoint.toString();
+    if (++runs === 3) return `found ${found}`;
+    attempt.saveCheckpoint(Buffer.from(found === "" ? "some" : ""));
+    throw new RetryAfter(0, "once more");
+  });
+  start(t, worker);
+  assert.equal(await (await submitted(kind)).result({ timeout }), "found ");
+});
+
+test("a large payload comes whole", async (t) => {
+  const kind = newKind();
+  const worker = new Worker({ address, slots: 4 });
+  worker.handleRaw(kind, (payload) => payload);
+  start(t, worker);
+  const payloads = Array.from({ length: 6 }, () => randomBytes(200 << 10));
+  const jobs = [];
+  for (const each of payloads) jobs.push(await submitted(kind, each));
+  for (const [i, job] of jobs.entries()) assert.ok(payloads[i].equals((await job.wait({ timeout })).result));
+});
+
+test("a job runs where the labels are that it requires, and better where it prefers", async (t) => {
+  const kind = newKind();
+  const zones = ["east", "west"];
+  for (const zone of zones) {
+    const worker = new Worker({ address, slots: 2, labels: { zone } });
+    worker.handle(kind, () => zone);
+    start(t, worker);
+  }
+  for (const zone of zones) { // Once each has run some, both are there and have room.
+    for (let i = 0; i < 5; ++i) {
+      assert.equal(await (await submitted(kind, i, { require: { zone } })).result({ timeout }), zone);
+    }
+  }
+  for (const zone of zones) {
+    assert.equal(await (await submitted(kind, 1, { prefer: { zone } })).result({ timeout }), zone);
+  }
+  await (await submitted(kind, 1, { prefer: { zone: "north" } })).result({ timeout });
+});
+
+for (const [what, options] of [["take the slots that their kind costs", { slots: 4 }],
+  ["keep to their kind's own limit", { atOnceMax: 2 }]]) {
+  test(`attempts ${what}`, async (t) => {
+    const kind = newKind();
+    const worker = new Worker({ address, slots: 8 });
+    let now = 0, most = 0;
+    worker.handle(kind, async () => {
+      most = Math.max(most, ++now);
+      await eventually(() => most >= 2); // Each waits until two have run at once.
+      --now;
+    }, options);
+    start(t, worker);
+    const jobs = [];
+    for (let i = 0; i < 6; ++i) jobs.push(await submitted(kind, i));
+    for (const job of jobs) await job.result({ timeout });
+    assert.equal(most, 2);
+  });
+}
+
+test("a drained worker is shown so, and goes on only with what it has", async (t) => {
+  const kind = newKind();
+  const worker = new Worker({ address, slots: 2, name: kind, labels: { zone: "east" }, buildId: "7" });
+  let letGo;
+  const hold = new Promise((go) => { letGo = go; });
+  const began = new Promise((go) => {
+    worker.handle(kind, async () => {
+      go();
+      await hold;
+      return "done";
+    });
+  });
+  start(t, worker);
+  t.after(letGo);
+  const first = await submitted(kind);
+  await began;
+  const [listed, ...more] = await client.listWorkers({ kind });
+  assert.deepEqual([listed.id, listed.name, listed.slots, more.length], [worker.id, kind, 2, 0]);
+  assert.deepEqual({ ...listed.labels }, { zone: "east", worker: kind, build: "7" });
+  assert.deepEqual((await client.getWorker(worker.id)).attempts.map((each) => each.jobId), [first.id]);
+  assert.equal((await client.drainWorker(kind)).state, "STATE_DRAINING");
+  await eventually(() => worker.drained);
+  const second = await submitted(kind);
+  letGo();
+  assert.equal(await first.result({ timeout }), "done");
+  assert.equal((await second.get()).state, "JOB_STATE_QUEUED");
+  await client.resumeWorker(kind);
+  assert.equal(await second.result({ timeout }), "done");
+  await eventually(() => !worker.drained);
+  await assert.rejects(client.getWorker("nobody"), { reason: "UNKNOWN_WORKER" });
+});
+
+test("a job that waits says for what", async (t) => {
+  const kind = newKind();
+  const needs = { require: { gpu: "a100" } };
+  const job = await submitted(kind, 1, needs);
+  const { waiting } = await job.get();
+  assert.equal(waiting.reason, "REASON_NO_WORKER");
+  assert.notEqual(waiting.message, "");
+  const plain = new Worker({ address });
+  plain.handle(kind, () => "plain");
+  start(t, plain);
+  await eventually(async () => (await job.get()).waiting.reason === "REASON_NO_LABELS");
+  const behind = await submitted(kind, 2, needs);
+  assert.ok(Number((await behind.get()).waiting.jobsAhead) >= 1);
+  const strong = new Worker({ address, labels: { gpu: "a100" } });
+  strong.handle(kind, () => "strong");
+  start(t, strong);
+  for (const each of [job, behind]) assert.equal(await each.result({ timeout }), "strong");
+  assert.equal((await job.get()).waiting, null);
 });
 
 test.after(() => client.close());

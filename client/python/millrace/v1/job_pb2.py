@@ -16,7 +16,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15millrace/v1/job.proto\x12\x0bmillrace.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd5\x01\n\x0bRetryPolicy\x12\x19\n\x0cmax_attempts\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x32\n\x0finitial_backoff\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0bmax_backoff\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1f\n\x12\x62\x61\x63koff_multiplier\x18\x04 \x01(\x01H\x01\x88\x01\x01\x42\x0f\n\r_max_attemptsB\x15\n\x13_backoff_multiplier\"\xa3\x02\n\tUniqueKey\x12\x0b\n\x03key\x18\x01 \x01(\t\x12+\n\x05scope\x18\x02 \x01(\x0e\x32\x1c.millrace.v1.UniqueKey.Scope\x12\x30\n\x08on_taken\x18\x03 \x01(\x0e\x32\x1e.millrace.v1.UniqueKey.OnTaken\"R\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x16\n\x12SCOPE_WHILE_QUEUED\x10\x01\x12\x1a\n\x16SCOPE_WHILE_UNFINISHED\x10\x02\"V\n\x07OnTaken\x12\x18\n\x14ON_TAKEN_UNSPECIFIED\x10\x00\x12\x1c\n\x18ON_TAKEN_RETURN_EXISTING\x10\x01\x12\x13\n\x0fON_TAKEN_REJECT\x10\x02\"H\n\x0cTraceContext\x12\x13\n\x0btraceparent\x18\x01 \x01(\t\x12\x12\n\ntracestate\x18\x02 \x01(\t\x12\x0f\n\x07\x62\x61ggage\x18\x03 \x01(\t\"\xc2\x04\n\x07JobSpec\x12\x0c\n\x04pool\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0f\n\x07payload\x18\x03 \x01(\x0c\x12\x1f\n\x04\x62\x61nd\x18\x04 \x01(\x0e\x32\x11.millrace.v1.Band\x12(\n\x05\x64\x65lay\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x06run_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x0brun_timeout\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\x08\x64\x65\x61\x64line\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x0e\x64\x65\x61\x64line_after\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x05retry\x18\t \x01(\x0b\x32\x18.millrace.v1.RetryPolicy\x12\x1c\n\x14no_retry_after_start\x18\n \x01(\x08\x12\x30\n\x06labels\x18\x0b \x03(\x0b\x32 .millrace.v1.JobSpec.LabelsEntry\x12*\n\nunique_key\x18\x64 \x01(\x0b\x32\x16.millrace.v1.UniqueKey\x12(\n\x05trace\x18\r \x01(\x0b\x32\x19.millrace.v1.TraceContext\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01J\x04\x08\x65\x10x\"\x83\x02\n\x07\x41ttempt\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06worker\x18\x04 \x01(\t\x12*\n\x06result\x18\x05 \x01(\x0e\x32\x1a.millrace.v1.AttemptResult\x12\r\n\x05\x65rror\x18\x06 \x01(\t\x12\x11\n\texit_code\x18\x07 \x01(\x05\x12,\n\x07timings\x18\x08 \x01(\x0b\x32\x1b.millrace.v1.AttemptTimings\"\x9f\x02\n\x0e\x41ttemptTimings\x12)\n\x06queued\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03run\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03\x63pu\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08runnable\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0e\x62locked_inside\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0f\x62locked_outside\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"^\n\x08Progress\x12\x10\n\x08\x66raction\x18\x01 \x01(\x01\x12\x0f\n\x07message\x18\x02 \x01(\t\x12/\n\x0bupdate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc3\x03\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\t\x12\"\n\x04spec\x18\x02 \x01(\x0b\x32\x14.millrace.v1.JobSpec\x12$\n\x05state\x18\x03 \x01(\x0e\x32\x15.millrace.v1.JobState\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inish_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61ttempts\x18\x07 \x01(\x05\x12\x0e\n\x06losses\x18\x08 \x01(\x05\x12-\n\x0f\x61ttempt_history\x18\t \x03(\x0b\x32\x14.millrace.v1.Attempt\x12\'\n\x08progress\x18\n \x01(\x0b\x32\x15.millrace.v1.Progress\x12\x0e\n\x06result\x18\x0b \x01(\x0c\x12\r\n\x05\x65rror\x18\x0c \x01(\t\x12\x10\n\x08log_tail\x18\r \x01(\x0c\x12\x11\n\tlog_bytes\x18\x0e \x01(\x03\x12\x18\n\x10\x63\x61ncel_requested\x18\x0f \x01(\x08*\xfc\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13JOB_STATE_SCHEDULED\x10\x01\x12\x15\n\x11JOB_STATE_BLOCKED\x10\x02\x12\x14\n\x10JOB_STATE_QUEUED\x10\x03\x12\x15\n\x11JOB_STATE_RUNNING\x10\x04\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x05\x12\x14\n\x10JOB_STATE_FAILED\x10\x06\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x07\x12\x15\n\x11JOB_STATE_EXPIRED\x10\x08\x12\x19\n\x15JOB_STATE_QUARANTINED\x10\t*]\n\x04\x42\x61nd\x12\x14\n\x10\x42\x41ND_UNSPECIFIED\x10\x00\x12\x11\n\rBAND_CRITICAL\x10\x01\x12\r\n\tBAND_HIGH\x10\x02\x12\x0f\n\x0b\x42\x41ND_NORMAL\x10\x03\x12\x0c\n\x08\x42\x41ND_LOW\x10\x04*G\n\x06OnFull\x12\x17\n\x13ON_FULL_UNSPECIFIED\x10\x00\x12\x12\n\x0eON_FULL_REJECT\x10\x01\x12\x10\n\x0cON_FULL_WAIT\x10\x02*l\n\nDurability\x12\x1a\n\x16\x44URABILITY_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44URABILITY_NONE\x10\x01\x12\x17\n\x13\x44URABILITY_INTERVAL\x10\x02\x12\x14\n\x10\x44URABILITY_FSYNC\x10\x03*\xda\x01\n\rAttemptResult\x12\x1e\n\x1a\x41TTEMPT_RESULT_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41TTEMPT_RESULT_SUCCEEDED\x10\x01\x12\x19\n\x15\x41TTEMPT_RESULT_FAILED\x10\x02\x12\x1c\n\x18\x41TTEMPT_RESULT_TIMED_OUT\x10\x03\x12\x1c\n\x18\x41TTEMPT_RESULT_CANCELLED\x10\x04\x12\x17\n\x13\x41TTEMPT_RESULT_LOST\x10\x05\x12\x1b\n\x17\x41TTEMPT_RESULT_RELEASED\x10\x06*_\n\x07JobView\x12\x18\n\x14JOB_VIEW_UNSPECIFIED\x10\x00\x12\x12\n\x0eJOB_VIEW_BASIC\x10\x01\x12\x11\n\rJOB_VIEW_FULL\x10\x02\x12\x13\n\x0fJOB_VIEW_RESULT\x10\x03\x42\x66\n\x0f\x63om.millrace.v1B\x08JobProtoP\x01Z\x16millrace/v1;millracev1\xa2\x02\x03MXX\xaa\x02\x0bMillrace.V1\xca\x02\x0bMillrace\\V1\xea\x02\x0cMillrace::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15millrace/v1/job.proto\x12\x0bmillrace.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd5\x01\n\x0bRetryPolicy\x12\x19\n\x0cmax_attempts\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x32\n\x0finitial_backoff\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0bmax_backoff\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1f\n\x12\x62\x61\x63koff_multiplier\x18\x04 \x01(\x01H\x01\x88\x01\x01\x42\x0f\n\r_max_attemptsB\x15\n\x13_backoff_multiplier\"\xa3\x02\n\tUniqueKey\x12\x0b\n\x03key\x18\x01 \x01(\t\x12+\n\x05scope\x18\x02 \x01(\x0e\x32\x1c.millrace.v1.UniqueKey.Scope\x12\x30\n\x08on_taken\x18\x03 \x01(\x0e\x32\x1e.millrace.v1.UniqueKey.OnTaken\"R\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x16\n\x12SCOPE_WHILE_QUEUED\x10\x01\x12\x1a\n\x16SCOPE_WHILE_UNFINISHED\x10\x02\"V\n\x07OnTaken\x12\x18\n\x14ON_TAKEN_UNSPECIFIED\x10\x00\x12\x1c\n\x18ON_TAKEN_RETURN_EXISTING\x10\x01\x12\x13\n\x0fON_TAKEN_REJECT\x10\x02\"H\n\x0cTraceContext\x12\x13\n\x0btraceparent\x18\x01 \x01(\t\x12\x12\n\ntracestate\x18\x02 \x01(\t\x12\x0f\n\x07\x62\x61ggage\x18\x03 \x01(\t\"\xd4\x01\n\tPlacement\x12\x34\n\x07require\x18\x01 \x03(\x0b\x32#.millrace.v1.Placement.RequireEntry\x12\x32\n\x06prefer\x18\x02 \x03(\x0b\x32\".millrace.v1.Placement.PreferEntry\x1a.\n\x0cRequireEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a-\n\x0bPreferEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xed\x04\n\x07JobSpec\x12\x0c\n\x04pool\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0f\n\x07payload\x18\x03 \x01(\x0c\x12\x1f\n\x04\x62\x61nd\x18\x04 \x01(\x0e\x32\x11.millrace.v1.Band\x12(\n\x05\x64\x65lay\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x06run_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x0brun_timeout\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\x08\x64\x65\x61\x64line\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x0e\x64\x65\x61\x64line_after\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x05retry\x18\t \x01(\x0b\x32\x18.millrace.v1.RetryPolicy\x12\x1c\n\x14no_retry_after_start\x18\n \x01(\x08\x12\x30\n\x06labels\x18\x0b \x03(\x0b\x32 .millrace.v1.JobSpec.LabelsEntry\x12*\n\nunique_key\x18\x64 \x01(\x0b\x32\x16.millrace.v1.UniqueKey\x12(\n\x05trace\x18\r \x01(\x0b\x32\x19.millrace.v1.TraceContext\x12)\n\tplacement\x18\x0e \x01(\x0b\x32\x16.millrace.v1.Placement\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01J\x04\x08\x65\x10x\"\x83\x02\n\x07\x41ttempt\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06worker\x18\x04 \x01(\t\x12*\n\x06result\x18\x05 \x01(\x0e\x32\x1a.millrace.v1.AttemptResult\x12\r\n\x05\x65rror\x18\x06 \x01(\t\x12\x11\n\texit_code\x18\x07 \x01(\x05\x12,\n\x07timings\x18\x08 \x01(\x0b\x32\x1b.millrace.v1.AttemptTimings\"\x9f\x02\n\x0e\x41ttemptTimings\x12)\n\x06queued\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03run\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03\x63pu\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08runnable\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0e\x62locked_inside\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0f\x62locked_outside\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"^\n\x08Progress\x12\x10\n\x08\x66raction\x18\x01 \x01(\x01\x12\x0f\n\x07message\x18\x02 \x01(\t\x12/\n\x0bupdate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x84\x04\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\t\x12\"\n\x04spec\x18\x02 \x01(\x0b\x32\x14.millrace.v1.JobSpec\x12$\n\x05state\x18\x03 \x01(\x0e\x32\x15.millrace.v1.JobState\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inish_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61ttempts\x18\x07 \x01(\x05\x12\x0e\n\x06losses\x18\x08 \x01(\x05\x12-\n\x0f\x61ttempt_history\x18\t \x03(\x0b\x32\x14.millrace.v1.Attempt\x12\'\n\x08progress\x18\n \x01(\x0b\x32\x15.millrace.v1.Progress\x12\x0e\n\x06result\x18\x0b \x01(\x0c\x12\r\n\x05\x65rror\x18\x0c \x01(\t\x12\x10\n\x08log_tail\x18\r \x01(\x0c\x12\x11\n\tlog_bytes\x18\x0e \x01(\x03\x12\x18\n\x10\x63\x61ncel_requested\x18\x0f \x01(\x08\x12%\n\x07waiting\x18\x10 \x01(\x0b\x32\x14.millrace.v1.Waiting\x12\x18\n\x10\x63heckpoint_bytes\x18\x11 \x01(\x03\"\xbc\x02\n\x07Waiting\x12+\n\x06reason\x18\x01 \x01(\x0e\x32\x1b.millrace.v1.Waiting.Reason\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x12\n\njobs_ahead\x18\x03 \x01(\x03\"\xde\x01\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x0f\n\x0bREASON_TIME\x10\x01\x12\x10\n\x0cREASON_RETRY\x10\x02\x12\x10\n\x0cREASON_LIMIT\x10\x03\x12\x13\n\x0fREASON_SHUTDOWN\x10\x04\x12\x0f\n\x0bREASON_POOL\x10\x05\x12\x0f\n\x0bREASON_DISK\x10\x06\x12\x14\n\x10REASON_NO_WORKER\x10\x07\x12\x14\n\x10REASON_NO_LABELS\x10\x08\x12\x12\n\x0eREASON_NO_SLOT\x10\t\x12\x10\n\x0cREASON_QUEUE\x10\n*\xfc\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13JOB_STATE_SCHEDULED\x10\x01\x12\x15\n\x11JOB_STATE_BLOCKED\x10\x02\x12\x14\n\x10JOB_STATE_QUEUED\x10\x03\x12\x15\n\x11JOB_STATE_RUNNING\x10\x04\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x05\x12\x14\n\x10JOB_STATE_FAILED\x10\x06\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x07\x12\x15\n\x11JOB_STATE_EXPIRED\x10\x08\x12\x19\n\x15JOB_STATE_QUARANTINED\x10\t*]\n\x04\x42\x61nd\x12\x14\n\x10\x42\x41ND_UNSPECIFIED\x10\x00\x12\x11\n\rBAND_CRITICAL\x10\x01\x12\r\n\tBAND_HIGH\x10\x02\x12\x0f\n\x0b\x42\x41ND_NORMAL\x10\x03\x12\x0c\n\x08\x42\x41ND_LOW\x10\x04*G\n\x06OnFull\x12\x17\n\x13ON_FULL_UNSPECIFIED\x10\x00\x12\x12\n\x0eON_FULL_REJECT\x10\x01\x12\x10\n\x0cON_FULL_WAIT\x10\x02*l\n\nDurability\x12\x1a\n\x16\x44URABILITY_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44URABILITY_NONE\x10\x01\x12\x17\n\x13\x44URABILITY_INTERVAL\x10\x02\x12\x14\n\x10\x44URABILITY_FSYNC\x10\x03*\xda\x01\n\rAttemptResult\x12\x1e\n\x1a\x41TTEMPT_RESULT_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41TTEMPT_RESULT_SUCCEEDED\x10\x01\x12\x19\n\x15\x41TTEMPT_RESULT_FAILED\x10\x02\x12\x1c\n\x18\x41TTEMPT_RESULT_TIMED_OUT\x10\x03\x12\x1c\n\x18\x41TTEMPT_RESULT_CANCELLED\x10\x04\x12\x17\n\x13\x41TTEMPT_RESULT_LOST\x10\x05\x12\x1b\n\x17\x41TTEMPT_RESULT_RELEASED\x10\x06*_\n\x07JobView\x12\x18\n\x14JOB_VIEW_UNSPECIFIED\x10\x00\x12\x12\n\x0eJOB_VIEW_BASIC\x10\x01\x12\x11\n\rJOB_VIEW_FULL\x10\x02\x12\x13\n\x0fJOB_VIEW_RESULT\x10\x03\x42\x66\n\x0f\x63om.millrace.v1B\x08JobProtoP\x01Z\x16millrace/v1;millracev1\xa2\x02\x03MXX\xaa\x02\x0bMillrace.V1\xca\x02\x0bMillrace\\V1\xea\x02\x0cMillrace::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -24,20 +24,24 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'millrace.v1.job_pb2', _glob
 if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['DESCRIPTOR']._options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017com.millrace.v1B\010JobProtoP\001Z\026millrace/v1;millracev1\242\002\003MXX\252\002\013Millrace.V1\312\002\013Millrace\\V1\352\002\014Millrace::V1'
+  _globals['_PLACEMENT_REQUIREENTRY']._options = None
+  _globals['_PLACEMENT_REQUIREENTRY']._serialized_options = b'8\001'
+  _globals['_PLACEMENT_PREFERENTRY']._options = None
+  _globals['_PLACEMENT_PREFERENTRY']._serialized_options = b'8\001'
   _globals['_JOBSPEC_LABELSENTRY']._options = None
   _globals['_JOBSPEC_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_JOBSTATE']._serialized_start=2371
-  _globals['_JOBSTATE']._serialized_end=2623
-  _globals['_BAND']._serialized_start=2625
-  _globals['_BAND']._serialized_end=2718
-  _globals['_ONFULL']._serialized_start=2720
-  _globals['_ONFULL']._serialized_end=2791
-  _globals['_DURABILITY']._serialized_start=2793
-  _globals['_DURABILITY']._serialized_end=2901
-  _globals['_ATTEMPTRESULT']._serialized_start=2904
-  _globals['_ATTEMPTRESULT']._serialized_end=3122
-  _globals['_JOBVIEW']._serialized_start=3124
-  _globals['_JOBVIEW']._serialized_end=3219
+  _globals['_JOBSTATE']._serialized_start=3013
+  _globals['_JOBSTATE']._serialized_end=3265
+  _globals['_BAND']._serialized_start=3267
+  _globals['_BAND']._serialized_end=3360
+  _globals['_ONFULL']._serialized_start=3362
+  _globals['_ONFULL']._serialized_end=3433
+  _globals['_DURABILITY']._serialized_start=3435
+  _globals['_DURABILITY']._serialized_end=3543
+  _globals['_ATTEMPTRESULT']._serialized_start=3546
+  _globals['_ATTEMPTRESULT']._serialized_end=3764
+  _globals['_JOBVIEW']._serialized_start=3766
+  _globals['_JOBVIEW']._serialized_end=3861
   _globals['_RETRYPOLICY']._serialized_start=104
   _globals['_RETRYPOLICY']._serialized_end=317
   _globals['_UNIQUEKEY']._serialized_start=320
@@ -48,16 +52,26 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_UNIQUEKEY_ONTAKEN']._serialized_end=611
   _globals['_TRACECONTEXT']._serialized_start=613
   _globals['_TRACECONTEXT']._serialized_end=685
-  _globals['_JOBSPEC']._serialized_start=688
-  _globals['_JOBSPEC']._serialized_end=1266
-  _globals['_JOBSPEC_LABELSENTRY']._serialized_start=1215
-  _globals['_JOBSPEC_LABELSENTRY']._serialized_end=1260
-  _globals['_ATTEMPT']._serialized_start=1269
-  _globals['_ATTEMPT']._serialized_end=1528
-  _globals['_ATTEMPTTIMINGS']._serialized_start=1531
-  _globals['_ATTEMPTTIMINGS']._serialized_end=1818
-  _globals['_PROGRESS']._serialized_start=1820
-  _globals['_PROGRESS']._serialized_end=1914
-  _globals['_JOB']._serialized_start=1917
-  _globals['_JOB']._serialized_end=2368
+  _globals['_PLACEMENT']._serialized_start=688
+  _globals['_PLACEMENT']._serialized_end=900
+  _globals['_PLACEMENT_REQUIREENTRY']._serialized_start=807
+  _globals['_PLACEMENT_REQUIREENTRY']._serialized_end=853
+  _globals['_PLACEMENT_PREFERENTRY']._serialized_start=855
+  _globals['_PLACEMENT_PREFERENTRY']._serialized_end=900
+  _globals['_JOBSPEC']._serialized_start=903
+  _globals['_JOBSPEC']._serialized_end=1524
+  _globals['_JOBSPEC_LABELSENTRY']._serialized_start=1473
+  _globals['_JOBSPEC_LABELSENTRY']._serialized_end=1518
+  _globals['_ATTEMPT']._serialized_start=1527
+  _globals['_ATTEMPT']._serialized_end=1786
+  _globals['_ATTEMPTTIMINGS']._serialized_start=1789
+  _globals['_ATTEMPTTIMINGS']._serialized_end=2076
+  _globals['_PROGRESS']._serialized_start=2078
+  _globals['_PROGRESS']._serialized_end=2172
+  _globals['_JOB']._serialized_start=2175
+  _globals['_JOB']._serialized_end=2691
+  _globals['_WAITING']._serialized_start=2694
+  _globals['_WAITING']._serialized_end=3010
+  _globals['_WAITING_REASON']._serialized_start=2788
+  _globals['_WAITING_REASON']._serialized_end=3010
 # @@protoc_insertion_point(module_scope)

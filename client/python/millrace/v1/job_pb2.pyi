@@ -140,8 +140,30 @@ class TraceContext(_message.Message):
     baggage: str
     def __init__(self, traceparent: _Optional[str] = ..., tracestate: _Optional[str] = ..., baggage: _Optional[str] = ...) -> None: ...
 
+class Placement(_message.Message):
+    __slots__ = ("require", "prefer")
+    class RequireEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class PreferEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    REQUIRE_FIELD_NUMBER: _ClassVar[int]
+    PREFER_FIELD_NUMBER: _ClassVar[int]
+    require: _containers.ScalarMap[str, str]
+    prefer: _containers.ScalarMap[str, str]
+    def __init__(self, require: _Optional[_Mapping[str, str]] = ..., prefer: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
 class JobSpec(_message.Message):
-    __slots__ = ("pool", "kind", "payload", "band", "delay", "run_at", "run_timeout", "deadline", "deadline_after", "retry", "no_retry_after_start", "labels", "unique_key", "trace")
+    __slots__ = ("pool", "kind", "payload", "band", "delay", "run_at", "run_timeout", "deadline", "deadline_after", "retry", "no_retry_after_start", "labels", "unique_key", "trace", "placement")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -163,6 +185,7 @@ class JobSpec(_message.Message):
     LABELS_FIELD_NUMBER: _ClassVar[int]
     UNIQUE_KEY_FIELD_NUMBER: _ClassVar[int]
     TRACE_FIELD_NUMBER: _ClassVar[int]
+    PLACEMENT_FIELD_NUMBER: _ClassVar[int]
     pool: str
     kind: str
     payload: bytes
@@ -177,7 +200,8 @@ class JobSpec(_message.Message):
     labels: _containers.ScalarMap[str, str]
     unique_key: UniqueKey
     trace: TraceContext
-    def __init__(self, pool: _Optional[str] = ..., kind: _Optional[str] = ..., payload: _Optional[bytes] = ..., band: _Optional[_Union[Band, str]] = ..., delay: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., run_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., run_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., deadline: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_after: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., retry: _Optional[_Union[RetryPolicy, _Mapping]] = ..., no_retry_after_start: bool = ..., labels: _Optional[_Mapping[str, str]] = ..., unique_key: _Optional[_Union[UniqueKey, _Mapping]] = ..., trace: _Optional[_Union[TraceContext, _Mapping]] = ...) -> None: ...
+    placement: Placement
+    def __init__(self, pool: _Optional[str] = ..., kind: _Optional[str] = ..., payload: _Optional[bytes] = ..., band: _Optional[_Union[Band, str]] = ..., delay: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., run_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., run_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., deadline: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_after: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., retry: _Optional[_Union[RetryPolicy, _Mapping]] = ..., no_retry_after_start: bool = ..., labels: _Optional[_Mapping[str, str]] = ..., unique_key: _Optional[_Union[UniqueKey, _Mapping]] = ..., trace: _Optional[_Union[TraceContext, _Mapping]] = ..., placement: _Optional[_Union[Placement, _Mapping]] = ...) -> None: ...
 
 class Attempt(_message.Message):
     __slots__ = ("number", "start_time", "end_time", "worker", "result", "error", "exit_code", "timings")
@@ -226,7 +250,7 @@ class Progress(_message.Message):
     def __init__(self, fraction: _Optional[float] = ..., message: _Optional[str] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Job(_message.Message):
-    __slots__ = ("id", "spec", "state", "create_time", "due_time", "finish_time", "attempts", "losses", "attempt_history", "progress", "result", "error", "log_tail", "log_bytes", "cancel_requested")
+    __slots__ = ("id", "spec", "state", "create_time", "due_time", "finish_time", "attempts", "losses", "attempt_history", "progress", "result", "error", "log_tail", "log_bytes", "cancel_requested", "waiting", "checkpoint_bytes")
     ID_FIELD_NUMBER: _ClassVar[int]
     SPEC_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -242,6 +266,8 @@ class Job(_message.Message):
     LOG_TAIL_FIELD_NUMBER: _ClassVar[int]
     LOG_BYTES_FIELD_NUMBER: _ClassVar[int]
     CANCEL_REQUESTED_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_BYTES_FIELD_NUMBER: _ClassVar[int]
     id: str
     spec: JobSpec
     state: JobState
@@ -257,4 +283,40 @@ class Job(_message.Message):
     log_tail: bytes
     log_bytes: int
     cancel_requested: bool
-    def __init__(self, id: _Optional[str] = ..., spec: _Optional[_Union[JobSpec, _Mapping]] = ..., state: _Optional[_Union[JobState, str]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., due_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., losses: _Optional[int] = ..., attempt_history: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., result: _Optional[bytes] = ..., error: _Optional[str] = ..., log_tail: _Optional[bytes] = ..., log_bytes: _Optional[int] = ..., cancel_requested: bool = ...) -> None: ...
+    waiting: Waiting
+    checkpoint_bytes: int
+    def __init__(self, id: _Optional[str] = ..., spec: _Optional[_Union[JobSpec, _Mapping]] = ..., state: _Optional[_Union[JobState, str]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., due_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., losses: _Optional[int] = ..., attempt_history: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., result: _Optional[bytes] = ..., error: _Optional[str] = ..., log_tail: _Optional[bytes] = ..., log_bytes: _Optional[int] = ..., cancel_requested: bool = ..., waiting: _Optional[_Union[Waiting, _Mapping]] = ..., checkpoint_bytes: _Optional[int] = ...) -> None: ...
+
+class Waiting(_message.Message):
+    __slots__ = ("reason", "message", "jobs_ahead")
+    class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        REASON_UNSPECIFIED: _ClassVar[Waiting.Reason]
+        REASON_TIME: _ClassVar[Waiting.Reason]
+        REASON_RETRY: _ClassVar[Waiting.Reason]
+        REASON_LIMIT: _ClassVar[Waiting.Reason]
+        REASON_SHUTDOWN: _ClassVar[Waiting.Reason]
+        REASON_POOL: _ClassVar[Waiting.Reason]
+        REASON_DISK: _ClassVar[Waiting.Reason]
+        REASON_NO_WORKER: _ClassVar[Waiting.Reason]
+        REASON_NO_LABELS: _ClassVar[Waiting.Reason]
+        REASON_NO_SLOT: _ClassVar[Waiting.Reason]
+        REASON_QUEUE: _ClassVar[Waiting.Reason]
+    REASON_UNSPECIFIED: Waiting.Reason
+    REASON_TIME: Waiting.Reason
+    REASON_RETRY: Waiting.Reason
+    REASON_LIMIT: Waiting.Reason
+    REASON_SHUTDOWN: Waiting.Reason
+    REASON_POOL: Waiting.Reason
+    REASON_DISK: Waiting.Reason
+    REASON_NO_WORKER: Waiting.Reason
+    REASON_NO_LABELS: Waiting.Reason
+    REASON_NO_SLOT: Waiting.Reason
+    REASON_QUEUE: Waiting.Reason
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    JOBS_AHEAD_FIELD_NUMBER: _ClassVar[int]
+    reason: Waiting.Reason
+    message: str
+    jobs_ahead: int
+    def __init__(self, reason: _Optional[_Union[Waiting.Reason, str]] = ..., message: _Optional[str] = ..., jobs_ahead: _Optional[int] = ...) -> None: ...

@@ -19,6 +19,36 @@ class WorkerServiceStub(object):
                 request_serializer=millrace_dot_v1_dot_worker__service__pb2.WorkRequest.SerializeToString,
                 response_deserializer=millrace_dot_v1_dot_worker__service__pb2.WorkResponse.FromString,
                 )
+        self.Sync = channel.unary_unary(
+                '/millrace.v1.WorkerService/Sync',
+                request_serializer=millrace_dot_v1_dot_worker__service__pb2.SyncRequest.SerializeToString,
+                response_deserializer=millrace_dot_v1_dot_worker__service__pb2.SyncResponse.FromString,
+                )
+        self.ReadPayload = channel.unary_stream(
+                '/millrace.v1.WorkerService/ReadPayload',
+                request_serializer=millrace_dot_v1_dot_worker__service__pb2.ReadPayloadRequest.SerializeToString,
+                response_deserializer=millrace_dot_v1_dot_worker__service__pb2.ReadPayloadResponse.FromString,
+                )
+        self.ListWorkers = channel.unary_unary(
+                '/millrace.v1.WorkerService/ListWorkers',
+                request_serializer=millrace_dot_v1_dot_worker__service__pb2.ListWorkersRequest.SerializeToString,
+                response_deserializer=millrace_dot_v1_dot_worker__service__pb2.ListWorkersResponse.FromString,
+                )
+        self.GetWorker = channel.unary_unary(
+                '/millrace.v1.WorkerService/GetWorker',
+                request_serializer=millrace_dot_v1_dot_worker__service__pb2.GetWorkerRequest.SerializeToString,
+                response_deserializer=millrace_dot_v1_dot_worker__service__pb2.Worker.FromString,
+                )
+        self.DrainWorker = channel.unary_unary(
+                '/millrace.v1.WorkerService/DrainWorker',
+                request_serializer=millrace_dot_v1_dot_worker__service__pb2.DrainWorkerRequest.SerializeToString,
+                response_deserializer=millrace_dot_v1_dot_worker__service__pb2.Worker.FromString,
+                )
+        self.ResumeWorker = channel.unary_unary(
+                '/millrace.v1.WorkerService/ResumeWorker',
+                request_serializer=millrace_dot_v1_dot_worker__service__pb2.ResumeWorkerRequest.SerializeToString,
+                response_deserializer=millrace_dot_v1_dot_worker__service__pb2.Worker.FromString,
+                )
 
 
 class WorkerServiceServicer(object):
@@ -27,9 +57,58 @@ class WorkerServiceServicer(object):
     def Work(self, request_iterator, context):
         """The first request has a hello, and no other has one. FAILED_PRECONDITION NO_REMOTE_POOL: no pool of the daemon is
         run by workers. INVALID_ARGUMENT BAD_WORKER (a field of the hello), BAD_CREDIT, NO_HELLO, TWO_HELLOS,
-        MESSAGE_TOO_LARGE (more than 4 MiB), MALFORMED_REQUEST. TOO_MANY_WORDS (more than 10,000 of one kind in a message).
-        FAILED_PRECONDITION SESSION_REPLACED: another stream brought the same instance_key. UNAVAILABLE: the daemon is being shut down, or the stream is old; open another one.
+        MESSAGE_TOO_LARGE (more than 4 MiB), MALFORMED_REQUEST, TOO_MANY_WORDS (more than 10,000 of one kind in a message).
+        FAILED_PRECONDITION SESSION_REPLACED: another stream brought the same instance_key; PROTOCOL_UNSUPPORTED: no
+        version of the protocol is known to both. UNAVAILABLE: the daemon is being shut down, or the stream is old; open
+        another one.
         """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Sync(self, request, context):
+        """The same words without a stream, for scripts, functions and proxies that have none: each call says something, and
+        is answered with what there is to tell, at the latest after `wait`. Errors as for Work; NOT_FOUND UNKNOWN_SESSION:
+        the daemon does not know the instance_key (any more): say hello again, with what is held. One call of a worker at a
+        time: a second one answers the first at once. A worker that is silent for a `lease` has lost what it held.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadPayload(self, request, context):
+        """The payload of an attempt that the worker holds, where its lease has only the size, in pieces. FAILED_PRECONDITION
+        LEASE_LOST: it is not the worker's any more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListWorkers(self, request, context):
+        """Workers that are connected, or hold attempts and may come back; the oldest first. INVALID_ARGUMENT BAD_PAGE_SIZE,
+        BAD_PAGE_TOKEN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetWorker(self, request, context):
+        """NOT_FOUND UNKNOWN_WORKER. FAILED_PRECONDITION AMBIGUOUS_WORKER: several have the name; give an id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DrainWorker(self, request, context):
+        """The worker gets no more leases, and goes on with those that it has, until ResumeWorker or the end of its process
+        or of the daemon. Errors as GetWorker.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeWorker(self, request, context):
+        """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -41,6 +120,36 @@ def add_WorkerServiceServicer_to_server(servicer, server):
                     servicer.Work,
                     request_deserializer=millrace_dot_v1_dot_worker__service__pb2.WorkRequest.FromString,
                     response_serializer=millrace_dot_v1_dot_worker__service__pb2.WorkResponse.SerializeToString,
+            ),
+            'Sync': grpc.unary_unary_rpc_method_handler(
+                    servicer.Sync,
+                    request_deserializer=millrace_dot_v1_dot_worker__service__pb2.SyncRequest.FromString,
+                    response_serializer=millrace_dot_v1_dot_worker__service__pb2.SyncResponse.SerializeToString,
+            ),
+            'ReadPayload': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadPayload,
+                    request_deserializer=millrace_dot_v1_dot_worker__service__pb2.ReadPayloadRequest.FromString,
+                    response_serializer=millrace_dot_v1_dot_worker__service__pb2.ReadPayloadResponse.SerializeToString,
+            ),
+            'ListWorkers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWorkers,
+                    request_deserializer=millrace_dot_v1_dot_worker__service__pb2.ListWorkersRequest.FromString,
+                    response_serializer=millrace_dot_v1_dot_worker__service__pb2.ListWorkersResponse.SerializeToString,
+            ),
+            'GetWorker': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetWorker,
+                    request_deserializer=millrace_dot_v1_dot_worker__service__pb2.GetWorkerRequest.FromString,
+                    response_serializer=millrace_dot_v1_dot_worker__service__pb2.Worker.SerializeToString,
+            ),
+            'DrainWorker': grpc.unary_unary_rpc_method_handler(
+                    servicer.DrainWorker,
+                    request_deserializer=millrace_dot_v1_dot_worker__service__pb2.DrainWorkerRequest.FromString,
+                    response_serializer=millrace_dot_v1_dot_worker__service__pb2.Worker.SerializeToString,
+            ),
+            'ResumeWorker': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeWorker,
+                    request_deserializer=millrace_dot_v1_dot_worker__service__pb2.ResumeWorkerRequest.FromString,
+                    response_serializer=millrace_dot_v1_dot_worker__service__pb2.Worker.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -66,5 +175,107 @@ class WorkerService(object):
         return grpc.experimental.stream_stream(request_iterator, target, '/millrace.v1.WorkerService/Work',
             millrace_dot_v1_dot_worker__service__pb2.WorkRequest.SerializeToString,
             millrace_dot_v1_dot_worker__service__pb2.WorkResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Sync(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/millrace.v1.WorkerService/Sync',
+            millrace_dot_v1_dot_worker__service__pb2.SyncRequest.SerializeToString,
+            millrace_dot_v1_dot_worker__service__pb2.SyncResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ReadPayload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(request, target, '/millrace.v1.WorkerService/ReadPayload',
+            millrace_dot_v1_dot_worker__service__pb2.ReadPayloadRequest.SerializeToString,
+            millrace_dot_v1_dot_worker__service__pb2.ReadPayloadResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ListWorkers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/millrace.v1.WorkerService/ListWorkers',
+            millrace_dot_v1_dot_worker__service__pb2.ListWorkersRequest.SerializeToString,
+            millrace_dot_v1_dot_worker__service__pb2.ListWorkersResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def GetWorker(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/millrace.v1.WorkerService/GetWorker',
+            millrace_dot_v1_dot_worker__service__pb2.GetWorkerRequest.SerializeToString,
+            millrace_dot_v1_dot_worker__service__pb2.Worker.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def DrainWorker(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/millrace.v1.WorkerService/DrainWorker',
+            millrace_dot_v1_dot_worker__service__pb2.DrainWorkerRequest.SerializeToString,
+            millrace_dot_v1_dot_worker__service__pb2.Worker.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ResumeWorker(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/millrace.v1.WorkerService/ResumeWorker',
+            millrace_dot_v1_dot_worker__service__pb2.ResumeWorkerRequest.SerializeToString,
+            millrace_dot_v1_dot_worker__service__pb2.Worker.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

@@ -23,6 +23,7 @@ import type { JobServiceClient as _millrace_v1_JobServiceClient, JobServiceDefin
 import type { JobSpec as _millrace_v1_JobSpec, JobSpec__Output as _millrace_v1_JobSpec__Output } from './millrace/v1/JobSpec.js';
 import type { ListJobsRequest as _millrace_v1_ListJobsRequest, ListJobsRequest__Output as _millrace_v1_ListJobsRequest__Output } from './millrace/v1/ListJobsRequest.js';
 import type { ListJobsResponse as _millrace_v1_ListJobsResponse, ListJobsResponse__Output as _millrace_v1_ListJobsResponse__Output } from './millrace/v1/ListJobsResponse.js';
+import type { Placement as _millrace_v1_Placement, Placement__Output as _millrace_v1_Placement__Output } from './millrace/v1/Placement.js';
 import type { Progress as _millrace_v1_Progress, Progress__Output as _millrace_v1_Progress__Output } from './millrace/v1/Progress.js';
 import type { RetryJobRequest as _millrace_v1_RetryJobRequest, RetryJobRequest__Output as _millrace_v1_RetryJobRequest__Output } from './millrace/v1/RetryJobRequest.js';
 import type { RetryJobsRequest as _millrace_v1_RetryJobsRequest, RetryJobsRequest__Output as _millrace_v1_RetryJobsRequest__Output } from './millrace/v1/RetryJobsRequest.js';
@@ -35,6 +36,7 @@ import type { SubmitJobResponse as _millrace_v1_SubmitJobResponse, SubmitJobResp
 import type { TraceContext as _millrace_v1_TraceContext, TraceContext__Output as _millrace_v1_TraceContext__Output } from './millrace/v1/TraceContext.js';
 import type { UniqueKey as _millrace_v1_UniqueKey, UniqueKey__Output as _millrace_v1_UniqueKey__Output } from './millrace/v1/UniqueKey.js';
 import type { WaitJobRequest as _millrace_v1_WaitJobRequest, WaitJobRequest__Output as _millrace_v1_WaitJobRequest__Output } from './millrace/v1/WaitJobRequest.js';
+import type { Waiting as _millrace_v1_Waiting, Waiting__Output as _millrace_v1_Waiting__Output } from './millrace/v1/Waiting.js';
 import type { WatchJobsRequest as _millrace_v1_WatchJobsRequest, WatchJobsRequest__Output as _millrace_v1_WatchJobsRequest__Output } from './millrace/v1/WatchJobsRequest.js';
 
 type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> = {
@@ -78,6 +80,7 @@ export interface ProtoGrpcType {
       ListJobsRequest: MessageTypeDefinition<_millrace_v1_ListJobsRequest, _millrace_v1_ListJobsRequest__Output>
       ListJobsResponse: MessageTypeDefinition<_millrace_v1_ListJobsResponse, _millrace_v1_ListJobsResponse__Output>
       OnFull: EnumTypeDefinition
+      Placement: MessageTypeDefinition<_millrace_v1_Placement, _millrace_v1_Placement__Output>
       Progress: MessageTypeDefinition<_millrace_v1_Progress, _millrace_v1_Progress__Output>
       RetryJobRequest: MessageTypeDefinition<_millrace_v1_RetryJobRequest, _millrace_v1_RetryJobRequest__Output>
       RetryJobsRequest: MessageTypeDefinition<_millrace_v1_RetryJobsRequest, _millrace_v1_RetryJobsRequest__Output>
@@ -90,6 +93,7 @@ export interface ProtoGrpcType {
       TraceContext: MessageTypeDefinition<_millrace_v1_TraceContext, _millrace_v1_TraceContext__Output>
       UniqueKey: MessageTypeDefinition<_millrace_v1_UniqueKey, _millrace_v1_UniqueKey__Output>
       WaitJobRequest: MessageTypeDefinition<_millrace_v1_WaitJobRequest, _millrace_v1_WaitJobRequest__Output>
+      Waiting: MessageTypeDefinition<_millrace_v1_Waiting, _millrace_v1_Waiting__Output>
       WatchJobsRequest: MessageTypeDefinition<_millrace_v1_WatchJobsRequest, _millrace_v1_WatchJobsRequest__Output>
     }
   }

@@ -7,10 +7,14 @@ export interface AttemptOutput {
   'ref'?: (_millrace_v1_AttemptRef | null);
   'progress'?: (_millrace_v1_Progress | null);
   'log'?: (Buffer | Uint8Array | string);
+  'checkpoint'?: (Buffer | Uint8Array | string);
+  '_checkpoint'?: "checkpoint";
 }
 
 export interface AttemptOutput__Output {
   'ref': (_millrace_v1_AttemptRef__Output | null);
   'progress': (_millrace_v1_Progress__Output | null);
   'log': (Buffer);
+  'checkpoint'?: (Buffer);
+  '_checkpoint'?: "checkpoint";
 }

@@ -5,6 +5,7 @@ import type { JobState as _millrace_v1_JobState, JobState__Output as _millrace_v
 import type { Timestamp as _google_protobuf_Timestamp, Timestamp__Output as _google_protobuf_Timestamp__Output } from '../../google/protobuf/Timestamp.js';
 import type { Attempt as _millrace_v1_Attempt, Attempt__Output as _millrace_v1_Attempt__Output } from '../../millrace/v1/Attempt.js';
 import type { Progress as _millrace_v1_Progress, Progress__Output as _millrace_v1_Progress__Output } from '../../millrace/v1/Progress.js';
+import type { Waiting as _millrace_v1_Waiting, Waiting__Output as _millrace_v1_Waiting__Output } from '../../millrace/v1/Waiting.js';
 import type { Long } from '@grpc/proto-loader';
 
 export interface Job {
@@ -23,6 +24,8 @@ export interface Job {
   'logTail'?: (Buffer | Uint8Array | string);
   'logBytes'?: (number | string | Long);
   'cancelRequested'?: (boolean);
+  'waiting'?: (_millrace_v1_Waiting | null);
+  'checkpointBytes'?: (number | string | Long);
 }
 
 export interface Job__Output {
@@ -41,4 +44,6 @@ export interface Job__Output {
   'logTail': (Buffer);
   'logBytes': (string);
   'cancelRequested': (boolean);
+  'waiting': (_millrace_v1_Waiting__Output | null);
+  'checkpointBytes': (string);
 }

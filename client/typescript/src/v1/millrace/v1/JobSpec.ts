@@ -5,6 +5,7 @@ import type { Duration as _google_protobuf_Duration, Duration__Output as _google
 import type { Timestamp as _google_protobuf_Timestamp, Timestamp__Output as _google_protobuf_Timestamp__Output } from '../../google/protobuf/Timestamp.js';
 import type { RetryPolicy as _millrace_v1_RetryPolicy, RetryPolicy__Output as _millrace_v1_RetryPolicy__Output } from '../../millrace/v1/RetryPolicy.js';
 import type { TraceContext as _millrace_v1_TraceContext, TraceContext__Output as _millrace_v1_TraceContext__Output } from '../../millrace/v1/TraceContext.js';
+import type { Placement as _millrace_v1_Placement, Placement__Output as _millrace_v1_Placement__Output } from '../../millrace/v1/Placement.js';
 import type { UniqueKey as _millrace_v1_UniqueKey, UniqueKey__Output as _millrace_v1_UniqueKey__Output } from '../../millrace/v1/UniqueKey.js';
 
 export interface JobSpec {
@@ -21,6 +22,7 @@ export interface JobSpec {
   'labels'?: ({[key: string]: string});
   'deadlineAfter'?: (_google_protobuf_Duration | null);
   'trace'?: (_millrace_v1_TraceContext | null);
+  'placement'?: (_millrace_v1_Placement | null);
   'uniqueKey'?: (_millrace_v1_UniqueKey | null);
 }
 
@@ -38,5 +40,6 @@ export interface JobSpec__Output {
   'labels': ({[key: string]: string});
   'deadlineAfter': (_google_protobuf_Duration__Output | null);
   'trace': (_millrace_v1_TraceContext__Output | null);
+  'placement': (_millrace_v1_Placement__Output | null);
   'uniqueKey': (_millrace_v1_UniqueKey__Output | null);
 }

@@ -3,6 +3,7 @@
 import type { AttemptRef as _millrace_v1_AttemptRef, AttemptRef__Output as _millrace_v1_AttemptRef__Output } from '../../millrace/v1/AttemptRef.js';
 import type { Duration as _google_protobuf_Duration, Duration__Output as _google_protobuf_Duration__Output } from '../../google/protobuf/Duration.js';
 import type { TraceContext as _millrace_v1_TraceContext, TraceContext__Output as _millrace_v1_TraceContext__Output } from '../../millrace/v1/TraceContext.js';
+import type { Long } from '@grpc/proto-loader';
 
 export interface Lease {
   'ref'?: (_millrace_v1_AttemptRef | null);
@@ -12,6 +13,8 @@ export interface Lease {
   'labels'?: ({[key: string]: string});
   'trace'?: (_millrace_v1_TraceContext | null);
   'losses'?: (number);
+  'checkpoint'?: (Buffer | Uint8Array | string);
+  'payloadBytes'?: (number | string | Long);
 }
 
 export interface Lease__Output {
@@ -22,4 +25,6 @@ export interface Lease__Output {
   'labels': ({[key: string]: string});
   'trace': (_millrace_v1_TraceContext__Output | null);
   'losses': (number);
+  'checkpoint': (Buffer);
+  'payloadBytes': (string);
 }

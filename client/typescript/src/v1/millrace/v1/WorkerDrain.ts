@@ -8,6 +8,8 @@ export const _millrace_v1_WorkerDrain_Why = {
   WHY_UNSPECIFIED: 'WHY_UNSPECIFIED',
   WHY_SHUTDOWN: 'WHY_SHUTDOWN',
   WHY_AGE: 'WHY_AGE',
+  WHY_OPERATOR: 'WHY_OPERATOR',
+  WHY_RESUMED: 'WHY_RESUMED',
 } as const;
 
 export type _millrace_v1_WorkerDrain_Why =
@@ -17,6 +19,10 @@ export type _millrace_v1_WorkerDrain_Why =
   | 1
   | 'WHY_AGE'
   | 2
+  | 'WHY_OPERATOR'
+  | 3
+  | 'WHY_RESUMED'
+  | 4
 
 export type _millrace_v1_WorkerDrain_Why__Output = typeof _millrace_v1_WorkerDrain_Why[keyof typeof _millrace_v1_WorkerDrain_Why]
 

@@ -11,6 +11,10 @@ export interface WorkerHello {
   'kinds'?: (_millrace_v1_KindOffer)[];
   'slots'?: (number);
   'held'?: (_millrace_v1_HeldAttempt)[];
+  'labels'?: ({[key: string]: string});
+  'protocolMin'?: (number);
+  'protocolMax'?: (number);
+  'capabilities'?: (string)[];
 }
 
 export interface WorkerHello__Output {
@@ -21,4 +25,8 @@ export interface WorkerHello__Output {
   'kinds': (_millrace_v1_KindOffer__Output)[];
   'slots': (number);
   'held': (_millrace_v1_HeldAttempt__Output)[];
+  'labels': ({[key: string]: string});
+  'protocolMin': (number);
+  'protocolMax': (number);
+  'capabilities': (string)[];
 }

@@ -12,6 +12,9 @@ export interface WorkerWelcome {
   'finishWithin'?: (_google_protobuf_Duration | null);
   'kept'?: (_millrace_v1_AttemptRef)[];
   'lost'?: (_millrace_v1_AttemptRef)[];
+  'protocol'?: (number);
+  'capabilities'?: (string)[];
+  'workerId'?: (string);
 }
 
 export interface WorkerWelcome__Output {
@@ -23,4 +26,7 @@ export interface WorkerWelcome__Output {
   'finishWithin': (_google_protobuf_Duration__Output | null);
   'kept': (_millrace_v1_AttemptRef__Output)[];
   'lost': (_millrace_v1_AttemptRef__Output)[];
+  'protocol': (number);
+  'capabilities': (string)[];
+  'workerId': (string);
 }
