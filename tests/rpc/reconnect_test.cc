@@ -40,7 +40,7 @@ class Comer {
   bool away() const { return stream_ == nullptr || stream_->over; }
   void Finish() { stream_->Say(test::Ended(lease_.ref(), "by " + name_)); }
 
-  // What it has heard. Its stream writes these, one word at a time.
+  // Its stream counts here what it hears, one word at a time.
   std::atomic<bool> leased{false}, acked{false};
   std::atomic<int> welcomes{0}, kept{0}, lost{0}, more_leases{0}, revoked{0};
   // Once it is leased.

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+
 namespace millrace::store {
 namespace {
 
@@ -12,6 +14,7 @@ using dispatch::Journal;
 JobRecord Record(uint64_t number, JobState state) {
   JobRecord record;
   record.id = {1, number};
+  record.spec = std::make_shared<const JobSpec>();
   record.life.state = state;
   if (IsTerminal(state)) record.finished = WallTime(Nanos(static_cast<int64_t>(100 - number)));
   return record;
