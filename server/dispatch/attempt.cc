@@ -159,7 +159,7 @@ Status CheckCheckpoint(std::string_view bytes) {
 void RunningAttempt::KeepCheckpoint(std::string bytes, Turn& turn) {
   JobRecord& record = job_->record();
   turn.Free(std::exchange(record.checkpoint, bytes.empty() ? nullptr : MakeBytes(std::move(bytes))));
-  core_.WriteRunning(*job_, turn);
+  core_.CheckpointChanged(*job_, turn);
 }
 
 Status RunningAttempt::SaveCheckpoint(std::string bytes) {

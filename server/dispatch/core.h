@@ -143,8 +143,9 @@ class Core {
   void ArmGiveUp(JobEntry& job, Nanos after, Turn& turn) MR_IN_TURN;
   // A large payload of a job that runs in another process leaves the memory, where the journal has it.
   void LeaveOutPayload(JobEntry& job, Turn& turn) MR_IN_TURN;
-  // Something of a job that runs has changed, and is written down.
-  void WriteRunning(JobEntry& job, Turn& turn) MR_IN_TURN;
+  // The checkpoint of a job that runs is another one, and is written down: one at a time, the newest, however fast a
+  // handler saves them.
+  void CheckpointChanged(JobEntry& job, Turn& turn) MR_IN_TURN;
   // Asks a running attempt to stop.
   void StopAttempt(JobEntry& job, StopCause cause, Status reason, Turn& turn) MR_IN_TURN;
   // Called before anything of a job changes that is about to end: clients see this copy until its end is committed.
@@ -243,6 +244,8 @@ class Core {
   // What follows from commits.
   static void StartCommitted(Core& core, JobEntry& job, uint64_t token, const Status& status, Turn& turn) MR_IN_TURN;
   static void WaitingCommitted(Core& core, JobEntry& job, uint64_t part, const Status& status, Turn& turn) MR_IN_TURN;
+  static void CheckpointCommitted(Core& core, JobEntry& job, uint64_t token, const Status& status,
+                                  Turn& turn) MR_IN_TURN;
   static void EndCommitted(Core& core, JobEntry& job, uint64_t, const Status& status, Turn& turn) MR_IN_TURN;
   static bool IsToBeRead(const JobEntry& job, const Slot& slot) MR_IN_TURN {
     return !job.hot || (slot.leased && LacksPayload(job, slot));

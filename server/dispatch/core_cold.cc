@@ -27,9 +27,24 @@ void Core::WriteWaiting(JobEntry& job, const EndedJob* was, Turn& turn) {
   commits.batch().Revive(job.record(), *was);
 }
 
-void Core::WriteRunning(JobEntry& job, Turn& turn) {
+void Core::CheckpointChanged(JobEntry& job, Turn& turn) {
   Charge(job, HotWeight(job.record()), turn);
+  if (!keeps_unfinished) return;
+  job.hot->save_again = job.hot->saving;
+  if (std::exchange(job.hot->saving, true)) return;
   Write(job);
+  commits.Then<&Core::CheckpointCommitted>(job, job.life.claim.token);
+}
+
+void Core::CheckpointCommitted(Core& core, JobEntry& job, uint64_t token, const Status& status, Turn&) {
+  if (!job.hot) return;
+  job.hot->saving = false;
+  const bool again = std::exchange(job.hot->save_again, false);
+  // Where the attempt has ended, what was written of that has the newest one.
+  if (!again || !status.ok() || job.state() != JobState::kRunning || job.life.claim.token != token) return;
+  job.hot->saving = true;
+  core.Write(job);
+  core.commits.Then<&Core::CheckpointCommitted>(job, token);
 }
 
 bool Core::MustEvict(const JobEntry& job) const {

@@ -37,6 +37,8 @@ struct HotJob {
   std::shared_ptr<LiveOutput> live;   // nullptr: it never showed anything.
   uint64_t newest_part = 0;           // The part of what was written of it last (commits.h).
   bool evict_then = false;            // It goes cold when that is committed.
+  bool saving = false;                // A checkpoint of it is being committed,
+  bool save_again = false;            // and there is a newer one.
 
   const JobRecord& visible() const { return last_committed ? *last_committed : record; }
 };

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "tests/support/placement_fixture.h"
+#include "tests/support/slow_dispatch.h"
 
 namespace millrace::test {
 namespace {
@@ -73,6 +74,25 @@ TEST_F(LeasesPayload, ACheckpointOutlivesTheDaemonAndALostWorker) {
         ASSERT_NE(lease.checkpoint, nullptr);
         EXPECT_EQ(*lease.checkpoint, "half");
       });
+}
+
+TEST(Checkpoints, HoweverFastTheyAreSavedOneAtATimeIsWrittenAndTheNewestIsTheLast) {
+  SlowJournal journal;
+  WithSlow(journal, {}, [&](DispatchFixture& d) {
+    const JobId id = SubmitTo(d, journal, d.Spec("hold"));
+    FakeRunner::Held held = Begin(d, journal);
+    const int before = journal.parts();
+    for (int i = 1; i <= 1000; ++i) ASSERT_TRUE(held.context().SaveCheckpoint(std::to_string(i)).ok());
+    EXPECT_EQ(journal.parts() - before, 1);
+    journal.Commit();
+    EXPECT_EQ(journal.parts() - before, 2);
+    journal.Commit();
+    EXPECT_EQ(*(*journal.Read(id, dispatch::Journal::Part::kWhole))->checkpoint, "1000");
+    held.Succeed();
+    while (journal.Appended(id) != JobState::kSucceeded) rt::Yield();
+    journal.Commit();
+    EXPECT_EQ(journal.parts() - before, 3) << "nothing more was written of checkpoints";
+  });
 }
 
 TEST(Checkpoints, ANativeHandlerSavesOneAsWell) {
