@@ -21,8 +21,11 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+// Whatever a daemon says, there is no overflow in what is computed with it.
 milliseconds ToMilliseconds(const google::protobuf::Duration& duration) {
-  return seconds(duration.seconds()) + milliseconds(duration.nanos() / 1'000'000);
+  constexpr int64_t kMost = int64_t{31} * 24 * 3600;
+  return seconds(std::clamp<int64_t>(duration.seconds(), 0, kMost)) +
+         milliseconds(std::max(duration.nanos(), 0) / 1'000'000);
 }
 
 std::string DefaultName() {
@@ -138,6 +141,7 @@ void Worker::State::Hear(v1::WorkResponse* response, grpc::ClientContext& contex
     if (said_goodbye) break;  // The daemon gives it to others.
     const int64_t slots = SlotsOf(each.kind());
     received += slots;
+    if (held.contains(KeyOf(each.ref()))) continue;  // A daemon that is not broken gives each lease once.
     taken += slots;
     *outbox.add_accepted() = each.ref();
     auto attempt = std::make_shared<Held>(*this, std::move(each));
@@ -184,7 +188,7 @@ bool Worker::State::Compose(v1::WorkRequest* request, int64_t* granted) {
     size_t bytes = 0;
     for (; !to_save.empty() && bytes < kRequestBytes && request->outputs_size() < kWordsMax; to_save.pop_front()) {
       auto found = held.find(to_save.front());
-      if (found == held.end()) continue;
+      if (found == held.end() || !found->second->saved) continue;
       found->second->save_is_due = false;
       v1::AttemptOutput& output = *request->add_outputs();
       *output.mutable_ref() = found->second->its.ref();
@@ -194,7 +198,7 @@ bool Worker::State::Compose(v1::WorkRequest* request, int64_t* granted) {
     // With its end an attempt is not the worker's any more, so what it saved goes before.
     for (; to_save.empty() && !to_tell.empty() && bytes < kRequestBytes; to_tell.pop_front()) {
       auto found = held.find(to_tell.front());
-      if (found == held.end()) continue;
+      if (found == held.end() || !found->second->end) continue;
       *request->add_ended() = *found->second->end;
       bytes += found->second->end->ByteSizeLong();
     }

@@ -10,7 +10,7 @@
 namespace millrace::rpc {
 namespace {
 
-// What a session takes beside what its hello said.
+// A session takes so much beside what its hello said.
 constexpr size_t kSessionBytes = size_t{4} << 10;
 // A lease may be short; the alarm is not set more often than this.
 constexpr std::chrono::milliseconds kSweepPauseMin{50};

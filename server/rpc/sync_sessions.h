@@ -92,7 +92,7 @@ class SyncSession final : public dispatch::WorkerDoor, public std::enable_shared
   bool composing_ = false;
   Status ended_;
 
-  // Of SyncSessions, under its lock.
+  // These belong to SyncSessions, under its lock.
   std::chrono::steady_clock::time_point used_{};
   BudgetShare share_;  // Given back by whoever takes the session out of the table.
 };

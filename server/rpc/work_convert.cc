@@ -100,7 +100,7 @@ Status TakeHello(v1::WorkerHello&& hello, dispatch::WorkerOffer* offer) {
     offered.slots = kind.slots() == 0 ? 1 : kind.slots();
     offered.at_once_max = kind.at_once_max();
     if (!kind.has_beat_within()) continue;
-    auto within = FromProto(kind.beat_within(), "hello.kinds.beat_within");
+    auto within = FromProto(kind.beat_within(), "hello.kinds.beat_within", kRunTimeoutMax);
     if (!within.ok()) return within.status();
     offered.beat_within = *within;
   }

@@ -13,7 +13,7 @@ namespace millrace::rpc {
 
 // The one version of the protocol there is.
 inline constexpr int kProtocol = 1;
-// What this daemon understands beside the first version; see "Skew" in worker_service.proto.
+// The capabilities of this daemon; see "Skew" in worker_service.proto.
 inline constexpr const char kPayloadRefCapability[] = "payload_ref";
 inline constexpr const char kCheckpointCapability[] = "checkpoint";
 

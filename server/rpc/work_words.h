@@ -1,5 +1,5 @@
-// What a worker in another process says and is told, whatever way it speaks: on a stream of its own (work_stream.h), or
-// by calls (sync_call.h).
+// The words of a worker in another process and of the daemon, whatever way they travel: on a stream of the worker
+// (work_stream.h), or by calls (sync_call.h).
 //
 //   Repeats   An end of an attempt that is not the worker's any more may be one that was written down and whose
 //             acknowledgement was lost. So it is looked up, on a fiber, before it is called LEASE_LOST.
@@ -30,7 +30,7 @@ Status CheckWorkRequestSize(size_t bytes);
 // FAILED_PRECONDITION SESSION_REPLACED.
 Status SessionReplaced();
 
-// What there is to tell beside dispatch's news.
+// All that there is to tell beside dispatch's news.
 struct WorkReply {
   std::unique_ptr<v1::WorkerWelcome> welcome;
   std::vector<dispatch::LeaseRef> lost;  // LEASE_LOST.
@@ -46,7 +46,7 @@ struct WorkReply {
   void Add(WorkReply&& more);
 };
 
-// ---- What it says
+// ---- A worker says
 struct Entrance {
   std::shared_ptr<dispatch::LeaseHolder> holder;
   std::unique_ptr<v1::WorkerWelcome> welcome;
@@ -65,13 +65,13 @@ Status Hear(dispatch::Leases& leases, dispatch::LeaseHolder& holder, v1::WorkReq
 std::vector<dispatch::LeaseRef> FindLost(dispatch::Leases& leases, dispatch::LeaseHolder& holder,
                                          const std::vector<dispatch::LeaseRef>& ended);
 
-// ---- What it is told
+// ---- A worker is told
 // The news that is not told yet.
 class WorkWords {
  public:
   bool empty() const { return leases_.empty() && stops_.empty() && revoked_.empty() && !drained_; }
   // Into `response`, which is empty: all of `reply` and `news`, and what is left of earlier news, as far as there is
-  // room. Of `news.replaced` the caller takes care.
+  // room. The caller takes care of `news.replaced`.
   void Tell(WorkReply&& reply, dispatch::WorkerNews&& news, v1::WorkResponse* response);
   // Nobody will be told of it: dispatch takes back what is not accepted.
   void Drop();

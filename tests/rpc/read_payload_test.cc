@@ -54,7 +54,7 @@ ReadPayloadSeen ReadAll(Daemon& d, const v1::AttemptRef& ref) {
   return seen;
 }
 
-// What a worker reads of a payload of so many bytes, when its lease leaves it out.
+// A worker reads a payload of so many bytes that its lease leaves out.
 template <typename Worker>
 void ReadApart(size_t bytes, int pieces) {
   Daemon d(WithRemotePool());

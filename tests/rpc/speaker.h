@@ -153,7 +153,7 @@ inline v1::WorkRequest Goodbye() {
   return request;
 }
 
-// What Next looks for.
+// These are for Next to look for.
 inline bool HasAcked(const v1::WorkResponse& told) { return told.acked_size() > 0; }
 inline bool HasErrors(const v1::WorkResponse& told) { return told.errors_size() > 0; }
 inline bool HasStops(const v1::WorkResponse& told) { return told.stops_size() > 0; }

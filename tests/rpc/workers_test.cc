@@ -1,4 +1,4 @@
-// What operators see of workers in other processes, and say of them.
+// Workers in other processes, as operators see them, and what operators say of them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
