@@ -127,6 +127,7 @@ void Worker::State::Hear(v1::WorkResponse* response, grpc::ClientContext& contex
     interval = std::max(ToMilliseconds(response->welcome().heartbeat_interval()), milliseconds(10));
     lease = ToMilliseconds(response->welcome().lease());
     drained = false;  // Else it is said again. An operator's drain ends with the daemon.
+    worker_id = response->welcome().worker_id();
     for (const v1::AttemptRef& ref : response->welcome().lost()) Drop(ref);
   }
   for (const v1::AttemptStop& stop : response->stops()) {
@@ -196,7 +197,8 @@ bool Worker::State::Compose(v1::WorkRequest* request, int64_t* granted) {
       bytes += output.ByteSizeLong();
     }
     // With its end an attempt is not the worker's any more, so what it saved goes before.
-    for (; to_save.empty() && !to_tell.empty() && bytes < kRequestBytes; to_tell.pop_front()) {
+    for (; to_save.empty() && !to_tell.empty() && bytes < kRequestBytes && request->ended_size() < kWordsMax;
+         to_tell.pop_front()) {
       auto found = held.find(to_tell.front());
       if (found == held.end() || !found->second->end) continue;
       *request->add_ended() = *found->second->end;
@@ -319,6 +321,11 @@ Status Worker::Run(std::stop_token stop) { return state_->Run(std::move(stop)); 
 bool Worker::healthy() const {
   std::lock_guard guard(state_->mutex);
   return state_->healthy && State::Now() - state_->last_word < 2 * state_->interval;
+}
+
+std::string Worker::id() const {
+  std::lock_guard guard(state_->mutex);
+  return state_->worker_id;
 }
 
 bool Worker::drained() const {

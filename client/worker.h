@@ -50,8 +50,10 @@ struct WorkerOptions {
 };
 
 struct KindSettings {
-  int slots = 1;        // An attempt takes so many of the worker's slots.
-  int at_once_max = 0;  // So many attempts of the kind at once. 0: as many as have slots.
+  int slots = 1;  // An attempt takes so many of the worker's slots.
+  // The daemon gives so many attempts of the kind at once; one that it took back may still be ending here. 0: as many
+  // as have slots.
+  int at_once_max = 0;
   // An attempt that shows nothing (SetProgress, Log, SaveCheckpoint) for so long hangs: it is stopped, as one that
   // takes longer than its run_timeout.
   std::optional<std::chrono::milliseconds> beat_within = std::nullopt;
@@ -95,6 +97,8 @@ class Worker {
   // An operator has drained it (`millrace workers drain`): it gets no more leases until it is resumed. It stays
   // connected, and goes on with those that it has.
   bool drained() const;
+  // By which operators call it (`millrace workers get`), once the daemon has welcomed it.
+  std::string id() const;
 
  private:
   struct State;

@@ -148,7 +148,8 @@ Status Worker::State::FetchPayload(Held& attempt) {
   constexpr milliseconds kFetchPauseMost{5'000};
   for (milliseconds pause = kPauseLeast;; pause = std::min(2 * pause, kFetchPauseMost)) {
     Result<std::string> payload = ReadPayload(attempt);
-    const bool again = payload.status().code() == StatusCode::kUnavailable;
+    const bool again =
+        payload.status().code() == StatusCode::kUnavailable || payload.status().reason() == "SERVER_BUSY";
     const auto unwanted = [&] { return attempt.dropped || attempt.source.stop_requested(); };
     std::unique_lock guard(mutex);
     if (payload.status().reason() == "LEASE_LOST") Drop(attempt.its.ref());

@@ -115,6 +115,7 @@ struct Worker::State {
   // ---- About this stream
   int64_t received = 0, beats = 0;  // `received`: slots of the leases that came.
   bool welcome = false, written_off = false;
+  std::string worker_id;
   grpc::ClientContext* current = nullptr;
   Time last_word{}, last_beat{};
   milliseconds interval{5000}, lease{0};

@@ -49,7 +49,7 @@ func (w *Worker) readPayload(ctx context.Context, attempt *Attempt) ([]byte, err
 			return nil, err
 		}
 		if refused == nil || (refused.Code != codes.Unavailable && refused.Code != codes.Canceled &&
-			refused.Code != codes.DeadlineExceeded) {
+			refused.Code != codes.DeadlineExceeded && refused.Reason != "SERVER_BUSY") {
 			return nil, fmt.Errorf("the payload cannot be read: %w", err)
 		}
 		pause = pauseMax/4 + mrand.N(pauseMax)
@@ -58,14 +58,17 @@ func (w *Worker) readPayload(ctx context.Context, attempt *Attempt) ([]byte, err
 }
 
 func readAll(ctx context.Context, client pb.WorkerServiceClient, lease *pb.Lease) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	idle := time.AfterFunc(readTimeout, cancel)
+	defer idle.Stop()
 	stream, err := client.ReadPayload(ctx, &pb.ReadPayloadRequest{Ref: lease.GetRef()})
 	payload := []byte{}
 	for err == nil {
 		var piece *pb.ReadPayloadResponse
 		if piece, err = stream.Recv(); err == nil {
 			payload = append(payload, piece.GetData()...)
+			idle.Reset(readTimeout)
 		}
 	}
 	if !errors.Is(err, io.EOF) {

@@ -192,9 +192,7 @@ func (w *Worker) hear(s *session, response *pb.WorkResponse, running *sync.WaitG
 		s.welcome, w.everWelcome = true, true
 		s.interval = max(welcome.GetHeartbeatInterval().AsDuration(), 10*time.Millisecond)
 		w.lease = welcome.GetLease().AsDuration()
-		if id := welcome.GetWorkerId(); id != w.id { // Another daemon, which knows nothing of a drain.
-			w.id, w.drained = id, false
-		}
+		w.id, w.drained = welcome.GetWorkerId(), false // A drain that holds is said again.
 		for _, ref := range welcome.GetLost() {
 			w.dropRef(ref)
 		}

@@ -104,9 +104,10 @@ type WorkerDrain_Why int32
 const (
 	WorkerDrain_WHY_UNSPECIFIED WorkerDrain_Why = 0
 	WorkerDrain_WHY_SHUTDOWN    WorkerDrain_Why = 1 // The daemon ends. What the worker holds stays its own: it goes on, and comes back.
-	WorkerDrain_WHY_AGE         WorkerDrain_Why = 2 // The stream is old. Open another one at once; this one ends when that has said hello.
-	WorkerDrain_WHY_OPERATOR    WorkerDrain_Why = 3 // DrainWorker: there are no more leases. The worker stays, and goes on with those that it has.
-	WorkerDrain_WHY_RESUMED     WorkerDrain_Why = 4 // ResumeWorker: there are leases again.
+	WorkerDrain_WHY_AGE         WorkerDrain_Why = 2 // The stream is old. Open another one soon; this one ends when that has said hello, or a
+	// minute later.
+	WorkerDrain_WHY_OPERATOR WorkerDrain_Why = 3 // DrainWorker: there are no more leases. The worker stays, and goes on with those that it has.
+	WorkerDrain_WHY_RESUMED  WorkerDrain_Why = 4 // ResumeWorker: there are leases again.
 )
 
 // Enum value maps for WorkerDrain_Why.
@@ -391,7 +392,7 @@ type WorkerHello struct {
 	Labels        map[string]string      `protobuf:"bytes,8,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // What jobs may require: `gpu = a100`. At most 32, as those of a job.
 	ProtocolMin   int32                  `protobuf:"varint,9,opt,name=protocol_min,json=protocolMin,proto3" json:"protocol_min,omitempty"`                                             // Versions of this protocol that the worker speaks. 0 means 1, which is all
 	ProtocolMax   int32                  `protobuf:"varint,10,opt,name=protocol_max,json=protocolMax,proto3" json:"protocol_max,omitempty"`                                            // there is so far.
-	Capabilities  []string               `protobuf:"bytes,11,rep,name=capabilities,proto3" json:"capabilities,omitempty"`                                                              // "payload_ref": it reads large payloads by ReadPayload.
+	Capabilities  []string               `protobuf:"bytes,11,rep,name=capabilities,proto3" json:"capabilities,omitempty"`                                                              // "payload_ref": it reads large payloads by ReadPayload. The daemon's are this
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -508,8 +509,9 @@ type KindOffer struct {
 	Kind      string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
 	Slots     int32                  `protobuf:"varint,2,opt,name=slots,proto3" json:"slots,omitempty"`                            // What an attempt of this kind takes of the worker's slots. 0 means 1; not more than it has.
 	AtOnceMax int32                  `protobuf:"varint,3,opt,name=at_once_max,json=atOnceMax,proto3" json:"at_once_max,omitempty"` // So many attempts of this kind at once. 0: as many as there are slots.
-	// An attempt of which nothing is heard (outputs) for so long is stopped like one that ran longer than its run_timeout:
-	// its handler hangs, although its worker is alive. 1 ms to 31 days. Unset: it may be silent.
+	// An attempt of which nothing is heard (outputs) for so long is stopped like one that ran longer than its
+	// run_timeout: its handler hangs, although its worker is alive. A payload that is read apart has 10 s, and a second
+	// for each MB, in addition. 1 ms to 31 days. Unset: it may be silent.
 	BeatWithin    *durationpb.Duration `protobuf:"bytes,4,opt,name=beat_within,json=beatWithin,proto3" json:"beat_within,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -69,12 +69,13 @@ type WorkerServiceClient interface {
 	// The same words without a stream, for scripts, functions and proxies that have none: each call says something, and
 	// is answered with what there is to tell, at the latest after `wait`. Errors as for Work; NOT_FOUND UNKNOWN_SESSION:
 	// the daemon does not know the instance_key (any more): say hello again, with what is held. One call of a worker at a
-	// time: a second one answers the first at once. A worker that is silent for a `lease` has lost what it held.
+	// time: a second one answers the first at once. A worker that is silent for a `lease` has lost what it held, so a
+	// call waits for half of one at most. INVALID_ARGUMENT BAD_WAIT; RESOURCE_EXHAUSTED TOO_MANY_SESSIONS, SERVER_BUSY.
 	Sync(ctx context.Context, in *SyncRequest, opts ...grpc.CallOption) (*SyncResponse, error)
 	// The payload of an attempt that the worker holds, where its lease has only the size, in pieces. FAILED_PRECONDITION
-	// LEASE_LOST: it is not the worker's any more.
+	// LEASE_LOST: it is not the worker's any more. RESOURCE_EXHAUSTED SERVER_BUSY: too many are read just now; try again.
 	ReadPayload(ctx context.Context, in *ReadPayloadRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ReadPayloadResponse], error)
-	// Workers that are connected, or hold attempts and may come back; the oldest first. INVALID_ARGUMENT BAD_PAGE_SIZE,
+	// Workers that are connected, or were lately and may come back; the oldest first. INVALID_ARGUMENT BAD_PAGE_SIZE,
 	// BAD_PAGE_TOKEN.
 	ListWorkers(ctx context.Context, in *ListWorkersRequest, opts ...grpc.CallOption) (*ListWorkersResponse, error)
 	// NOT_FOUND UNKNOWN_WORKER. FAILED_PRECONDITION AMBIGUOUS_WORKER: several have the name; give an id.
@@ -189,12 +190,13 @@ type WorkerServiceServer interface {
 	// The same words without a stream, for scripts, functions and proxies that have none: each call says something, and
 	// is answered with what there is to tell, at the latest after `wait`. Errors as for Work; NOT_FOUND UNKNOWN_SESSION:
 	// the daemon does not know the instance_key (any more): say hello again, with what is held. One call of a worker at a
-	// time: a second one answers the first at once. A worker that is silent for a `lease` has lost what it held.
+	// time: a second one answers the first at once. A worker that is silent for a `lease` has lost what it held, so a
+	// call waits for half of one at most. INVALID_ARGUMENT BAD_WAIT; RESOURCE_EXHAUSTED TOO_MANY_SESSIONS, SERVER_BUSY.
 	Sync(context.Context, *SyncRequest) (*SyncResponse, error)
 	// The payload of an attempt that the worker holds, where its lease has only the size, in pieces. FAILED_PRECONDITION
-	// LEASE_LOST: it is not the worker's any more.
+	// LEASE_LOST: it is not the worker's any more. RESOURCE_EXHAUSTED SERVER_BUSY: too many are read just now; try again.
 	ReadPayload(*ReadPayloadRequest, grpc.ServerStreamingServer[ReadPayloadResponse]) error
-	// Workers that are connected, or hold attempts and may come back; the oldest first. INVALID_ARGUMENT BAD_PAGE_SIZE,
+	// Workers that are connected, or were lately and may come back; the oldest first. INVALID_ARGUMENT BAD_PAGE_SIZE,
 	// BAD_PAGE_TOKEN.
 	ListWorkers(context.Context, *ListWorkersRequest) (*ListWorkersResponse, error)
 	// NOT_FOUND UNKNOWN_WORKER. FAILED_PRECONDITION AMBIGUOUS_WORKER: several have the name; give an id.

@@ -103,7 +103,8 @@ class Attempt:
         if self._cancelled.is_set():
             return  # A second one would end what the handler does after the first.
         self._cancelled.set()
-        if self._reading is not None:
-            self._reading.cancel()
+        reading = self._reading  # Its thread takes it away without the lock.
+        if reading is not None:
+            reading.cancel()
         if self._task is not None:
             self._worker._loop.call_soon_threadsafe(self._task.cancel)

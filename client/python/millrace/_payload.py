@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from ._attempt import Attempt
     from ._worker import Worker
 
-_READ_SECONDS = 60.0  # A connection on which nothing comes is not waited for longer.
+# A connection that brings less than 64 KiB a second is not waited for.
+_READ_SECONDS_LEAST, _READ_BYTES_A_SECOND = 60.0, 64 << 10
 _PAUSE_LEAST, _PAUSE_MOST = 0.2, 5.0
 _AWAY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED}
 
@@ -24,13 +25,14 @@ def read_payload(worker: "Worker", attempt: "Attempt") -> bytes:
     CancelledError: the attempt was cancelled, or is not the worker's any more."""
     request = pb.ReadPayloadRequest(ref=attempt.lease.ref)
     pause = _PAUSE_LEAST
+    seconds = _READ_SECONDS_LEAST + attempt.lease.payload_bytes / _READ_BYTES_A_SECOND
     while True:
         with worker._lock:
             # A daemon that has not heard what this worker holds may take the attempt for lost.
             worker._changed.wait_for(lambda: attempt.cancelled or worker._is_welcome())
             if attempt.cancelled:
                 raise concurrent.futures.CancelledError()
-            call = attempt._reading = worker._stub.ReadPayload(request, timeout=_READ_SECONDS)
+            call = attempt._reading = worker._stub.ReadPayload(request, timeout=seconds)
         try:
             data = b"".join(piece.data for piece in call)
         except grpc.RpcError as error:
@@ -45,7 +47,7 @@ def read_payload(worker: "Worker", attempt: "Attempt") -> bytes:
             with worker._lock:
                 worker._drop(attempt)
             raise concurrent.futures.CancelledError()
-        if refused.code not in _AWAY:
+        if refused.code not in _AWAY and refused.reason != "SERVER_BUSY":
             raise MillraceError(refused.code, f"the payload cannot be read: {refused}", refused.reason)
         attempt.wait_cancelled(random.uniform(pause / 4, pause))
         pause = min(2 * pause, _PAUSE_MOST)

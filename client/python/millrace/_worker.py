@@ -307,8 +307,7 @@ class Worker:
                 self._welcome = self._ever_welcome = self._healthy = True
                 self._interval = max(response.welcome.heartbeat_interval.ToTimedelta().total_seconds(), 0.01)
                 self._lease = response.welcome.lease.ToTimedelta().total_seconds()
-                if response.welcome.worker_id != self._id:  # Another daemon, which knows nothing of a drain.
-                    self._id, self._drained = response.welcome.worker_id, False
+                self._id, self._drained = response.welcome.worker_id, False  # A drain that holds is said again.
                 for ref in response.welcome.lost:
                     self._drop_ref(ref)
             for stop in response.stops:

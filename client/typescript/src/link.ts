@@ -124,6 +124,7 @@ async function handOver(key: string, each: Held, lease: Lease): Promise<void> {
     try {
       lease.payload = await readPayload(lease, () => (session?.welcome ? session.client : undefined),
         each.reading.signal);
+      each.reading.signal.throwIfAborted();
     } catch (error) {
       if (error instanceof MillraceError && error.reason === "LEASE_LOST") drop(key);
       // What did not begin before the end of a drain has not failed: the goodbye gives it back.
@@ -228,7 +229,7 @@ function hear(s: Session, response: WorkResponse): void {
     s.welcome = everWelcome = true;
     s.interval = Math.max(fromDuration(response.welcome.heartbeatInterval), 10);
     lease = fromDuration(response.welcome.lease);
-    if (response.welcome.workerId !== id) drained = false; // Another daemon, which knows nothing of a drain.
+    drained = false; // One that holds is said again.
     id = response.welcome.workerId;
     for (const ref of response.welcome.lost) drop(keyOf(ref));
   }

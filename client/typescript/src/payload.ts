@@ -34,7 +34,7 @@ export async function readPayload(
       signal.throwIfAborted();
       const ours = fromServiceError(error as grpc.ServiceError);
       if (ours.reason === "LEASE_LOST") throw ours;
-      if (!away.has(ours.code)) throw new MillraceError(ours.code, `the payload cannot be read: ${ours.message}`);
+      if (!away.has(ours.code) && ours.reason !== "SERVER_BUSY") throw new MillraceError(ours.code, `the payload cannot be read: ${ours.message}`);
     }
     await sleep(pause / 4 + Math.random() * pause, undefined, { signal });
     pause = Math.min(2 * pause, pauseMost);
@@ -42,18 +42,24 @@ export async function readPayload(
 }
 
 async function readAll(lease: Lease, client: WorkerServiceClient, signal: AbortSignal): Promise<Buffer> {
-  const call = client.readPayload({ ref: lease.ref }, { deadline: Date.now() + readTimeout });
+  const call = client.readPayload({ ref: lease.ref });
   const abort = () => call.cancel();
+  let idle = setTimeout(abort, readTimeout);
   signal.addEventListener("abort", abort);
   try {
     const pieces: Buffer[] = [];
-    for await (const piece of call as AsyncIterable<Piece>) pieces.push(piece.data);
+    for await (const piece of call as AsyncIterable<Piece>) {
+      pieces.push(piece.data);
+      clearTimeout(idle);
+      idle = setTimeout(abort, readTimeout);
+    }
     const payload = Buffer.concat(pieces);
     if (payload.length !== Number(lease.payloadBytes)) {
       throw new Error(`it has ${lease.payloadBytes} bytes, and ${payload.length} came`);
     }
     return payload;
   } finally {
+    clearTimeout(idle);
     signal.removeEventListener("abort", abort);
   }
 }

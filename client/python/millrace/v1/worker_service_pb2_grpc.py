@@ -70,7 +70,8 @@ class WorkerServiceServicer(object):
         """The same words without a stream, for scripts, functions and proxies that have none: each call says something, and
         is answered with what there is to tell, at the latest after `wait`. Errors as for Work; NOT_FOUND UNKNOWN_SESSION:
         the daemon does not know the instance_key (any more): say hello again, with what is held. One call of a worker at a
-        time: a second one answers the first at once. A worker that is silent for a `lease` has lost what it held.
+        time: a second one answers the first at once. A worker that is silent for a `lease` has lost what it held, so a
+        call waits for half of one at most. INVALID_ARGUMENT BAD_WAIT; RESOURCE_EXHAUSTED TOO_MANY_SESSIONS, SERVER_BUSY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,14 +79,14 @@ class WorkerServiceServicer(object):
 
     def ReadPayload(self, request, context):
         """The payload of an attempt that the worker holds, where its lease has only the size, in pieces. FAILED_PRECONDITION
-        LEASE_LOST: it is not the worker's any more.
+        LEASE_LOST: it is not the worker's any more. RESOURCE_EXHAUSTED SERVER_BUSY: too many are read just now; try again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListWorkers(self, request, context):
-        """Workers that are connected, or hold attempts and may come back; the oldest first. INVALID_ARGUMENT BAD_PAGE_SIZE,
+        """Workers that are connected, or were lately and may come back; the oldest first. INVALID_ARGUMENT BAD_PAGE_SIZE,
         BAD_PAGE_TOKEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
