@@ -98,7 +98,7 @@ Status Admission::PrepareItem(Submission::Item& item, std::shared_ptr<JobEntry>*
   MR_RETURN_IF_ERROR(ResolvePool(item.spec, entry.get()));
   entry->bytes = static_cast<uint32_t>(PayloadOf(item.spec).size());
   entry->band = item.spec.band;
-  entry->labelled = !item.spec.labels.empty();
+  entry->labelled = !item.spec.labels.empty() || !item.spec.placement.prefer.empty();
   if (!item.spec.placement.require.empty()) entry->ties = TiesOf(item.spec.placement);
   entry->hot = std::make_shared<HotJob>();
   JobRecord& record = entry->record();

@@ -43,6 +43,11 @@ void RunningAttempt::Begin(JobEntry& job, MonoTime now) {
   token_ = {};
 }
 
+void RunningAttempt::LetGo(Turn& turn) {
+  turn.Free(std::exchange(spec_, nullptr));
+  turn.Free(std::exchange(checkpoint_, nullptr));
+}
+
 std::shared_ptr<sync::CancelSource> RunningAttempt::RequestStop(StopCause cause, const Status& reason) {
   rt::LockGuard guard(cancel_lock_);
   // The first reason is told to the handler; what weighs more decides the verdict, and its word is kept for that.

@@ -35,6 +35,8 @@ class RunningAttempt final : public AttemptContext {
   // The source to be cancelled once the lock is released; nullptr: the runner has not asked for its token yet, and will
   // get a cancelled one.
   std::shared_ptr<sync::CancelSource> RequestStop(StopCause cause, const Status& reason);
+  // The memory of an attempt that has ended, which may be megabytes, where the slot may be idle for long.
+  void LetGo(Turn& turn) MR_IN_TURN;
   Slot& slot() const { return slot_; }
   const Claim& claim() const { return claim_; }
   MonoTime started() const { return started_; }

@@ -166,6 +166,7 @@ void Core::Enqueue(JobEntry& job, Turn& turn) {
     KeepOrEvict(job, turn);
     return ServeIdleWorkers(*job.pool, turn);
   }
+  job.pool->channel.Number(&job);  // It may be set aside without a Push.
   if (Slot* slot = job.pool->leased ? leases.SlotFor(job) : job.pool->PopIdle()) {
     // A job that is too late is gone now.
     Pool& pool = *job.pool;
@@ -176,6 +177,7 @@ void Core::Enqueue(JobEntry& job, Turn& turn) {
   } else {
     job.pool->channel.Push(&job);
     KeepOrEvict(job, turn);
+    if (job.pool->leased) leases.ServeSavers(job.kind->name, turn);
   }
 }
 
@@ -416,10 +418,9 @@ void Core::CompleteEnd(JobEntry& job, Turn& turn) {
   }
   const std::string* request_id =
       record.request_id.empty() ? nullptr : request_ids.JobEnded(record.request_id, job.state());
-  // Labels and trace count too, with every journal: the memory journal keeps them in memory. After a restart they do
-  // not.
+  // These texts count too, with every journal: the memory journal keeps them. After a restart they do not.
   EndedJob ended = EndedOf(record);
-  ended.bytes += LabelsWeight(record.spec->labels.shared().get()) + TraceWeight(record.spec->trace);
+  ended.bytes += TextsWeight(*record.spec);
   retention.Add({ended, request_id}, turn.mono());
   turn.Free(table.Erase(job.id));
   // One comes and one goes. Where more must go, for a large one or since a limit was lowered, the timekeeper sees to

@@ -248,9 +248,9 @@ class Core {
                                   Turn& turn) MR_IN_TURN;
   static void EndCommitted(Core& core, JobEntry& job, uint64_t, const Status& status, Turn& turn) MR_IN_TURN;
   static bool IsToBeRead(const JobEntry& job, const Slot& slot) MR_IN_TURN {
-    return !job.hot || (slot.leased && LacksPayload(job, slot));
+    return !job.hot || (PayloadLeftOut(job.record()) && LacksPayload(job, slot));
   }
-  // A LeaseSlot's user cannot begin with what is in memory.
+  // The slot's user cannot begin without the payload.
   static bool LacksPayload(const JobEntry& job, const Slot& slot) MR_IN_TURN;
   bool MustEvict(const JobEntry& job) const MR_IN_TURN;
   void Evict(JobEntry& job, Turn& turn) MR_IN_TURN;

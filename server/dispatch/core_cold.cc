@@ -49,7 +49,7 @@ void Core::CheckpointCommitted(Core& core, JobEntry& job, uint64_t token, const 
 
 bool Core::MustEvict(const JobEntry& job) const {
   if (!keeps_unfinished || job.counted) return false;
-  return waiting_hot_ + job.held > options().hot_bytes_max || (job.pool->leased && PayloadLeftOut(job.record()));
+  return waiting_hot_ + job.held > options().hot_bytes_max || PayloadLeftOut(job.record());
 }
 
 void Core::LeaveOutPayload(JobEntry& job, Turn& turn) {
@@ -58,7 +58,7 @@ void Core::LeaveOutPayload(JobEntry& job, Turn& turn) {
   auto bare = std::make_shared<JobSpec>(*record.spec);
   bare->payload = nullptr;
   turn.Free(std::exchange(record.spec, std::move(bare)));
-  job.hot->attempt->SetSpec(record.spec);
+  if (job.hot->attempt != nullptr) job.hot->attempt->SetSpec(record.spec);
   Charge(job, HotWeight(record), turn);
 }
 

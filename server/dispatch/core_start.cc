@@ -42,7 +42,7 @@ Result<std::shared_ptr<JobEntry>> Core::MakeEntry(const JobRecord& record) {
     // It is not lost: its attempts fail with the runner's word until the kind is back or it is a dead letter.
     job->kind = &unknown_kinds_.try_emplace(spec.kind, KindOptions{.name = spec.kind}).first->second;
   }
-  job->labelled = !spec.labels.empty();
+  job->labelled = !spec.labels.empty() || !spec.placement.prefer.empty();
   if (!spec.placement.require.empty()) job->ties = TiesOf(spec.placement);
   job->id = record.id;
   job->life = record.life;
@@ -73,6 +73,7 @@ Status Core::Recover(JobRecord record, std::vector<JobEntry*>* ready, Turn& turn
   if (job.state() == JobState::kRunning) {
     job.hot = std::make_shared<HotJob>();
     job.record() = std::move(record);
+    if (job.pool->leased) LeaveOutPayload(job, turn);  // At once: all of them may not fit.
     Charge(job, HotWeight(job.record()), turn);
     ready->push_back(&job);
     return OkStatus();

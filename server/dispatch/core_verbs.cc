@@ -65,6 +65,7 @@ void Core::TakeOffQueue(JobEntry& job, Turn& turn) {
   job.pool->channel.Remove(&job);
   turn.RoomAt(job.pool->gate);
   if (aside) ServeIdleWorkers(*job.pool, turn);
+  if (job.pool->leased) leases.ServeSavers(job.kind->name, turn);
 }
 
 Status Core::Retry(JobEntry& job, std::shared_ptr<HotJob>* hot, Turn& turn) {

@@ -87,8 +87,8 @@ struct JobEntry {
   bool permitted : 1 MR_GUARDED_BY(in_turn) = false;  // Holds the permits of its ties.
   bool counted : 1 MR_GUARDED_BY(in_turn) = false;    // In the budget of jobs that wait hot.
   bool damaged : 1 MR_GUARDED_BY(in_turn) = false;    // Aside: its record could be read, and is not sound.
-  bool labelled : 1 = false;                          // Its record has labels; a cold job holds none of them.
-  uint16_t generation MR_GUARDED_BY(in_turn) = 0;     // Another number each time it goes cold.
+  bool labelled : 1 = false;  // Its record has labels, or prefers some; a cold job holds none of them.
+  uint16_t generation MR_GUARDED_BY(in_turn) = 0;  // Another number each time it goes cold.
 
   // Whose alarm is it? Not for one of purpose kOwn.
   static JobEntry& Of(Alarm& alarm) MR_NO_THREAD_SAFETY_ANALYSIS;

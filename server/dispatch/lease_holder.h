@@ -22,6 +22,7 @@
 namespace millrace::dispatch {
 
 class Leases;
+class Pool;
 struct LeaseHolder;
 
 struct KindHolders;
@@ -80,12 +81,13 @@ struct LeaseHolder final : OwnAlarm, std::enable_shared_from_this<LeaseHolder> {
   int64_t held = 0;                // Slots that are taken now.
   LeaseSlot* first_held = nullptr;
 
-  bool draining = false;   // By its own word: it takes no more.
-  bool drained = false;    // By an operator's.
-  bool saves = false;      // It keeps its free slots for a job that takes more of them (Taker::SetRoom).
-  bool silent = false;     // Its lease ran out. It may speak again.
-  bool heard_now = false;  // What it says is being done; it is served after that.
-  bool ended = false;      // Nothing is given to it or taken from it any more.
+  bool draining = false;     // By its own word: it takes no more.
+  bool drained = false;      // By an operator's.
+  Pool* saves_in = nullptr;  // Where the job is that it keeps its free slots for; asked first the next time.
+  bool saves = false;        // It keeps its free slots for a job that takes more of them (Taker::SetRoom).
+  bool silent = false;       // Its lease ran out. It may speak again.
+  bool heard_now = false;    // What it says is being done; it is served after that.
+  bool ended = false;        // Nothing is given to it or taken from it any more.
   MonoTime alive_until{};
 
   // What was given to it. The slot may have been used again since: then its token is another one.

@@ -1,4 +1,4 @@
-// What a worker offers when it comes: is it what a worker may say?
+// The check of what a worker offers when it comes.
 //   Threads   Pure functions.
 #pragma once
 

@@ -154,6 +154,7 @@ void Leases::Finish(LeaseSlot& slot, FinishedAttempt&& finished, Turn& turn) {
     --holder.attempts_given;
   }
   Detach(slot);
+  slot.attempt.LetGo(turn);
   free_slots_[&slot.pool].push_back(&slot);
   if (holder.ended) return Release(holder, turn);
   if (!holder.heard_now) Serve(holder, turn);
@@ -202,7 +203,6 @@ void Leases::Recover(JobEntry& job, Turn& turn) {
   slot.attempt.set_begun();
   job.hot->attempt = &slot.attempt;
   job.pool->SetBusy(job.pool->workers_busy + 1, turn.mono());
-  core_.LeaveOutPayload(job, turn);  // Whoever comes back for it has it, or reads it.
   holder.alive_until = turn.mono() + core_.options().leases.lease;
   core_.SetBy(holder, holder.alive_until, turn);
   const JobRecord& record = job.record();
@@ -277,7 +277,9 @@ MonoTime Leases::StopSilent(LeaseHolder& holder, Turn& turn) {
             "NO_BEAT", "nothing was heard of the attempt for longer than its beat_within of " + FormatDuration(within)),
         turn);
   }
-  return next;
+  // One that is to be heard of every millisecond costs no look at all of them for each.
+  constexpr Nanos kLookLeast = std::chrono::milliseconds(100);
+  return next == MonoTime::max() ? next : std::max(next, turn.mono() + kLookLeast);
 }
 
 // ---- Holders --------------------------------------------------------------------------------------------------------
@@ -287,6 +289,11 @@ void Leases::End(LeaseHolder& holder, Turn& turn) {
   core_.alarms.Disarm(&holder);
   holder.door = nullptr;
   SetSaves(holder, false);
+  // With more of them somebody drains what never comes back.
+  constexpr size_t kDrainedAwayMax = 10'000;
+  if (holder.drained && !holder.news.replaced && drained_away_.size() < kDrainedAwayMax) {
+    drained_away_[holder.key] = holder.id;
+  }
   for (LeaseSlot* slot = holder.first_held; slot != nullptr; slot = slot->next_held) slot->as = nullptr;
   for (OfferedKind& offered : holder.offered) {
     if (offered.listed) std::erase(offered.kind->free, &offered);

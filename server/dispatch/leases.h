@@ -81,6 +81,9 @@ class Leases {
   Result<WorkerStatus> SetDrained(std::string_view worker, bool drained);
 
   // ---- Moves, each in a Turn
+  // Workers that offer the kind and keep their slots for a large job look again: that job may have gone elsewhere, or
+  // one that is to be run before it has come.
+  void ServeSavers(const std::string& kind, Turn& turn) MR_IN_TURN;
   // Somebody who can run the job and is to get it; nullptr: nobody now. The slot is given a job or goes to PutSlot.
   LeaseSlot* SlotFor(const JobEntry& job) MR_IN_TURN;
   void PutSlot(LeaseSlot& slot) MR_IN_TURN;
@@ -121,13 +124,12 @@ class Leases {
   static void Detach(LeaseSlot& slot) MR_IN_TURN;
   void Serve(LeaseHolder& holder, Turn& turn) MR_IN_TURN;
   bool ServeOne(LeaseHolder& holder, Pool& pool, Turn& turn) MR_IN_TURN;
+  bool TryServe(LeaseHolder& holder, Pool& pool, Turn& turn) MR_IN_TURN;  // And it saves, where it has to.
   // Tells its taker what it has room for.
   static void Measure(LeaseHolder& holder) MR_IN_TURN;
   static bool MayServe(const Pool& pool) MR_IN_TURN;
   OfferedKind* Choose(KindHolders& kind, const JobEntry& job) MR_IN_TURN;
-  static OfferedKind* TakeFree(KindHolders& kind, const LabelSet& require, const LabelSet& prefer) MR_IN_TURN;
-  // Those that save their slots for a job that went elsewhere are free again.
-  void LookAtSavers(KindHolders& kind) MR_IN_TURN;
+  static OfferedKind* TakeFree(KindHolders& kind, const JobEntry& job, const LabelSet& prefer) MR_IN_TURN;
   // The job goes into the queue: those that have too few free slots for it save them.
   void SaveFor(KindHolders& kind, const JobEntry& job) MR_IN_TURN;
   void SetSaves(LeaseHolder& holder, bool saves) MR_IN_TURN;
@@ -166,6 +168,10 @@ class Leases {
   size_t next_pool_ MR_GUARDED_BY(in_turn) = 0;  // Pools take turns.
   uint64_t late_results_ MR_GUARDED_BY(in_turn) = 0;
   int savers_ MR_GUARDED_BY(in_turn) = 0;  // Holders that save their slots.
+  bool serving_savers_ MR_GUARDED_BY(in_turn) = false;
+  size_t next_saver_ MR_GUARDED_BY(in_turn) = 0;  // Savers take turns.
+  // Processes that an operator drained, and that are away for longer than the grace: by key, their ids.
+  std::unordered_map<std::string, Id> drained_away_ MR_GUARDED_BY(in_turn);
   struct Readers;
   std::unique_ptr<Readers> readers_;
 };

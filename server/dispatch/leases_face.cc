@@ -12,6 +12,9 @@ namespace millrace::dispatch {
 
 namespace {
 
+// Nothing can be heard of an attempt while its payload is read apart: so long that may take, and some 1 MiB a second.
+constexpr Nanos kPayloadReadLeast = std::chrono::seconds(10), kPayloadReadByte = std::chrono::microseconds(1);
+
 // As a worker said them, into the time that the attempt took by our clock.
 void FitTimings(Nanos ran, AttemptTimings* timings) {
   timings->run = ran;
@@ -88,6 +91,12 @@ void Leases::Adopt(LeaseHolder& holder, const WorkerOffer& offer, Entered* enter
   for (const std::shared_ptr<LeaseHolder>& each : holders_) {
     if (each->key == offer.key) before = each;
   }
+  if (auto away = drained_away_.find(offer.key); away != drained_away_.end()) {
+    holder.id = away->second;
+    holder.drained = true;
+    holder.news.drained = true;
+    drained_away_.erase(away);
+  }
   for (const HeldLease& held : offer.held) {
     LeaseSlot* const slot = Find(held.ref);
     // Another process that claims it has guessed its token, and so has whoever was not told of it.
@@ -99,6 +108,9 @@ void Leases::Adopt(LeaseHolder& holder, const WorkerOffer& offer, Entered* enter
     slot->accepted = true;
     Attach(*slot, holder, holder.Offered(slot->job->kind->name));
     slot->shown = turn.mono();
+    if (slot->as != nullptr && slot->as->offer.beat_within) {
+      core_.SetBy(holder, slot->shown + *slot->as->offer.beat_within, turn);
+    }
     entered->kept.push_back(held.ref);
     if (slot->attempt.stopped() != kStopNone) {
       holder.news.stopped.push_back({held.ref, Cancelled("STOPPED", slot->attempt.stop_reason())});
@@ -140,7 +152,8 @@ void Leases::Leave(LeaseHolder& holder, Leaving how) {
   }
   holder.news = {};
   if (core_.draining && how == Leaving::kBroken) return;  // The next life of the daemon goes on with its leases.
-  if (holder.held == 0) return End(holder, turn);
+  // One that comes back is the same worker, with its id and an operator's drain.
+  if (holder.held == 0 && how == Leaving::kGoodbye) return End(holder, turn);
   if (how == Leaving::kBroken) {
     holder.alive_until = std::min(holder.alive_until, turn.mono() + core_.options().leases.resume_grace);
   } else {
@@ -359,6 +372,7 @@ void Leases::TakeNews(LeaseHolder& holder, WorkerNews* news) {
     }
     slot->told = true;
     slot->shown = turn.mono();
+    if (apart) slot->shown += kPayloadReadLeast + Nanos(record.payload_bytes * kPayloadReadByte.count());
     if (slot->as != nullptr && slot->as->offer.beat_within) {
       core_.SetBy(holder, slot->shown + *slot->as->offer.beat_within, turn);
     }

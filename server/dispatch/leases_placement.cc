@@ -1,4 +1,4 @@
-// Who gets which job: a job that becomes ready looks for a worker, a worker with free slots for a job.
+// Placement of leases: a job that becomes ready looks for a worker, a worker with free slots for a job.
 #include <algorithm>
 
 #include "dispatch/core.h"
@@ -8,8 +8,8 @@
 
 namespace millrace::dispatch {
 
-bool Core::LacksPayload(const JobEntry& job, const Slot& slot) {
-  return PayloadLeftOut(job.record()) && !static_cast<const LeaseSlot&>(slot).holder->reads_payloads;
+bool Core::LacksPayload(const JobEntry&, const Slot& slot) {
+  return !slot.leased || !static_cast<const LeaseSlot&>(slot).holder->reads_payloads;
 }
 
 // ---- A job looks for a worker
@@ -19,11 +19,7 @@ LeaseSlot* Leases::SlotFor(const JobEntry& job) {
   if (!pool.may_take() || pool.missing) return nullptr;
   auto kind = kinds_.find(job.kind->name);
   if (kind == kinds_.end()) return nullptr;
-  OfferedKind* chosen = Choose(kind->second, job);
-  if (chosen == nullptr && savers_ > 0) {
-    LookAtSavers(kind->second);
-    chosen = Choose(kind->second, job);
-  }
+  OfferedKind* const chosen = Choose(kind->second, job);
   if (chosen != nullptr) return &TakeSlot(pool, *chosen->holder, chosen);
   if (kind->second.costly) SaveFor(kind->second, job);
   return nullptr;
@@ -41,23 +37,24 @@ void Leases::SaveFor(KindHolders& kind, const JobEntry& job) {
 
 OfferedKind* Leases::Choose(KindHolders& kind, const JobEntry& job) {
   static const LabelSet kNone;
-  const LabelSet& require = job.ties != nullptr ? job.ties->require : kNone;
   const LabelSet& prefer = job.hot != nullptr ? job.record().spec->placement.prefer : kNone;
   if (!prefer.empty()) {
-    if (OfferedKind* preferred = TakeFree(kind, require, prefer)) return preferred;
+    if (OfferedKind* preferred = TakeFree(kind, job, prefer)) return preferred;
   }
-  return TakeFree(kind, require, kNone);
+  return TakeFree(kind, job, kNone);
 }
 
-OfferedKind* Leases::TakeFree(KindHolders& kind, const LabelSet& require, const LabelSet& prefer) {
+OfferedKind* Leases::TakeFree(KindHolders& kind, const JobEntry& job, const LabelSet& prefer) {
   std::deque<OfferedKind*>& free = kind.free;
   while (!free.empty() && !free.front()->may_take()) {
     free.front()->listed = false;
     free.pop_front();
   }
   auto fits = [&](const OfferedKind* each) {
-    const Taker& taker = each->holder->taker;
-    return each->may_take() && taker.Has(require) && taker.Has(prefer);
+    const LeaseHolder& holder = *each->holder;
+    const bool can_read = holder.reads_payloads || job.bytes <= kLeasePayloadBytesMax;
+    return each->may_take() && can_read && (job.ties == nullptr || holder.taker.Has(job.ties->require)) &&
+           holder.taker.Has(prefer);
   };
   auto found = std::find_if(free.begin(), free.end(), fits);
   if (found == free.end()) return nullptr;
@@ -67,19 +64,22 @@ OfferedKind* Leases::TakeFree(KindHolders& kind, const LabelSet& require, const 
   return taken;
 }
 
-void Leases::LookAtSavers(KindHolders& kind) {
-  for (OfferedKind* each : kind.all) {
-    LeaseHolder& holder = *each->holder;
-    if (!holder.saves) continue;
-    Measure(holder);
-    const std::vector<PoolTable::Row>& pools = core_.pools.All();
-    const bool still = std::any_of(pools.begin(), pools.end(), [&](const PoolTable::Row& row) MR_IN_TURN {
-      return MayServe(*row.pool) && row.pool->channel.NeedsMore(holder.taker);
-    });
-    if (still) continue;
-    SetSaves(holder, false);
-    List(holder);
+void Leases::ServeSavers(const std::string& kind, Turn& turn) {
+  // What a saver is given leads here again.
+  if (savers_ == 0 || serving_savers_) return;
+  auto found = kinds_.find(kind);
+  if (found == kinds_.end()) return;
+  // One that is not asked now is with what it says next.
+  constexpr size_t kAskedMax = 16;
+  std::vector<LeaseHolder*> savers;
+  const std::vector<OfferedKind*>& all = found->second.all;
+  for (size_t i = 0; i < all.size() && savers.size() < kAskedMax; ++i) {
+    LeaseHolder& holder = *all[next_saver_++ % all.size()]->holder;
+    if (holder.saves && !holder.heard_now) savers.push_back(&holder);
   }
+  serving_savers_ = true;
+  for (LeaseHolder* holder : savers) Serve(*holder, turn);
+  serving_savers_ = false;
 }
 
 void Leases::SetSaves(LeaseHolder& holder, bool saves) {
@@ -116,8 +116,10 @@ bool Leases::ServeOne(LeaseHolder& holder, Pool& pool, Turn& turn) {
   while (JobEntry* job = pool.channel.Pop(holder.taker)) {
     turn.RoomAt(pool.gate);
     LeaseSlot& slot = TakeSlot(pool, holder, &holder.offered[holder.taker.last_kind()]);
+    const bool costly = slot.takes > 1;
     if (core_.Assign(*job, slot, turn)) {
       turn.Wake(&slot);
+      if (costly) ServeSavers(job->kind->name, turn);  // Others may have kept their slots for it.
       return true;
     }
     PutSlot(slot);  // It was too late for the job.
@@ -126,20 +128,30 @@ bool Leases::ServeOne(LeaseHolder& holder, Pool& pool, Turn& turn) {
 }
 
 void Leases::Serve(LeaseHolder& holder, Turn& turn) {
+  Pool* const kept = std::exchange(holder.saves_in, nullptr);
   SetSaves(holder, false);
+  // Else, with several pools, what it kept for one of them would go to another.
+  if (kept != nullptr && holder.free_slots() > 0 && MayServe(*kept)) TryServe(holder, *kept, turn);
   const std::vector<PoolTable::Row>& pools = core_.pools.All();
-  while (holder.free_slots() > 0) {
+  while (holder.free_slots() > 0 && !holder.saves) {
     bool gave = false;
     for (size_t i = 0; i < pools.size() && !gave && !holder.saves; ++i) {
       Pool& pool = *pools[(next_pool_ + i) % pools.size()].pool;
-      if (!MayServe(pool)) continue;
-      gave = ServeOne(holder, pool, turn);
-      if (!gave && holder.taker.saves()) SetSaves(holder, true);
+      if (MayServe(pool)) gave = TryServe(holder, pool, turn);
     }
     ++next_pool_;
     if (!gave) break;
   }
   List(holder);
+}
+
+bool Leases::TryServe(LeaseHolder& holder, Pool& pool, Turn& turn) {
+  if (ServeOne(holder, pool, turn)) return true;
+  if (holder.taker.saves()) {
+    SetSaves(holder, true);
+    holder.saves_in = &pool;
+  }
+  return false;
 }
 
 void Leases::Serve(Pool& pool, Turn& turn) {

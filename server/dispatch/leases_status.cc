@@ -1,4 +1,4 @@
-// What is said of workers in other processes to those who look at them.
+// Workers in other processes as others see them: lists, and why a job waits for them.
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -116,7 +116,7 @@ Waiting Leases::WhyInLine(const JobEntry& job) const {
     slots += holder.slots;
     used += holder.held;
   }
-  const std::string offer = std::to_string(kind->second.all.size()) + " of the workers offer the kind " + name;
+  const std::string offer = "workers that offer the kind " + name + ": " + std::to_string(kind->second.all.size());
   if (with_labels == 0) {
     std::string labels;
     for (const auto& [label, value] : job.ties->require) {
@@ -129,7 +129,8 @@ Waiting Leases::WhyInLine(const JobEntry& job) const {
   }
   return {.reason = kNoSlot,
           .message = "the workers that could run it (" + std::to_string(taking) +
-                     ") have no slots for it: " + std::to_string(used) + " of " + std::to_string(slots) + " are taken"};
+                     ") have no room for it: " + std::to_string(used) + " of " + std::to_string(slots) +
+                     " slots are taken; others may be kept for a larger job, or not granted"};
 }
 
 void Leases::CheckInvariants() const {

@@ -45,17 +45,26 @@ KindLines& ReadyQueue::LinesOf(const std::string& kind, const LabelSet& require)
   for (const auto& [name, value] : require) key += '\n' + Taker::TagOf(name, value);
   auto [found, is_new] = placed_.try_emplace(std::move(key), this, kind, require);
   if (is_new) {
-    const auto& [name, value] = *require.begin();
-    placed_by_tag_[kind][Taker::TagOf(name, value)].push_back(&found->second);
+    KindLines& lines = found->second;
+    std::unordered_map<std::string, std::vector<KindLines*>>& by_tag = placed_by_tag_[kind];
+    size_t fewest = SIZE_MAX;
+    for (const auto& [name, value] : require) {
+      std::string tag = Taker::TagOf(name, value);
+      const auto there = by_tag.find(tag);
+      const size_t count = there == by_tag.end() ? 0 : there->second.size();
+      if (count >= fewest) continue;
+      fewest = count;
+      lines.found_by = std::move(tag);
+    }
+    by_tag[lines.found_by].push_back(&lines);
   }
   return found->second;
 }
 
 void ReadyQueue::DropIfEmpty(KindLines& kind) {
   if (kind.require.empty() || !kind.empty()) return;
-  const auto& [name, value] = *kind.require.begin();
   auto by_tag = placed_by_tag_.find(kind.name);
-  auto tagged = by_tag->second.find(Taker::TagOf(name, value));
+  auto tagged = by_tag->second.find(kind.found_by);
   std::erase(tagged->second, &kind);
   if (tagged->second.empty()) by_tag->second.erase(tagged);
   if (by_tag->second.empty()) placed_by_tag_.erase(by_tag);
@@ -252,11 +261,6 @@ JobEntry* ReadyQueue::Pop(Taker& taker) {
     CountOut(*entry);
     return entry;
   }
-}
-
-bool ReadyQueue::NeedsMore(const Taker& taker) const {
-  const Choice first = First(taker, /*best_band=*/true);
-  return first.line != nullptr && !taker.any_kind_ && taker.kinds_[first.kind].slots > taker.room_;
 }
 
 void ReadyQueue::Remove(JobEntry* entry) {

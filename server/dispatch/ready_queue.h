@@ -10,7 +10,7 @@
 //             each job that was there before it, whatever keeps arriving in better bands.
 //   Takers    A taker says which kinds it can run and which labels it has, and is given the first job of these
 //             (taker.h). What others would have to run stands in other lines (line.h), so it costs nothing and stops
-//             nobody: those that require labels are found by the first of these.
+//             nobody: those that require labels are found by one of these.
 //   Permits   Pop asks for what the next job needs to hold while it runs (permit.h). Where something is lacking the
 //             whole line waits and Pop looks further. A job keeps its permits until Permits::GiveBack, which PutBack
 //             and Remove call as well.
@@ -59,6 +59,7 @@ struct KindLines {
   ReadyQueue* const queue;
   const std::string name;
   const LabelSet require;
+  std::string found_by;  // One of `require`: takers that have it look here.
   std::array<KindBand, kBands> bands;
   // Lines of jobs that need permits, while they are not empty.
   std::map<std::pair<Band, std::vector<Permit*>>, Line> with_permits;
@@ -83,12 +84,12 @@ class ReadyQueue {
   void Unreserve(int64_t jobs, int64_t bytes);  // Given up, or about to be filled by Push.
 
   void Push(JobEntry* entry) MR_IN_TURN;
+  // One that is not pushed has a place as if it were, should it be set aside.
+  void Number(JobEntry* entry) MR_IN_TURN { entry->push_number = pushes_++; }
   // One that Pop gave some time ago: to its old place.
   void PushAgain(JobEntry* entry) MR_IN_TURN;
   // With its permits. nullptr: nothing in line that it can run and that may run, or Taker::saves.
   JobEntry* Pop(Taker& taker) MR_IN_TURN;
-  // Would Pop give nothing, as the job whose turn it is takes more slots than the taker has free?
-  bool NeedsMore(const Taker& taker) const;
   void Remove(JobEntry* entry) MR_IN_TURN;  // In line or aside.
   // One that Pop gave comes back, aside; then it is taken after all, or comes into line again, at its old place.
   void SetAside(JobEntry* entry) MR_IN_TURN;
@@ -143,7 +144,8 @@ class ReadyQueue {
   void CountOut(const JobEntry& entry) MR_IN_TURN;
 
   std::unordered_map<std::string, KindLines> kinds_;
-  // Those that require labels: by kind and the whole set; and by kind and the first label, which a taker must have.
+  // Those that require labels: by kind and the whole set; and by kind and one of the labels, the one by which fewest
+  // others were found when they came: what many sets have in common finds none of them.
   std::unordered_map<std::string, KindLines> placed_;
   std::unordered_map<std::string, std::unordered_map<std::string, std::vector<KindLines*>>> placed_by_tag_;
   KindLines* last_kind_ = nullptr;  // That was asked for last: mostly it is the next one as well.

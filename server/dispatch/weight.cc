@@ -38,6 +38,13 @@ int64_t FieldWeight(const Placement& placement) {
 int64_t FieldWeight(const Trace& trace) { return TraceWeight(trace); }
 int64_t FieldWeight(const std::optional<UniqueKey>& unique) { return unique ? TextWeight(unique->key) : 0; }
 
+// What a job that requires labels keeps without its record: these, and at worst lines of its own (KindLines).
+int64_t TiesWeight(const JobSpec& spec) {
+  constexpr int64_t kLinesBytes = 1024;
+  const LabelSet& require = spec.placement.require;
+  return require.empty() ? 0 : kLinesBytes + 2 * LabelsWeight(require.shared().get());
+}
+
 int64_t SpecWeight(const JobSpec& spec) {
   int64_t bytes = 0;
   ForEachField(kSpecFields, [&](const auto& field) { bytes += FieldWeight(spec.*field.member); });
@@ -65,10 +72,15 @@ int64_t TraceWeight(const Trace& trace) {
          TextWeight(trace->tracestate) + TextWeight(trace->baggage);
 }
 
+int64_t TextsWeight(const JobSpec& spec) {
+  return FieldWeight(spec.labels) + FieldWeight(spec.trace) + FieldWeight(spec.placement);
+}
+
 int64_t RequestIdWeight(const std::string& request_id) { return kRequestIdBytes + TextWeight(request_id); }
 
 int64_t HotWeight(const JobRecord& record) {
-  int64_t bytes = kJobOverheadBytes + KeysWeight(record) + SizeOfPayload(*record.spec) + SpecWeight(*record.spec);
+  int64_t bytes = kJobOverheadBytes + KeysWeight(record) + SizeOfPayload(*record.spec) + SpecWeight(*record.spec) +
+                  TiesWeight(*record.spec);
   bytes += TextWeight(record.request_id) + TextWeight(record.error);
   for (size_t i = 0; i < record.history.size(); ++i) {
     const Attempt& attempt = record.history[i];
@@ -80,6 +92,6 @@ int64_t HotWeight(const JobRecord& record) {
   return bytes + SizeOf(record.result) + SizeOf(record.log_tail) + SizeOf(record.checkpoint);
 }
 
-int64_t ColdWeight(const JobRecord& record) { return kColdJobBytes + KeysWeight(record); }
+int64_t ColdWeight(const JobRecord& record) { return kColdJobBytes + KeysWeight(record) + TiesWeight(*record.spec); }
 
 }  // namespace millrace::dispatch

@@ -20,6 +20,8 @@ int64_t ColdWeight(const JobRecord& record);
 int64_t RequestIdWeight(const std::string& request_id);
 int64_t LabelsWeight(const Labels& labels);
 int64_t TraceWeight(const Trace& trace);
+// All labels and the trace of a job.
+int64_t TextsWeight(const JobSpec& spec);
 inline int64_t LabelsWeight(const Labels* labels) { return labels == nullptr ? 0 : LabelsWeight(*labels); }
 // What a text holds beside the string object itself.
 int64_t TextWeight(const std::string& text);

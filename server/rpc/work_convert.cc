@@ -101,7 +101,9 @@ Status TakeHello(v1::WorkerHello&& hello, dispatch::WorkerOffer* offer) {
     offered.at_once_max = kind.at_once_max();
     if (!kind.has_beat_within()) continue;
     auto within = FromProto(kind.beat_within(), "hello.kinds.beat_within", kRunTimeoutMax);
-    if (!within.ok()) return within.status();
+    if (!within.ok()) {
+      return InvalidArgument("BAD_WORKER", within.status().message()).Field(within.status().field());
+    }
     offered.beat_within = *within;
   }
   offer->held.reserve(static_cast<size_t>(hello.held_size()));

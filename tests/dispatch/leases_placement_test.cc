@@ -182,6 +182,34 @@ TEST_F(LeasesPlacement, SmallJobsDoNotKeepALargeOneWaitingForEver) {
   });
 }
 
+TEST_F(LeasesPlacement, ALargeJobGetsItsTurnBesideAnotherPoolAndBetterBands) {
+  setup.pools.push_back({.name = "other", .runner = "remote"});
+  for (const bool other_pool : {true, false}) {
+    Run([&](DispatchFixture& d) {
+      WorkerOffer offer = Offer("a", {"small", "large"}, 4);
+      offer.kinds[1].slots = 4;
+      FakeWorker worker(d, offer);
+      worker.Grant(1'000'000);
+      JobSpec small = d.Spec("small"), large = d.Spec("large");
+      if (other_pool) small.pool = "other";
+      if (!other_pool) large.band = Band::kLow;
+      for (int i = 0; i < 4; ++i) d.Submit(small);
+      const JobId id = d.Submit(large);
+      // One small job comes for each that ends.
+      int ended = 0;
+      while (d.State(id) == JobState::kQueued && ended < 200) {
+        d.Submit(small);
+        worker.Succeed(worker.Next());
+        ++ended;
+        worker.Look();
+      }
+      EXPECT_LT(ended, 200) << (other_pool ? "small jobs of another pool" : "small jobs of a better band")
+                            << " kept a large one waiting";
+      EXPECT_THAT(Given(worker), testing::Contains(id));
+    });
+  }
+}
+
 TEST_F(LeasesPlacement, SlotsThatWereKeptForAJobThatWentElsewhereAreUsed) {
   Run([](DispatchFixture& d) {
     WorkerOffer offer = Offer("a", {"small", "large"}, 4);
@@ -193,11 +221,7 @@ TEST_F(LeasesPlacement, SlotsThatWereKeptForAJobThatWentElsewhereAreUsed) {
     const JobId small = d.Submit("small");
     EXPECT_EQ(Given(worker).size(), 1u);
     ASSERT_TRUE(d.Cancel(large, "").ok());
-    const JobId later = d.Submit("small");
-    worker.Look();
-    EXPECT_THAT(Given(worker), testing::Contains(later)) << "nothing is kept any more";
-    worker.Grant(1000);
-    EXPECT_THAT(Given(worker), testing::Contains(small));
+    EXPECT_THAT(Given(worker), testing::Contains(small)) << "nothing is kept any more";
   });
 }
 
@@ -330,6 +354,30 @@ TEST_F(LeasesPlacement, AWorkerThatIsDrainedGetsNoMoreUntilItIsResumedAlsoWhenIt
     EXPECT_THAT(Given(again), ElementsAre(waits));
     EXPECT_EQ(again.news.drained, false);
     EXPECT_EQ(d.Pool().workers, 8);
+  });
+}
+
+TEST_F(LeasesPlacement, AWorkerThatHoldsNothingStaysDrainedThroughAnyAbsence) {
+  Run([](DispatchFixture& d) {
+    auto& leases = d.dispatcher.leases();
+    const auto come = [&] { return std::make_unique<FakeWorker>(d, Offer("a")); };
+    auto worker = come();
+    const Id id = leases.SetDrained("worker-a", true)->id;
+    for (const Nanos absence : {Nanos(0), 2 * dispatch::LeaseOptions{}.resume_grace}) {
+      worker->Break();
+      d.Advance(absence);
+      worker = come();
+      worker->Grant(8);
+      d.Submit("resize");
+      EXPECT_THAT(Given(*worker), IsEmpty());
+      EXPECT_EQ(worker->news.drained, true);
+      EXPECT_EQ(leases.GetWorker("worker-a")->id, id);
+    }
+    DispatchFixture::Require(leases.SetDrained("worker-a", false).status());
+    EXPECT_EQ(Given(*worker).size(), 2u);
+    worker->Break();
+    d.Advance(2 * dispatch::LeaseOptions{}.resume_grace);
+    EXPECT_EQ(leases.GetWorker("worker-a").status().reason(), "UNKNOWN_WORKER");
   });
 }
 
