@@ -75,7 +75,7 @@ struct LeaseHolder final : OwnAlarm, std::enable_shared_from_this<LeaseHolder> {
   std::shared_ptr<WorkerDoor> door;  // nullptr: its stream broke, and it may come back; or it never had one.
   std::vector<OfferedKind> offered;  // Does not move any more: pointers lead here.
   Taker taker;                       // Its kinds in the same order.
-  bool beats = false;                // Of some kind attempts must show something now and then.
+  bool beats = false;                // Attempts of some kind must show something now and then.
   int64_t slots = 0;
   int64_t granted = 0, given = 0;  // Slots in all, since it came.
   int64_t held = 0;                // Slots that are taken now.

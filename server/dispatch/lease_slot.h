@@ -18,7 +18,7 @@ struct LeaseSlot final : Slot {
   Core& core;
   LeaseHolder* holder = nullptr;  // Whoever has it; nullptr: it is free.
   OfferedKind* as = nullptr;      // The kind that the holder offered; nullptr: it did not.
-  int64_t takes = 1;              // Of the holder's slots.
+  int64_t takes = 1;              // So many of the holder's slots.
   bool told = false;              // The worker was sent the lease.
   bool accepted = false;
   bool reading = false;  // A fiber has it.

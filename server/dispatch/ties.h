@@ -31,7 +31,7 @@ struct Ties {
   LabelSet require;
 };
 
-// Of a job with nothing else that binds it.
+// For a job with nothing else that binds it.
 std::shared_ptr<const Ties> TiesOf(const Placement& placement);
 
 }  // namespace millrace::dispatch

@@ -30,7 +30,7 @@ struct WorkerStatus {
     bool accepted = false;
   };
 
-  Id id;  // Of this process of the worker, as long as the daemon lives.
+  Id id;  // The same for this process of the worker as long as the daemon lives.
   std::string name, sdk, build_id;
   LabelSet labels;  // With `worker` and `build`.
   WorkerState state = WorkerState::kConnected;

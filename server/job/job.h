@@ -143,8 +143,8 @@ struct Waiting {
     kPool,      // Its pool is paused, or not configured any more.
     kDisk,      // Its record is being read, or cannot be.
     kNoWorker,  // Nobody offers its kind, or its pool has no workers.
-    kNoLabels,  // Nobody of those has the labels that it requires.
-    kNoSlot,    // All who could run it are busy.
+    kNoLabels,  // None of them has the labels that it requires.
+    kNoSlot,    // All that could run it are busy.
     kQueue,     // Others are before it.
   };
   Reason reason = Reason::kQueue;
