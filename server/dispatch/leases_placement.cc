@@ -50,7 +50,7 @@ OfferedKind* Leases::TakeFree(KindHolders& kind, const JobEntry& job, const Labe
     free.front()->listed = false;
     free.pop_front();
   }
-  auto fits = [&](const OfferedKind* each) {
+  const auto fits = [&](const OfferedKind* each) MR_IN_TURN {
     const LeaseHolder& holder = *each->holder;
     const bool can_read = holder.reads_payloads || job.bytes <= kLeasePayloadBytesMax;
     return each->may_take() && can_read && (job.ties == nullptr || holder.taker.Has(job.ties->require)) &&
