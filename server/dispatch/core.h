@@ -165,7 +165,7 @@ class Core {
   // What a job that has not ended waits for beside its time and a worker.
   static BlockedOn WaitsFor(const JobEntry& job) MR_IN_TURN;
 
-  // What is to be said to whoever asks why a job does not run. nullopt: it runs, or has ended.
+  // The answer for whoever asks why a job does not run. nullopt: it runs, or has ended.
   std::optional<Waiting> WhyWaits(const JobEntry& job) MR_IN_TURN;
 
   // ---- Cold jobs

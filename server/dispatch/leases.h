@@ -1,9 +1,10 @@
 // Leases: the workers in other processes, and what each of them holds.
 //
 //   Given      A pool whose runner leases (Runner::leases) has no fibers. Its jobs go to workers that offer their kind:
-//              to the one that has a slot free and was given none for longest, else into the queue, from which a worker
-//              takes the first that it can run when a slot becomes free. The start of the attempt is committed, with
-//              its token, before the worker is told of it.
+//              to the one that has the labels which the job requires, slots for it, and was given none for longest;
+//              else into the queue, from which a worker takes the first that it can run when slots become free. Where
+//              that one takes more slots than are free, the worker keeps them for it. The start of the attempt is
+//              committed, with its token, before the worker is told of it.
 //   Accepted   A worker says that it has the lease. One that it does not accept in time is taken back: its job goes to
 //              the front of its queue, and the attempt does not count.
 //   Renewed    By whatever the worker says, all that it holds together. Where it is silent for LeaseOptions::lease,

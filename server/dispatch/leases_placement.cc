@@ -65,7 +65,7 @@ OfferedKind* Leases::TakeFree(KindHolders& kind, const JobEntry& job, const Labe
 }
 
 void Leases::ServeSavers(const std::string& kind, Turn& turn) {
-  // What a saver is given leads here again.
+  // A saver that is given a large job leads here again.
   if (savers_ == 0 || serving_savers_) return;
   auto found = kinds_.find(kind);
   if (found == kinds_.end()) return;

@@ -6,6 +6,17 @@
 
 namespace millrace::dispatch {
 
+namespace {
+
+// Neither the names of kinds and labels nor the values have a control character.
+std::string KeyOf(const std::string& kind, const LabelSet& require) {
+  std::string key = kind;
+  for (const auto& [name, value] : require) key += '\n' + Taker::TagOf(name, value);
+  return key;
+}
+
+}  // namespace
+
 // ---- Lines ----------------------------------------------------------------------------------------------------------
 
 KindLines::KindLines(ReadyQueue* owner, const std::string& kind, const LabelSet& required)
@@ -40,10 +51,7 @@ KindLines& ReadyQueue::LinesOf(const std::string& kind) {
 }
 
 KindLines& ReadyQueue::LinesOf(const std::string& kind, const LabelSet& require) {
-  // Neither the names of kinds and labels nor the values have a control character.
-  std::string key = kind;
-  for (const auto& [name, value] : require) key += '\n' + Taker::TagOf(name, value);
-  auto [found, is_new] = placed_.try_emplace(std::move(key), this, kind, require);
+  auto [found, is_new] = placed_.try_emplace(KeyOf(kind, require), this, kind, require);
   if (is_new) {
     KindLines& lines = found->second;
     std::unordered_map<std::string, std::vector<KindLines*>>& by_tag = placed_by_tag_[kind];
@@ -68,9 +76,7 @@ void ReadyQueue::DropIfEmpty(KindLines& kind) {
   std::erase(tagged->second, &kind);
   if (tagged->second.empty()) by_tag->second.erase(tagged);
   if (by_tag->second.empty()) placed_by_tag_.erase(by_tag);
-  std::string key = kind.name;
-  for (const auto& [each, its] : kind.require) key += '\n' + Taker::TagOf(each, its);
-  placed_.erase(key);
+  placed_.erase(KeyOf(kind.name, kind.require));
 }
 
 Line& ReadyQueue::LineOf(const JobEntry& entry) {

@@ -35,7 +35,7 @@ class AttemptContext {
   // Appends to the job's log, of which the newest kLogTailBytes are kept.
   virtual void Log(std::string_view bytes) = 0;
 
-  // What an earlier attempt of the job saved last; nullptr: nothing.
+  // The newest checkpoint that an earlier attempt of the job saved; nullptr: there is none.
   virtual Bytes checkpoint() const = 0;
   // The job's next attempt gets it, whatever becomes of this one; it replaces what was saved before. It is written down
   // soon, as an acceptance is, and nobody waits for that. Empty: there is none any more. INVALID_ARGUMENT

@@ -38,7 +38,7 @@ int64_t FieldWeight(const Placement& placement) {
 int64_t FieldWeight(const Trace& trace) { return TraceWeight(trace); }
 int64_t FieldWeight(const std::optional<UniqueKey>& unique) { return unique ? TextWeight(unique->key) : 0; }
 
-// What a job that requires labels keeps without its record: these, and at worst lines of its own (KindLines).
+// A job that requires labels keeps them without its record, and at worst has lines of its own (KindLines).
 int64_t TiesWeight(const JobSpec& spec) {
   constexpr int64_t kLinesBytes = 1024;
   const LabelSet& require = spec.placement.require;

@@ -292,7 +292,7 @@ class MadDaemon final : public v1::WorkerService::WithRawCallbackMethod_Work<v1:
       worker.granted = worker.given = 0;
       response.mutable_welcome()->mutable_heartbeat_interval()->set_seconds(1);
       response.mutable_welcome()->mutable_lease()->set_seconds(3600);
-      // What it runs still was never leased to it.
+      // The attempts that it still runs were never leased to it.
       for (const v1::HeldAttempt& each : request.hello().held()) {
         if (each.state() != v1::HeldAttempt::STATE_ENDED_UNACKED) *response.mutable_welcome()->add_lost() = each.ref();
       }

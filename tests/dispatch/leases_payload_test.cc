@@ -1,4 +1,4 @@
-// What travels beside a lease: checkpoints, and payloads that are too large for it.
+// The things that travel beside a lease: checkpoints, and payloads that are too large for it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

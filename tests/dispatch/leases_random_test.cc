@@ -219,7 +219,7 @@ class Story {
     }
   }
 
-  // What it was given is for such a worker, and complete.
+  // The lease is for such a worker, and complete.
   void Look(const Process& it, const Lease& lease) {
     const LabelSet& required = lease.spec->placement.require;
     for (const auto& [name, value] : required) {

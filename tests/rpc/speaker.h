@@ -38,7 +38,7 @@ class Speaker {
   }
 
   bool Say(const v1::WorkRequest& request) { return stream_->Write(request); }
-  // What comes next that has `has`, for instance &WorkResponse::has_welcome.
+  // The next response that has `has`, for instance &WorkResponse::has_welcome.
   template <typename Has>
   v1::WorkResponse Next(Has has) {
     v1::WorkResponse response;

@@ -1,4 +1,4 @@
-// What the tests of who gets which job share.
+// PlacementTest: the fixture for tests of which worker gets which job.
 #pragma once
 
 #include <string>

@@ -498,8 +498,8 @@ const (
 	Waiting_REASON_DISK        Waiting_Reason = 6  // Its record is on the disk and being read, or cannot be read.
 	Waiting_REASON_NO_WORKER   Waiting_Reason = 7  // No worker offers its kind, or the pool has no workers.
 	Waiting_REASON_NO_LABELS   Waiting_Reason = 8  // None of those that offer its kind has the labels that it requires.
-	Waiting_REASON_NO_SLOT     Waiting_Reason = 9  // All that could run it are busy.
-	Waiting_REASON_QUEUE       Waiting_Reason = 10 // It is in line; jobs_ahead are before it.
+	Waiting_REASON_NO_SLOT     Waiting_Reason = 9  // All that could run it are busy, and it is the next.
+	Waiting_REASON_QUEUE       Waiting_Reason = 10 // All that could run it are busy, and jobs_ahead are before it.
 )
 
 // Enum value maps for Waiting_Reason.
