@@ -59,22 +59,22 @@ TEST_P(Accounting, ComputingIsRunningTime) {
 TEST(AccountingOnOneProcessor, AReadyFiberBesideABusyOneIsRunnable) {
   test::OnProcs(1, [] {
     FiberTimes spent;
-    std::atomic<bool> begin{false}, done{false};
+    std::atomic<bool> waits{false}, computed{false}, done{false};
     Go([&] {
-      while (!begin) Yield();
       FiberTimes before = CurrentFiberTimes();
-      Yield();  // The other one computes meanwhile.
+      waits = true;
+      // Many yields, as one proves nothing: after a pause of the machine in the other fiber, which counts as its
+      // computing, this one comes first again at once (shares.h).
+      while (!computed) Yield();
       spent = CurrentFiberTimes() - before;
       done = true;
     });
-    Yield();  // Making a fiber may have taken long, and who has computed for long comes last (shares.h).
-    begin = true;
-    Yield();
-    SystemClock clock;
-    // Less than a slice: the other one gets its turn after that in any case.
-    MonoTime end = clock.Mono() + 5ms;
-    while (clock.Mono() < end) {
+    while (!waits) Yield();
+    // Measured by the account and not by the clock, as a part of a time by the clock may be the other fiber's.
+    Nanos before = CurrentFiberTimes().running;
+    while (CurrentFiberTimes().running - before < 5ms) {
     }
+    computed = true;
     while (!done) Yield();
     EXPECT_GE(spent.runnable, 4ms);
   });
