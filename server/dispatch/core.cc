@@ -17,13 +17,6 @@ uint64_t SeedFrom(const DispatcherOptions& options, const Clock& clock) {
   return static_cast<uint64_t>(clock.Wall().time_since_epoch().count()) | 1;
 }
 
-Status LeaseLost(const JobId& id, const Claim& by) {
-  return FailedPrecondition("LEASE_LOST", "attempt " + std::to_string(by.attempt) + " of job " + id.ToString() +
-                                              " does not hold it any more: it was given up before, or has ended")
-      .With("job", id.ToString())
-      .With("attempt", by.attempt);
-}
-
 }  // namespace
 
 Core::Core(Dispatcher::Dependencies dependencies, const DispatcherOptions& chosen)
@@ -278,11 +271,11 @@ void Core::StartCommitted(Core& core, JobEntry& job, uint64_t token, const Statu
 
 Status Core::Finish(const JobId& id, const Claim& by, FinishedAttempt&& finished, Turn& turn) {
   JobEntry* job = table.Find(id);
-  return job != nullptr ? Finish(*job, by, std::move(finished), turn) : LeaseLost(id, by);
+  return job != nullptr ? Finish(*job, by, std::move(finished), turn) : LeaseLost({.job = id, .claim = by});
 }
 
 Status Core::Finish(JobEntry& job, const Claim& by, FinishedAttempt&& finished, Turn& turn) {
-  if (job.state() != JobState::kRunning || job.life.claim != by) return LeaseLost(job.id, by);
+  if (job.state() != JobState::kRunning || job.life.claim != by) return LeaseLost({.job = job.id, .claim = by});
   AttemptOutcome& outcome = finished.outcome;
   const RunningAttempt& attempt = *std::exchange(job.hot->attempt, nullptr);
   attempt.slot().job = nullptr;
@@ -339,8 +332,10 @@ AttemptResult Core::Conclude(JobEntry& job, const Claim& by, AttemptFacts facts,
   if (not_started && !IsTerminal(verdict.next)) record.history.pop_back();
   if (verdict.lost) ++record.losses;
   if (IsTerminal(verdict.next)) {
-    record.result = verdict.next == JobState::kSucceeded ? std::move(output) : nullptr;
-    if (verdict.next == JobState::kSucceeded) record.checkpoint.reset();
+    if (verdict.next == JobState::kSucceeded) {
+      SetResult(std::move(output), &record);
+      record.checkpoint.reset();
+    }
     End(job, verdict.next, by, std::move(verdict.error), turn);
     return verdict.result;
   }

@@ -79,12 +79,15 @@ class Journal {
   // ---- Reading
   enum class Part : bool {
     kBasic,  // Payload, result and log may be left out.
-    kWhole,
+    kWhole,  // Only a result that is kept apart (ResultApart) may be.
   };
   // Can jobs be read that have not ended? If not, no part has a kAccept or a kChange, and none is refused.
   virtual bool KeepsUnfinished() const = 0;
   // As it was committed last. NOT_FOUND JOB_UNKNOWN; UNAVAILABLE: the disk cannot be read now; INTERNAL STORE_DAMAGED.
   virtual Result<std::shared_ptr<const JobRecord>> Read(const JobId& id, Part part) = 0;
+
+  // The result of a job that SUCCEEDED, of any size. Errors as Read; NOT_FOUND JOB_UNKNOWN also where it has not ended.
+  virtual Result<Bytes> ReadResult(const JobId& id) = 0;
 
   // Jobs that have ended, basic, in id order from `after` on (exclusive) until `last` (inclusive), in the direction of
   // the two; `limit` at most.

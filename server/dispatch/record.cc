@@ -7,7 +7,7 @@ EndedJob EndedOf(const JobRecord& record) {
   return {.id = record.id,
           .state = record.life.state,
           .finished = record.finished.value_or(record.created),
-          .bytes = record.payload_bytes + size(record.result) + size(record.log_tail) + size(record.checkpoint)};
+          .bytes = record.payload_bytes + record.result_bytes + size(record.log_tail) + size(record.checkpoint)};
 }
 
 JobSnapshot SnapshotOf(const JobRecord& record, bool full) {
@@ -24,10 +24,11 @@ JobSnapshot SnapshotOf(const JobRecord& record, bool full) {
                        .log_bytes = record.log_bytes,
                        .cancel_requested = record.cancel_requested,
                        .payload_bytes = record.payload_bytes,
+                       .result_bytes = record.result_bytes,
                        .checkpoint_bytes = record.checkpoint ? static_cast<int64_t>(record.checkpoint->size()) : 0};
   if (full) {
     snapshot.history = record.history;
-    snapshot.result = record.result;
+    if (!ResultApart(record)) snapshot.result = record.result;
     if (record.log_tail) snapshot.log_tail = *record.log_tail;
   }
   return snapshot;

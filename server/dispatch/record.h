@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -30,6 +31,7 @@ struct JobRecord {
   bool cancel_requested = false;
   bool deadline_waived = false;  // Retried after its deadline, the job has none any more.
   std::vector<Attempt> history;  // The newest kAttemptsKept.
+  int64_t result_bytes = 0;      // Also where it was read without its result.
   Bytes result;
   Bytes checkpoint;  // What an attempt saved for the next one. A job that SUCCEEDED has none.
   std::string error;
@@ -44,6 +46,16 @@ struct JobRecord {
 inline bool PayloadLeftOut(const JobRecord& record) {
   return static_cast<int64_t>(PayloadOf(*record.spec).size()) != record.payload_bytes;
 }
+
+// A larger result is kept apart from the record, and read by Journal::ReadResult. Journal::Read may leave it out, and
+// every JobSnapshot does. The store's format knows this number.
+inline constexpr int64_t kInlineResultBytes = int64_t{1} << 20;
+static_assert(kResultBytesMax == kInlineResultBytes);
+inline void SetResult(Bytes result, JobRecord* record) {
+  record->result_bytes = result ? static_cast<int64_t>(result->size()) : 0;
+  record->result = std::move(result);
+}
+inline bool ResultApart(const JobRecord& record) { return record.result_bytes > kInlineResultBytes; }
 
 // What retention has to know of a job that has ended.
 struct EndedJob {

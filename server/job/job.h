@@ -164,12 +164,13 @@ struct JobSnapshot {
   int losses = 0;
   std::vector<Attempt> history;  // The newest kAttemptsKept; empty in a basic view.
   std::optional<Progress> progress;
-  Bytes result;
+  Bytes result;  // nullptr in a basic view, and where it has more than kResultBytesMax (Dispatcher::ReadResult).
   std::string error;
   std::string log_tail;   // Empty in a basic view.
   int64_t log_bytes = 0;  // Ever written; log_tail holds the newest kLogTailBytes of them.
   bool cancel_requested = false;
   int64_t payload_bytes = 0;  // Also where `spec` is without it.
+  int64_t result_bytes = 0;   // Also where `result` is left out.
   int64_t checkpoint_bytes = 0;
   std::optional<Waiting> waiting;  // Where it was asked for, and the job waits.
 };
@@ -178,7 +179,7 @@ inline constexpr int kAttemptsKept = 10;
 inline constexpr size_t kErrorBytesMax = size_t{4} << 10;            // Of an attempt; the rest is cut off.
 inline constexpr size_t kProgressMessageBytesMax = size_t{1} << 10;  // As well.
 inline constexpr size_t kLogTailBytes = size_t{64} << 10;
-inline constexpr size_t kResultBytesMax = size_t{1} << 20;
+inline constexpr size_t kResultBytesMax = size_t{1} << 20;  // In one piece; a worker may write a larger one (leases.h).
 inline constexpr size_t kCheckpointBytesMax = size_t{64} << 10;
 
 }  // namespace millrace

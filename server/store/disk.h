@@ -29,8 +29,9 @@ namespace millrace::store {
 // The shelves, and for every engine their names. Keys are job ids (KeyOf); on kEnded finish times and job ids
 // (KeyOfEnded), on kRequests request ids. A further shelf gets a value and a name at the end, and a new format
 // (FORMAT.md).
-enum class Shelf : uint8_t { kSpec, kLive, kFinished, kRequests, kPayload, kEnded };
-inline constexpr std::array<const char*, 6> kShelfNames = {"spec", "live", "finished", "requests", "payload", "ended"};
+enum class Shelf : uint8_t { kSpec, kLive, kFinished, kRequests, kPayload, kEnded, kResult };
+inline constexpr std::array<const char*, 7> kShelfNames = {"spec",    "live",  "finished", "requests",
+                                                           "payload", "ended", "result"};
 inline constexpr size_t kShelves = kShelfNames.size();
 constexpr const char* ToString(Shelf shelf) { return kShelfNames[static_cast<size_t>(shelf)]; }
 

@@ -256,6 +256,7 @@ void DiskJournal::AddChanges(const Note& note, std::vector<Change>* changes) {
       const dispatch::EndedJob ended = EndedOf(record);
       erase(Shelf::kLive, key);
       put(Shelf::kFinished, key, EncodeState(note.id, PrepareState(record)));
+      if (dispatch::ResultApart(record)) put(Shelf::kResult, key, EncodeResult(note.id, record.result));
       put(Shelf::kEnded, KeyOfEnded(ended), EncodeEnded(ended));
       if (record.request_id.empty()) break;
       put(Shelf::kRequests, record.request_id,
@@ -271,6 +272,7 @@ void DiskJournal::AddChanges(const Note& note, std::vector<Change>* changes) {
       erase(Shelf::kEnded, KeyOfEnded(note.was));
       // Where payload, result and log together are small, the payload is nowhere else.
       if (note.was.bytes > static_cast<int64_t>(kInlinePayloadBytes)) erase(Shelf::kPayload, key);
+      if (note.was.bytes > dispatch::kInlineResultBytes) erase(Shelf::kResult, key);
       if (note.request) put(Shelf::kRequests, note.request->request_id, EncodeRequest(*note.request));
       break;
     case Note::Kind::kDropRequest:

@@ -67,6 +67,7 @@ class DiskJournal final : public dispatch::Journal {
   void Commit(dispatch::Batch& batch) override;
 
   Result<std::shared_ptr<const dispatch::JobRecord>> Read(const JobId& id, Part part) override;
+  Result<Bytes> ReadResult(const JobId& id) override;
   Result<std::vector<std::shared_ptr<const dispatch::JobRecord>>> ReadEnded(const Range& range) override;
 
   // Writes what was noted, has everybody answered, ends the threads. After the dispatcher's Stop and before its end.
@@ -118,6 +119,7 @@ class DiskJournal final : public dispatch::Journal {
   static Note NoteOf(dispatch::Batch::Entry& entry);
   void WakeForTrouble();
   Result<std::shared_ptr<const dispatch::JobRecord>> ReadNow(const JobId& id, Part part);
+  Result<Bytes> ReadResultNow(const JobId& id);
   // One page. `others` counts the specs that lie between.
   Status ReadLive(PagedScan* scan, std::vector<dispatch::JobRecord>* records, uint64_t* others);
   Status ReadRange(const Range& range, std::vector<std::shared_ptr<const dispatch::JobRecord>>* records);

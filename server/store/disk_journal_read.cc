@@ -146,6 +146,30 @@ Result<std::shared_ptr<const JobRecord>> DiskJournal::ReadNow(const JobId& id, P
   return std::make_shared<const JobRecord>(*std::move(record));
 }
 
+Result<Bytes> DiskJournal::ReadResult(const JobId& id) {
+  Result<Bytes> result = rt::Blocking([&] { return ReadResultNow(id); });
+  if (!result.ok() && result.status().code() != StatusCode::kNotFound) {
+    read_errors_.fetch_add(1, std::memory_order_relaxed);
+  }
+  return result;
+}
+
+Result<Bytes> DiskJournal::ReadResultNow(const JobId& id) {
+  const std::string key = KeyOf(id);
+  // Of one moment, as a job may be forgotten meanwhile.
+  const std::array<Disk::Place, 3> places = {{{Shelf::kSpec, key}, {Shelf::kFinished, key}, {Shelf::kResult, key}}};
+  auto read = disk_->Read(places);
+  if (!read.ok()) return read.status();
+  const std::optional<std::string>&spec = (*read)[0], &state = (*read)[1], &result = (*read)[2];
+  if (!state) return NotFound("JOB_UNKNOWN", "the store has no job " + id.ToString() + " that has ended");
+  if (!spec) return Damaged(id, "spec");
+  Result<JobRecord> record = DecodeJob(id, {.spec = *spec, .state = *state});
+  if (!record.ok()) return record.status();
+  if (!dispatch::ResultApart(*record)) return record->result;
+  if (!result) return Damaged(id, "result");
+  return DecodeResult(id, *result, record->result_bytes);
+}
+
 Result<std::vector<std::shared_ptr<const JobRecord>>> DiskJournal::ReadEnded(const Range& range) {
   std::vector<std::shared_ptr<const JobRecord>> records;
   Status status = rt::Blocking([&] { return ReadRange(range, &records); });

@@ -114,6 +114,12 @@ Result<std::shared_ptr<const JobRecord>> MemoryJournal::Read(const JobId& id, Pa
   return std::make_shared<const JobRecord>(std::move(living));
 }
 
+Result<Bytes> MemoryJournal::ReadResult(const JobId& id) {
+  rt::LockGuard guard(lock_);
+  if (const auto* ended = ended_.FindShared(id)) return (*ended)->result;
+  return NotFound("JOB_UNKNOWN", "the journal has no job " + id.ToString() + " that has ended");
+}
+
 Result<std::vector<std::shared_ptr<const JobRecord>>> MemoryJournal::ReadEnded(const Range& range) {
   const bool backwards = range.last < range.after;
   std::vector<std::shared_ptr<const JobRecord>> records;

@@ -32,6 +32,7 @@ class MemoryJournal final : public dispatch::Journal {
   void Commit(dispatch::Batch& batch) override;
 
   Result<std::shared_ptr<const dispatch::JobRecord>> Read(const JobId& id, Part part) override;
+  Result<Bytes> ReadResult(const JobId& id) override;
   Result<std::vector<std::shared_ptr<const dispatch::JobRecord>>> ReadEnded(const Range& range) override;
 
   size_t size() const;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <initializer_list>
+#include <limits>
 #include <utility>
 
 #include "job/fingerprint.h"
@@ -22,7 +23,7 @@ using dispatch::Journal;
 using dispatch::SpentRequest;
 
 // What a record is part of; in the checksum only.
-enum class Part : uint8_t { kSpec = 1, kState = 2, kRequest = 3, kPayload = 4, kEnded = 5 };
+enum class Part : uint8_t { kSpec = 1, kState = 2, kRequest = 3, kPayload = 4, kEnded = 5, kResult = 6 };
 
 constexpr size_t kChecksumBytes = 8;
 constexpr size_t kHeaderBytes = 1 + kChecksumBytes;
@@ -155,12 +156,15 @@ bool ReadState(uint8_t version, Reader& reader, Journal::Part part, JobRecord* r
   if (version >= 4) record->deadline_waived = reader.Flag();
   const uint64_t checkpoint_bytes = version >= 6 ? reader.Number() : 0;
   const uint64_t result_bytes = reader.Number();
+  if (result_bytes > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) return false;
+  record->result_bytes = static_cast<int64_t>(result_bytes);
   record->checkpoint = reader.Shared(checkpoint_bytes);
+  const uint64_t here = dispatch::ResultApart(*record) ? 0 : result_bytes;
   if (part == Journal::Part::kBasic) {
-    reader.Take(result_bytes);
+    reader.Take(here);
     return reader.ok();
   }
-  record->result = reader.Shared(result_bytes);
+  record->result = reader.Shared(here);
   record->log_tail = reader.Shared(reader.rest().size());
   return reader.ok();
 }
@@ -205,7 +209,10 @@ std::string EncodePayload(const JobId& id, const SpecPart& part) {
 }
 
 StatePart PrepareState(const JobRecord& record) {
-  StatePart part{.head = {}, .checkpoint = record.checkpoint, .result = record.result, .log_tail = record.log_tail};
+  StatePart part{.head = {},
+                 .checkpoint = record.checkpoint,
+                 .result = dispatch::ResultApart(record) ? nullptr : record.result,
+                 .log_tail = record.log_tail};
   part.head.reserve(256);
   Writer writer(&part.head);
   writer.Enum(record.life.state);
@@ -228,13 +235,27 @@ StatePart PrepareState(const JobRecord& record) {
   writer.Signed(record.log_bytes);
   writer.Flag(record.deadline_waived);
   writer.Number(SizeOf(record.checkpoint));
-  writer.Number(SizeOf(record.result));
+  writer.Number(static_cast<uint64_t>(record.result_bytes));
   return part;
 }
 
 std::string EncodeState(const JobId& id, const StatePart& part) {
   return Seal(Part::kState, KeyOf(id),
               {part.head, ViewOf(part.checkpoint), ViewOf(part.result), ViewOf(part.log_tail)});
+}
+
+std::string EncodeResult(const JobId& id, const Bytes& result) {
+  return Seal(Part::kResult, KeyOf(id), {ViewOf(result)});
+}
+
+Result<Bytes> DecodeResult(const JobId& id, std::string_view record, int64_t bytes) {
+  const std::string whose = "job " + id.ToString();
+  Result<Body> body = Open(Part::kResult, KeyOf(id), record, whose);
+  if (!body.ok()) return body.status();
+  if (static_cast<int64_t>(body->bytes.size()) != bytes) {
+    return Damaged(whose, "the result has another size than the state says");
+  }
+  return MakeBytes(std::string(body->bytes));
 }
 
 Result<JobRecord> DecodeJob(const JobId& id, const JobBytes& bytes, Journal::Part part) {

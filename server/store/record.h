@@ -3,7 +3,7 @@
 //   Parts      What never changes (the spec and the payload) is written once, when the job is accepted; its state,
 //              lease and attempt included, is one record that each step of its life replaces. So a step costs some
 //              hundred bytes whatever the payload weighs. A payload that is not small is a record of its own, so that a
-//              restart need not read it.
+//              restart need not read it; a large result is one as well, and is read only by those who ask for it.
 //   Trust      A record carries its version and a checksum over itself, its key and its part. What does not check out
 //              is refused: bytes that were damaged, or put under another job's key, never become a job.
 //   Threads    Pure functions.
@@ -53,6 +53,11 @@ struct StatePart {
 };
 StatePart PrepareState(const dispatch::JobRecord& record);
 std::string EncodeState(const JobId& id, const StatePart& part);
+
+// ---- A result of more than dispatch::kInlineResultBytes, which its state record has the size of only.
+std::string EncodeResult(const JobId& id, const Bytes& result);
+// `bytes`: the size that the state record says. INTERNAL STORE_DAMAGED.
+Result<Bytes> DecodeResult(const JobId& id, std::string_view record, int64_t bytes);
 
 // All parts. INTERNAL STORE_DAMAGED: these bytes were not written by EncodeSpec, EncodePayload and EncodeState for this
 // job. FAILED_PRECONDITION STORE_TOO_NEW: a later version of the daemon wrote them.

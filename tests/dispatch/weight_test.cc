@@ -52,6 +52,7 @@ class DiskOfHeavyJobs final : public dispatch::Journal {
     return OkStatus();
   }
   Result<std::shared_ptr<const dispatch::JobRecord>> Read(const JobId& id, Part) override { return Make(id); }
+  Result<Bytes> ReadResult(const JobId&) override { return Bytes(); }
 
  private:
   static std::shared_ptr<const dispatch::JobRecord> Make(const JobId& id) {

@@ -113,6 +113,50 @@ TEST(Format, AStoreOfFormat1IsBroughtToThisOne) {
   }
 }
 
+// It has no shelf of large results.
+TEST(Format, AStoreOfFormat2IsReadAsItIsAndBroughtToThisOne) {
+  test::TempFolder folder;
+  std::map<JobId, std::string> expected;
+  {
+    auto journal = test::OpenJournal(folder / "store", {});
+    ASSERT_TRUE(journal.ok());
+    test::RandomRecords random(12);
+    for (int i = 0; i < 100; ++i) {
+      dispatch::JobRecord record = random.New();
+      ASSERT_TRUE(test::Accept(**journal, record).ok());
+      if (i % 2 == 0) {
+        random.Ended(&record);
+        ASSERT_TRUE(test::Change(**journal, record).ok());
+      }
+      expected[record.id] = test::Print(record);
+    }
+  }
+  {
+    BareStore store(folder / "store");
+    store.SetFormat("2");
+    store.Drop("result");
+  }
+  const auto before = test::FilesOf(folder.path());
+  const auto check = [&](int format) {
+    auto store = StoreReader::Open(folder.path());
+    ASSERT_TRUE(store.ok()) << store.status().ToString();
+    EXPECT_EQ(Inspect(**store).format, format);
+    for (const auto& [id, job] : expected) EXPECT_TRUE(ReadJob(**store, id).ok());
+    const Result<VerifyReport> report = Verify(folder.path(), 10);
+    ASSERT_TRUE(report.ok()) << report.status().ToString();
+    EXPECT_EQ(report->problem_count(), 0) << report->first[0].what;
+    EXPECT_EQ(report->jobs, 100);
+  };
+  check(2);
+  EXPECT_TRUE(test::FilesOf(folder.path()) == before) << "it is still what an older daemon can start on";
+  {
+    auto journal = test::OpenJournal(folder / "store", {});
+    ASSERT_TRUE(journal.ok()) << journal.status().ToString();
+    EXPECT_EQ(test::Remembered(**journal), expected);
+  }
+  check(3);
+}
+
 TEST(Format, AStoppedStoreOfFormat1IsInspectedAndVerifiedAsItIs) {
   test::TempFolder folder;
   const Format1Store written(folder / "store", 90);

@@ -104,7 +104,7 @@ TEST_F(InspectTest, GivesOneJobWithAllThatIsKnownOfItWhereverItsPayloadLies) {
         ASSERT_TRUE(Accept(journal, record).ok());
         if (!ends) return;
         random.Ended(&record);
-        record.result = MakeBytes("the result");
+        SetResult(MakeBytes("the result"), &record);
         record.log_tail = MakeBytes("a line");
         ASSERT_TRUE(Change(journal, record).ok());
       });

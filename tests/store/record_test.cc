@@ -194,7 +194,7 @@ TEST(Record, ABasicReadLeavesOutResultAndLog) {
   RandomRecords random(9);
   JobRecord record = random.New();
   random.Ended(&record);
-  record.result = MakeBytes("result");
+  SetResult(MakeBytes("result"), &record);
   const std::string spec = Spec(record), state = State(record);
   Result<JobRecord> read = DecodeJob(record.id, {spec, state}, dispatch::Journal::Part::kBasic);
   ASSERT_TRUE(read.ok());
@@ -290,7 +290,7 @@ JobRecord Example() {
   record.life = {JobState::kSucceeded, {1, 7}};
   record.attempts = 1;
   record.finished = WallTime(Nanos(4));
-  record.result = MakeBytes("result");
+  SetResult(MakeBytes("result"), &record);
   return record;
 }
 

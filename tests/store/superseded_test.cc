@@ -20,7 +20,7 @@ TEST_F(SupersededRecords, WhatAFlushWaitsForIsNotLeftOutForSomethingNewer) {
   Note(job, nullptr, test::Accepting::kNo);
   test::Flush(*journal_, &flush);
   random.Ended(&large);
-  large.result = MakeBytes(std::string(size_t{9} << 20, 'x'));
+  SetResult(MakeBytes(std::string(size_t{9} << 20, 'x')), &large);
   Note(large, nullptr, test::Accepting::kNo);
   random.Live(&job);
   Note(job, nullptr, test::Accepting::kNo);
@@ -50,7 +50,7 @@ TEST_F(SupersededRecords, APartOfSeveralJobsStaysWholeWhereOneOfThemHasSomething
   const JobRecord* both[] = {&one, &other};
   ASSERT_FALSE(test::Append(*journal_, both, test::Accepting::kNo, nullptr).has_value());
   random.Ended(&large);
-  large.result = MakeBytes(std::string(size_t{9} << 20, 'x'));
+  SetResult(MakeBytes(std::string(size_t{9} << 20, 'x')), &large);
   Note(large, nullptr, test::Accepting::kNo);
   random.Live(&other);
   Note(other, nullptr, test::Accepting::kNo);

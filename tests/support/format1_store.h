@@ -64,7 +64,7 @@ struct Format1Store {
     Fill(folder, count);
     BareStore store(folder);
     store.SetFormat("1");
-    for (const char* later : {"payload", "ended"}) store.Drop(later);
+    for (const char* later : {"payload", "ended", "result"}) store.Drop(later);
   }
 
  private:

@@ -74,7 +74,7 @@ class RandomRecords {
   void Ended(dispatch::JobRecord* record) {
     Fill(record, static_cast<JobState>(4 + Below(kJobStates - 4)));
     record->finished = Wall();
-    record->result = Blob(300);
+    SetResult(Blob(300), record);
     record->log_tail = Blob(300);
     record->log_bytes = static_cast<int64_t>(Below(100'000));
     if (Chance()) record->progress = Progress{Double(), Text(20), Wall()};
@@ -91,7 +91,8 @@ class RandomRecords {
     record->cancel_requested = Chance();
     record->deadline_waived = Chance();
     record->error = Text(40);
-    record->result = record->log_tail = nullptr;
+    SetResult(nullptr, record);
+    record->log_tail = nullptr;
     record->checkpoint = Below(4) == 0 ? Blob(200) : nullptr;
     record->progress.reset();
     record->log_bytes = 0;

@@ -60,6 +60,12 @@ class SlowJournal final : public dispatch::Journal {
     while (read_held_) rt::Yield();
     return read;
   }
+  Result<Bytes> ReadResult(const JobId& id) override {
+    rt::LockGuard guard(lock_);
+    auto found = committed_.find(id);
+    if (found != committed_.end() && IsTerminal(found->second->life.state)) return found->second->result;
+    return NotFound("JOB_UNKNOWN", "no such job");
+  }
   // The next Read gives what it finds now when ReleaseRead is called. On a fiber.
   void HoldNextRead() {
     rt::LockGuard guard(lock_);

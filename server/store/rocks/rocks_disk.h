@@ -11,7 +11,7 @@
 namespace millrace::store {
 
 // The format of the folder as a whole: which shelves there are and what their keys mean. FORMAT.md has the history.
-inline constexpr int kFormat = 2;
+inline constexpr int kFormat = 3;
 
 struct RocksDiskOptions {
   // Changes of one shelf that are gathered in memory before they become a table; of all shelves together, twice as

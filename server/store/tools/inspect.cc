@@ -25,7 +25,7 @@ int64_t Inspection::job_count() const { return std::accumulate(jobs.begin(), job
 
 Inspection Inspect(const StoreReader& store) {
   Inspection seen{.folder = store.folder(), .format = store.format(), .disk = store.Use(), .shelves = store.Shelves()};
-  JobWalk walk(store, JobWalk::Payloads::kLeaveOut);
+  JobWalk walk(store, JobWalk::Large::kLeaveOut);
   for (; walk.AtJob(); walk.Next()) {
     const std::optional<JobId> id = IdOf(walk.key());
     const std::optional<std::string_view> spec = walk.On(Shelf::kSpec), state = walk.state();
@@ -71,7 +71,18 @@ Result<JobSnapshot> ReadJob(const StoreReader& store, const JobId& id) {
     return Internal("STORE_DAMAGED", "job " + id.ToString() + " has no payload in the store in " + store.folder() +
                                          "; restore the folder from a copy");
   }
-  return SnapshotOf(*record, /*full=*/true);
+  JobSnapshot job = SnapshotOf(*record, /*full=*/true);
+  if (!dispatch::ResultApart(*record)) return job;
+  Result<std::optional<std::string>> apart = store.Get(Shelf::kResult, key);
+  if (!apart.ok()) return apart.status();
+  if (!*apart) {
+    return Internal("STORE_DAMAGED", "job " + id.ToString() + " has no result in the store in " + store.folder() +
+                                         "; restore the folder from a copy");
+  }
+  Result<Bytes> result = DecodeResult(id, **apart, record->result_bytes);
+  if (!result.ok()) return result.status();
+  job.result = *std::move(result);
+  return job;
 }
 
 }  // namespace millrace::store

@@ -4,9 +4,10 @@
 
 namespace millrace::store {
 
-JobWalk::JobWalk(const StoreReader& store, Payloads payloads) {
+JobWalk::JobWalk(const StoreReader& store, Large large) {
   for (size_t i = 0; i < cursors_.size(); ++i) {
-    if (kJobShelves[i] != Shelf::kPayload || payloads == Payloads::kRead) cursors_[i] = store.Read(kJobShelves[i]);
+    const bool is_large = kJobShelves[i] == Shelf::kPayload || kJobShelves[i] == Shelf::kResult;
+    if (!is_large || large == Large::kRead) cursors_[i] = store.Read(kJobShelves[i]);
   }
   FindNext();
 }

@@ -17,9 +17,9 @@ namespace millrace::store {
 
 class JobWalk {
  public:
-  // Payloads may be most of what the store weighs: whoever does not look at them leaves them unread.
-  enum class Payloads : bool { kLeaveOut, kRead };
-  JobWalk(const StoreReader& store, Payloads payloads);
+  // Payloads and large results may be most of what the store weighs: whoever does not look at them leaves them unread.
+  enum class Large : bool { kLeaveOut, kRead };
+  JobWalk(const StoreReader& store, Large large);
 
   // False at the end, and when a shelf cannot be read on: what is on the others says nothing then.
   bool AtJob() const { return at_job_; }
@@ -35,7 +35,8 @@ class JobWalk {
   std::optional<std::string_view> state() const;
 
  private:
-  static constexpr std::array kJobShelves = {Shelf::kSpec, Shelf::kLive, Shelf::kFinished, Shelf::kPayload};
+  static constexpr std::array kJobShelves = {Shelf::kSpec, Shelf::kLive, Shelf::kFinished, Shelf::kPayload,
+                                             Shelf::kResult};
   void FindNext();
 
   std::array<std::unique_ptr<StoreReader::Cursor>, kJobShelves.size()> cursors_;  // nullptr: left out.

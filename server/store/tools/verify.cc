@@ -50,7 +50,7 @@ class Verifier {
     report_.folder = store_.folder();
     report_.files = store_.Use().files;
     if (Status files = store_.VerifyFiles(); !files.ok()) FindFile(files);
-    JobWalk walk(store_, JobWalk::Payloads::kRead);
+    JobWalk walk(store_, JobWalk::Large::kRead);
     for (; walk.AtJob(); walk.Next()) Job(walk);
     if (Status status = walk.status(); !status.ok()) CutShort(status);
     int64_t requests = 0, ended = 0;
@@ -80,32 +80,38 @@ class Verifier {
   // ---- A job, and what there must be beside it
   void Job(const JobWalk& walk) {
     const std::optional<std::string_view> spec = walk.On(Shelf::kSpec), payload = walk.On(Shelf::kPayload);
+    const std::optional<std::string_view> result = walk.On(Shelf::kResult);
     const std::optional<JobId> id = IdOf(walk.key());
     ++report_.jobs;
     if (spec) ++report_.records;
     if (payload) ++report_.records;
+    if (result) ++report_.records;
     int states = 0;
     for (const Shelf shelf : {Shelf::kLive, Shelf::kFinished}) {
       const std::optional<std::string_view> state = walk.On(shelf);
       if (!state) continue;
       ++states;
       ++report_.records;
-      if (id && spec) State(*id, shelf, {.spec = *spec, .state = *state, .payload = payload});
+      if (id && spec) State(*id, shelf, {.spec = *spec, .state = *state, .payload = payload}, result);
       if (id && !spec) Find(Problem::kNoSpec, ToString(shelf), id->ToString(), "a state without a spec");
     }
     if (!id) return Find(Problem::kKey, ToString(walk.shelf()), Hex(walk.key()), "a key that is no job id");
-    if (!spec && states == 0) Find(Problem::kNoSpec, "payload", id->ToString(), "a payload without a spec");
+    if (!spec && states == 0) {
+      const std::string what = ToString(walk.shelf());
+      Find(Problem::kNoSpec, what, id->ToString(), "a " + what + " without a spec");
+    }
     if (spec && states == 0) Find(Problem::kNoState, "spec", id->ToString(), "a spec without a state");
     // In format 1 it was retried.
     if (states == 2 && !format_1_) Find(Problem::kTwoStates, "live+finished", id->ToString(), "it lives and has ended");
   }
 
-  void State(const JobId& id, Shelf shelf, const JobBytes& bytes) {
+  void State(const JobId& id, Shelf shelf, const JobBytes& bytes, const std::optional<std::string_view>& result) {
     const Result<JobRecord> record = DecodeJob(id, {.spec = bytes.spec, .state = bytes.state});
     if (!record.ok()) {
       return Find(Problem::kRecord, std::string("spec+") + ToString(shelf), id.ToString(), record.status().message());
     }
     Payload(*record, bytes);
+    LargeResult(*record, shelf, result);
     const JobState now = record->life.state;
     if (IsTerminal(now) != (shelf == Shelf::kFinished)) {
       return Find(Problem::kWrongShelf, ToString(shelf), id.ToString(),
@@ -127,6 +133,20 @@ class Verifier {
     } else if (apart) {
       const Result<JobRecord> whole = DecodeJob(record.id, bytes, dispatch::Journal::Part::kBasic);
       if (!whole.ok()) Find(Problem::kRecord, "spec+payload", id, whole.status().message());
+    }
+  }
+
+  void LargeResult(const JobRecord& record, Shelf shelf, const std::optional<std::string_view>& result) {
+    const std::string id = record.id.ToString(), size = std::to_string(record.result_bytes) + " bytes";
+    const bool apart = dispatch::ResultApart(record);
+    if (apart && !result) {
+      Find(Problem::kNoResult, ToString(shelf), id, "its result of " + size + " is not there");
+    } else if (!apart && result) {
+      Find(Problem::kMismatch, std::string(ToString(shelf)) + "+result", id,
+           "the state has the result of " + size + " itself");
+    } else if (apart) {
+      const Result<Bytes> whole = DecodeResult(record.id, *result, record.result_bytes);
+      if (!whole.ok()) Find(Problem::kRecord, std::string(ToString(shelf)) + "+result", id, whole.status().message());
     }
   }
 
@@ -258,9 +278,9 @@ class Verifier {
 }  // namespace
 
 const char* ToString(Problem problem) {
-  constexpr std::array<const char*, kProblems> kNames = {"file",    "key",        "record",      "no_state",
-                                                         "no_spec", "no_payload", "no_ended",    "no_request",
-                                                         "no_job",  "two_states", "wrong_shelf", "mismatch"};
+  constexpr std::array<const char*, kProblems> kNames = {
+      "file",     "key",        "record", "no_state",   "no_spec",     "no_payload", "no_result",
+      "no_ended", "no_request", "no_job", "two_states", "wrong_shelf", "mismatch"};
   return kNames[static_cast<size_t>(problem)];
 }
 

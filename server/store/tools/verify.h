@@ -17,8 +17,9 @@ enum class Problem : uint8_t {
   kKey,         // Not the key of a job.
   kRecord,      // It is not what was written under this key.
   kNoState,     // A spec without a state.
-  kNoSpec,      // A state or a payload without a spec.
+  kNoSpec,      // A state, a payload or a result without a spec.
   kNoPayload,   // The spec says that it has a record of its own, and there is none.
+  kNoResult,    // The same of a state and its large result.
   kNoEnded,     // A job that ended, of which retention does not know.
   kNoRequest,   // A job that ended, whose request id is not remembered.
   kNoJob,       // What retention knows, or a request id, of a job that is not there or did not end so.
@@ -26,7 +27,7 @@ enum class Problem : uint8_t {
   kWrongShelf,  // A state that ended among the live, or one that did not among the finished.
   kMismatch,    // Two records of a job that contradict each other.
 };
-inline constexpr size_t kProblems = 12;
+inline constexpr size_t kProblems = 13;
 const char* ToString(Problem problem);  // "record"
 
 struct Finding {
