@@ -59,6 +59,7 @@ void BindRuntime(Config* config, Section* section) {
 void BindJobs(Config* config, Section* section) {
   dispatch::DispatcherOptions& options = config->jobs;
   section->Size("payload_bytes_max", &options.payload_bytes_max, 1, 64 << 20);
+  section->Size("result_bytes_max", &options.result_bytes_max, kResultBytesMax, 64 << 20);
   section->Budget("process_bytes_max", &options.process_bytes_max, 1 << 20, kTebibyte);
   section->Budget("hot_bytes_max", &options.hot_bytes_max, 0, kTebibyte);
   section->Budget("waiting_bytes_max", &options.waiting_bytes_max, 0, kTebibyte);

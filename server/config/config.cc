@@ -140,18 +140,27 @@ class Loader {
     CheckCallBytes(server);
   }
 
-  // Half of call_bytes_max bounds a message, and two of the largest payload fit in any case.
-  int64_t CallBytesLeast() const { return 2 * static_cast<int64_t>(config_.jobs.payload_bytes_max) + 4 * kMebibyte; }
+  // Half of call_bytes_max bounds a message, and what a call that lasts holds: the largest payload fits, and so does
+  // the largest result, where that is one that is written in pieces.
+  bool ResultIsLargest() const {
+    return config_.jobs.result_bytes_max > std::max(config_.jobs.payload_bytes_max, kResultBytesMax);
+  }
+  int64_t LargestBytes() const {
+    return static_cast<int64_t>(ResultIsLargest() ? config_.jobs.result_bytes_max : config_.jobs.payload_bytes_max);
+  }
+  int64_t CallBytesLeast() const { return 2 * LargestBytes() + 4 * kMebibyte; }
 
   void CheckCallBytes(const Section& server) {
     const int64_t least = CallBytesLeast();
     if (config_.call_bytes_max >= least) return;
-    const auto payload = static_cast<int64_t>(config_.jobs.payload_bytes_max);
-    problems_.Add(server.Origin("call_bytes_max"),
-                  "call_bytes_max = \"" + FormatSize(config_.call_bytes_max) +
-                      "\" is too little for payload_bytes_max = \"" + FormatSize(payload) +
-                      "\": a message may have half of it, so jobs with such a payload could not be submitted; use \"" +
-                      FormatSize(least) + "\" or more, \"auto\", or a smaller payload_bytes_max");
+    const bool payload = !ResultIsLargest();
+    const std::string key = payload ? "payload_bytes_max" : "result_bytes_max";
+    problems_.Add(
+        server.Origin("call_bytes_max"),
+        "call_bytes_max = \"" + FormatSize(config_.call_bytes_max) + "\" is too little for " + key + " = \"" +
+            FormatSize(LargestBytes()) + "\": a call may hold half of it, so " +
+            (payload ? "jobs with such a payload could not be submitted" : "such a result could not be written") +
+            "; use \"" + FormatSize(least) + "\" or more, \"auto\", or a smaller " + key);
   }
 
   void LowerBudgets(const Section& jobs, const Section& server) {

@@ -34,6 +34,7 @@
 #include "dispatch/filter.h"
 #include "dispatch/in_turn.h"
 #include "dispatch/journal.h"
+#include "dispatch/lease.h"
 #include "dispatch/lease_options.h"
 #include "dispatch/pool_memory.h"
 #include "dispatch/pool_status.h"
@@ -149,6 +150,7 @@ inline constexpr int64_t kWaitingCallBytes = int64_t{8} << 10;
 
 struct DispatcherOptions {
   size_t payload_bytes_max = size_t{1} << 20;
+  size_t result_bytes_max = size_t{1} << 20;  // Of results that workers write in pieces; more than kResultBytesMax.
   // What the unfinished jobs of all pools hold in memory, every byte that comes from a client included (weight.h),
   // kColdJobBytes, ids and keys where they are on the disk only. So it bounds the number of jobs that wait for their
   // time as well, which take no place in a pool's channel.
@@ -267,6 +269,11 @@ class Dispatcher {
   // As above. What the verb did is not undone.
   bool Abandon(VerbCall* call);
 
+  // The result of a job that SUCCEEDED, of any size; nullptr: it is empty. It may wait for the disk. NOT_FOUND;
+  // FAILED_PRECONDITION NO_RESULT: it has not succeeded, or not yet; UNAVAILABLE STORE_FAILED, or
+  // what `may_hold` says.
+  Result<Bytes> ReadResult(const JobId& id, const MayHold& may_hold = {}) const;
+
   // State changes, progress and log of all jobs, with a bounded history.
   EventLog& events();
 
@@ -291,6 +298,11 @@ class Dispatcher {
 
   // ---- Workers in other processes
   Leases& leases();
+  // Ends an attempt that some worker holds: it succeeded, with a result of any size that Leases::AwaitsResult took. As
+  // a verb, on a fiber; OK also where a worker has told the end already. FAILED_PRECONDITION LEASE_LOST.
+  void WriteResult(const LeaseRef& ref, const Bytes& result, const AttemptTimings& timings, VerbCall* call);
+  // The same for a worker that tells once more how an attempt ended.
+  void AwaitEnd(VerbCall* call);
 
   // ---- Time
   // Makes ready what is due, times out and expires what is late, forgets what is old; returns when to call again.

@@ -105,6 +105,12 @@ void Dispatcher::Retry(const JobId& id, VerbCall* call) { Settle(call, RetryNow(
 
 void Dispatcher::Delete(const JobId& id, VerbCall* call) { Settle(call, DeleteNow(*core_, id)); }
 
+void Dispatcher::WriteResult(const LeaseRef& ref, const Bytes& result, const AttemptTimings& timings, VerbCall* call) {
+  Settle(call, core_->leases.EndWith(ref, result, timings));
+}
+
+void Dispatcher::AwaitEnd(VerbCall* call) { Settle(call, OkStatus()); }
+
 template <typename Verb>
 void Dispatcher::DoAll(const Filter& filter, bool count_only, VerbCall* call, Verb verb) {
   // First who, then what: the verb changes states, and with them who matches.

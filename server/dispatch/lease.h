@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,9 @@ inline constexpr int kLeaseSlotsMax = 10'000;
 inline constexpr size_t kOfferedKindsMax = 256;
 // A larger payload is left out of its lease, for a worker that reads it apart (WorkerOffer::reads_payloads).
 inline constexpr size_t kLeaseInlineBytes = size_t{64} << 10;
+
+// Is there room for so many bytes in memory? Asked without a lock, before they are read from the disk. Empty: there is.
+using MayHold = std::function<Status(int64_t bytes)>;
 
 // Names one attempt, wherever somebody speaks of it. The token is the attempt's, and never changes during it.
 struct LeaseRef {

@@ -50,6 +50,7 @@ class Leases {
     std::shared_ptr<LeaseHolder> holder;
     std::vector<LeaseRef> kept, lost;  // Of those that the worker says it holds and has not finished.
     Id worker_id;                      // WorkerStatus::id.
+    Nanos heartbeat_interval{};
   };
   // INVALID_ARGUMENT BAD_WORKER: the offer; FAILED_PRECONDITION NO_REMOTE_POOL; UNAVAILABLE DRAINING.
   Result<Entered> Enter(const WorkerOffer& offer, std::shared_ptr<WorkerDoor> door);
@@ -57,14 +58,19 @@ class Leases {
   // done.
   Status Hear(LeaseHolder& holder, WorkerWords&& words, Unheard* unheard);
   LeaseOptions Options() const;
+  size_t ResultBytesMax() const;
   // All there is, into `news`, which is empty.
   void TakeNews(LeaseHolder& holder, WorkerNews* news);
   // On a fiber: it may wait for the disk. Was this attempt ended by the word of a worker? Then that is acknowledged,
   // once more.
   bool AckAgain(LeaseHolder& holder, const LeaseRef& ref);
   // The payload of an attempt that some worker holds: whoever names its token holds it. On a fiber: it may wait for the
-  // disk. FAILED_PRECONDITION LEASE_LOST, UNAVAILABLE STORE_FAILED.
-  Result<Bytes> ReadPayload(const LeaseRef& ref);
+  // disk. FAILED_PRECONDITION LEASE_LOST, UNAVAILABLE STORE_FAILED, or what `may_hold` says.
+  Result<Bytes> ReadPayload(const LeaseRef& ref, const MayHold& may_hold = {});
+  // A result of so many bytes is to come in pieces. False: it need not, as a worker has told the end of the attempt
+  // already. On a fiber: it may wait for the disk. FAILED_PRECONDITION LEASE_LOST, UNAVAILABLE STORE_FAILED;
+  // INVALID_ARGUMENT RESULT_TOO_LARGE: the attempt still runs.
+  Result<bool> AwaitsResult(const LeaseRef& ref, int64_t bytes);
   enum class Leaving {
     kGoodbye,  // The worker is done with everything: what it still holds runs elsewhere at once.
     kBroken,   // It may come back.
@@ -107,6 +113,8 @@ class Leases {
   // without the lock.
   void ExpectReader();
   void StartReader(LeaseSlot& slot);
+  // Dispatcher::WriteResult, but for its waiting.
+  Status EndWith(const LeaseRef& ref, const Bytes& result, const AttemptTimings& timings);
   // Waits until no fiber reads for a slot.
   void AwaitReaders();
 
@@ -143,6 +151,14 @@ class Leases {
   void Accept(LeaseSlot& slot) MR_IN_TURN;
   void Show(LeaseSlot& slot, WorkerWords::Shown&& shown, Unheard* unheard, Turn& turn) MR_IN_TURN;
   void Finish(LeaseSlot& slot, FinishedAttempt&& finished, Turn& turn) MR_IN_TURN;
+  void FinishByWorker(LeaseSlot& slot, FinishedAttempt&& finished, Turn& turn) MR_IN_TURN;
+  // Did the word of a worker end it?
+  static bool EndedByWorker(const JobRecord& record, const LeaseRef& ref);
+  // Calls held(slot, turn) for an attempt that some worker holds; OK where it has ended by a worker's word.
+  template <typename Held>
+  Status VisitAttempt(const LeaseRef& ref, Held held);
+  // Nothing can be heard of an attempt while so many bytes of it are on their way: as long as that may take.
+  static Nanos TimeToCarry(int64_t bytes);
   // Stops those that showed nothing for too long. When to look again.
   MonoTime StopSilent(LeaseHolder& holder, Turn& turn) MR_IN_TURN;
   // Its attempt does not count, and its job goes to where it came from.

@@ -10,23 +10,6 @@
 
 namespace millrace::dispatch {
 
-namespace {
-
-// Nothing can be heard of an attempt while its payload is read apart: so long that may take, and some 1 MiB a second.
-constexpr Nanos kPayloadReadLeast = std::chrono::seconds(10), kPayloadReadByte = std::chrono::microseconds(1);
-
-// As a worker said them, into the time that the attempt took by our clock.
-void FitTimings(Nanos ran, AttemptTimings* timings) {
-  timings->run = ran;
-  for (Nanos* part : {&timings->cpu, &timings->runnable, &timings->blocked_inside}) {
-    *part = std::clamp(*part, Nanos(0), ran);
-    ran -= *part;
-  }
-  timings->blocked_outside = ran;
-}
-
-}  // namespace
-
 Status LeaseLost(const LeaseRef& ref) {
   return FailedPrecondition("LEASE_LOST", "attempt " + std::to_string(ref.claim.attempt) + " of job " +
                                               ref.job.ToString() +
@@ -36,6 +19,8 @@ Status LeaseLost(const LeaseRef& ref) {
 }
 
 LeaseOptions Leases::Options() const { return core_.options().leases; }
+
+size_t Leases::ResultBytesMax() const { return core_.options().result_bytes_max; }
 
 // ---- A worker comes and goes ----------------------------------------------------------------------------------------
 
@@ -77,10 +62,11 @@ Result<Leases::Entered> Leases::Enter(const WorkerOffer& offer, std::shared_ptr<
     kind.all.push_back(&offered);
   }
   holder->id = core_.ids.Next();
-  Entered entered{.holder = holder, .kept = {}, .lost = {}, .worker_id = {}};
+  Entered entered{.holder = holder, .kept = {}, .lost = {}, .worker_id = {}, .heartbeat_interval = {}};
   Adopt(*holder, offer, &entered, turn);
   entered.worker_id = holder->id;
   holders_.push_back(holder);
+  entered.heartbeat_interval = core_.options().leases.heartbeat_interval(holders_.size());
   CountWorkers(turn);
   core_.SetBy(*holder, holder->alive_until, turn);
   return entered;
@@ -248,9 +234,7 @@ Status Leases::Hear(LeaseHolder& holder, WorkerWords&& words, Unheard* unheard) 
       unheard->ended.push_back(ended.ref);
       continue;
     }
-    slot->attempt.set_ended(turn.mono());
-    FitTimings(turn.mono() - slot->attempt.started(), &ended.finished.timings);
-    Finish(*slot, std::move(ended.finished), turn);
+    FinishByWorker(*slot, std::move(ended.finished), turn);
     AckWhenCommitted(holder, ended.ref);
   }
   for (const LeaseRef& ref : words.released) {
@@ -295,15 +279,9 @@ void Leases::HearHeld(LeaseHolder& holder, const std::vector<LeaseRef>& held, Tu
 }
 
 bool Leases::AckAgain(LeaseHolder& holder, const LeaseRef& ref) {
-  const auto ended = [&](const JobRecord& record) {
-    const bool same = record.life.claim == ref.claim && record.life.state != JobState::kRunning;
-    if (!same || record.history.empty() || record.history.back().number != ref.claim.attempt) return false;
-    const AttemptResult result = record.history.back().result;
-    return result != AttemptResult::kLost && result != AttemptResult::kReleased;
-  };
   bool found = false;
   const auto look = [&](const JobRecord& record) MR_IN_TURN {
-    found = ended(record);
+    found = EndedByWorker(record, ref);
     if (found && !holder.ended) AckWhenCommitted(holder, ref);
     return OkStatus();
   };
@@ -314,27 +292,6 @@ bool Leases::AckAgain(LeaseHolder& holder, const LeaseRef& ref) {
   Turn turn(core_);
   ++late_results_;
   return false;
-}
-
-Result<Bytes> Leases::ReadPayload(const LeaseRef& ref) {
-  Bytes payload;
-  bool left_out = false;
-  Status status = Visit(
-      core_, ref.job, Journal::Part::kBasic,
-      [&](JobEntry& job, Turn&) MR_IN_TURN {
-        LeaseSlot* const slot = Find(ref);
-        if (slot == nullptr || !slot->told) return LeaseLost(ref);
-        payload = job.record().spec->payload;
-        left_out = PayloadLeftOut(job.record());
-        return OkStatus();
-      },
-      [&](const std::shared_ptr<const JobRecord>&, Turn&) { return LeaseLost(ref); });
-  if (status.code() == StatusCode::kNotFound) return LeaseLost(ref);
-  if (!status.ok()) return status;
-  if (!left_out) return payload;
-  auto whole = core_.journal.Read(ref.job, Journal::Part::kWhole);
-  if (!whole.ok()) return whole.status().code() == StatusCode::kNotFound ? LeaseLost(ref) : whole.status();
-  return (*whole)->spec->payload;
 }
 
 // ---- What it is told ------------------------------------------------------------------------------------------------
@@ -372,7 +329,7 @@ void Leases::TakeNews(LeaseHolder& holder, WorkerNews* news) {
     }
     slot->told = true;
     slot->shown = turn.mono();
-    if (apart) slot->shown += kPayloadReadLeast + Nanos(record.payload_bytes * kPayloadReadByte.count());
+    if (apart) slot->shown += TimeToCarry(record.payload_bytes);
     if (slot->as != nullptr && slot->as->offer.beat_within) {
       core_.SetBy(holder, slot->shown + *slot->as->offer.beat_within, turn);
     }

@@ -312,6 +312,7 @@ void Fill(const JobSnapshot& job, View view, v1::Job* out) {
   out->set_log_bytes(job.log_bytes);
   out->set_cancel_requested(job.cancel_requested);
   out->set_checkpoint_bytes(job.checkpoint_bytes);
+  out->set_result_bytes(job.result_bytes);
   if (job.waiting) {
     out->mutable_waiting()->set_reason(static_cast<v1::Waiting::Reason>(static_cast<int>(job.waiting->reason) + 1));
     out->mutable_waiting()->set_message(Utf8(job.waiting->message));

@@ -57,11 +57,7 @@ Status TakeEnd(v1::AttemptEnd&& end, WorkerWords::Ended* out) {
   } else {
     out->finished.outcome = AttemptOutcome::Succeeded(std::move(*end.mutable_result()));
   }
-  const v1::AttemptTimings& timings = end.timings();
-  AttemptTimings& to = out->finished.timings;
-  to.cpu = TimeOf(timings.cpu()).value_or(Nanos(0));
-  to.runnable = TimeOf(timings.runnable()).value_or(Nanos(0));
-  to.blocked_inside = TimeOf(timings.blocked_inside()).value_or(Nanos(0));
+  out->finished.timings = TimingsOf(end.timings());
   return OkStatus();
 }
 
@@ -81,6 +77,12 @@ Status CheckProtocol(const v1::WorkerHello& hello) {
 }
 
 }  // namespace
+
+AttemptTimings TimingsOf(const v1::AttemptTimings& timings) {
+  return {.cpu = TimeOf(timings.cpu()).value_or(Nanos(0)),
+          .runnable = TimeOf(timings.runnable()).value_or(Nanos(0)),
+          .blocked_inside = TimeOf(timings.blocked_inside()).value_or(Nanos(0))};
+}
 
 Result<LeaseRef> TakeRef(const v1::AttemptRef& ref, const std::string& field) {
   auto job = ParseJobId(ref.job_id(), field + ".job_id");
@@ -156,7 +158,6 @@ void Fill(const LeaseRef& ref, v1::AttemptRef* out) {
 }
 
 void Fill(const dispatch::LeaseOptions& options, v1::WorkerWelcome* out) {
-  Fill(options.heartbeat_interval(), out->mutable_heartbeat_interval());
   Fill(options.lease, out->mutable_lease());
   Fill(options.accept_within, out->mutable_accept_within());
   Fill(options.resume_grace, out->mutable_resume_grace());

@@ -16,7 +16,10 @@ inline constexpr int kProtocol = 1;
 // The capabilities of this daemon; see "Skew" in worker_service.proto.
 inline constexpr const char kPayloadRefCapability[] = "payload_ref";
 inline constexpr const char kCheckpointCapability[] = "checkpoint";
+inline constexpr const char kCostsCapability[] = "costs";  // Of kinds: KindOffer's slots, at_once_max and beat_within.
 
+// As far as a worker knows them.
+AttemptTimings TimingsOf(const v1::AttemptTimings& timings);
 // INVALID_ARGUMENT JOB_ID_MALFORMED.
 Result<dispatch::LeaseRef> TakeRef(const v1::AttemptRef& ref, const std::string& field);
 // As TakeRef; FAILED_PRECONDITION PROTOCOL_UNSUPPORTED. What a worker may offer is dispatch's to judge.

@@ -52,11 +52,14 @@ Result<Entrance> Enter(dispatch::Leases& leases, v1::WorkerHello&& hello, std::s
   auto welcome = std::make_unique<v1::WorkerWelcome>();
   welcome->set_server_version(Version());
   Fill(leases.Options(), welcome.get());
+  Fill(entered->heartbeat_interval, welcome->mutable_heartbeat_interval());
   for (const LeaseRef& ref : entered->kept) Fill(ref, welcome->add_kept());
   for (const LeaseRef& ref : entered->lost) Fill(ref, welcome->add_lost());
   welcome->set_protocol(kProtocol);
   welcome->add_capabilities(kPayloadRefCapability);
   welcome->add_capabilities(kCheckpointCapability);
+  welcome->add_capabilities(kCostsCapability);
+  welcome->set_result_bytes_max(static_cast<int64_t>(leases.ResultBytesMax()));
   welcome->set_worker_id(entered->worker_id.ToString());
   return Entrance{.holder = entered->holder, .welcome = std::move(welcome)};
 }

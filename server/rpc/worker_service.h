@@ -1,6 +1,6 @@
 // WorkerService: the workers in other processes, and those who look at them. The contract with both is in
 // proto/millrace/v1/worker_service.proto. What workers say and are told has files of its own: work_stream.h,
-// sync_call.h, read_payload.h.
+// sync_call.h, read_pieces.h, write_result.h.
 //   Threads   gRPC's, which nothing here blocks. Close: once no call is left, one plain thread.
 #pragma once
 
@@ -8,17 +8,19 @@
 #include <memory>
 
 #include "millrace/v1/worker_service.grpc.pb.h"
-#include "rpc/read_payload.h"
+#include "rpc/read_pieces.h"
 #include "rpc/sync_sessions.h"
 #include "rpc/work_stream.h"
+#include "rpc/write_result.h"
 
 namespace millrace::rpc {
 
 // Every method gets and gives bytes; wire.h says why.
-using RawWorkerService = v1::WorkerService::WithRawCallbackMethod_Work<v1::WorkerService::WithRawCallbackMethod_Sync<
-    v1::WorkerService::WithRawCallbackMethod_ReadPayload<v1::WorkerService::WithRawCallbackMethod_ListWorkers<
-        v1::WorkerService::WithRawCallbackMethod_GetWorker<v1::WorkerService::WithRawCallbackMethod_DrainWorker<
-            v1::WorkerService::WithRawCallbackMethod_ResumeWorker<v1::WorkerService::Service>>>>>>>;
+using RawWorkerService = v1::WorkerService::WithRawCallbackMethod_Work<
+    v1::WorkerService::WithRawCallbackMethod_Sync<v1::WorkerService::WithRawCallbackMethod_ReadPayload<
+        v1::WorkerService::WithRawCallbackMethod_WriteResult<v1::WorkerService::WithRawCallbackMethod_ListWorkers<
+            v1::WorkerService::WithRawCallbackMethod_GetWorker<v1::WorkerService::WithRawCallbackMethod_DrainWorker<
+                v1::WorkerService::WithRawCallbackMethod_ResumeWorker<v1::WorkerService::Service>>>>>>>>;
 
 class WorkerService final : public RawWorkerService {
  public:
@@ -35,8 +37,11 @@ class WorkerService final : public RawWorkerService {
 
   WorkReactor* Work(Context* context) override { return StartWork(backend_, context); }
   Unary* Sync(Context*, const Bytes*, Bytes*) override;
-  PayloadReactor* ReadPayload(Context* context, const Bytes* request) override {
+  PiecesReactor* ReadPayload(Context* context, const Bytes* request) override {
     return StartReadPayload(backend_, context, request);
+  }
+  WriteResultReactor* WriteResult(Context* context, Bytes* response) override {
+    return StartWriteResult(backend_, context, response);
   }
   Unary* ListWorkers(Context*, const Bytes*, Bytes*) override;
   Unary* GetWorker(Context*, const Bytes*, Bytes*) override;

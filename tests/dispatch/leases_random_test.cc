@@ -157,6 +157,9 @@ class Story {
       case 7:
         if (!it.running.empty()) GiveBack(it, Below(it.running.size()));
         break;
+      case 8:
+        if (!it.running.empty()) Write(it, Below(it.running.size()));
+        break;
       default:
         if (!it.running.empty()) Succeed(it, Below(it.running.size()));
     }
@@ -270,6 +273,17 @@ class Story {
     it.unacked.push_back(it.running[which]);
     it.running.erase(it.running.begin() + static_cast<ptrdiff_t>(which));
     Tell(it, it.unacked.back());
+  }
+  // By a call of its own, whose answer is lost at times: then it is told once more.
+  void Write(Process& it, size_t which) {
+    const LeaseRef ref = it.running[which].ref;
+    it.unacked.push_back(it.running[which]);
+    Drop(it, ref);
+    const Status status = d_->WriteResult(ref, ResultOf(ref));
+    if (Chance(4)) return;
+    if (status.ok()) return Acked(it, ref);
+    EXPECT_EQ(status.reason(), "LEASE_LOST");
+    it.unacked.pop_back();
   }
   static void Fail(Process& it, size_t which) {
     const Lease lease = it.running[which];

@@ -1,4 +1,4 @@
-#include "rpc/read_payload.h"
+#include "rpc/read_pieces.h"
 
 #include <gtest/gtest.h>
 
@@ -47,7 +47,7 @@ ReadPayloadSeen ReadAll(Daemon& d, const v1::AttemptRef& ref) {
   auto reader = d.workers->ReadPayload(&context, request);
   v1::ReadPayloadResponse piece;
   for (; reader->Read(&piece); ++seen.pieces) {
-    EXPECT_LE(piece.data().size(), kPayloadPieceBytes);
+    EXPECT_LE(piece.data().size(), kPieceBytes);
     seen.payload += piece.data();
   }
   seen.end = Brief(reader->Finish());

@@ -31,7 +31,7 @@ TEST(Work, AJobComesWithAllThatItsHandlerNeedsAndItsResultGoesBack) {
   EXPECT_EQ(first.welcome().lease().seconds(), 30);
   EXPECT_EQ(first.welcome().protocol(), 1);
   EXPECT_EQ(first.welcome().worker_id().size(), 26u);
-  EXPECT_THAT(first.welcome().capabilities(), testing::UnorderedElementsAre("payload_ref", "checkpoint"));
+  EXPECT_THAT(first.welcome().capabilities(), testing::UnorderedElementsAre("payload_ref", "checkpoint", "costs"));
 
   v1::SubmitJobRequest request;
   request.mutable_spec()->set_kind("resize");  // Its pool is where workers are, as nothing here knows the kind.

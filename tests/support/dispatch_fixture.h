@@ -166,6 +166,10 @@ class DispatchFixture {
   Status Delete(const JobId& id) {
     return AnswerOf([&](VerbCall* call) { dispatcher.Delete(id, call); }, &VerbCall::bulk).status();
   }
+  Status WriteResult(const dispatch::LeaseRef& ref, const std::string& result) {
+    return AnswerOf([&](VerbCall* call) { dispatcher.WriteResult(ref, MakeBytes(result), {}, call); }, &VerbCall::bulk)
+        .status();
+  }
   Result<dispatch::BulkResult> CancelAll(const dispatch::Filter& filter, const std::string& reason, bool count_only) {
     return AnswerOf([&](VerbCall* call) { dispatcher.CancelAll(filter, reason, count_only, call); }, &VerbCall::bulk);
   }

@@ -1231,24 +1231,26 @@ func (x *Progress) GetUpdateTime() *timestamppb.Timestamp {
 
 // A job as the server sees it. All fields are output only.
 type Job struct {
-	state           protoimpl.MessageState `protogen:"open.v1"`
-	Id              string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // 26 characters; ids sort by creation.
-	Spec            *JobSpec               `protobuf:"bytes,2,opt,name=spec,proto3" json:"spec,omitempty"`
-	State           JobState               `protobuf:"varint,3,opt,name=state,proto3,enum=millrace.v1.JobState" json:"state,omitempty"`
-	CreateTime      *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	DueTime         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=due_time,json=dueTime,proto3" json:"due_time,omitempty"`                      // SCHEDULED: when it becomes QUEUED.
-	FinishTime      *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=finish_time,json=finishTime,proto3" json:"finish_time,omitempty"`             // Set in terminal states.
-	Attempts        int32                  `protobuf:"varint,7,opt,name=attempts,proto3" json:"attempts,omitempty"`                                  // Attempts that count against max_attempts.
-	Losses          int32                  `protobuf:"varint,8,opt,name=losses,proto3" json:"losses,omitempty"`                                      // Attempts that died with their worker.
-	AttemptHistory  []*Attempt             `protobuf:"bytes,9,rep,name=attempt_history,json=attemptHistory,proto3" json:"attempt_history,omitempty"` // The newest 10.
-	Progress        *Progress              `protobuf:"bytes,10,opt,name=progress,proto3" json:"progress,omitempty"`
-	Result          []byte                 `protobuf:"bytes,11,opt,name=result,proto3" json:"result,omitempty"`                                           // SUCCEEDED: what the handler returned, 1 MiB at most.
-	Error           string                 `protobuf:"bytes,12,opt,name=error,proto3" json:"error,omitempty"`                                             // The last attempt's error, or why the job ended.
-	LogTail         []byte                 `protobuf:"bytes,13,opt,name=log_tail,json=logTail,proto3" json:"log_tail,omitempty"`                          // The newest 64 KiB of the job's log.
-	LogBytes        int64                  `protobuf:"varint,14,opt,name=log_bytes,json=logBytes,proto3" json:"log_bytes,omitempty"`                      // All bytes ever logged; log_tail holds the newest of them.
-	CancelRequested bool                   `protobuf:"varint,15,opt,name=cancel_requested,json=cancelRequested,proto3" json:"cancel_requested,omitempty"` // RUNNING: a cancel is on its way to the handler.
-	Waiting         *Waiting               `protobuf:"bytes,16,opt,name=waiting,proto3" json:"waiting,omitempty"`                                         // Why it does not run. GetJob only, and while it waits.
-	CheckpointBytes int64                  `protobuf:"varint,17,opt,name=checkpoint_bytes,json=checkpointBytes,proto3" json:"checkpoint_bytes,omitempty"` // Of what an attempt has saved for the next one.
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Id             string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // 26 characters; ids sort by creation.
+	Spec           *JobSpec               `protobuf:"bytes,2,opt,name=spec,proto3" json:"spec,omitempty"`
+	State          JobState               `protobuf:"varint,3,opt,name=state,proto3,enum=millrace.v1.JobState" json:"state,omitempty"`
+	CreateTime     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	DueTime        *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=due_time,json=dueTime,proto3" json:"due_time,omitempty"`                      // SCHEDULED: when it becomes QUEUED.
+	FinishTime     *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=finish_time,json=finishTime,proto3" json:"finish_time,omitempty"`             // Set in terminal states.
+	Attempts       int32                  `protobuf:"varint,7,opt,name=attempts,proto3" json:"attempts,omitempty"`                                  // Attempts that count against max_attempts.
+	Losses         int32                  `protobuf:"varint,8,opt,name=losses,proto3" json:"losses,omitempty"`                                      // Attempts that died with their worker.
+	AttemptHistory []*Attempt             `protobuf:"bytes,9,rep,name=attempt_history,json=attemptHistory,proto3" json:"attempt_history,omitempty"` // The newest 10.
+	Progress       *Progress              `protobuf:"bytes,10,opt,name=progress,proto3" json:"progress,omitempty"`
+	Result         []byte                 `protobuf:"bytes,11,opt,name=result,proto3" json:"result,omitempty"` // SUCCEEDED: what the handler returned. One above 1 MiB is left out, and
+	// is read by ReadResult.
+	Error           string   `protobuf:"bytes,12,opt,name=error,proto3" json:"error,omitempty"`                                             // The last attempt's error, or why the job ended.
+	LogTail         []byte   `protobuf:"bytes,13,opt,name=log_tail,json=logTail,proto3" json:"log_tail,omitempty"`                          // The newest 64 KiB of the job's log.
+	LogBytes        int64    `protobuf:"varint,14,opt,name=log_bytes,json=logBytes,proto3" json:"log_bytes,omitempty"`                      // All bytes ever logged; log_tail holds the newest of them.
+	CancelRequested bool     `protobuf:"varint,15,opt,name=cancel_requested,json=cancelRequested,proto3" json:"cancel_requested,omitempty"` // RUNNING: a cancel is on its way to the handler.
+	Waiting         *Waiting `protobuf:"bytes,16,opt,name=waiting,proto3" json:"waiting,omitempty"`                                         // Why it does not run. GetJob only, and while it waits.
+	CheckpointBytes int64    `protobuf:"varint,17,opt,name=checkpoint_bytes,json=checkpointBytes,proto3" json:"checkpoint_bytes,omitempty"` // Of what an attempt has saved for the next one.
+	ResultBytes     int64    `protobuf:"varint,18,opt,name=result_bytes,json=resultBytes,proto3" json:"result_bytes,omitempty"`             // Of the result, also where it is left out.
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -1402,6 +1404,13 @@ func (x *Job) GetCheckpointBytes() int64 {
 	return 0
 }
 
+func (x *Job) GetResultBytes() int64 {
+	if x != nil {
+		return x.ResultBytes
+	}
+	return 0
+}
+
 // Why a job does not run now. The first that applies, in this order.
 type Waiting struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1546,7 +1555,7 @@ const file_millrace_v1_job_proto_rawDesc = "" +
 	"\bfraction\x18\x01 \x01(\x01R\bfraction\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12;\n" +
 	"\vupdate_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime\"\xaf\x05\n" +
+	"updateTime\"\xd2\x05\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12(\n" +
 	"\x04spec\x18\x02 \x01(\v2\x14.millrace.v1.JobSpecR\x04spec\x12+\n" +
@@ -1567,7 +1576,8 @@ const file_millrace_v1_job_proto_rawDesc = "" +
 	"\tlog_bytes\x18\x0e \x01(\x03R\blogBytes\x12)\n" +
 	"\x10cancel_requested\x18\x0f \x01(\bR\x0fcancelRequested\x12.\n" +
 	"\awaiting\x18\x10 \x01(\v2\x14.millrace.v1.WaitingR\awaiting\x12)\n" +
-	"\x10checkpoint_bytes\x18\x11 \x01(\x03R\x0fcheckpointBytes\"\xd8\x02\n" +
+	"\x10checkpoint_bytes\x18\x11 \x01(\x03R\x0fcheckpointBytes\x12!\n" +
+	"\fresult_bytes\x18\x12 \x01(\x03R\vresultBytes\"\xd8\x02\n" +
 	"\aWaiting\x123\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x1b.millrace.v1.Waiting.ReasonR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1d\n" +

@@ -679,6 +679,94 @@ func (x *WaitJobRequest) GetView() JobView {
 	return JobView_JOB_VIEW_UNSPECIFIED
 }
 
+type ReadResultRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadResultRequest) Reset() {
+	*x = ReadResultRequest{}
+	mi := &file_millrace_v1_job_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadResultRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadResultRequest) ProtoMessage() {}
+
+func (x *ReadResultRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_v1_job_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadResultRequest.ProtoReflect.Descriptor instead.
+func (*ReadResultRequest) Descriptor() ([]byte, []int) {
+	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ReadResultRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type ReadResultResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Data          []byte                 `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadResultResponse) Reset() {
+	*x = ReadResultResponse{}
+	mi := &file_millrace_v1_job_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadResultResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadResultResponse) ProtoMessage() {}
+
+func (x *ReadResultResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_v1_job_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadResultResponse.ProtoReflect.Descriptor instead.
+func (*ReadResultResponse) Descriptor() ([]byte, []int) {
+	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ReadResultResponse) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 type WatchJobsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Filter        string                 `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`                              // As in ListJobs, without create_time.
@@ -691,7 +779,7 @@ type WatchJobsRequest struct {
 
 func (x *WatchJobsRequest) Reset() {
 	*x = WatchJobsRequest{}
-	mi := &file_millrace_v1_job_service_proto_msgTypes[10]
+	mi := &file_millrace_v1_job_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -703,7 +791,7 @@ func (x *WatchJobsRequest) String() string {
 func (*WatchJobsRequest) ProtoMessage() {}
 
 func (x *WatchJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_v1_job_service_proto_msgTypes[10]
+	mi := &file_millrace_v1_job_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -716,7 +804,7 @@ func (x *WatchJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobsRequest.ProtoReflect.Descriptor instead.
 func (*WatchJobsRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{10}
+	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *WatchJobsRequest) GetFilter() string {
@@ -769,7 +857,7 @@ type JobEvent struct {
 
 func (x *JobEvent) Reset() {
 	*x = JobEvent{}
-	mi := &file_millrace_v1_job_service_proto_msgTypes[11]
+	mi := &file_millrace_v1_job_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -781,7 +869,7 @@ func (x *JobEvent) String() string {
 func (*JobEvent) ProtoMessage() {}
 
 func (x *JobEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_v1_job_service_proto_msgTypes[11]
+	mi := &file_millrace_v1_job_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -794,7 +882,7 @@ func (x *JobEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobEvent.ProtoReflect.Descriptor instead.
 func (*JobEvent) Descriptor() ([]byte, []int) {
-	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{11}
+	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *JobEvent) GetResumeToken() string {
@@ -927,7 +1015,7 @@ type CancelJobRequest struct {
 
 func (x *CancelJobRequest) Reset() {
 	*x = CancelJobRequest{}
-	mi := &file_millrace_v1_job_service_proto_msgTypes[12]
+	mi := &file_millrace_v1_job_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -939,7 +1027,7 @@ func (x *CancelJobRequest) String() string {
 func (*CancelJobRequest) ProtoMessage() {}
 
 func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_v1_job_service_proto_msgTypes[12]
+	mi := &file_millrace_v1_job_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -952,7 +1040,7 @@ func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobRequest.ProtoReflect.Descriptor instead.
 func (*CancelJobRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{12}
+	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CancelJobRequest) GetId() string {
@@ -978,7 +1066,7 @@ type RetryJobRequest struct {
 
 func (x *RetryJobRequest) Reset() {
 	*x = RetryJobRequest{}
-	mi := &file_millrace_v1_job_service_proto_msgTypes[13]
+	mi := &file_millrace_v1_job_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -990,7 +1078,7 @@ func (x *RetryJobRequest) String() string {
 func (*RetryJobRequest) ProtoMessage() {}
 
 func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_v1_job_service_proto_msgTypes[13]
+	mi := &file_millrace_v1_job_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1003,7 +1091,7 @@ func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobRequest.ProtoReflect.Descriptor instead.
 func (*RetryJobRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{13}
+	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RetryJobRequest) GetId() string {
@@ -1022,7 +1110,7 @@ type DeleteJobRequest struct {
 
 func (x *DeleteJobRequest) Reset() {
 	*x = DeleteJobRequest{}
-	mi := &file_millrace_v1_job_service_proto_msgTypes[14]
+	mi := &file_millrace_v1_job_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1034,7 +1122,7 @@ func (x *DeleteJobRequest) String() string {
 func (*DeleteJobRequest) ProtoMessage() {}
 
 func (x *DeleteJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_v1_job_service_proto_msgTypes[14]
+	mi := &file_millrace_v1_job_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1047,7 +1135,7 @@ func (x *DeleteJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobRequest.ProtoReflect.Descriptor instead.
 func (*DeleteJobRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{14}
+	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DeleteJobRequest) GetId() string {
@@ -1065,7 +1153,7 @@ type DeleteJobResponse struct {
 
 func (x *DeleteJobResponse) Reset() {
 	*x = DeleteJobResponse{}
-	mi := &file_millrace_v1_job_service_proto_msgTypes[15]
+	mi := &file_millrace_v1_job_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1077,7 +1165,7 @@ func (x *DeleteJobResponse) String() string {
 func (*DeleteJobResponse) ProtoMessage() {}
 
 func (x *DeleteJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_v1_job_service_proto_msgTypes[15]
+	mi := &file_millrace_v1_job_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1090,7 +1178,7 @@ func (x *DeleteJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobResponse.ProtoReflect.Descriptor instead.
 func (*DeleteJobResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{15}
+	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{17}
 }
 
 type CancelJobsRequest struct {
@@ -1104,7 +1192,7 @@ type CancelJobsRequest struct {
 
 func (x *CancelJobsRequest) Reset() {
 	*x = CancelJobsRequest{}
-	mi := &file_millrace_v1_job_service_proto_msgTypes[16]
+	mi := &file_millrace_v1_job_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1116,7 +1204,7 @@ func (x *CancelJobsRequest) String() string {
 func (*CancelJobsRequest) ProtoMessage() {}
 
 func (x *CancelJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_v1_job_service_proto_msgTypes[16]
+	mi := &file_millrace_v1_job_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1129,7 +1217,7 @@ func (x *CancelJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobsRequest.ProtoReflect.Descriptor instead.
 func (*CancelJobsRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{16}
+	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CancelJobsRequest) GetFilter() string {
@@ -1166,7 +1254,7 @@ type CancelJobsResponse struct {
 
 func (x *CancelJobsResponse) Reset() {
 	*x = CancelJobsResponse{}
-	mi := &file_millrace_v1_job_service_proto_msgTypes[17]
+	mi := &file_millrace_v1_job_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1178,7 +1266,7 @@ func (x *CancelJobsResponse) String() string {
 func (*CancelJobsResponse) ProtoMessage() {}
 
 func (x *CancelJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_v1_job_service_proto_msgTypes[17]
+	mi := &file_millrace_v1_job_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1191,7 +1279,7 @@ func (x *CancelJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobsResponse.ProtoReflect.Descriptor instead.
 func (*CancelJobsResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{17}
+	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CancelJobsResponse) GetMatched() int64 {
@@ -1225,7 +1313,7 @@ type RetryJobsRequest struct {
 
 func (x *RetryJobsRequest) Reset() {
 	*x = RetryJobsRequest{}
-	mi := &file_millrace_v1_job_service_proto_msgTypes[18]
+	mi := &file_millrace_v1_job_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1237,7 +1325,7 @@ func (x *RetryJobsRequest) String() string {
 func (*RetryJobsRequest) ProtoMessage() {}
 
 func (x *RetryJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_v1_job_service_proto_msgTypes[18]
+	mi := &file_millrace_v1_job_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1250,7 +1338,7 @@ func (x *RetryJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobsRequest.ProtoReflect.Descriptor instead.
 func (*RetryJobsRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{18}
+	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RetryJobsRequest) GetFilter() string {
@@ -1278,7 +1366,7 @@ type RetryJobsResponse struct {
 
 func (x *RetryJobsResponse) Reset() {
 	*x = RetryJobsResponse{}
-	mi := &file_millrace_v1_job_service_proto_msgTypes[19]
+	mi := &file_millrace_v1_job_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1290,7 +1378,7 @@ func (x *RetryJobsResponse) String() string {
 func (*RetryJobsResponse) ProtoMessage() {}
 
 func (x *RetryJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_v1_job_service_proto_msgTypes[19]
+	mi := &file_millrace_v1_job_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1303,7 +1391,7 @@ func (x *RetryJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobsResponse.ProtoReflect.Descriptor instead.
 func (*RetryJobsResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{19}
+	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RetryJobsResponse) GetMatched() int64 {
@@ -1337,7 +1425,7 @@ type DeleteJobsRequest struct {
 
 func (x *DeleteJobsRequest) Reset() {
 	*x = DeleteJobsRequest{}
-	mi := &file_millrace_v1_job_service_proto_msgTypes[20]
+	mi := &file_millrace_v1_job_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1349,7 +1437,7 @@ func (x *DeleteJobsRequest) String() string {
 func (*DeleteJobsRequest) ProtoMessage() {}
 
 func (x *DeleteJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_v1_job_service_proto_msgTypes[20]
+	mi := &file_millrace_v1_job_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1362,7 +1450,7 @@ func (x *DeleteJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobsRequest.ProtoReflect.Descriptor instead.
 func (*DeleteJobsRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{20}
+	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DeleteJobsRequest) GetFilter() string {
@@ -1390,7 +1478,7 @@ type DeleteJobsResponse struct {
 
 func (x *DeleteJobsResponse) Reset() {
 	*x = DeleteJobsResponse{}
-	mi := &file_millrace_v1_job_service_proto_msgTypes[21]
+	mi := &file_millrace_v1_job_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1402,7 +1490,7 @@ func (x *DeleteJobsResponse) String() string {
 func (*DeleteJobsResponse) ProtoMessage() {}
 
 func (x *DeleteJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_v1_job_service_proto_msgTypes[21]
+	mi := &file_millrace_v1_job_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1415,7 +1503,7 @@ func (x *DeleteJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobsResponse.ProtoReflect.Descriptor instead.
 func (*DeleteJobsResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{21}
+	return file_millrace_v1_job_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DeleteJobsResponse) GetMatched() int64 {
@@ -1485,7 +1573,11 @@ const file_millrace_v1_job_service_proto_rawDesc = "" +
 	"\x0eWaitJobRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x123\n" +
 	"\atimeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12(\n" +
-	"\x04view\x18\x03 \x01(\x0e2\x14.millrace.v1.JobViewR\x04view\"\x85\x01\n" +
+	"\x04view\x18\x03 \x01(\x0e2\x14.millrace.v1.JobViewR\x04view\"#\n" +
+	"\x11ReadResultRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"(\n" +
+	"\x12ReadResultResponse\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\"\x85\x01\n" +
 	"\x10WatchJobsRequest\x12\x16\n" +
 	"\x06filter\x18\x01 \x01(\tR\x06filter\x12!\n" +
 	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\x12\x15\n" +
@@ -1540,7 +1632,7 @@ const file_millrace_v1_job_service_proto_rawDesc = "" +
 	"\amatched\x18\x01 \x01(\x03R\amatched\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\x03R\achanged\x123\n" +
 	"\vfirst_error\x18\x03 \x01(\v2\x12.google.rpc.StatusR\n" +
-	"firstError2\xbf\a\n" +
+	"firstError2\x90\b\n" +
 	"\n" +
 	"JobService\x12J\n" +
 	"\tSubmitJob\x12\x1d.millrace.v1.SubmitJobRequest\x1a\x1e.millrace.v1.SubmitJobResponse\x12\\\n" +
@@ -1548,7 +1640,9 @@ const file_millrace_v1_job_service_proto_rawDesc = "" +
 	"\fStreamSubmit\x12 .millrace.v1.StreamSubmitRequest\x1a!.millrace.v1.StreamSubmitResponse(\x010\x01\x126\n" +
 	"\x06GetJob\x12\x1a.millrace.v1.GetJobRequest\x1a\x10.millrace.v1.Job\x12G\n" +
 	"\bListJobs\x12\x1c.millrace.v1.ListJobsRequest\x1a\x1d.millrace.v1.ListJobsResponse\x128\n" +
-	"\aWaitJob\x12\x1b.millrace.v1.WaitJobRequest\x1a\x10.millrace.v1.Job\x12C\n" +
+	"\aWaitJob\x12\x1b.millrace.v1.WaitJobRequest\x1a\x10.millrace.v1.Job\x12O\n" +
+	"\n" +
+	"ReadResult\x12\x1e.millrace.v1.ReadResultRequest\x1a\x1f.millrace.v1.ReadResultResponse0\x01\x12C\n" +
 	"\tWatchJobs\x12\x1d.millrace.v1.WatchJobsRequest\x1a\x15.millrace.v1.JobEvent0\x01\x12<\n" +
 	"\tCancelJob\x12\x1d.millrace.v1.CancelJobRequest\x1a\x10.millrace.v1.Job\x12:\n" +
 	"\bRetryJob\x12\x1c.millrace.v1.RetryJobRequest\x1a\x10.millrace.v1.Job\x12J\n" +
@@ -1572,7 +1666,7 @@ func file_millrace_v1_job_service_proto_rawDescGZIP() []byte {
 	return file_millrace_v1_job_service_proto_rawDescData
 }
 
-var file_millrace_v1_job_service_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_millrace_v1_job_service_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_millrace_v1_job_service_proto_goTypes = []any{
 	(*SubmitJobRequest)(nil),        // 0: millrace.v1.SubmitJobRequest
 	(*SubmitJobResponse)(nil),       // 1: millrace.v1.SubmitJobResponse
@@ -1584,79 +1678,83 @@ var file_millrace_v1_job_service_proto_goTypes = []any{
 	(*ListJobsRequest)(nil),         // 7: millrace.v1.ListJobsRequest
 	(*ListJobsResponse)(nil),        // 8: millrace.v1.ListJobsResponse
 	(*WaitJobRequest)(nil),          // 9: millrace.v1.WaitJobRequest
-	(*WatchJobsRequest)(nil),        // 10: millrace.v1.WatchJobsRequest
-	(*JobEvent)(nil),                // 11: millrace.v1.JobEvent
-	(*CancelJobRequest)(nil),        // 12: millrace.v1.CancelJobRequest
-	(*RetryJobRequest)(nil),         // 13: millrace.v1.RetryJobRequest
-	(*DeleteJobRequest)(nil),        // 14: millrace.v1.DeleteJobRequest
-	(*DeleteJobResponse)(nil),       // 15: millrace.v1.DeleteJobResponse
-	(*CancelJobsRequest)(nil),       // 16: millrace.v1.CancelJobsRequest
-	(*CancelJobsResponse)(nil),      // 17: millrace.v1.CancelJobsResponse
-	(*RetryJobsRequest)(nil),        // 18: millrace.v1.RetryJobsRequest
-	(*RetryJobsResponse)(nil),       // 19: millrace.v1.RetryJobsResponse
-	(*DeleteJobsRequest)(nil),       // 20: millrace.v1.DeleteJobsRequest
-	(*DeleteJobsResponse)(nil),      // 21: millrace.v1.DeleteJobsResponse
-	(*JobSpec)(nil),                 // 22: millrace.v1.JobSpec
-	(OnFull)(0),                     // 23: millrace.v1.OnFull
-	(JobState)(0),                   // 24: millrace.v1.JobState
-	(Durability)(0),                 // 25: millrace.v1.Durability
-	(*status.Status)(nil),           // 26: google.rpc.Status
-	(JobView)(0),                    // 27: millrace.v1.JobView
-	(*Job)(nil),                     // 28: millrace.v1.Job
-	(*durationpb.Duration)(nil),     // 29: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),   // 30: google.protobuf.Timestamp
-	(*Progress)(nil),                // 31: millrace.v1.Progress
+	(*ReadResultRequest)(nil),       // 10: millrace.v1.ReadResultRequest
+	(*ReadResultResponse)(nil),      // 11: millrace.v1.ReadResultResponse
+	(*WatchJobsRequest)(nil),        // 12: millrace.v1.WatchJobsRequest
+	(*JobEvent)(nil),                // 13: millrace.v1.JobEvent
+	(*CancelJobRequest)(nil),        // 14: millrace.v1.CancelJobRequest
+	(*RetryJobRequest)(nil),         // 15: millrace.v1.RetryJobRequest
+	(*DeleteJobRequest)(nil),        // 16: millrace.v1.DeleteJobRequest
+	(*DeleteJobResponse)(nil),       // 17: millrace.v1.DeleteJobResponse
+	(*CancelJobsRequest)(nil),       // 18: millrace.v1.CancelJobsRequest
+	(*CancelJobsResponse)(nil),      // 19: millrace.v1.CancelJobsResponse
+	(*RetryJobsRequest)(nil),        // 20: millrace.v1.RetryJobsRequest
+	(*RetryJobsResponse)(nil),       // 21: millrace.v1.RetryJobsResponse
+	(*DeleteJobsRequest)(nil),       // 22: millrace.v1.DeleteJobsRequest
+	(*DeleteJobsResponse)(nil),      // 23: millrace.v1.DeleteJobsResponse
+	(*JobSpec)(nil),                 // 24: millrace.v1.JobSpec
+	(OnFull)(0),                     // 25: millrace.v1.OnFull
+	(JobState)(0),                   // 26: millrace.v1.JobState
+	(Durability)(0),                 // 27: millrace.v1.Durability
+	(*status.Status)(nil),           // 28: google.rpc.Status
+	(JobView)(0),                    // 29: millrace.v1.JobView
+	(*Job)(nil),                     // 30: millrace.v1.Job
+	(*durationpb.Duration)(nil),     // 31: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),   // 32: google.protobuf.Timestamp
+	(*Progress)(nil),                // 33: millrace.v1.Progress
 }
 var file_millrace_v1_job_service_proto_depIdxs = []int32{
-	22, // 0: millrace.v1.SubmitJobRequest.spec:type_name -> millrace.v1.JobSpec
-	23, // 1: millrace.v1.SubmitJobRequest.on_full:type_name -> millrace.v1.OnFull
-	24, // 2: millrace.v1.SubmitJobResponse.state:type_name -> millrace.v1.JobState
-	25, // 3: millrace.v1.SubmitJobResponse.durability:type_name -> millrace.v1.Durability
+	24, // 0: millrace.v1.SubmitJobRequest.spec:type_name -> millrace.v1.JobSpec
+	25, // 1: millrace.v1.SubmitJobRequest.on_full:type_name -> millrace.v1.OnFull
+	26, // 2: millrace.v1.SubmitJobResponse.state:type_name -> millrace.v1.JobState
+	27, // 3: millrace.v1.SubmitJobResponse.durability:type_name -> millrace.v1.Durability
 	0,  // 4: millrace.v1.BatchSubmitJobsRequest.requests:type_name -> millrace.v1.SubmitJobRequest
-	23, // 5: millrace.v1.BatchSubmitJobsRequest.on_full:type_name -> millrace.v1.OnFull
+	25, // 5: millrace.v1.BatchSubmitJobsRequest.on_full:type_name -> millrace.v1.OnFull
 	1,  // 6: millrace.v1.BatchSubmitJobsResponse.responses:type_name -> millrace.v1.SubmitJobResponse
 	0,  // 7: millrace.v1.StreamSubmitRequest.request:type_name -> millrace.v1.SubmitJobRequest
 	1,  // 8: millrace.v1.StreamSubmitResponse.response:type_name -> millrace.v1.SubmitJobResponse
-	26, // 9: millrace.v1.StreamSubmitResponse.error:type_name -> google.rpc.Status
-	27, // 10: millrace.v1.GetJobRequest.view:type_name -> millrace.v1.JobView
-	27, // 11: millrace.v1.ListJobsRequest.view:type_name -> millrace.v1.JobView
-	28, // 12: millrace.v1.ListJobsResponse.jobs:type_name -> millrace.v1.Job
-	29, // 13: millrace.v1.WaitJobRequest.timeout:type_name -> google.protobuf.Duration
-	27, // 14: millrace.v1.WaitJobRequest.view:type_name -> millrace.v1.JobView
-	30, // 15: millrace.v1.JobEvent.event_time:type_name -> google.protobuf.Timestamp
-	24, // 16: millrace.v1.JobEvent.state:type_name -> millrace.v1.JobState
-	31, // 17: millrace.v1.JobEvent.progress:type_name -> millrace.v1.Progress
-	26, // 18: millrace.v1.CancelJobsResponse.first_error:type_name -> google.rpc.Status
-	26, // 19: millrace.v1.RetryJobsResponse.first_error:type_name -> google.rpc.Status
-	26, // 20: millrace.v1.DeleteJobsResponse.first_error:type_name -> google.rpc.Status
+	28, // 9: millrace.v1.StreamSubmitResponse.error:type_name -> google.rpc.Status
+	29, // 10: millrace.v1.GetJobRequest.view:type_name -> millrace.v1.JobView
+	29, // 11: millrace.v1.ListJobsRequest.view:type_name -> millrace.v1.JobView
+	30, // 12: millrace.v1.ListJobsResponse.jobs:type_name -> millrace.v1.Job
+	31, // 13: millrace.v1.WaitJobRequest.timeout:type_name -> google.protobuf.Duration
+	29, // 14: millrace.v1.WaitJobRequest.view:type_name -> millrace.v1.JobView
+	32, // 15: millrace.v1.JobEvent.event_time:type_name -> google.protobuf.Timestamp
+	26, // 16: millrace.v1.JobEvent.state:type_name -> millrace.v1.JobState
+	33, // 17: millrace.v1.JobEvent.progress:type_name -> millrace.v1.Progress
+	28, // 18: millrace.v1.CancelJobsResponse.first_error:type_name -> google.rpc.Status
+	28, // 19: millrace.v1.RetryJobsResponse.first_error:type_name -> google.rpc.Status
+	28, // 20: millrace.v1.DeleteJobsResponse.first_error:type_name -> google.rpc.Status
 	0,  // 21: millrace.v1.JobService.SubmitJob:input_type -> millrace.v1.SubmitJobRequest
 	2,  // 22: millrace.v1.JobService.BatchSubmitJobs:input_type -> millrace.v1.BatchSubmitJobsRequest
 	4,  // 23: millrace.v1.JobService.StreamSubmit:input_type -> millrace.v1.StreamSubmitRequest
 	6,  // 24: millrace.v1.JobService.GetJob:input_type -> millrace.v1.GetJobRequest
 	7,  // 25: millrace.v1.JobService.ListJobs:input_type -> millrace.v1.ListJobsRequest
 	9,  // 26: millrace.v1.JobService.WaitJob:input_type -> millrace.v1.WaitJobRequest
-	10, // 27: millrace.v1.JobService.WatchJobs:input_type -> millrace.v1.WatchJobsRequest
-	12, // 28: millrace.v1.JobService.CancelJob:input_type -> millrace.v1.CancelJobRequest
-	13, // 29: millrace.v1.JobService.RetryJob:input_type -> millrace.v1.RetryJobRequest
-	14, // 30: millrace.v1.JobService.DeleteJob:input_type -> millrace.v1.DeleteJobRequest
-	16, // 31: millrace.v1.JobService.CancelJobs:input_type -> millrace.v1.CancelJobsRequest
-	18, // 32: millrace.v1.JobService.RetryJobs:input_type -> millrace.v1.RetryJobsRequest
-	20, // 33: millrace.v1.JobService.DeleteJobs:input_type -> millrace.v1.DeleteJobsRequest
-	1,  // 34: millrace.v1.JobService.SubmitJob:output_type -> millrace.v1.SubmitJobResponse
-	3,  // 35: millrace.v1.JobService.BatchSubmitJobs:output_type -> millrace.v1.BatchSubmitJobsResponse
-	5,  // 36: millrace.v1.JobService.StreamSubmit:output_type -> millrace.v1.StreamSubmitResponse
-	28, // 37: millrace.v1.JobService.GetJob:output_type -> millrace.v1.Job
-	8,  // 38: millrace.v1.JobService.ListJobs:output_type -> millrace.v1.ListJobsResponse
-	28, // 39: millrace.v1.JobService.WaitJob:output_type -> millrace.v1.Job
-	11, // 40: millrace.v1.JobService.WatchJobs:output_type -> millrace.v1.JobEvent
-	28, // 41: millrace.v1.JobService.CancelJob:output_type -> millrace.v1.Job
-	28, // 42: millrace.v1.JobService.RetryJob:output_type -> millrace.v1.Job
-	15, // 43: millrace.v1.JobService.DeleteJob:output_type -> millrace.v1.DeleteJobResponse
-	17, // 44: millrace.v1.JobService.CancelJobs:output_type -> millrace.v1.CancelJobsResponse
-	19, // 45: millrace.v1.JobService.RetryJobs:output_type -> millrace.v1.RetryJobsResponse
-	21, // 46: millrace.v1.JobService.DeleteJobs:output_type -> millrace.v1.DeleteJobsResponse
-	34, // [34:47] is the sub-list for method output_type
-	21, // [21:34] is the sub-list for method input_type
+	10, // 27: millrace.v1.JobService.ReadResult:input_type -> millrace.v1.ReadResultRequest
+	12, // 28: millrace.v1.JobService.WatchJobs:input_type -> millrace.v1.WatchJobsRequest
+	14, // 29: millrace.v1.JobService.CancelJob:input_type -> millrace.v1.CancelJobRequest
+	15, // 30: millrace.v1.JobService.RetryJob:input_type -> millrace.v1.RetryJobRequest
+	16, // 31: millrace.v1.JobService.DeleteJob:input_type -> millrace.v1.DeleteJobRequest
+	18, // 32: millrace.v1.JobService.CancelJobs:input_type -> millrace.v1.CancelJobsRequest
+	20, // 33: millrace.v1.JobService.RetryJobs:input_type -> millrace.v1.RetryJobsRequest
+	22, // 34: millrace.v1.JobService.DeleteJobs:input_type -> millrace.v1.DeleteJobsRequest
+	1,  // 35: millrace.v1.JobService.SubmitJob:output_type -> millrace.v1.SubmitJobResponse
+	3,  // 36: millrace.v1.JobService.BatchSubmitJobs:output_type -> millrace.v1.BatchSubmitJobsResponse
+	5,  // 37: millrace.v1.JobService.StreamSubmit:output_type -> millrace.v1.StreamSubmitResponse
+	30, // 38: millrace.v1.JobService.GetJob:output_type -> millrace.v1.Job
+	8,  // 39: millrace.v1.JobService.ListJobs:output_type -> millrace.v1.ListJobsResponse
+	30, // 40: millrace.v1.JobService.WaitJob:output_type -> millrace.v1.Job
+	11, // 41: millrace.v1.JobService.ReadResult:output_type -> millrace.v1.ReadResultResponse
+	13, // 42: millrace.v1.JobService.WatchJobs:output_type -> millrace.v1.JobEvent
+	30, // 43: millrace.v1.JobService.CancelJob:output_type -> millrace.v1.Job
+	30, // 44: millrace.v1.JobService.RetryJob:output_type -> millrace.v1.Job
+	17, // 45: millrace.v1.JobService.DeleteJob:output_type -> millrace.v1.DeleteJobResponse
+	19, // 46: millrace.v1.JobService.CancelJobs:output_type -> millrace.v1.CancelJobsResponse
+	21, // 47: millrace.v1.JobService.RetryJobs:output_type -> millrace.v1.RetryJobsResponse
+	23, // 48: millrace.v1.JobService.DeleteJobs:output_type -> millrace.v1.DeleteJobsResponse
+	35, // [35:49] is the sub-list for method output_type
+	21, // [21:35] is the sub-list for method input_type
 	21, // [21:21] is the sub-list for extension type_name
 	21, // [21:21] is the sub-list for extension extendee
 	0,  // [0:21] is the sub-list for field type_name
@@ -1672,7 +1770,7 @@ func file_millrace_v1_job_service_proto_init() {
 		(*StreamSubmitResponse_Response)(nil),
 		(*StreamSubmitResponse_Error)(nil),
 	}
-	file_millrace_v1_job_service_proto_msgTypes[11].OneofWrappers = []any{
+	file_millrace_v1_job_service_proto_msgTypes[13].OneofWrappers = []any{
 		(*JobEvent_State)(nil),
 		(*JobEvent_Progress)(nil),
 		(*JobEvent_LogChunk)(nil),
@@ -1684,7 +1782,7 @@ func file_millrace_v1_job_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_v1_job_service_proto_rawDesc), len(file_millrace_v1_job_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   22,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

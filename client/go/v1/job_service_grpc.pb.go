@@ -64,6 +64,7 @@ const (
 	JobService_GetJob_FullMethodName          = "/millrace.v1.JobService/GetJob"
 	JobService_ListJobs_FullMethodName        = "/millrace.v1.JobService/ListJobs"
 	JobService_WaitJob_FullMethodName         = "/millrace.v1.JobService/WaitJob"
+	JobService_ReadResult_FullMethodName      = "/millrace.v1.JobService/ReadResult"
 	JobService_WatchJobs_FullMethodName       = "/millrace.v1.JobService/WatchJobs"
 	JobService_CancelJob_FullMethodName       = "/millrace.v1.JobService/CancelJob"
 	JobService_RetryJob_FullMethodName        = "/millrace.v1.JobService/RetryJob"
@@ -91,6 +92,10 @@ type JobServiceClient interface {
 	// Waits until the job is in a terminal state, or answers with the job as it is after `timeout`. Without the payload,
 	// unless the view asks for it.
 	WaitJob(ctx context.Context, in *WaitJobRequest, opts ...grpc.CallOption) (*Job, error)
+	// The result of a job that SUCCEEDED, of any size, in pieces; no piece where it is empty. FAILED_PRECONDITION
+	// NO_RESULT: the job has not succeeded, or not yet. RESOURCE_EXHAUSTED SERVER_BUSY: too many are read just now; try
+	// again.
+	ReadResult(ctx context.Context, in *ReadResultRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ReadResultResponse], error)
 	// Events of the jobs that match, from now on or from a resume token. The server keeps a bounded history; a watcher
 	// that is slower than that gets a gap marker and goes on with the oldest event kept. The initial metadata
 	// "millrace-resume-token" of a watch without job_id, sent at once, is the token of its beginning: with it a watch is
@@ -183,9 +188,28 @@ func (c *jobServiceClient) WaitJob(ctx context.Context, in *WaitJobRequest, opts
 	return out, nil
 }
 
+func (c *jobServiceClient) ReadResult(ctx context.Context, in *ReadResultRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ReadResultResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &JobService_ServiceDesc.Streams[1], JobService_ReadResult_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ReadResultRequest, ReadResultResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type JobService_ReadResultClient = grpc.ServerStreamingClient[ReadResultResponse]
+
 func (c *jobServiceClient) WatchJobs(ctx context.Context, in *WatchJobsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[JobEvent], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &JobService_ServiceDesc.Streams[1], JobService_WatchJobs_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &JobService_ServiceDesc.Streams[2], JobService_WatchJobs_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -280,6 +304,10 @@ type JobServiceServer interface {
 	// Waits until the job is in a terminal state, or answers with the job as it is after `timeout`. Without the payload,
 	// unless the view asks for it.
 	WaitJob(context.Context, *WaitJobRequest) (*Job, error)
+	// The result of a job that SUCCEEDED, of any size, in pieces; no piece where it is empty. FAILED_PRECONDITION
+	// NO_RESULT: the job has not succeeded, or not yet. RESOURCE_EXHAUSTED SERVER_BUSY: too many are read just now; try
+	// again.
+	ReadResult(*ReadResultRequest, grpc.ServerStreamingServer[ReadResultResponse]) error
 	// Events of the jobs that match, from now on or from a resume token. The server keeps a bounded history; a watcher
 	// that is slower than that gets a gap marker and goes on with the oldest event kept. The initial metadata
 	// "millrace-resume-token" of a watch without job_id, sent at once, is the token of its beginning: with it a watch is
@@ -326,6 +354,9 @@ func (UnimplementedJobServiceServer) ListJobs(context.Context, *ListJobsRequest)
 }
 func (UnimplementedJobServiceServer) WaitJob(context.Context, *WaitJobRequest) (*Job, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method WaitJob not implemented")
+}
+func (UnimplementedJobServiceServer) ReadResult(*ReadResultRequest, grpc.ServerStreamingServer[ReadResultResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method ReadResult not implemented")
 }
 func (UnimplementedJobServiceServer) WatchJobs(*WatchJobsRequest, grpc.ServerStreamingServer[JobEvent]) error {
 	return status.Errorf(codes.Unimplemented, "method WatchJobs not implemented")
@@ -465,6 +496,17 @@ func _JobService_WaitJob_Handler(srv interface{}, ctx context.Context, dec func(
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _JobService_ReadResult_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ReadResultRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(JobServiceServer).ReadResult(m, &grpc.GenericServerStream[ReadResultRequest, ReadResultResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type JobService_ReadResultServer = grpc.ServerStreamingServer[ReadResultResponse]
 
 func _JobService_WatchJobs_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(WatchJobsRequest)
@@ -643,6 +685,11 @@ var JobService_ServiceDesc = grpc.ServiceDesc{
 			Handler:       _JobService_StreamSubmit_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
+		},
+		{
+			StreamName:    "ReadResult",
+			Handler:       _JobService_ReadResult_Handler,
+			ServerStreams: true,
 		},
 		{
 			StreamName:    "WatchJobs",

@@ -208,7 +208,7 @@ func (x Worker_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Worker_State.Descriptor instead.
 func (Worker_State) EnumDescriptor() ([]byte, []int) {
-	return file_millrace_v1_worker_service_proto_rawDescGZIP(), []int{22, 0}
+	return file_millrace_v1_worker_service_proto_rawDescGZIP(), []int{24, 0}
 }
 
 // One attempt of one job.
@@ -786,7 +786,8 @@ type isAttemptEnd_Outcome interface {
 }
 
 type AttemptEnd_Result struct {
-	Result []byte `protobuf:"bytes,2,opt,name=result,proto3,oneof"` // It succeeded. 1 MiB at most; more is a failure that is not retried.
+	// It succeeded. 1 MiB at most; a larger one is told by WriteResult, else it is a failure that is not retried.
+	Result []byte `protobuf:"bytes,2,opt,name=result,proto3,oneof"`
 }
 
 type AttemptEnd_Failure struct {
@@ -1107,12 +1108,13 @@ type WorkerWelcome struct {
 	Lease             *durationpb.Duration   `protobuf:"bytes,3,opt,name=lease,proto3" json:"lease,omitempty"`
 	AcceptWithin      *durationpb.Duration   `protobuf:"bytes,4,opt,name=accept_within,json=acceptWithin,proto3" json:"accept_within,omitempty"`
 	ResumeGrace       *durationpb.Duration   `protobuf:"bytes,5,opt,name=resume_grace,json=resumeGrace,proto3" json:"resume_grace,omitempty"`
-	FinishWithin      *durationpb.Duration   `protobuf:"bytes,6,opt,name=finish_within,json=finishWithin,proto3" json:"finish_within,omitempty"` // A stopped attempt is given up then.
-	Kept              []*AttemptRef          `protobuf:"bytes,7,rep,name=kept,proto3" json:"kept,omitempty"`                                     // What the hello named, and the worker still holds.
-	Lost              []*AttemptRef          `protobuf:"bytes,8,rep,name=lost,proto3" json:"lost,omitempty"`                                     // What it named as running, and does not hold.
-	Protocol          int32                  `protobuf:"varint,9,opt,name=protocol,proto3" json:"protocol,omitempty"`                            // The version that both speak from here on.
-	Capabilities      []string               `protobuf:"bytes,10,rep,name=capabilities,proto3" json:"capabilities,omitempty"`                    // Of the daemon.
-	WorkerId          string                 `protobuf:"bytes,11,opt,name=worker_id,json=workerId,proto3" json:"worker_id,omitempty"`            // How operators call it: see Worker.
+	FinishWithin      *durationpb.Duration   `protobuf:"bytes,6,opt,name=finish_within,json=finishWithin,proto3" json:"finish_within,omitempty"`           // A stopped attempt is given up then.
+	Kept              []*AttemptRef          `protobuf:"bytes,7,rep,name=kept,proto3" json:"kept,omitempty"`                                               // What the hello named, and the worker still holds.
+	Lost              []*AttemptRef          `protobuf:"bytes,8,rep,name=lost,proto3" json:"lost,omitempty"`                                               // What it named as running, and does not hold.
+	Protocol          int32                  `protobuf:"varint,9,opt,name=protocol,proto3" json:"protocol,omitempty"`                                      // The version that both speak from here on.
+	Capabilities      []string               `protobuf:"bytes,10,rep,name=capabilities,proto3" json:"capabilities,omitempty"`                              // Of the daemon.
+	WorkerId          string                 `protobuf:"bytes,11,opt,name=worker_id,json=workerId,proto3" json:"worker_id,omitempty"`                      // How operators call it: see Worker.
+	ResultBytesMax    int64                  `protobuf:"varint,12,opt,name=result_bytes_max,json=resultBytesMax,proto3" json:"result_bytes_max,omitempty"` // Of a result by WriteResult. 0: the daemon has no such call.
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -1222,6 +1224,13 @@ func (x *WorkerWelcome) GetWorkerId() string {
 		return x.WorkerId
 	}
 	return ""
+}
+
+func (x *WorkerWelcome) GetResultBytesMax() int64 {
+	if x != nil {
+		return x.ResultBytesMax
+	}
+	return 0
 }
 
 type Lease struct {
@@ -1740,6 +1749,110 @@ func (x *ReadPayloadResponse) GetData() []byte {
 	return nil
 }
 
+type WriteResultRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ref           *AttemptRef            `protobuf:"bytes,1,opt,name=ref,proto3" json:"ref,omitempty"`         // In the first message, as are the next two.
+	Bytes         int64                  `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`    // Of the whole result.
+	Timings       *AttemptTimings        `protobuf:"bytes,3,opt,name=timings,proto3" json:"timings,omitempty"` // As in AttemptEnd.
+	Data          []byte                 `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"`       // The next piece, also in the first message. Some 256 KiB; less than 1 MiB.
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WriteResultRequest) Reset() {
+	*x = WriteResultRequest{}
+	mi := &file_millrace_v1_worker_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WriteResultRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WriteResultRequest) ProtoMessage() {}
+
+func (x *WriteResultRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_v1_worker_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WriteResultRequest.ProtoReflect.Descriptor instead.
+func (*WriteResultRequest) Descriptor() ([]byte, []int) {
+	return file_millrace_v1_worker_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *WriteResultRequest) GetRef() *AttemptRef {
+	if x != nil {
+		return x.Ref
+	}
+	return nil
+}
+
+func (x *WriteResultRequest) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *WriteResultRequest) GetTimings() *AttemptTimings {
+	if x != nil {
+		return x.Timings
+	}
+	return nil
+}
+
+func (x *WriteResultRequest) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+type WriteResultResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WriteResultResponse) Reset() {
+	*x = WriteResultResponse{}
+	mi := &file_millrace_v1_worker_service_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WriteResultResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WriteResultResponse) ProtoMessage() {}
+
+func (x *WriteResultResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_v1_worker_service_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WriteResultResponse.ProtoReflect.Descriptor instead.
+func (*WriteResultResponse) Descriptor() ([]byte, []int) {
+	return file_millrace_v1_worker_service_proto_rawDescGZIP(), []int{23}
+}
+
 // A worker as the daemon sees it. All fields are output only.
 type Worker struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1762,7 +1875,7 @@ type Worker struct {
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_millrace_v1_worker_service_proto_msgTypes[22]
+	mi := &file_millrace_v1_worker_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1774,7 +1887,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_v1_worker_service_proto_msgTypes[22]
+	mi := &file_millrace_v1_worker_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1787,7 +1900,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_millrace_v1_worker_service_proto_rawDescGZIP(), []int{22}
+	return file_millrace_v1_worker_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Worker) GetId() string {
@@ -1894,7 +2007,7 @@ type WorkerAttempt struct {
 
 func (x *WorkerAttempt) Reset() {
 	*x = WorkerAttempt{}
-	mi := &file_millrace_v1_worker_service_proto_msgTypes[23]
+	mi := &file_millrace_v1_worker_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1906,7 +2019,7 @@ func (x *WorkerAttempt) String() string {
 func (*WorkerAttempt) ProtoMessage() {}
 
 func (x *WorkerAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_v1_worker_service_proto_msgTypes[23]
+	mi := &file_millrace_v1_worker_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1919,7 +2032,7 @@ func (x *WorkerAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerAttempt.ProtoReflect.Descriptor instead.
 func (*WorkerAttempt) Descriptor() ([]byte, []int) {
-	return file_millrace_v1_worker_service_proto_rawDescGZIP(), []int{23}
+	return file_millrace_v1_worker_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *WorkerAttempt) GetJobId() string {
@@ -1968,7 +2081,7 @@ type ListWorkersRequest struct {
 
 func (x *ListWorkersRequest) Reset() {
 	*x = ListWorkersRequest{}
-	mi := &file_millrace_v1_worker_service_proto_msgTypes[24]
+	mi := &file_millrace_v1_worker_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1980,7 +2093,7 @@ func (x *ListWorkersRequest) String() string {
 func (*ListWorkersRequest) ProtoMessage() {}
 
 func (x *ListWorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_v1_worker_service_proto_msgTypes[24]
+	mi := &file_millrace_v1_worker_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1993,7 +2106,7 @@ func (x *ListWorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkersRequest.ProtoReflect.Descriptor instead.
 func (*ListWorkersRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_v1_worker_service_proto_rawDescGZIP(), []int{24}
+	return file_millrace_v1_worker_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListWorkersRequest) GetPageSize() int32 {
@@ -2027,7 +2140,7 @@ type ListWorkersResponse struct {
 
 func (x *ListWorkersResponse) Reset() {
 	*x = ListWorkersResponse{}
-	mi := &file_millrace_v1_worker_service_proto_msgTypes[25]
+	mi := &file_millrace_v1_worker_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2039,7 +2152,7 @@ func (x *ListWorkersResponse) String() string {
 func (*ListWorkersResponse) ProtoMessage() {}
 
 func (x *ListWorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_v1_worker_service_proto_msgTypes[25]
+	mi := &file_millrace_v1_worker_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2052,7 +2165,7 @@ func (x *ListWorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkersResponse.ProtoReflect.Descriptor instead.
 func (*ListWorkersResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_v1_worker_service_proto_rawDescGZIP(), []int{25}
+	return file_millrace_v1_worker_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListWorkersResponse) GetWorkers() []*Worker {
@@ -2078,7 +2191,7 @@ type GetWorkerRequest struct {
 
 func (x *GetWorkerRequest) Reset() {
 	*x = GetWorkerRequest{}
-	mi := &file_millrace_v1_worker_service_proto_msgTypes[26]
+	mi := &file_millrace_v1_worker_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2090,7 +2203,7 @@ func (x *GetWorkerRequest) String() string {
 func (*GetWorkerRequest) ProtoMessage() {}
 
 func (x *GetWorkerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_v1_worker_service_proto_msgTypes[26]
+	mi := &file_millrace_v1_worker_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2103,7 +2216,7 @@ func (x *GetWorkerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetWorkerRequest.ProtoReflect.Descriptor instead.
 func (*GetWorkerRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_v1_worker_service_proto_rawDescGZIP(), []int{26}
+	return file_millrace_v1_worker_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *GetWorkerRequest) GetWorker() string {
@@ -2122,7 +2235,7 @@ type DrainWorkerRequest struct {
 
 func (x *DrainWorkerRequest) Reset() {
 	*x = DrainWorkerRequest{}
-	mi := &file_millrace_v1_worker_service_proto_msgTypes[27]
+	mi := &file_millrace_v1_worker_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2134,7 +2247,7 @@ func (x *DrainWorkerRequest) String() string {
 func (*DrainWorkerRequest) ProtoMessage() {}
 
 func (x *DrainWorkerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_v1_worker_service_proto_msgTypes[27]
+	mi := &file_millrace_v1_worker_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2147,7 +2260,7 @@ func (x *DrainWorkerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainWorkerRequest.ProtoReflect.Descriptor instead.
 func (*DrainWorkerRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_v1_worker_service_proto_rawDescGZIP(), []int{27}
+	return file_millrace_v1_worker_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DrainWorkerRequest) GetWorker() string {
@@ -2166,7 +2279,7 @@ type ResumeWorkerRequest struct {
 
 func (x *ResumeWorkerRequest) Reset() {
 	*x = ResumeWorkerRequest{}
-	mi := &file_millrace_v1_worker_service_proto_msgTypes[28]
+	mi := &file_millrace_v1_worker_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2178,7 +2291,7 @@ func (x *ResumeWorkerRequest) String() string {
 func (*ResumeWorkerRequest) ProtoMessage() {}
 
 func (x *ResumeWorkerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_v1_worker_service_proto_msgTypes[28]
+	mi := &file_millrace_v1_worker_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2191,7 +2304,7 @@ func (x *ResumeWorkerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeWorkerRequest.ProtoReflect.Descriptor instead.
 func (*ResumeWorkerRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_v1_worker_service_proto_rawDescGZIP(), []int{28}
+	return file_millrace_v1_worker_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ResumeWorkerRequest) GetWorker() string {
@@ -2286,7 +2399,7 @@ const file_millrace_v1_worker_service_proto_rawDesc = "" +
 	"\rheartbeat_ack\x18\x05 \x01(\v2\x1f.millrace.v1.WorkerHeartbeatAckR\fheartbeatAck\x12.\n" +
 	"\x05drain\x18\x06 \x01(\v2\x18.millrace.v1.WorkerDrainR\x05drain\x121\n" +
 	"\x06errors\x18\a \x03(\v2\x19.millrace.v1.AttemptErrorR\x06errors\x12*\n" +
-	"\x06leases\x18\b \x03(\v2\x12.millrace.v1.LeaseR\x06leases\"\xa6\x04\n" +
+	"\x06leases\x18\b \x03(\v2\x12.millrace.v1.LeaseR\x06leases\"\xd0\x04\n" +
 	"\rWorkerWelcome\x12%\n" +
 	"\x0eserver_version\x18\x01 \x01(\tR\rserverVersion\x12H\n" +
 	"\x12heartbeat_interval\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x11heartbeatInterval\x12/\n" +
@@ -2299,7 +2412,8 @@ const file_millrace_v1_worker_service_proto_rawDesc = "" +
 	"\bprotocol\x18\t \x01(\x05R\bprotocol\x12\"\n" +
 	"\fcapabilities\x18\n" +
 	" \x03(\tR\fcapabilities\x12\x1b\n" +
-	"\tworker_id\x18\v \x01(\tR\bworkerId\"\x9d\x03\n" +
+	"\tworker_id\x18\v \x01(\tR\bworkerId\x12(\n" +
+	"\x10result_bytes_max\x18\f \x01(\x03R\x0eresultBytesMax\"\x9d\x03\n" +
 	"\x05Lease\x12)\n" +
 	"\x03ref\x18\x01 \x01(\v2\x17.millrace.v1.AttemptRefR\x03ref\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x18\n" +
@@ -2344,7 +2458,13 @@ const file_millrace_v1_worker_service_proto_rawDesc = "" +
 	"\x12ReadPayloadRequest\x12)\n" +
 	"\x03ref\x18\x01 \x01(\v2\x17.millrace.v1.AttemptRefR\x03ref\")\n" +
 	"\x13ReadPayloadResponse\x12\x12\n" +
-	"\x04data\x18\x01 \x01(\fR\x04data\"\xa5\x05\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\"\xa0\x01\n" +
+	"\x12WriteResultRequest\x12)\n" +
+	"\x03ref\x18\x01 \x01(\v2\x17.millrace.v1.AttemptRefR\x03ref\x12\x14\n" +
+	"\x05bytes\x18\x02 \x01(\x03R\x05bytes\x125\n" +
+	"\atimings\x18\x03 \x01(\v2\x1b.millrace.v1.AttemptTimingsR\atimings\x12\x12\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data\"\x15\n" +
+	"\x13WriteResultResponse\"\xa5\x05\n" +
 	"\x06Worker\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12/\n" +
@@ -2392,11 +2512,12 @@ const file_millrace_v1_worker_service_proto_rawDesc = "" +
 	"\x12DrainWorkerRequest\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\"-\n" +
 	"\x13ResumeWorkerRequest\x12\x16\n" +
-	"\x06worker\x18\x01 \x01(\tR\x06worker2\x80\x04\n" +
+	"\x06worker\x18\x01 \x01(\tR\x06worker2\xd4\x04\n" +
 	"\rWorkerService\x12?\n" +
 	"\x04Work\x12\x18.millrace.v1.WorkRequest\x1a\x19.millrace.v1.WorkResponse(\x010\x01\x12;\n" +
 	"\x04Sync\x12\x18.millrace.v1.SyncRequest\x1a\x19.millrace.v1.SyncResponse\x12R\n" +
-	"\vReadPayload\x12\x1f.millrace.v1.ReadPayloadRequest\x1a .millrace.v1.ReadPayloadResponse0\x01\x12P\n" +
+	"\vReadPayload\x12\x1f.millrace.v1.ReadPayloadRequest\x1a .millrace.v1.ReadPayloadResponse0\x01\x12R\n" +
+	"\vWriteResult\x12\x1f.millrace.v1.WriteResultRequest\x1a .millrace.v1.WriteResultResponse(\x01\x12P\n" +
 	"\vListWorkers\x12\x1f.millrace.v1.ListWorkersRequest\x1a .millrace.v1.ListWorkersResponse\x12?\n" +
 	"\tGetWorker\x12\x1d.millrace.v1.GetWorkerRequest\x1a\x13.millrace.v1.Worker\x12C\n" +
 	"\vDrainWorker\x12\x1f.millrace.v1.DrainWorkerRequest\x1a\x13.millrace.v1.Worker\x12E\n" +
@@ -2416,7 +2537,7 @@ func file_millrace_v1_worker_service_proto_rawDescGZIP() []byte {
 }
 
 var file_millrace_v1_worker_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_millrace_v1_worker_service_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_millrace_v1_worker_service_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_millrace_v1_worker_service_proto_goTypes = []any{
 	(HeldAttempt_State)(0),        // 0: millrace.v1.HeldAttempt.State
 	(WorkerDrain_Why)(0),          // 1: millrace.v1.WorkerDrain.Why
@@ -2443,21 +2564,23 @@ var file_millrace_v1_worker_service_proto_goTypes = []any{
 	(*SyncResponse)(nil),          // 22: millrace.v1.SyncResponse
 	(*ReadPayloadRequest)(nil),    // 23: millrace.v1.ReadPayloadRequest
 	(*ReadPayloadResponse)(nil),   // 24: millrace.v1.ReadPayloadResponse
-	(*Worker)(nil),                // 25: millrace.v1.Worker
-	(*WorkerAttempt)(nil),         // 26: millrace.v1.WorkerAttempt
-	(*ListWorkersRequest)(nil),    // 27: millrace.v1.ListWorkersRequest
-	(*ListWorkersResponse)(nil),   // 28: millrace.v1.ListWorkersResponse
-	(*GetWorkerRequest)(nil),      // 29: millrace.v1.GetWorkerRequest
-	(*DrainWorkerRequest)(nil),    // 30: millrace.v1.DrainWorkerRequest
-	(*ResumeWorkerRequest)(nil),   // 31: millrace.v1.ResumeWorkerRequest
-	nil,                           // 32: millrace.v1.WorkerHello.LabelsEntry
-	nil,                           // 33: millrace.v1.Lease.LabelsEntry
-	nil,                           // 34: millrace.v1.Worker.LabelsEntry
-	(*durationpb.Duration)(nil),   // 35: google.protobuf.Duration
-	(*Progress)(nil),              // 36: millrace.v1.Progress
-	(*AttemptTimings)(nil),        // 37: millrace.v1.AttemptTimings
-	(*TraceContext)(nil),          // 38: millrace.v1.TraceContext
-	(*timestamppb.Timestamp)(nil), // 39: google.protobuf.Timestamp
+	(*WriteResultRequest)(nil),    // 25: millrace.v1.WriteResultRequest
+	(*WriteResultResponse)(nil),   // 26: millrace.v1.WriteResultResponse
+	(*Worker)(nil),                // 27: millrace.v1.Worker
+	(*WorkerAttempt)(nil),         // 28: millrace.v1.WorkerAttempt
+	(*ListWorkersRequest)(nil),    // 29: millrace.v1.ListWorkersRequest
+	(*ListWorkersResponse)(nil),   // 30: millrace.v1.ListWorkersResponse
+	(*GetWorkerRequest)(nil),      // 31: millrace.v1.GetWorkerRequest
+	(*DrainWorkerRequest)(nil),    // 32: millrace.v1.DrainWorkerRequest
+	(*ResumeWorkerRequest)(nil),   // 33: millrace.v1.ResumeWorkerRequest
+	nil,                           // 34: millrace.v1.WorkerHello.LabelsEntry
+	nil,                           // 35: millrace.v1.Lease.LabelsEntry
+	nil,                           // 36: millrace.v1.Worker.LabelsEntry
+	(*durationpb.Duration)(nil),   // 37: google.protobuf.Duration
+	(*Progress)(nil),              // 38: millrace.v1.Progress
+	(*AttemptTimings)(nil),        // 39: millrace.v1.AttemptTimings
+	(*TraceContext)(nil),          // 40: millrace.v1.TraceContext
+	(*timestamppb.Timestamp)(nil), // 41: google.protobuf.Timestamp
 }
 var file_millrace_v1_worker_service_proto_depIdxs = []int32{
 	5,  // 0: millrace.v1.WorkRequest.hello:type_name -> millrace.v1.WorkerHello
@@ -2469,16 +2592,16 @@ var file_millrace_v1_worker_service_proto_depIdxs = []int32{
 	12, // 6: millrace.v1.WorkRequest.heartbeat:type_name -> millrace.v1.WorkerHeartbeat
 	6,  // 7: millrace.v1.WorkerHello.kinds:type_name -> millrace.v1.KindOffer
 	7,  // 8: millrace.v1.WorkerHello.held:type_name -> millrace.v1.HeldAttempt
-	32, // 9: millrace.v1.WorkerHello.labels:type_name -> millrace.v1.WorkerHello.LabelsEntry
-	35, // 10: millrace.v1.KindOffer.beat_within:type_name -> google.protobuf.Duration
+	34, // 9: millrace.v1.WorkerHello.labels:type_name -> millrace.v1.WorkerHello.LabelsEntry
+	37, // 10: millrace.v1.KindOffer.beat_within:type_name -> google.protobuf.Duration
 	3,  // 11: millrace.v1.HeldAttempt.ref:type_name -> millrace.v1.AttemptRef
 	0,  // 12: millrace.v1.HeldAttempt.state:type_name -> millrace.v1.HeldAttempt.State
 	3,  // 13: millrace.v1.AttemptOutput.ref:type_name -> millrace.v1.AttemptRef
-	36, // 14: millrace.v1.AttemptOutput.progress:type_name -> millrace.v1.Progress
+	38, // 14: millrace.v1.AttemptOutput.progress:type_name -> millrace.v1.Progress
 	3,  // 15: millrace.v1.AttemptEnd.ref:type_name -> millrace.v1.AttemptRef
 	10, // 16: millrace.v1.AttemptEnd.failure:type_name -> millrace.v1.AttemptFailure
-	37, // 17: millrace.v1.AttemptEnd.timings:type_name -> millrace.v1.AttemptTimings
-	35, // 18: millrace.v1.AttemptFailure.retry_after:type_name -> google.protobuf.Duration
+	39, // 17: millrace.v1.AttemptEnd.timings:type_name -> millrace.v1.AttemptTimings
+	37, // 18: millrace.v1.AttemptFailure.retry_after:type_name -> google.protobuf.Duration
 	13, // 19: millrace.v1.WorkerHeartbeat.held:type_name -> millrace.v1.HeldList
 	3,  // 20: millrace.v1.HeldList.refs:type_name -> millrace.v1.AttemptRef
 	15, // 21: millrace.v1.WorkResponse.welcome:type_name -> millrace.v1.WorkerWelcome
@@ -2489,52 +2612,56 @@ var file_millrace_v1_worker_service_proto_depIdxs = []int32{
 	20, // 26: millrace.v1.WorkResponse.drain:type_name -> millrace.v1.WorkerDrain
 	18, // 27: millrace.v1.WorkResponse.errors:type_name -> millrace.v1.AttemptError
 	16, // 28: millrace.v1.WorkResponse.leases:type_name -> millrace.v1.Lease
-	35, // 29: millrace.v1.WorkerWelcome.heartbeat_interval:type_name -> google.protobuf.Duration
-	35, // 30: millrace.v1.WorkerWelcome.lease:type_name -> google.protobuf.Duration
-	35, // 31: millrace.v1.WorkerWelcome.accept_within:type_name -> google.protobuf.Duration
-	35, // 32: millrace.v1.WorkerWelcome.resume_grace:type_name -> google.protobuf.Duration
-	35, // 33: millrace.v1.WorkerWelcome.finish_within:type_name -> google.protobuf.Duration
+	37, // 29: millrace.v1.WorkerWelcome.heartbeat_interval:type_name -> google.protobuf.Duration
+	37, // 30: millrace.v1.WorkerWelcome.lease:type_name -> google.protobuf.Duration
+	37, // 31: millrace.v1.WorkerWelcome.accept_within:type_name -> google.protobuf.Duration
+	37, // 32: millrace.v1.WorkerWelcome.resume_grace:type_name -> google.protobuf.Duration
+	37, // 33: millrace.v1.WorkerWelcome.finish_within:type_name -> google.protobuf.Duration
 	3,  // 34: millrace.v1.WorkerWelcome.kept:type_name -> millrace.v1.AttemptRef
 	3,  // 35: millrace.v1.WorkerWelcome.lost:type_name -> millrace.v1.AttemptRef
 	3,  // 36: millrace.v1.Lease.ref:type_name -> millrace.v1.AttemptRef
-	35, // 37: millrace.v1.Lease.run_timeout:type_name -> google.protobuf.Duration
-	33, // 38: millrace.v1.Lease.labels:type_name -> millrace.v1.Lease.LabelsEntry
-	38, // 39: millrace.v1.Lease.trace:type_name -> millrace.v1.TraceContext
+	37, // 37: millrace.v1.Lease.run_timeout:type_name -> google.protobuf.Duration
+	35, // 38: millrace.v1.Lease.labels:type_name -> millrace.v1.Lease.LabelsEntry
+	40, // 39: millrace.v1.Lease.trace:type_name -> millrace.v1.TraceContext
 	3,  // 40: millrace.v1.AttemptStop.ref:type_name -> millrace.v1.AttemptRef
 	3,  // 41: millrace.v1.AttemptError.ref:type_name -> millrace.v1.AttemptRef
 	1,  // 42: millrace.v1.WorkerDrain.why:type_name -> millrace.v1.WorkerDrain.Why
-	35, // 43: millrace.v1.WorkerDrain.reconnect_after:type_name -> google.protobuf.Duration
+	37, // 43: millrace.v1.WorkerDrain.reconnect_after:type_name -> google.protobuf.Duration
 	4,  // 44: millrace.v1.SyncRequest.said:type_name -> millrace.v1.WorkRequest
-	35, // 45: millrace.v1.SyncRequest.wait:type_name -> google.protobuf.Duration
+	37, // 45: millrace.v1.SyncRequest.wait:type_name -> google.protobuf.Duration
 	14, // 46: millrace.v1.SyncResponse.told:type_name -> millrace.v1.WorkResponse
 	3,  // 47: millrace.v1.ReadPayloadRequest.ref:type_name -> millrace.v1.AttemptRef
-	2,  // 48: millrace.v1.Worker.state:type_name -> millrace.v1.Worker.State
-	34, // 49: millrace.v1.Worker.labels:type_name -> millrace.v1.Worker.LabelsEntry
-	6,  // 50: millrace.v1.Worker.kinds:type_name -> millrace.v1.KindOffer
-	39, // 51: millrace.v1.Worker.connect_time:type_name -> google.protobuf.Timestamp
-	39, // 52: millrace.v1.Worker.heard_time:type_name -> google.protobuf.Timestamp
-	26, // 53: millrace.v1.Worker.attempts:type_name -> millrace.v1.WorkerAttempt
-	39, // 54: millrace.v1.WorkerAttempt.start_time:type_name -> google.protobuf.Timestamp
-	25, // 55: millrace.v1.ListWorkersResponse.workers:type_name -> millrace.v1.Worker
-	4,  // 56: millrace.v1.WorkerService.Work:input_type -> millrace.v1.WorkRequest
-	21, // 57: millrace.v1.WorkerService.Sync:input_type -> millrace.v1.SyncRequest
-	23, // 58: millrace.v1.WorkerService.ReadPayload:input_type -> millrace.v1.ReadPayloadRequest
-	27, // 59: millrace.v1.WorkerService.ListWorkers:input_type -> millrace.v1.ListWorkersRequest
-	29, // 60: millrace.v1.WorkerService.GetWorker:input_type -> millrace.v1.GetWorkerRequest
-	30, // 61: millrace.v1.WorkerService.DrainWorker:input_type -> millrace.v1.DrainWorkerRequest
-	31, // 62: millrace.v1.WorkerService.ResumeWorker:input_type -> millrace.v1.ResumeWorkerRequest
-	14, // 63: millrace.v1.WorkerService.Work:output_type -> millrace.v1.WorkResponse
-	22, // 64: millrace.v1.WorkerService.Sync:output_type -> millrace.v1.SyncResponse
-	24, // 65: millrace.v1.WorkerService.ReadPayload:output_type -> millrace.v1.ReadPayloadResponse
-	28, // 66: millrace.v1.WorkerService.ListWorkers:output_type -> millrace.v1.ListWorkersResponse
-	25, // 67: millrace.v1.WorkerService.GetWorker:output_type -> millrace.v1.Worker
-	25, // 68: millrace.v1.WorkerService.DrainWorker:output_type -> millrace.v1.Worker
-	25, // 69: millrace.v1.WorkerService.ResumeWorker:output_type -> millrace.v1.Worker
-	63, // [63:70] is the sub-list for method output_type
-	56, // [56:63] is the sub-list for method input_type
-	56, // [56:56] is the sub-list for extension type_name
-	56, // [56:56] is the sub-list for extension extendee
-	0,  // [0:56] is the sub-list for field type_name
+	3,  // 48: millrace.v1.WriteResultRequest.ref:type_name -> millrace.v1.AttemptRef
+	39, // 49: millrace.v1.WriteResultRequest.timings:type_name -> millrace.v1.AttemptTimings
+	2,  // 50: millrace.v1.Worker.state:type_name -> millrace.v1.Worker.State
+	36, // 51: millrace.v1.Worker.labels:type_name -> millrace.v1.Worker.LabelsEntry
+	6,  // 52: millrace.v1.Worker.kinds:type_name -> millrace.v1.KindOffer
+	41, // 53: millrace.v1.Worker.connect_time:type_name -> google.protobuf.Timestamp
+	41, // 54: millrace.v1.Worker.heard_time:type_name -> google.protobuf.Timestamp
+	28, // 55: millrace.v1.Worker.attempts:type_name -> millrace.v1.WorkerAttempt
+	41, // 56: millrace.v1.WorkerAttempt.start_time:type_name -> google.protobuf.Timestamp
+	27, // 57: millrace.v1.ListWorkersResponse.workers:type_name -> millrace.v1.Worker
+	4,  // 58: millrace.v1.WorkerService.Work:input_type -> millrace.v1.WorkRequest
+	21, // 59: millrace.v1.WorkerService.Sync:input_type -> millrace.v1.SyncRequest
+	23, // 60: millrace.v1.WorkerService.ReadPayload:input_type -> millrace.v1.ReadPayloadRequest
+	25, // 61: millrace.v1.WorkerService.WriteResult:input_type -> millrace.v1.WriteResultRequest
+	29, // 62: millrace.v1.WorkerService.ListWorkers:input_type -> millrace.v1.ListWorkersRequest
+	31, // 63: millrace.v1.WorkerService.GetWorker:input_type -> millrace.v1.GetWorkerRequest
+	32, // 64: millrace.v1.WorkerService.DrainWorker:input_type -> millrace.v1.DrainWorkerRequest
+	33, // 65: millrace.v1.WorkerService.ResumeWorker:input_type -> millrace.v1.ResumeWorkerRequest
+	14, // 66: millrace.v1.WorkerService.Work:output_type -> millrace.v1.WorkResponse
+	22, // 67: millrace.v1.WorkerService.Sync:output_type -> millrace.v1.SyncResponse
+	24, // 68: millrace.v1.WorkerService.ReadPayload:output_type -> millrace.v1.ReadPayloadResponse
+	26, // 69: millrace.v1.WorkerService.WriteResult:output_type -> millrace.v1.WriteResultResponse
+	30, // 70: millrace.v1.WorkerService.ListWorkers:output_type -> millrace.v1.ListWorkersResponse
+	27, // 71: millrace.v1.WorkerService.GetWorker:output_type -> millrace.v1.Worker
+	27, // 72: millrace.v1.WorkerService.DrainWorker:output_type -> millrace.v1.Worker
+	27, // 73: millrace.v1.WorkerService.ResumeWorker:output_type -> millrace.v1.Worker
+	66, // [66:74] is the sub-list for method output_type
+	58, // [58:66] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_millrace_v1_worker_service_proto_init() }
@@ -2554,7 +2681,7 @@ func file_millrace_v1_worker_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_v1_worker_service_proto_rawDesc), len(file_millrace_v1_worker_service_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   32,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

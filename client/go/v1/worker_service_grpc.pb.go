@@ -50,6 +50,7 @@ const (
 	WorkerService_Work_FullMethodName         = "/millrace.v1.WorkerService/Work"
 	WorkerService_Sync_FullMethodName         = "/millrace.v1.WorkerService/Sync"
 	WorkerService_ReadPayload_FullMethodName  = "/millrace.v1.WorkerService/ReadPayload"
+	WorkerService_WriteResult_FullMethodName  = "/millrace.v1.WorkerService/WriteResult"
 	WorkerService_ListWorkers_FullMethodName  = "/millrace.v1.WorkerService/ListWorkers"
 	WorkerService_GetWorker_FullMethodName    = "/millrace.v1.WorkerService/GetWorker"
 	WorkerService_DrainWorker_FullMethodName  = "/millrace.v1.WorkerService/DrainWorker"
@@ -69,13 +70,22 @@ type WorkerServiceClient interface {
 	Work(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[WorkRequest, WorkResponse], error)
 	// The same words without a stream, for scripts, functions and proxies that have none: each call says something, and
 	// is answered with what there is to tell, at the latest after `wait`. Errors as for Work; NOT_FOUND UNKNOWN_SESSION:
-	// the daemon does not know the instance_key (any more): say hello again, with what is held. One call of a worker at a
-	// time: a second one answers the first at once. A worker that is silent for a `lease` has lost what it held, so a
-	// call waits for half of one at most. INVALID_ARGUMENT BAD_WAIT; RESOURCE_EXHAUSTED TOO_MANY_SESSIONS, SERVER_BUSY.
+	// the daemon does not know the instance_key (any more): say hello again, with what is held. So should a worker whose
+	// call failed, as its answer may have told something that is lost now. One call of a worker at a time: a second one
+	// answers the first at once. A worker that is silent for a `lease` has lost what it held, so a call waits for half of
+	// one at most. INVALID_ARGUMENT BAD_WAIT; RESOURCE_EXHAUSTED TOO_MANY_SESSIONS, SERVER_BUSY.
 	Sync(ctx context.Context, in *SyncRequest, opts ...grpc.CallOption) (*SyncResponse, error)
 	// The payload of an attempt that the worker holds, where its lease has only the size, in pieces. FAILED_PRECONDITION
 	// LEASE_LOST: it is not the worker's any more. RESOURCE_EXHAUSTED SERVER_BUSY: too many are read just now; try again.
 	ReadPayload(ctx context.Context, in *ReadPayloadRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ReadPayloadResponse], error)
+	// Ends an attempt that the worker holds: it succeeded, with a result that is too large for a message, in pieces. The
+	// answer comes when the end is in the store. The same call may be repeated, as any end may: it is answered as the
+	// first one was. Until then the attempt is the worker's, which names it among what it holds.
+	// FAILED_PRECONDITION LEASE_LOST: it is not the worker's any more. INVALID_ARGUMENT RESULT_TOO_LARGE: more than
+	// `result_bytes_max` of the welcome; BAD_RESULT: the pieces are not as many bytes as the first message says. After
+	// these two the attempt still runs. UNAVAILABLE: the daemon is being shut down; RESOURCE_EXHAUSTED SERVER_BUSY: too
+	// many are written just now; try again.
+	WriteResult(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[WriteResultRequest, WriteResultResponse], error)
 	// Workers that are connected, or were lately and may come back; the oldest first. INVALID_ARGUMENT BAD_PAGE_SIZE,
 	// BAD_PAGE_TOKEN.
 	ListWorkers(ctx context.Context, in *ListWorkersRequest, opts ...grpc.CallOption) (*ListWorkersResponse, error)
@@ -137,6 +147,19 @@ func (c *workerServiceClient) ReadPayload(ctx context.Context, in *ReadPayloadRe
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type WorkerService_ReadPayloadClient = grpc.ServerStreamingClient[ReadPayloadResponse]
 
+func (c *workerServiceClient) WriteResult(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[WriteResultRequest, WriteResultResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &WorkerService_ServiceDesc.Streams[2], WorkerService_WriteResult_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WriteResultRequest, WriteResultResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type WorkerService_WriteResultClient = grpc.ClientStreamingClient[WriteResultRequest, WriteResultResponse]
+
 func (c *workerServiceClient) ListWorkers(ctx context.Context, in *ListWorkersRequest, opts ...grpc.CallOption) (*ListWorkersResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListWorkersResponse)
@@ -190,13 +213,22 @@ type WorkerServiceServer interface {
 	Work(grpc.BidiStreamingServer[WorkRequest, WorkResponse]) error
 	// The same words without a stream, for scripts, functions and proxies that have none: each call says something, and
 	// is answered with what there is to tell, at the latest after `wait`. Errors as for Work; NOT_FOUND UNKNOWN_SESSION:
-	// the daemon does not know the instance_key (any more): say hello again, with what is held. One call of a worker at a
-	// time: a second one answers the first at once. A worker that is silent for a `lease` has lost what it held, so a
-	// call waits for half of one at most. INVALID_ARGUMENT BAD_WAIT; RESOURCE_EXHAUSTED TOO_MANY_SESSIONS, SERVER_BUSY.
+	// the daemon does not know the instance_key (any more): say hello again, with what is held. So should a worker whose
+	// call failed, as its answer may have told something that is lost now. One call of a worker at a time: a second one
+	// answers the first at once. A worker that is silent for a `lease` has lost what it held, so a call waits for half of
+	// one at most. INVALID_ARGUMENT BAD_WAIT; RESOURCE_EXHAUSTED TOO_MANY_SESSIONS, SERVER_BUSY.
 	Sync(context.Context, *SyncRequest) (*SyncResponse, error)
 	// The payload of an attempt that the worker holds, where its lease has only the size, in pieces. FAILED_PRECONDITION
 	// LEASE_LOST: it is not the worker's any more. RESOURCE_EXHAUSTED SERVER_BUSY: too many are read just now; try again.
 	ReadPayload(*ReadPayloadRequest, grpc.ServerStreamingServer[ReadPayloadResponse]) error
+	// Ends an attempt that the worker holds: it succeeded, with a result that is too large for a message, in pieces. The
+	// answer comes when the end is in the store. The same call may be repeated, as any end may: it is answered as the
+	// first one was. Until then the attempt is the worker's, which names it among what it holds.
+	// FAILED_PRECONDITION LEASE_LOST: it is not the worker's any more. INVALID_ARGUMENT RESULT_TOO_LARGE: more than
+	// `result_bytes_max` of the welcome; BAD_RESULT: the pieces are not as many bytes as the first message says. After
+	// these two the attempt still runs. UNAVAILABLE: the daemon is being shut down; RESOURCE_EXHAUSTED SERVER_BUSY: too
+	// many are written just now; try again.
+	WriteResult(grpc.ClientStreamingServer[WriteResultRequest, WriteResultResponse]) error
 	// Workers that are connected, or were lately and may come back; the oldest first. INVALID_ARGUMENT BAD_PAGE_SIZE,
 	// BAD_PAGE_TOKEN.
 	ListWorkers(context.Context, *ListWorkersRequest) (*ListWorkersResponse, error)
@@ -224,6 +256,9 @@ func (UnimplementedWorkerServiceServer) Sync(context.Context, *SyncRequest) (*Sy
 }
 func (UnimplementedWorkerServiceServer) ReadPayload(*ReadPayloadRequest, grpc.ServerStreamingServer[ReadPayloadResponse]) error {
 	return status.Errorf(codes.Unimplemented, "method ReadPayload not implemented")
+}
+func (UnimplementedWorkerServiceServer) WriteResult(grpc.ClientStreamingServer[WriteResultRequest, WriteResultResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method WriteResult not implemented")
 }
 func (UnimplementedWorkerServiceServer) ListWorkers(context.Context, *ListWorkersRequest) (*ListWorkersResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ListWorkers not implemented")
@@ -293,6 +328,13 @@ func _WorkerService_ReadPayload_Handler(srv interface{}, stream grpc.ServerStrea
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type WorkerService_ReadPayloadServer = grpc.ServerStreamingServer[ReadPayloadResponse]
+
+func _WorkerService_WriteResult_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(WorkerServiceServer).WriteResult(&grpc.GenericServerStream[WriteResultRequest, WriteResultResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type WorkerService_WriteResultServer = grpc.ClientStreamingServer[WriteResultRequest, WriteResultResponse]
 
 func _WorkerService_ListWorkers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListWorkersRequest)
@@ -405,6 +447,11 @@ var WorkerService_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "ReadPayload",
 			Handler:       _WorkerService_ReadPayload_Handler,
 			ServerStreams: true,
+		},
+		{
+			StreamName:    "WriteResult",
+			Handler:       _WorkerService_WriteResult_Handler,
+			ClientStreams: true,
 		},
 	},
 	Metadata: "millrace/v1/worker_service.proto",

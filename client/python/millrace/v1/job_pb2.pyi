@@ -250,7 +250,7 @@ class Progress(_message.Message):
     def __init__(self, fraction: _Optional[float] = ..., message: _Optional[str] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Job(_message.Message):
-    __slots__ = ("id", "spec", "state", "create_time", "due_time", "finish_time", "attempts", "losses", "attempt_history", "progress", "result", "error", "log_tail", "log_bytes", "cancel_requested", "waiting", "checkpoint_bytes")
+    __slots__ = ("id", "spec", "state", "create_time", "due_time", "finish_time", "attempts", "losses", "attempt_history", "progress", "result", "error", "log_tail", "log_bytes", "cancel_requested", "waiting", "checkpoint_bytes", "result_bytes")
     ID_FIELD_NUMBER: _ClassVar[int]
     SPEC_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -268,6 +268,7 @@ class Job(_message.Message):
     CANCEL_REQUESTED_FIELD_NUMBER: _ClassVar[int]
     WAITING_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RESULT_BYTES_FIELD_NUMBER: _ClassVar[int]
     id: str
     spec: JobSpec
     state: JobState
@@ -285,7 +286,8 @@ class Job(_message.Message):
     cancel_requested: bool
     waiting: Waiting
     checkpoint_bytes: int
-    def __init__(self, id: _Optional[str] = ..., spec: _Optional[_Union[JobSpec, _Mapping]] = ..., state: _Optional[_Union[JobState, str]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., due_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., losses: _Optional[int] = ..., attempt_history: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., result: _Optional[bytes] = ..., error: _Optional[str] = ..., log_tail: _Optional[bytes] = ..., log_bytes: _Optional[int] = ..., cancel_requested: bool = ..., waiting: _Optional[_Union[Waiting, _Mapping]] = ..., checkpoint_bytes: _Optional[int] = ...) -> None: ...
+    result_bytes: int
+    def __init__(self, id: _Optional[str] = ..., spec: _Optional[_Union[JobSpec, _Mapping]] = ..., state: _Optional[_Union[JobState, str]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., due_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., losses: _Optional[int] = ..., attempt_history: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., result: _Optional[bytes] = ..., error: _Optional[str] = ..., log_tail: _Optional[bytes] = ..., log_bytes: _Optional[int] = ..., cancel_requested: bool = ..., waiting: _Optional[_Union[Waiting, _Mapping]] = ..., checkpoint_bytes: _Optional[int] = ..., result_bytes: _Optional[int] = ...) -> None: ...
 
 class Waiting(_message.Message):
     __slots__ = ("reason", "message", "jobs_ahead")

@@ -103,6 +103,18 @@ class WaitJobRequest(_message.Message):
     view: _job_pb2.JobView
     def __init__(self, id: _Optional[str] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., view: _Optional[_Union[_job_pb2.JobView, str]] = ...) -> None: ...
 
+class ReadResultRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class ReadResultResponse(_message.Message):
+    __slots__ = ("data",)
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    def __init__(self, data: _Optional[bytes] = ...) -> None: ...
+
 class WatchJobsRequest(_message.Message):
     __slots__ = ("filter", "resume_token", "job_id", "include_log")
     FILTER_FIELD_NUMBER: _ClassVar[int]

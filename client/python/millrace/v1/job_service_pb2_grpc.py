@@ -45,6 +45,11 @@ class JobServiceStub(object):
                 request_serializer=millrace_dot_v1_dot_job__service__pb2.WaitJobRequest.SerializeToString,
                 response_deserializer=millrace_dot_v1_dot_job__pb2.Job.FromString,
                 )
+        self.ReadResult = channel.unary_stream(
+                '/millrace.v1.JobService/ReadResult',
+                request_serializer=millrace_dot_v1_dot_job__service__pb2.ReadResultRequest.SerializeToString,
+                response_deserializer=millrace_dot_v1_dot_job__service__pb2.ReadResultResponse.FromString,
+                )
         self.WatchJobs = channel.unary_stream(
                 '/millrace.v1.JobService/WatchJobs',
                 request_serializer=millrace_dot_v1_dot_job__service__pb2.WatchJobsRequest.SerializeToString,
@@ -124,6 +129,15 @@ class JobServiceServicer(object):
     def WaitJob(self, request, context):
         """Waits until the job is in a terminal state, or answers with the job as it is after `timeout`. Without the payload,
         unless the view asks for it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadResult(self, request, context):
+        """The result of a job that SUCCEEDED, of any size, in pieces; no piece where it is empty. FAILED_PRECONDITION
+        NO_RESULT: the job has not succeeded, or not yet. RESOURCE_EXHAUSTED SERVER_BUSY: too many are read just now; try
+        again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -215,6 +229,11 @@ def add_JobServiceServicer_to_server(servicer, server):
                     servicer.WaitJob,
                     request_deserializer=millrace_dot_v1_dot_job__service__pb2.WaitJobRequest.FromString,
                     response_serializer=millrace_dot_v1_dot_job__pb2.Job.SerializeToString,
+            ),
+            'ReadResult': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadResult,
+                    request_deserializer=millrace_dot_v1_dot_job__service__pb2.ReadResultRequest.FromString,
+                    response_serializer=millrace_dot_v1_dot_job__service__pb2.ReadResultResponse.SerializeToString,
             ),
             'WatchJobs': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchJobs,
@@ -360,6 +379,23 @@ class JobService(object):
         return grpc.experimental.unary_unary(request, target, '/millrace.v1.JobService/WaitJob',
             millrace_dot_v1_dot_job__service__pb2.WaitJobRequest.SerializeToString,
             millrace_dot_v1_dot_job__pb2.Job.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ReadResult(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(request, target, '/millrace.v1.JobService/ReadResult',
+            millrace_dot_v1_dot_job__service__pb2.ReadResultRequest.SerializeToString,
+            millrace_dot_v1_dot_job__service__pb2.ReadResultResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

@@ -177,7 +177,7 @@ class WorkResponse(_message.Message):
     def __init__(self, welcome: _Optional[_Union[WorkerWelcome, _Mapping]] = ..., stops: _Optional[_Iterable[_Union[AttemptStop, _Mapping]]] = ..., revoked: _Optional[_Iterable[_Union[AttemptStop, _Mapping]]] = ..., acked: _Optional[_Iterable[_Union[AttemptRef, _Mapping]]] = ..., heartbeat_ack: _Optional[_Union[WorkerHeartbeatAck, _Mapping]] = ..., drain: _Optional[_Union[WorkerDrain, _Mapping]] = ..., errors: _Optional[_Iterable[_Union[AttemptError, _Mapping]]] = ..., leases: _Optional[_Iterable[_Union[Lease, _Mapping]]] = ...) -> None: ...
 
 class WorkerWelcome(_message.Message):
-    __slots__ = ("server_version", "heartbeat_interval", "lease", "accept_within", "resume_grace", "finish_within", "kept", "lost", "protocol", "capabilities", "worker_id")
+    __slots__ = ("server_version", "heartbeat_interval", "lease", "accept_within", "resume_grace", "finish_within", "kept", "lost", "protocol", "capabilities", "worker_id", "result_bytes_max")
     SERVER_VERSION_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_INTERVAL_FIELD_NUMBER: _ClassVar[int]
     LEASE_FIELD_NUMBER: _ClassVar[int]
@@ -189,6 +189,7 @@ class WorkerWelcome(_message.Message):
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
     WORKER_ID_FIELD_NUMBER: _ClassVar[int]
+    RESULT_BYTES_MAX_FIELD_NUMBER: _ClassVar[int]
     server_version: str
     heartbeat_interval: _duration_pb2.Duration
     lease: _duration_pb2.Duration
@@ -200,7 +201,8 @@ class WorkerWelcome(_message.Message):
     protocol: int
     capabilities: _containers.RepeatedScalarFieldContainer[str]
     worker_id: str
-    def __init__(self, server_version: _Optional[str] = ..., heartbeat_interval: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., lease: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., accept_within: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., resume_grace: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., finish_within: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., kept: _Optional[_Iterable[_Union[AttemptRef, _Mapping]]] = ..., lost: _Optional[_Iterable[_Union[AttemptRef, _Mapping]]] = ..., protocol: _Optional[int] = ..., capabilities: _Optional[_Iterable[str]] = ..., worker_id: _Optional[str] = ...) -> None: ...
+    result_bytes_max: int
+    def __init__(self, server_version: _Optional[str] = ..., heartbeat_interval: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., lease: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., accept_within: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., resume_grace: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., finish_within: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., kept: _Optional[_Iterable[_Union[AttemptRef, _Mapping]]] = ..., lost: _Optional[_Iterable[_Union[AttemptRef, _Mapping]]] = ..., protocol: _Optional[int] = ..., capabilities: _Optional[_Iterable[str]] = ..., worker_id: _Optional[str] = ..., result_bytes_max: _Optional[int] = ...) -> None: ...
 
 class Lease(_message.Message):
     __slots__ = ("ref", "kind", "payload", "run_timeout", "labels", "trace", "losses", "checkpoint", "payload_bytes")
@@ -304,6 +306,22 @@ class ReadPayloadResponse(_message.Message):
     DATA_FIELD_NUMBER: _ClassVar[int]
     data: bytes
     def __init__(self, data: _Optional[bytes] = ...) -> None: ...
+
+class WriteResultRequest(_message.Message):
+    __slots__ = ("ref", "bytes", "timings", "data")
+    REF_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    TIMINGS_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    ref: AttemptRef
+    bytes: int
+    timings: _job_pb2.AttemptTimings
+    data: bytes
+    def __init__(self, ref: _Optional[_Union[AttemptRef, _Mapping]] = ..., bytes: _Optional[int] = ..., timings: _Optional[_Union[_job_pb2.AttemptTimings, _Mapping]] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class WriteResultResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class Worker(_message.Message):
     __slots__ = ("id", "name", "state", "sdk", "build_id", "labels", "kinds", "slots", "slots_used", "connect_time", "heard_time", "attempts_given", "attempts")

@@ -29,6 +29,11 @@ class WorkerServiceStub(object):
                 request_serializer=millrace_dot_v1_dot_worker__service__pb2.ReadPayloadRequest.SerializeToString,
                 response_deserializer=millrace_dot_v1_dot_worker__service__pb2.ReadPayloadResponse.FromString,
                 )
+        self.WriteResult = channel.stream_unary(
+                '/millrace.v1.WorkerService/WriteResult',
+                request_serializer=millrace_dot_v1_dot_worker__service__pb2.WriteResultRequest.SerializeToString,
+                response_deserializer=millrace_dot_v1_dot_worker__service__pb2.WriteResultResponse.FromString,
+                )
         self.ListWorkers = channel.unary_unary(
                 '/millrace.v1.WorkerService/ListWorkers',
                 request_serializer=millrace_dot_v1_dot_worker__service__pb2.ListWorkersRequest.SerializeToString,
@@ -69,9 +74,10 @@ class WorkerServiceServicer(object):
     def Sync(self, request, context):
         """The same words without a stream, for scripts, functions and proxies that have none: each call says something, and
         is answered with what there is to tell, at the latest after `wait`. Errors as for Work; NOT_FOUND UNKNOWN_SESSION:
-        the daemon does not know the instance_key (any more): say hello again, with what is held. One call of a worker at a
-        time: a second one answers the first at once. A worker that is silent for a `lease` has lost what it held, so a
-        call waits for half of one at most. INVALID_ARGUMENT BAD_WAIT; RESOURCE_EXHAUSTED TOO_MANY_SESSIONS, SERVER_BUSY.
+        the daemon does not know the instance_key (any more): say hello again, with what is held. So should a worker whose
+        call failed, as its answer may have told something that is lost now. One call of a worker at a time: a second one
+        answers the first at once. A worker that is silent for a `lease` has lost what it held, so a call waits for half of
+        one at most. INVALID_ARGUMENT BAD_WAIT; RESOURCE_EXHAUSTED TOO_MANY_SESSIONS, SERVER_BUSY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -80,6 +86,19 @@ class WorkerServiceServicer(object):
     def ReadPayload(self, request, context):
         """The payload of an attempt that the worker holds, where its lease has only the size, in pieces. FAILED_PRECONDITION
         LEASE_LOST: it is not the worker's any more. RESOURCE_EXHAUSTED SERVER_BUSY: too many are read just now; try again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WriteResult(self, request_iterator, context):
+        """Ends an attempt that the worker holds: it succeeded, with a result that is too large for a message, in pieces. The
+        answer comes when the end is in the store. The same call may be repeated, as any end may: it is answered as the
+        first one was. Until then the attempt is the worker's, which names it among what it holds.
+        FAILED_PRECONDITION LEASE_LOST: it is not the worker's any more. INVALID_ARGUMENT RESULT_TOO_LARGE: more than
+        `result_bytes_max` of the welcome; BAD_RESULT: the pieces are not as many bytes as the first message says. After
+        these two the attempt still runs. UNAVAILABLE: the daemon is being shut down; RESOURCE_EXHAUSTED SERVER_BUSY: too
+        many are written just now; try again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -131,6 +150,11 @@ def add_WorkerServiceServicer_to_server(servicer, server):
                     servicer.ReadPayload,
                     request_deserializer=millrace_dot_v1_dot_worker__service__pb2.ReadPayloadRequest.FromString,
                     response_serializer=millrace_dot_v1_dot_worker__service__pb2.ReadPayloadResponse.SerializeToString,
+            ),
+            'WriteResult': grpc.stream_unary_rpc_method_handler(
+                    servicer.WriteResult,
+                    request_deserializer=millrace_dot_v1_dot_worker__service__pb2.WriteResultRequest.FromString,
+                    response_serializer=millrace_dot_v1_dot_worker__service__pb2.WriteResultResponse.SerializeToString,
             ),
             'ListWorkers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListWorkers,
@@ -210,6 +234,23 @@ class WorkerService(object):
         return grpc.experimental.unary_stream(request, target, '/millrace.v1.WorkerService/ReadPayload',
             millrace_dot_v1_dot_worker__service__pb2.ReadPayloadRequest.SerializeToString,
             millrace_dot_v1_dot_worker__service__pb2.ReadPayloadResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def WriteResult(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(request_iterator, target, '/millrace.v1.WorkerService/WriteResult',
+            millrace_dot_v1_dot_worker__service__pb2.WriteResultRequest.SerializeToString,
+            millrace_dot_v1_dot_worker__service__pb2.WriteResultResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

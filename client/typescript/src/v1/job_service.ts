@@ -25,6 +25,8 @@ import type { ListJobsRequest as _millrace_v1_ListJobsRequest, ListJobsRequest__
 import type { ListJobsResponse as _millrace_v1_ListJobsResponse, ListJobsResponse__Output as _millrace_v1_ListJobsResponse__Output } from './millrace/v1/ListJobsResponse.js';
 import type { Placement as _millrace_v1_Placement, Placement__Output as _millrace_v1_Placement__Output } from './millrace/v1/Placement.js';
 import type { Progress as _millrace_v1_Progress, Progress__Output as _millrace_v1_Progress__Output } from './millrace/v1/Progress.js';
+import type { ReadResultRequest as _millrace_v1_ReadResultRequest, ReadResultRequest__Output as _millrace_v1_ReadResultRequest__Output } from './millrace/v1/ReadResultRequest.js';
+import type { ReadResultResponse as _millrace_v1_ReadResultResponse, ReadResultResponse__Output as _millrace_v1_ReadResultResponse__Output } from './millrace/v1/ReadResultResponse.js';
 import type { RetryJobRequest as _millrace_v1_RetryJobRequest, RetryJobRequest__Output as _millrace_v1_RetryJobRequest__Output } from './millrace/v1/RetryJobRequest.js';
 import type { RetryJobsRequest as _millrace_v1_RetryJobsRequest, RetryJobsRequest__Output as _millrace_v1_RetryJobsRequest__Output } from './millrace/v1/RetryJobsRequest.js';
 import type { RetryJobsResponse as _millrace_v1_RetryJobsResponse, RetryJobsResponse__Output as _millrace_v1_RetryJobsResponse__Output } from './millrace/v1/RetryJobsResponse.js';
@@ -82,6 +84,8 @@ export interface ProtoGrpcType {
       OnFull: EnumTypeDefinition
       Placement: MessageTypeDefinition<_millrace_v1_Placement, _millrace_v1_Placement__Output>
       Progress: MessageTypeDefinition<_millrace_v1_Progress, _millrace_v1_Progress__Output>
+      ReadResultRequest: MessageTypeDefinition<_millrace_v1_ReadResultRequest, _millrace_v1_ReadResultRequest__Output>
+      ReadResultResponse: MessageTypeDefinition<_millrace_v1_ReadResultResponse, _millrace_v1_ReadResultResponse__Output>
       RetryJobRequest: MessageTypeDefinition<_millrace_v1_RetryJobRequest, _millrace_v1_RetryJobRequest__Output>
       RetryJobsRequest: MessageTypeDefinition<_millrace_v1_RetryJobsRequest, _millrace_v1_RetryJobsRequest__Output>
       RetryJobsResponse: MessageTypeDefinition<_millrace_v1_RetryJobsResponse, _millrace_v1_RetryJobsResponse__Output>

@@ -43,6 +43,8 @@ import type { WorkerHeartbeatAck as _millrace_v1_WorkerHeartbeatAck, WorkerHeart
 import type { WorkerHello as _millrace_v1_WorkerHello, WorkerHello__Output as _millrace_v1_WorkerHello__Output } from './millrace/v1/WorkerHello.js';
 import type { WorkerServiceClient as _millrace_v1_WorkerServiceClient, WorkerServiceDefinition as _millrace_v1_WorkerServiceDefinition } from './millrace/v1/WorkerService.js';
 import type { WorkerWelcome as _millrace_v1_WorkerWelcome, WorkerWelcome__Output as _millrace_v1_WorkerWelcome__Output } from './millrace/v1/WorkerWelcome.js';
+import type { WriteResultRequest as _millrace_v1_WriteResultRequest, WriteResultRequest__Output as _millrace_v1_WriteResultRequest__Output } from './millrace/v1/WriteResultRequest.js';
+import type { WriteResultResponse as _millrace_v1_WriteResultResponse, WriteResultResponse__Output as _millrace_v1_WriteResultResponse__Output } from './millrace/v1/WriteResultResponse.js';
 
 type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> = {
   new(...args: ConstructorParameters<Constructor>): Subtype;
@@ -103,6 +105,8 @@ export interface ProtoGrpcType {
       WorkerHello: MessageTypeDefinition<_millrace_v1_WorkerHello, _millrace_v1_WorkerHello__Output>
       WorkerService: SubtypeConstructor<typeof grpc.Client, _millrace_v1_WorkerServiceClient> & { service: _millrace_v1_WorkerServiceDefinition }
       WorkerWelcome: MessageTypeDefinition<_millrace_v1_WorkerWelcome, _millrace_v1_WorkerWelcome__Output>
+      WriteResultRequest: MessageTypeDefinition<_millrace_v1_WriteResultRequest, _millrace_v1_WriteResultRequest__Output>
+      WriteResultResponse: MessageTypeDefinition<_millrace_v1_WriteResultResponse, _millrace_v1_WriteResultResponse__Output>
     }
   }
 }

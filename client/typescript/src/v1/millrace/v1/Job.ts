@@ -26,6 +26,7 @@ export interface Job {
   'cancelRequested'?: (boolean);
   'waiting'?: (_millrace_v1_Waiting | null);
   'checkpointBytes'?: (number | string | Long);
+  'resultBytes'?: (number | string | Long);
 }
 
 export interface Job__Output {
@@ -46,4 +47,5 @@ export interface Job__Output {
   'cancelRequested': (boolean);
   'waiting': (_millrace_v1_Waiting__Output | null);
   'checkpointBytes': (string);
+  'resultBytes': (string);
 }

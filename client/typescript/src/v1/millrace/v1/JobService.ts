@@ -16,6 +16,8 @@ import type { Job as _millrace_v1_Job, Job__Output as _millrace_v1_Job__Output }
 import type { JobEvent as _millrace_v1_JobEvent, JobEvent__Output as _millrace_v1_JobEvent__Output } from '../../millrace/v1/JobEvent.js';
 import type { ListJobsRequest as _millrace_v1_ListJobsRequest, ListJobsRequest__Output as _millrace_v1_ListJobsRequest__Output } from '../../millrace/v1/ListJobsRequest.js';
 import type { ListJobsResponse as _millrace_v1_ListJobsResponse, ListJobsResponse__Output as _millrace_v1_ListJobsResponse__Output } from '../../millrace/v1/ListJobsResponse.js';
+import type { ReadResultRequest as _millrace_v1_ReadResultRequest, ReadResultRequest__Output as _millrace_v1_ReadResultRequest__Output } from '../../millrace/v1/ReadResultRequest.js';
+import type { ReadResultResponse as _millrace_v1_ReadResultResponse, ReadResultResponse__Output as _millrace_v1_ReadResultResponse__Output } from '../../millrace/v1/ReadResultResponse.js';
 import type { RetryJobRequest as _millrace_v1_RetryJobRequest, RetryJobRequest__Output as _millrace_v1_RetryJobRequest__Output } from '../../millrace/v1/RetryJobRequest.js';
 import type { RetryJobsRequest as _millrace_v1_RetryJobsRequest, RetryJobsRequest__Output as _millrace_v1_RetryJobsRequest__Output } from '../../millrace/v1/RetryJobsRequest.js';
 import type { RetryJobsResponse as _millrace_v1_RetryJobsResponse, RetryJobsResponse__Output as _millrace_v1_RetryJobsResponse__Output } from '../../millrace/v1/RetryJobsResponse.js';
@@ -90,6 +92,11 @@ export interface JobServiceClient extends grpc.Client {
   listJobs(argument: _millrace_v1_ListJobsRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_millrace_v1_ListJobsResponse__Output>): grpc.ClientUnaryCall;
   listJobs(argument: _millrace_v1_ListJobsRequest, callback: grpc.requestCallback<_millrace_v1_ListJobsResponse__Output>): grpc.ClientUnaryCall;
   
+  ReadResult(argument: _millrace_v1_ReadResultRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_millrace_v1_ReadResultResponse__Output>;
+  ReadResult(argument: _millrace_v1_ReadResultRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_millrace_v1_ReadResultResponse__Output>;
+  readResult(argument: _millrace_v1_ReadResultRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_millrace_v1_ReadResultResponse__Output>;
+  readResult(argument: _millrace_v1_ReadResultRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_millrace_v1_ReadResultResponse__Output>;
+  
   RetryJob(argument: _millrace_v1_RetryJobRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_millrace_v1_Job__Output>): grpc.ClientUnaryCall;
   RetryJob(argument: _millrace_v1_RetryJobRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_millrace_v1_Job__Output>): grpc.ClientUnaryCall;
   RetryJob(argument: _millrace_v1_RetryJobRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_millrace_v1_Job__Output>): grpc.ClientUnaryCall;
@@ -153,6 +160,8 @@ export interface JobServiceHandlers extends grpc.UntypedServiceImplementation {
   
   ListJobs: grpc.handleUnaryCall<_millrace_v1_ListJobsRequest__Output, _millrace_v1_ListJobsResponse>;
   
+  ReadResult: grpc.handleServerStreamingCall<_millrace_v1_ReadResultRequest__Output, _millrace_v1_ReadResultResponse>;
+  
   RetryJob: grpc.handleUnaryCall<_millrace_v1_RetryJobRequest__Output, _millrace_v1_Job>;
   
   RetryJobs: grpc.handleUnaryCall<_millrace_v1_RetryJobsRequest__Output, _millrace_v1_RetryJobsResponse>;
@@ -175,6 +184,7 @@ export interface JobServiceDefinition extends grpc.ServiceDefinition {
   DeleteJobs: MethodDefinition<_millrace_v1_DeleteJobsRequest, _millrace_v1_DeleteJobsResponse, _millrace_v1_DeleteJobsRequest__Output, _millrace_v1_DeleteJobsResponse__Output>
   GetJob: MethodDefinition<_millrace_v1_GetJobRequest, _millrace_v1_Job, _millrace_v1_GetJobRequest__Output, _millrace_v1_Job__Output>
   ListJobs: MethodDefinition<_millrace_v1_ListJobsRequest, _millrace_v1_ListJobsResponse, _millrace_v1_ListJobsRequest__Output, _millrace_v1_ListJobsResponse__Output>
+  ReadResult: MethodDefinition<_millrace_v1_ReadResultRequest, _millrace_v1_ReadResultResponse, _millrace_v1_ReadResultRequest__Output, _millrace_v1_ReadResultResponse__Output>
   RetryJob: MethodDefinition<_millrace_v1_RetryJobRequest, _millrace_v1_Job, _millrace_v1_RetryJobRequest__Output, _millrace_v1_Job__Output>
   RetryJobs: MethodDefinition<_millrace_v1_RetryJobsRequest, _millrace_v1_RetryJobsResponse, _millrace_v1_RetryJobsRequest__Output, _millrace_v1_RetryJobsResponse__Output>
   StreamSubmit: MethodDefinition<_millrace_v1_StreamSubmitRequest, _millrace_v1_StreamSubmitResponse, _millrace_v1_StreamSubmitRequest__Output, _millrace_v1_StreamSubmitResponse__Output>

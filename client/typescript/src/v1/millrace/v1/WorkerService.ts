@@ -14,6 +14,8 @@ import type { SyncResponse as _millrace_v1_SyncResponse, SyncResponse__Output as
 import type { WorkRequest as _millrace_v1_WorkRequest, WorkRequest__Output as _millrace_v1_WorkRequest__Output } from '../../millrace/v1/WorkRequest.js';
 import type { WorkResponse as _millrace_v1_WorkResponse, WorkResponse__Output as _millrace_v1_WorkResponse__Output } from '../../millrace/v1/WorkResponse.js';
 import type { Worker as _millrace_v1_Worker, Worker__Output as _millrace_v1_Worker__Output } from '../../millrace/v1/Worker.js';
+import type { WriteResultRequest as _millrace_v1_WriteResultRequest, WriteResultRequest__Output as _millrace_v1_WriteResultRequest__Output } from '../../millrace/v1/WriteResultRequest.js';
+import type { WriteResultResponse as _millrace_v1_WriteResultResponse, WriteResultResponse__Output as _millrace_v1_WriteResultResponse__Output } from '../../millrace/v1/WriteResultResponse.js';
 
 export interface WorkerServiceClient extends grpc.Client {
   DrainWorker(argument: _millrace_v1_DrainWorkerRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_millrace_v1_Worker__Output>): grpc.ClientUnaryCall;
@@ -71,6 +73,15 @@ export interface WorkerServiceClient extends grpc.Client {
   work(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_millrace_v1_WorkRequest, _millrace_v1_WorkResponse__Output>;
   work(options?: grpc.CallOptions): grpc.ClientDuplexStream<_millrace_v1_WorkRequest, _millrace_v1_WorkResponse__Output>;
   
+  WriteResult(metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_millrace_v1_WriteResultResponse__Output>): grpc.ClientWritableStream<_millrace_v1_WriteResultRequest>;
+  WriteResult(metadata: grpc.Metadata, callback: grpc.requestCallback<_millrace_v1_WriteResultResponse__Output>): grpc.ClientWritableStream<_millrace_v1_WriteResultRequest>;
+  WriteResult(options: grpc.CallOptions, callback: grpc.requestCallback<_millrace_v1_WriteResultResponse__Output>): grpc.ClientWritableStream<_millrace_v1_WriteResultRequest>;
+  WriteResult(callback: grpc.requestCallback<_millrace_v1_WriteResultResponse__Output>): grpc.ClientWritableStream<_millrace_v1_WriteResultRequest>;
+  writeResult(metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_millrace_v1_WriteResultResponse__Output>): grpc.ClientWritableStream<_millrace_v1_WriteResultRequest>;
+  writeResult(metadata: grpc.Metadata, callback: grpc.requestCallback<_millrace_v1_WriteResultResponse__Output>): grpc.ClientWritableStream<_millrace_v1_WriteResultRequest>;
+  writeResult(options: grpc.CallOptions, callback: grpc.requestCallback<_millrace_v1_WriteResultResponse__Output>): grpc.ClientWritableStream<_millrace_v1_WriteResultRequest>;
+  writeResult(callback: grpc.requestCallback<_millrace_v1_WriteResultResponse__Output>): grpc.ClientWritableStream<_millrace_v1_WriteResultRequest>;
+  
 }
 
 export interface WorkerServiceHandlers extends grpc.UntypedServiceImplementation {
@@ -88,6 +99,8 @@ export interface WorkerServiceHandlers extends grpc.UntypedServiceImplementation
   
   Work: grpc.handleBidiStreamingCall<_millrace_v1_WorkRequest__Output, _millrace_v1_WorkResponse>;
   
+  WriteResult: grpc.handleClientStreamingCall<_millrace_v1_WriteResultRequest__Output, _millrace_v1_WriteResultResponse>;
+  
 }
 
 export interface WorkerServiceDefinition extends grpc.ServiceDefinition {
@@ -98,4 +111,5 @@ export interface WorkerServiceDefinition extends grpc.ServiceDefinition {
   ResumeWorker: MethodDefinition<_millrace_v1_ResumeWorkerRequest, _millrace_v1_Worker, _millrace_v1_ResumeWorkerRequest__Output, _millrace_v1_Worker__Output>
   Sync: MethodDefinition<_millrace_v1_SyncRequest, _millrace_v1_SyncResponse, _millrace_v1_SyncRequest__Output, _millrace_v1_SyncResponse__Output>
   Work: MethodDefinition<_millrace_v1_WorkRequest, _millrace_v1_WorkResponse, _millrace_v1_WorkRequest__Output, _millrace_v1_WorkResponse__Output>
+  WriteResult: MethodDefinition<_millrace_v1_WriteResultRequest, _millrace_v1_WriteResultResponse, _millrace_v1_WriteResultRequest__Output, _millrace_v1_WriteResultResponse__Output>
 }

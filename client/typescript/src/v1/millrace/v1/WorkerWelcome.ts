@@ -2,6 +2,7 @@
 
 import type { Duration as _google_protobuf_Duration, Duration__Output as _google_protobuf_Duration__Output } from '../../google/protobuf/Duration.js';
 import type { AttemptRef as _millrace_v1_AttemptRef, AttemptRef__Output as _millrace_v1_AttemptRef__Output } from '../../millrace/v1/AttemptRef.js';
+import type { Long } from '@grpc/proto-loader';
 
 export interface WorkerWelcome {
   'serverVersion'?: (string);
@@ -15,6 +16,7 @@ export interface WorkerWelcome {
   'protocol'?: (number);
   'capabilities'?: (string)[];
   'workerId'?: (string);
+  'resultBytesMax'?: (number | string | Long);
 }
 
 export interface WorkerWelcome__Output {
@@ -29,4 +31,5 @@ export interface WorkerWelcome__Output {
   'protocol': (number);
   'capabilities': (string)[];
   'workerId': (string);
+  'resultBytesMax': (string);
 }
