@@ -34,6 +34,9 @@ Result<Response> Call(Client::State& state, Stub& stub,
     return Call(*state_, *state_->stub, &v1::Service::Stub::Method, context, request, (call).stop); \
   }()
 
+// False when stopped.
+bool Pause(std::chrono::milliseconds time, const std::stop_token& stop);
+
 // One deadline for several calls: each gets what is left of it.
 class TimeLeft {
  public:

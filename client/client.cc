@@ -107,15 +107,6 @@ void CallAsync(Client::State& state, Request request, Client::Done<Response> don
   });
 }
 
-// False when stopped.
-bool Pause(milliseconds time, const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any never;
-  std::unique_lock lock(mutex);
-  never.wait_for(lock, stop, time, [] { return false; });
-  return !stop.stop_requested();
-}
-
 // Where a watch begins; empty when the server does not say so. After WaitForInitialMetadata.
 std::string TokenOfBeginning(const grpc::ClientContext& context) {
   const auto found = context.GetServerInitialMetadata().find("millrace-resume-token");
@@ -147,6 +138,14 @@ Result<BulkCounts> CountsOf(const Result<Response>& response) {
 }
 
 }  // namespace
+
+bool Pause(milliseconds time, const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any never;
+  std::unique_lock lock(mutex);
+  never.wait_for(lock, stop, time, [] { return false; });
+  return !stop.stop_requested();
+}
 
 std::string RandomId() {
   std::random_device random;
@@ -217,7 +216,8 @@ Result<v1::Job> Client::Get(const std::string& id, v1::JobView view, const CallO
   v1::GetJobRequest request;
   request.set_id(id);
   request.set_view(view);
-  return MR_CALL(jobs, JobService, GetJob, request, call);
+  Result<v1::Job> job = MR_CALL(jobs, JobService, GetJob, request, call);
+  return view == v1::JOB_VIEW_BASIC ? job : WithResult(std::move(job), call);
 }
 
 Result<v1::ListJobsResponse> Client::ListPage(const v1::ListJobsRequest& request, const CallOptions& call) {
@@ -255,7 +255,10 @@ Result<v1::Job> Client::Wait(const std::string& id, std::optional<milliseconds> 
     request.mutable_timeout()->set_nanos(static_cast<int32_t>(poll.count() % 1000 * 1'000'000));
     CallOptions each{.deadline = poll + kMargin, .stop = call.stop};
     Result<v1::Job> job = MR_CALL(jobs, JobService, WaitJob, request, each);
-    if (job.ok() && IsTerminal(job->state())) return job;
+    if (job.ok() && IsTerminal(job->state())) {
+      // Reading takes what it takes, as the wait did.
+      return WithResult(std::move(job), {.deadline = milliseconds(-1), .stop = call.stop});
+    }
     if (!job.ok()) {
       const bool absent = job.status().code() == StatusCode::kUnavailable;
       if (!absent || !state_->reached || now - last_answer > state_->options.patience || !Pause(kPause, call.stop)) {

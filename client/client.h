@@ -66,6 +66,8 @@ struct BulkCounts {
 enum class PoolVerb { kPause, kResume, kDrain };
 
 bool IsTerminal(v1::JobState state);
+// The result is larger than an answer may be; Client::ReadResult reads it.
+bool LeavesOutResult(const v1::Job& job);
 
 class Client {
  public:
@@ -85,10 +87,14 @@ class Client {
   Result<v1::BatchSubmitJobsResponse> BatchSubmit(v1::BatchSubmitJobsRequest request, const CallOptions& call = {});
 
   // ---- Look and wait
+  // With the payload or the result, a large one too: a result above 1 MiB is read by ReadResult.
   Result<v1::Job> Get(const std::string& id, v1::JobView view = v1::JOB_VIEW_FULL, const CallOptions& call = {});
   Result<v1::ListJobsResponse> ListPage(const v1::ListJobsRequest& request, const CallOptions& call = {});
   // Every job that matches, page by page, until `on_job` returns false. A deadline that is given counts for all pages.
   Status List(v1::ListJobsRequest request, const std::function<bool(v1::Job)>& on_job, const CallOptions& call = {});
+
+  // The result of a job that SUCCEEDED, of any size. FAILED_PRECONDITION NO_RESULT: it has not, or not yet.
+  Result<std::string> ReadResult(const std::string& id, const CallOptions& call = {});
 
   // Waits until the job is in a terminal state, and gives all of it but the payload (JOB_VIEW_RESULT). `timeout` unset:
   // waits as long as it takes. When it passes: DEADLINE_EXCEEDED, DEADLINE. It asks in long polls, goes on after short
@@ -146,6 +152,8 @@ class Client {
 
  private:
   explicit Client(std::unique_ptr<State> state);
+  // The job with its result, where that was left out of the answer.
+  Result<v1::Job> WithResult(Result<v1::Job> job, const CallOptions& call);
   std::unique_ptr<State> state_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <google/protobuf/stubs/common.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 
@@ -9,7 +10,7 @@ namespace millrace::client {
 
 namespace {
 
-constexpr size_t kResultBytesMax = size_t{1} << 20, kTextBytesMax = 4096;
+constexpr size_t kTextBytesMax = 4096;
 
 }  // namespace
 
@@ -34,12 +35,15 @@ std::string ToText(std::string text) {
   return {utf8::UTF8CoerceToStructurallyValid(text, copy.data(), '?'), text.size()};
 }
 
-v1::AttemptEnd ToEnd(Outcome outcome, const v1::AttemptRef& ref) {
+v1::AttemptEnd ToEnd(Outcome outcome, const v1::AttemptRef& ref, int64_t result_bytes_max) {
   v1::AttemptEnd end;
   *end.mutable_ref() = ref;
-  if (outcome.succeeded && outcome.result.size() > kResultBytesMax) {
-    outcome = Outcome::Failure("the result has " + std::to_string(outcome.result.size()) +
-                               " bytes, and 1 MiB is the limit; store it elsewhere and return a reference");
+  if (outcome.succeeded && outcome.result.size() > kMessageResultBytesMax) {
+    const int64_t most = std::max(result_bytes_max, static_cast<int64_t>(kMessageResultBytesMax));
+    outcome = Outcome::Failure("the result has " + std::to_string(outcome.result.size()) + " bytes, and " +
+                               std::to_string(most) +
+                               " are the limit (result_bytes_max of the daemon's configuration); store it elsewhere "
+                               "and return a reference");
     outcome.do_not_retry = true;
   }
   if (outcome.succeeded) {

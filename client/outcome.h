@@ -26,7 +26,11 @@ struct Outcome {
 // refuse the whole message, and each repeat of it.
 std::string ToText(std::string text);
 
-// As the daemon is told. A result that it would not take is a failure that is not retried.
-v1::AttemptEnd ToEnd(Outcome outcome, const v1::AttemptRef& ref);
+// A larger result is written in pieces.
+inline constexpr size_t kMessageResultBytesMax = size_t{1} << 20;
+
+// As the daemon is told. A result that no message takes is a failure that is not retried; `result_bytes_max`: what the
+// daemon takes in pieces.
+v1::AttemptEnd ToEnd(Outcome outcome, const v1::AttemptRef& ref, int64_t result_bytes_max = 0);
 
 }  // namespace millrace::client

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <mutex>
 #include <random>
 #include <thread>
@@ -119,17 +120,52 @@ void Worker::State::FillHello(v1::WorkerHello* hello) {
   }
 }
 
+void Worker::State::BeWelcome(const v1::WorkerWelcome& its, std::vector<std::string>* words) {
+  welcome = healthy = ever_welcome = true;
+  interval = std::max(ToMilliseconds(its.heartbeat_interval()), milliseconds(10));
+  lease = ToMilliseconds(its.lease());
+  drained = false;  // Else it is said again. An operator's drain ends with the daemon.
+  worker_id = its.worker_id();
+  for (const v1::AttemptRef& ref : its.lost()) Drop(ref);
+  daemon = DaemonSkills::Of(its);
+  const auto any = [&](auto&& of) {
+    return std::any_of(kinds.begin(), kinds.end(), [&](const auto& each) { return of(each.second.settings); });
+  };
+  if (!daemon.knows_costs) {
+    if (any([](const KindSettings& kind) { return kind.slots > 1 || kind.at_once_max > 0; })) {
+      words->push_back(daemon.NoCosts());
+    }
+    if (any([](const KindSettings& kind) { return kind.beat_within.has_value(); })) {
+      words->push_back(daemon.NoBeatWithin());
+    }
+  }
+  if (!daemon.keeps_checkpoints && !to_save.empty()) {
+    words->push_back("checkpoints of " + std::to_string(to_save.size()) +
+                     " jobs are lost: " + daemon.CheckpointError().message());
+    for (const Key& each : std::exchange(to_save, {})) {
+      if (auto found = held.find(each); found != held.end()) found->second->save_is_due = false;
+    }
+  }
+}
+
+// A daemon that does not know costs counts leases: each may be the largest, and all may be of one kind.
+int64_t Worker::State::Room() const {
+  int64_t free = options.slots - taken;
+  if (daemon.knows_costs) return free;
+  int largest = 1;
+  for (const auto& [name, kind] : kinds) largest = std::max(largest, kind.settings.slots);
+  free /= largest;
+  for (const auto& [name, kind] : kinds) {
+    if (kind.settings.at_once_max > 0) free = std::min<int64_t>(free, kind.settings.at_once_max - kind.runs);
+  }
+  return free;
+}
+
 void Worker::State::Hear(v1::WorkResponse* response, grpc::ClientContext& context) {
+  std::vector<std::string> warnings;
   std::unique_lock guard(mutex);
   last_word = last_contact = Now();
-  if (response->has_welcome()) {
-    welcome = healthy = ever_welcome = true;
-    interval = std::max(ToMilliseconds(response->welcome().heartbeat_interval()), milliseconds(10));
-    lease = ToMilliseconds(response->welcome().lease());
-    drained = false;  // Else it is said again. An operator's drain ends with the daemon.
-    worker_id = response->welcome().worker_id();
-    for (const v1::AttemptRef& ref : response->welcome().lost()) Drop(ref);
-  }
+  if (response->has_welcome()) BeWelcome(response->welcome(), &warnings);
   for (const v1::AttemptStop& stop : response->stops()) {
     if (auto found = held.find(KeyOf(stop.ref())); found != held.end()) to_stop.push_back(found->second->source);
   }
@@ -140,10 +176,9 @@ void Worker::State::Hear(v1::WorkResponse* response, grpc::ClientContext& contex
   }
   for (v1::Lease& each : *response->mutable_leases()) {
     if (said_goodbye) break;  // The daemon gives it to others.
-    const int64_t slots = SlotsOf(each.kind());
-    received += slots;
+    received += daemon.knows_costs ? SlotsOf(each.kind()) : 1;
     if (held.contains(KeyOf(each.ref()))) continue;  // A daemon that is not broken gives each lease once.
-    taken += slots;
+    Take(each.kind(), 1);
     *outbox.add_accepted() = each.ref();
     auto attempt = std::make_shared<Held>(*this, std::move(each));
     held[KeyOf(attempt->its.ref())] = attempt;
@@ -159,6 +194,14 @@ void Worker::State::Hear(v1::WorkResponse* response, grpc::ClientContext& contex
   write.notify_one();
   if (draining) rest.notify_all();
   StopThem(guard);
+  guard.unlock();
+  for (const std::string& each : warnings) {
+    if (options.warn) {
+      options.warn(each);
+    } else {
+      fprintf(stderr, "millrace: %s\n", each.c_str());
+    }
+  }
 }
 
 void Worker::State::Write(Stream& stream, v1::WorkRequest request) {

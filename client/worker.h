@@ -19,6 +19,10 @@
 //               connection broke, since the daemon does not say that it has it; so the newest may be lost with the
 //               process.
 //   Payloads    A large one is not in the lease; it is read on the thread of the handler, before that is called.
+//   Results     A large one is told by a call of its own, on the thread of its handler when that has returned, and
+//               again where it was cut off, for as long as the attempt is the worker's.
+//   Older       A daemon that does not know the costs of kinds (KindSettings) is granted so few leases that what runs
+//   daemons     never takes more than the worker's slots, nor a kind more than its at_once_max.
 //   The end     A stop lets running handlers end (drain_timeout), gives back what is left, and says goodbye.
 //   Threads     Handle before Run; Run once; healthy and drained from any thread.
 #pragma once
@@ -47,6 +51,9 @@ struct WorkerOptions {
   // worker has the label `worker`, its name, and `build`, if it says one.
   std::map<std::string, std::string> labels;
   std::string build_id;  // The version of your code, for instance a commit. At most 128 bytes.
+  // Told what a daemon that is older than this library cannot do for the worker, once for each connection. Unset:
+  // stderr has it.
+  std::function<void(const std::string& message)> warn;
 };
 
 struct KindSettings {
@@ -73,7 +80,8 @@ class Attempt {
   virtual void SetProgress(double fraction, std::string message = {}) = 0;
   virtual void Log(std::string_view bytes) = 0;
   // Replaces what was saved before; empty: there is none any more. OK: it is on its way. INVALID_ARGUMENT
-  // CHECKPOINT_TOO_LARGE: more than 64 KiB; what was saved before stays.
+  // CHECKPOINT_TOO_LARGE: more than 64 KiB; what was saved before stays. FAILED_PRECONDITION CHECKPOINT_UNSUPPORTED:
+  // the daemon is older than checkpoints, and would lose it.
   virtual Status SaveCheckpoint(std::string bytes) = 0;
 };
 

@@ -36,6 +36,7 @@ Status Worker::State::Held::SaveCheckpoint(std::string bytes) {
         .With("limit", static_cast<int64_t>(kCheckpointBytesMax));
   }
   std::lock_guard guard(state.mutex);
+  if (!state.daemon.keeps_checkpoints) return state.daemon.CheckpointError();
   if (dropped || end) return OkStatus();
   saved = std::move(bytes);
   state.SaveLater(*this);
@@ -102,6 +103,11 @@ int64_t Worker::State::SlotsOf(const std::string& kind) const {
   return found == kinds.end() ? 1 : std::max(1, found->second.settings.slots);
 }
 
+void Worker::State::Take(const std::string& kind, int times) {
+  taken += times * SlotsOf(kind);
+  if (const auto found = kinds.find(kind); found != kinds.end()) found->second.runs += times;
+}
+
 // ---- The threads of handlers
 void Worker::State::Work() {
   std::unique_lock guard(mutex);
@@ -112,21 +118,21 @@ void Worker::State::Work() {
     queue.pop_front();
     if (!next->dropped) {
       guard.unlock();
-      v1::AttemptEnd end = EndOf(*next);
+      std::optional<v1::AttemptEnd> end = EndOf(*next);
       guard.lock();
       CloseOutput(*next);
-      if (!next->dropped) {
-        next->end = std::move(end);
+      if (!next->dropped && end) {
+        next->end = *std::move(end);
         to_tell.push_back(KeyOf(next->its.ref()));
       }
     }
-    taken -= SlotsOf(next->its.kind());
+    Take(next->its.kind(), -1);
     write.notify_one();
     rest.notify_all();
   }
 }
 
-v1::AttemptEnd Worker::State::EndOf(Held& attempt) {
+std::optional<v1::AttemptEnd> Worker::State::EndOf(Held& attempt) {
   Outcome outcome;
   try {
     if (const Status fetched = FetchPayload(attempt); !fetched.ok()) {
@@ -139,7 +145,15 @@ v1::AttemptEnd Worker::State::EndOf(Held& attempt) {
   } catch (...) {
     outcome = Outcome::Failure("the handler threw something that is no std::exception");
   }
-  return ToEnd(std::move(outcome), attempt.its.ref());
+  int64_t result_bytes_max = 0;
+  {
+    std::lock_guard guard(mutex);
+    result_bytes_max = daemon.result_bytes_max;
+  }
+  const auto size = static_cast<int64_t>(outcome.result.size());
+  const bool large = outcome.succeeded && outcome.result.size() > kMessageResultBytesMax;
+  if (large && size <= result_bytes_max) return WriteResult(attempt, outcome.result);
+  return ToEnd(std::move(outcome), attempt.its.ref(), result_bytes_max);
 }
 
 // OK: the lease has its payload. Else what the attempt fails with, unless it was dropped meanwhile.

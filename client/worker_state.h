@@ -1,5 +1,6 @@
 // The state of a Worker, which its threads share. For the library's own files: worker.cc has the streams and a run from
-// its beginning to its end, worker_attempt.cc what is done with one attempt.
+// its beginning to its end, worker_attempt.cc what is done with one attempt, worker_result.cc its end where the
+// result is large.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -18,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "client/daemon_skills.h"
 #include "client/worker.h"
 #include "millrace/v1/worker_service.grpc.pb.h"
 
@@ -49,6 +51,7 @@ struct Worker::State {
   struct Kind {
     Handler handler;
     KindSettings settings;
+    int runs = 0;  // Of those that `taken` counts.
   };
   using Key = std::pair<std::string, uint64_t>;
   using HeldMap = std::map<Key, std::shared_ptr<Held>>;
@@ -71,10 +74,14 @@ struct Worker::State {
   void Drop(const v1::AttemptRef& ref);
   void StopThem(std::unique_lock<std::mutex>& guard);
   int64_t SlotsOf(const std::string& kind) const;
+  void Take(const std::string& kind, int times);  // -1: its handler has returned.
 
   // ---- The threads of handlers
   void Work();
-  v1::AttemptEnd EndOf(Held& attempt);
+  // nullopt: the daemon has it.
+  std::optional<v1::AttemptEnd> EndOf(Held& attempt);
+  std::optional<v1::AttemptEnd> WriteResult(Held& attempt, const std::string& result);
+  Status SendResult(Held& attempt, const std::string& result);
   Status FetchPayload(Held& attempt);
   Result<std::string> ReadPayload(Held& attempt);
 
@@ -83,10 +90,13 @@ struct Worker::State {
   Status RunStream(v1::WorkerService::Stub& on);
   void FillHello(v1::WorkerHello* hello);
   void Hear(v1::WorkResponse* response, grpc::ClientContext& context);
+  // Under the mutex. What is to be warned of is added to `words`.
+  void BeWelcome(const v1::WorkerWelcome& its, std::vector<std::string>* words);
   void Write(Stream& stream, v1::WorkRequest request);
   // Under the mutex. False: there is nothing to say.
   bool Compose(v1::WorkRequest* request, int64_t* granted);
-  int64_t Granted() const { return draining ? 0 : received + options.slots - taken; }
+  int64_t Granted() const { return draining ? 0 : received + Room(); }
+  int64_t Room() const;  // What it can be given now, counted as the daemon does: in slots, or in leases.
   bool GoodbyeIsDue() const {
     return draining && !said_goodbye && (held.empty() || (give_up && to_save.empty() && to_tell.empty()));
   }
@@ -113,9 +123,10 @@ struct Worker::State {
   std::deque<Key> to_tell;                // Ends.
   std::vector<std::stop_source> to_stop;  // Without the mutex.
   // ---- About this stream
-  int64_t received = 0, beats = 0;  // `received`: slots of the leases that came.
+  int64_t received = 0, beats = 0;  // `received`: the leases that came, counted as by Room.
   bool welcome = false, written_off = false;
   std::string worker_id;
+  DaemonSkills daemon;
   grpc::ClientContext* current = nullptr;
   Time last_word{}, last_beat{};
   milliseconds interval{5000}, lease{0};

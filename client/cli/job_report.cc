@@ -6,6 +6,7 @@
 #include "client/cli/json.h"
 #include "client/cli/output.h"
 #include "client/cli/render.h"
+#include "client/client.h"
 #include "client/words.h"
 
 namespace millrace::cli {
@@ -70,7 +71,13 @@ void JobReport::Finished(size_t index, const SubmittedJob& item, const Result<v1
   JsonObject object = Members(index, item, job->state());
   object.Add("attempts", job->attempts());
   object.Add("seconds", Seconds(FromProto(job->finish_time()) - FromProto(job->create_time())));
-  if (job->state() == v1::JOB_STATE_SUCCEEDED) object.AddBytes("result", job->result());
+  if (job->state() == v1::JOB_STATE_SUCCEEDED) {
+    if (client::LeavesOutResult(*job)) {
+      object.Add("resultBytes", job->result_bytes());
+    } else {
+      object.AddBytes("result", job->result());
+    }
+  }
   if (!job->error().empty()) object.Add("error", job->error());
   progress_.PrintLine(object.Take());
 }

@@ -7,6 +7,7 @@
 #include "client/cli/json.h"
 #include "client/cli/output.h"
 #include "client/cli/table.h"
+#include "client/client.h"
 #include "client/words.h"
 
 namespace millrace::cli {
@@ -107,7 +108,9 @@ std::string JobDetail(const v1::Job& job, WallNanos now) {
     details.Add("payload", FormatBytes(static_cast<int64_t>(spec.payload().size())) + "  " +
                                BytesForPeople(spec.payload(), kTextColumns));
   }
-  if (!job.result().empty()) {
+  if (client::LeavesOutResult(job)) {
+    details.Add("result", FormatBytes(job.result_bytes()) + "  (print it with --result)");
+  } else if (!job.result().empty()) {
     details.Add("result", FormatBytes(static_cast<int64_t>(job.result().size())) + "  " +
                               BytesForPeople(job.result(), kTextColumns));
   }
@@ -132,8 +135,9 @@ std::string JobDetail(const v1::Job& job, WallNanos now) {
 std::string JobLine(const v1::Job& job, const std::string& file) {
   std::string line = Format("%-26s  %-11s", job.id().c_str(), client::Word(job.state()).c_str());
   if (!file.empty()) line += "  " + OneLine(file, 200);
-  const std::string outcome =
+  std::string outcome =
       job.state() == v1::JOB_STATE_SUCCEEDED ? BytesForPeople(job.result(), 80) : OneLine(job.error(), 120);
+  if (client::LeavesOutResult(job)) outcome = FormatBytes(job.result_bytes()) + "  (print it with jobs get --result)";
   if (!outcome.empty()) line += "  " + outcome;
   line.erase(line.find_last_not_of(' ') + 1);
   return Printable(line);

@@ -71,7 +71,7 @@ TEST(ToJson, LeavesOutWhatIsNotGivenAndHasWordsForEnums) {
             R"("retry":{"maxAttempts":0},"noRetryAfterStart":false,"labels":{"a\"b":"c"},)"
             R"("uniqueKey":{"scope":"WHILE_QUEUED"}},"state":"RUNNING","attempts":0,"losses":0,)"
             R"("attemptHistory":[{"number":0,"result":"TIMED_OUT","exitCode":0}],"logBytes":0,"cancelRequested":false,)"
-            R"("checkpointBytes":0})");
+            R"("checkpointBytes":0,"resultBytes":0})");
 }
 
 TEST(ToJson, OfAOneofHasOnlyWhatIsSet) {

@@ -1,6 +1,6 @@
-// gated_worker ADDRESS FOLDER SLOTS: a worker for tests, of the kinds "gated" and "quick". For each attempt it writes a
-// line "JOB ATTEMPT PID" to FOLDER/starts. "gated" then waits until FOLDER/open-PAYLOAD is there, or until it is told
-// to stop, which it writes to FOLDER/stops. The result is its pid.
+// gated_worker ADDRESS FOLDER SLOTS: a worker for tests, of the kinds "gated", "quick" and "large". For each attempt it
+// writes a line "JOB ATTEMPT PID" to FOLDER/starts. "gated" then waits until FOLDER/open-PAYLOAD is there, or until it
+// is told to stop, which it writes to FOLDER/stops. The result is its pid; that of "large" is "x", PAYLOAD times.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -43,6 +43,10 @@ int main(int argc, char** argv) {
   worker.Handle("quick", [&](client::Attempt& attempt) {
     begin(attempt);
     return client::Outcome::Success(pid);
+  });
+  worker.Handle("large", [&](client::Attempt& attempt) {
+    begin(attempt);
+    return client::Outcome::Success(std::string(std::stoul(attempt.payload()), 'x'));
   });
   worker.Handle("gated", [&](client::Attempt& attempt) {
     begin(attempt);
