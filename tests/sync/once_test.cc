@@ -35,16 +35,17 @@ TEST_P(OnceTest, RunsOneFunctionOnceAndAllSeeItsEffect) {
 TEST_P(OnceTest, OthersWaitUntilTheFunctionHasReturned) {
   Run([] {
     Once once;
-    std::atomic<bool> finish{false};
+    std::atomic<bool> begun{false}, finish{false};
     WatchedFiber first([&] {
       once.Do([&] {
+        begun = true;
         while (!finish) rt::Yield();
       });
     });
-    while (once.done()) rt::Yield();
-    rt::Yield();
-    WatchedFiber second([&] { once.Do([] {}); });
-    rt::Yield();
+    while (!begun) rt::Yield();
+    WatchedFiber second([&] { once.Do([] { ADD_FAILURE() << "ran a second time"; }); });
+    second.AwaitParked();
+    EXPECT_FALSE(second.finished());
     EXPECT_FALSE(once.done());
     finish = true;
     first.Join(), second.Join();
