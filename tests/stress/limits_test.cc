@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <ctime>
 #include <vector>
 
@@ -188,10 +190,15 @@ TEST_P(Limits, WhenAllThreadsAreInBlockingCallsTheOthersWaitAndThenGoOn) {
   std::thread outside([&] {
     while (blocked.load() < machines - 1) std::this_thread::yield();
     for (int i = 0; i < 10; ++i) runtime.Go([&] { others.fetch_add(1); });
-    int64_t before = ProcessCpuNs();
-    std::this_thread::sleep_for(milliseconds(100));
-    // Nobody searches for work or tries to make threads all the time meanwhile.
-    EXPECT_LT(ProcessCpuNs() - before, std::chrono::nanoseconds(milliseconds(60)).count());
+    // Nobody searches for work or tries to make threads all the time meanwhile. The least of some rounds: a pause of the
+    // machine counts as computing where it meets somebody who runs.
+    int64_t least = INT64_MAX;
+    for (int round = 0; round < 3; ++round) {
+      const int64_t before = ProcessCpuNs();
+      std::this_thread::sleep_for(milliseconds(100));
+      least = std::min(least, ProcessCpuNs() - before);
+    }
+    EXPECT_LT(least, std::chrono::nanoseconds(milliseconds(60)).count());
     for (Pipe& pipe : pipes) pipe.Write();
   });
   runtime.Run([&] {
