@@ -139,14 +139,17 @@ TEST_F(PoolServiceTest, ADrainThatRunsOutOfTimeLeavesThePoolDraining) {
   const std::string id = d.Submit("hold");
   v1::DrainPoolRequest request;
   request.set_name("default");
-  grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(50));
-  EXPECT_EQ(d.pools->DrainPool(&context, request, &pool).error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  // Again, if the deadline passed before the daemon had the call.
+  do {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(50));
+    EXPECT_EQ(d.pools->DrainPool(&context, request, &pool).error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  } while (d.Pool().state != dispatch::PoolState::kDraining);
   // The client's own clock runs out first, and its cancel may arrive before the server's does.
   Eventually([&] {
     return d.stats.Requests(Method::kDrainPool, StatusCode::kDeadlineExceeded) +
-               d.stats.Requests(Method::kDrainPool, StatusCode::kCancelled) ==
-           1;
+               d.stats.Requests(Method::kDrainPool, StatusCode::kCancelled) >
+           0;
   });
   EXPECT_EQ(d.Pool().state, dispatch::PoolState::kDraining);
   d.Release();
