@@ -11,6 +11,7 @@ KindSchema<runners::ExecOptions>::KindSchema(runners::ExecOptions* options, Sect
   section->Text("cwd", &options->directory);
   section->Duration("grace", &options->grace, Nanos(0), std::chrono::hours(1));
   section->IntegerList("no_retry_exit_codes", &options->no_retry_exit_codes, 1, 255);
+  section->Boolean("checkpoint", &options->checkpoint);
 
   constexpr int64_t kTebibyte = int64_t{1} << 40;
   io::ProcessLimits& limit = options->limits;

@@ -6,8 +6,9 @@
 //   Waiting    The caller parks (WaitReason::kProcess); a plain thread blocks. Everything in the ProcessSpec, views
 //              included, must live until Run returns, and it does: the caller is standing there.
 //   Child      Starts in a process group of its own with a working directory, umask, limits and exactly the environment
-//              given; default signal dispositions, nothing blocked, nothing open but stdin, stdout and stderr (pipes),
-//              no new privileges. It is killed when this process dies, however that dies.
+//              given; default signal dispositions, nothing blocked, nothing open but stdin, stdout and stderr, which
+//              are pipes, and one more for writing where on_side_output is set; no new privileges. It is killed when
+//              this process dies, however that dies.
 //   Ending     The leader's end is the end. What is left in its group is killed then. Everything the leader wrote is
 //              delivered. A descendant that left the group goes on unless the host adopts; it is not waited for: its
 //              hold on the pipes is cut after a moment.
@@ -51,6 +52,9 @@ struct ProcessLimits {
   bool operator==(const ProcessLimits&) const = default;
 };
 
+// The number that the fourth pipe has in a child.
+inline constexpr int kSideDescriptor = 3;
+
 struct ProcessSpec {
   std::string program;            // A path, not searched for.
   std::vector<std::string> argv;  // argv[0] included.
@@ -62,7 +66,10 @@ struct ProcessSpec {
   std::string_view input;                     // A child that does not read it all is no error.
   size_t output_bytes_max = size_t{1} << 20;  // For stdout.
   std::function<void(std::string_view)>
-      on_error_output;                    // stderr, as it comes; on a foreign thread, must not block. May be empty.
+      on_error_output;  // stderr, as it comes; on a foreign thread, must not block. May be empty.
+  // Where set, the child has a pipe at kSideDescriptor too, and what it writes there comes here in the same way. Else
+  // that is closed and costs nothing.
+  std::function<void(std::string_view)> on_side_output;
   Nanos grace = std::chrono::seconds(5);  // Between TERM and KILL.
 };
 

@@ -61,7 +61,7 @@ void Child::StartProgram() {
   pid_ = spawned->pid;
   reactor_.leaders.insert(pid_);
   if (!Adopt(input_, spawned->input) || !Adopt(output_, spawned->output) || !Adopt(errors_, spawned->errors) ||
-      !Adopt(pidfd_, spawned->pidfd)) {
+      !Adopt(pidfd_, spawned->pidfd) || (spawned->side.valid() && !Adopt(side_, spawned->side))) {
     Discard();
     return Finish(
         Unavailable("PROCESS_START_FAILED", "cannot start '" + spec_.program + "': its pipes cannot be watched"));
@@ -72,6 +72,7 @@ void Child::StartProgram() {
   Feed();
   When(output_, AsioStream::wait_read, &Child::OnOutput);
   When(errors_, AsioStream::wait_read, &Child::OnErrors);
+  if (side_.is_open()) When(side_, AsioStream::wait_read, &Child::OnSide);
 }
 
 void Child::Terminate(const std::vector<ProcessEntry>& all) {
@@ -173,6 +174,11 @@ void Child::OnErrors() {
   FinishIfQuiet();
 }
 
+void Child::OnSide() {
+  if (ReadChunk(side_) >= 0) When(side_, AsioStream::wait_read, &Child::OnSide);
+  FinishIfQuiet();
+}
+
 ssize_t Child::ReadChunk(AsioStream& stream) {
   ssize_t got;
   do got = ::read(stream.native_handle(), reactor_.chunk.data(), reactor_.chunk.size());
@@ -187,6 +193,8 @@ ssize_t Child::ReadChunk(AsioStream& stream) {
   try {
     if (&stream == &output_) {
       Keep(chunk);
+    } else if (&stream == &side_) {
+      spec_.on_side_output(chunk);
     } else if (spec_.on_error_output) {
       spec_.on_error_output(chunk);
     }
@@ -285,11 +293,10 @@ void Child::Bury() {
   exit_.signal = WIFSIGNALED(ending.status) ? WTERMSIG(ending.status) : 0;
   exit_.cpu = ending.cpu;
   exit_.run_delay = ending.run_delay;
-  for (AsioStream* stream : {&output_, &errors_}) Drain(*stream);
-  if (output_.is_open() || errors_.is_open()) {
+  for (AsioStream* stream : {&output_, &errors_, &side_}) Drain(*stream);
+  if (HasOpenPipe()) {
     auto close = [](Child& self) {
-      self.Close(self.output_);
-      self.Close(self.errors_);
+      for (AsioStream* stream : {&self.output_, &self.errors_, &self.side_}) Close(*stream);
       self.FinishIfQuiet();
     };
     if (!After(kPipesOutliveLeader, close)) return close(*this);
@@ -306,7 +313,7 @@ void Child::Drain(AsioStream& stream) {
 }
 
 void Child::FinishIfQuiet() {
-  if (!ended_ || output_.is_open() || errors_.is_open()) return;
+  if (!ended_ || HasOpenPipe()) return;
   if (short_of_memory_) return Finish(std::move(call_.stopped_for_memory));
   Finish(std::move(exit_));
 }
@@ -314,7 +321,7 @@ void Child::FinishIfQuiet() {
 void Child::Finish(Result<ProcessExit> result) {
   if (std::exchange(finished_, true)) return;
   timer_.cancel();
-  for (AsioStream* stream : {&input_, &output_, &errors_, &pidfd_}) Close(*stream);
+  for (AsioStream* stream : {&input_, &output_, &errors_, &side_, &pidfd_}) Close(*stream);
   call_.outcome = std::move(result);
   call_.done.Wake();  // The caller goes on; the call and the spec are gone.
   reactor_.children.erase(id_);

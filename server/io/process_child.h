@@ -85,6 +85,7 @@ class Child : public std::enable_shared_from_this<Child> {
   void Feed();
   void OnOutput();
   void OnErrors();
+  void OnSide();
   // One chunk at a turn, so that a child that floods its pipe leaves turns to the others. The bytes read, 0 when there
   // are none now; -1 at the end of the stream, which it closes.
   ssize_t ReadChunk(AsioStream& stream);
@@ -103,6 +104,7 @@ class Child : public std::enable_shared_from_this<Child> {
   // The log says that the tree may live on.
   void TellUnclear(const std::string& why) const;
   void Bury();
+  bool HasOpenPipe() const { return output_.is_open() || errors_.is_open() || side_.is_open(); }  // To read from.
   void FinishIfQuiet();
   void Finish(Result<ProcessExit> result);
   static void Close(AsioStream& stream);
@@ -113,6 +115,7 @@ class Child : public std::enable_shared_from_this<Child> {
   const ProcessSpec& spec_;
   pid_t pid_ = -1;
   AsioStream input_{reactor_.context}, output_{reactor_.context}, errors_{reactor_.context}, pidfd_{reactor_.context};
+  AsioStream side_{reactor_.context};           // Never open where the spec has no use for it.
   asio::steady_timer timer_{reactor_.context};  // The grace; then looks at the tree; then the pipes' patience.
   size_t fed_ = 0;
   std::chrono::steady_clock::time_point ended_at_;  // The leader.

@@ -37,8 +37,12 @@ struct Plan {
   std::optional<mode_t> umask;
   ResourceLimits limits;
   int input, output, errors, report;
+  int side;  // -1: none.
   pid_t parent;
 };
+
+// The highest number that BecomeProgram gives to a descriptor.
+constexpr int kHighestGiven = kSideDescriptor + 1;
 
 [[noreturn]] void Refuse(int report, Refusal::Step step, size_t limit = 0) {
   Refusal refusal{step, errno, limit};
@@ -48,7 +52,6 @@ struct Plan {
 
 // In the child, whose memory and stack are the parent's: only async-signal-safe calls, no allocation, no return.
 [[noreturn]] void BecomeProgram(const Plan& plan) {
-  constexpr int kReport = 3;
   // No session of its own: where the kernel has autogroups each session is a scheduling group, made and freed for every
   // child, which cost a third to a half of the rate of short programs.
   setpgid(0, 0);
@@ -61,27 +64,29 @@ struct Plan {
   standard.sa_handler = SIG_DFL;
   for (int signal = 1; signal < NSIG; ++signal) sigaction(signal, &standard, nullptr);
 
-  // The pipes' descriptors are all above 2, so no dup2 here hits one that is still needed, and each clears
+  // The pipes' descriptors are all above kHighestGiven, so no dup2 here hits one that is still needed, and each clears
   // close-on-exec.
   if (dup2(plan.input, 0) < 0 || dup2(plan.output, 1) < 0 || dup2(plan.errors, 2) < 0)
     Refuse(plan.report, Refusal::kSetup);
-  if (plan.report != kReport && dup3(plan.report, kReport, O_CLOEXEC) < 0) Refuse(plan.report, Refusal::kSetup);
+  int report = kSideDescriptor;
+  if (plan.side >= 0 && dup2(plan.side, report++) < 0) Refuse(plan.report, Refusal::kSetup);
+  if (dup3(plan.report, report, O_CLOEXEC) < 0) Refuse(plan.report, Refusal::kSetup);
   // close_range, or /proc/self/fd where a kernel or a container's filter has no such call; glibc keeps it
   // async-signal-safe.
-  closefrom(kReport + 1);
+  closefrom(report + 1);
 
   if (plan.umask) umask(*plan.umask);
-  if (chdir(plan.directory) != 0) Refuse(kReport, Refusal::kDirectory);
+  if (chdir(plan.directory) != 0) Refuse(report, Refusal::kDirectory);
   for (size_t i = 0; i < plan.limits.count; ++i) {
-    if (setrlimit(plan.limits.all[i].resource, &plan.limits.all[i].value) != 0) Refuse(kReport, Refusal::kLimit, i);
+    if (setrlimit(plan.limits.all[i].resource, &plan.limits.all[i].value) != 0) Refuse(report, Refusal::kLimit, i);
   }
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) Refuse(kReport, Refusal::kSetup);
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) Refuse(report, Refusal::kSetup);
 
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   execve(plan.program, plan.argv, plan.env);
-  Refuse(kReport, Refusal::kExec);
+  Refuse(report, Refusal::kExec);
 }
 
 // On its own so that the frame in which vfork returns twice holds nothing that could be clobbered.
@@ -95,15 +100,15 @@ struct Pipe {
   UniqueFd read, write;
 };
 
-// Both ends close on exec and lie above stdin, stdout and stderr, which may be closed in this process.
+// Both ends close on exec and lie above the numbers that a child's have, which may be free in this process.
 bool MakePipe(Pipe& pipe) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return false;
   pipe.read.Reset(ends[0]);
   pipe.write.Reset(ends[1]);
   for (UniqueFd* end : {&pipe.read, &pipe.write}) {
-    if (end->get() > STDERR_FILENO) continue;
-    int above = fcntl(end->get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (end->get() > kHighestGiven) continue;
+    int above = fcntl(end->get(), F_DUPFD_CLOEXEC, kHighestGiven + 1);
     if (above < 0) return false;
     end->Reset(above);
   }
@@ -187,15 +192,17 @@ bool TakesTheLast(int highest) {
 }
 
 Result<Spawned> Spawn(const ProcessSpec& spec, const std::string& variable) {
-  Pipe input, output, errors, report;
+  Pipe input, output, errors, side, report;
   if (!MakePipe(input) || !MakePipe(output) || !MakePipe(errors) || !MakePipe(report) ||
-      !MakeNonBlocking(input.write) || !MakeNonBlocking(output.read) || !MakeNonBlocking(errors.read)) {
+      !MakeNonBlocking(input.write) || !MakeNonBlocking(output.read) || !MakeNonBlocking(errors.read) ||
+      (spec.on_side_output && (!MakePipe(side) || !MakeNonBlocking(side.read)))) {
     return StartFailed(spec, "pipes: ", errno);
   }
   // The number that the pidfd will need: without one it could not be had once the program runs.
   UniqueFd reserved(fcntl(report.read.get(), F_DUPFD_CLOEXEC, 0));
   if (!reserved.valid()) return StartFailed(spec, "descriptors: ", errno);
-  if (TakesTheLast(std::max({input.write.get(), output.read.get(), errors.read.get(), reserved.get()}))) {
+  if (TakesTheLast(
+          std::max({input.write.get(), output.read.get(), errors.read.get(), side.read.get(), reserved.get()}))) {
     return StartFailed(spec, "the last descriptors are kept for connections and the store: ", EMFILE);
   }
   std::vector<char*> argv = Pointers(spec.argv), env = Pointers(spec.env);
@@ -210,6 +217,7 @@ Result<Spawned> Spawn(const ProcessSpec& spec, const std::string& variable) {
             .output = output.write.get(),
             .errors = errors.write.get(),
             .report = report.write.get(),
+            .side = side.write.get(),
             .parent = getpid()};
 
   pid_t pid = ForkInto(plan);
@@ -236,7 +244,12 @@ Result<Spawned> Spawn(const ProcessSpec& spec, const std::string& variable) {
     Reap(pid);
     return StartFailed(spec, "pidfd_open: ", error, true);
   }
-  return Spawned{pid, std::move(pidfd), std::move(input.write), std::move(output.read), std::move(errors.read)};
+  return Spawned{pid,
+                 std::move(pidfd),
+                 std::move(input.write),
+                 std::move(output.read),
+                 std::move(errors.read),
+                 std::move(side.read)};
 }
 
 Ending Reap(pid_t pid) {

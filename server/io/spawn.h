@@ -20,6 +20,7 @@ struct Spawned {
   pid_t pid = -1;
   UniqueFd pidfd;                  // Readable when it has ended.
   UniqueFd input, output, errors;  // Our ends of its stdin, stdout and stderr; they do not block.
+  UniqueFd side;                   // And of kSideDescriptor, where the spec wants it.
 };
 
 // Returns once the child runs its program. On a Status, and after bad_alloc, nothing is left behind:

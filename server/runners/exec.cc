@@ -14,6 +14,7 @@
 #include "io/interpreter.h"
 #include "io/process_limits.h"
 #include "job/validate.h"
+#include "runners/exec_checkpoint.h"
 #include "runners/text.h"
 
 namespace millrace::runners {
@@ -35,6 +36,8 @@ constexpr size_t kArgumentsBytesMax = size_t{6} << 20;
 // Room beside what is configured: MILLRACE_ variables, the job's trace, the name of the program twice and some tables
 // of the kernel.
 constexpr size_t kArgumentsReserved = (size_t{8} << 10) + kTraceparentBytesMax + kTracestateBytesMax + kBaggageBytesMax;
+
+constexpr std::string_view kCheckpointVariable = "MILLRACE_CHECKPOINT=";
 
 Status Bad(const std::string& kind, const std::string& what) {
   return InvalidArgument("BAD_EXEC_KIND", "exec kind '" + kind + "': " + what).With("kind", kind);
@@ -89,6 +92,7 @@ Status CheckSize(const std::string& kind, const ExecOptions& exec) {
     all += bytes + 1 + sizeof(char*);
     return bytes < kArgumentBytesMax;
   };
+  if (exec.checkpoint) add(kCheckpointVariable.size() + kCheckpointBytesMax);
   const std::string limit = std::to_string(kArgumentBytesMax - 1) + " bytes are the system's limit for one";
   for (size_t i = 0; i < exec.argv.size(); ++i) {
     if (add(exec.argv[i].size())) continue;
@@ -161,6 +165,7 @@ class LastLine {
   }
 
   bool nothing() const { return tail_.empty(); }  // Nothing was added.
+  bool in_line() const { return !tail_.empty() && tail_.back() != '\n'; }
 
   std::string Text() const {
     std::string_view line(tail_);
@@ -193,6 +198,51 @@ void HandOn(const TraceContext& trace, std::vector<std::string>* env) {
     if (!value.empty()) env->push_back(std::string(name) + value);
   }
 }
+
+// The checkpoints of one attempt, on their way between it and its program.
+class Checkpoints {
+ public:
+  Checkpoints(AttemptContext& attempt, const LastLine& log) : attempt_(attempt), log_(log) {}
+
+  void HandOn(std::vector<std::string>* env) {
+    env->push_back("MILLRACE_CHECKPOINT_FD=" + std::to_string(io::kSideDescriptor));
+    const Bytes earlier = attempt_.checkpoint();
+    if (!earlier) return;
+    // Where the kind was another runner's before.
+    if (HasNul(*earlier)) {
+      attempt_.Log(
+          "millraced: the earlier checkpoint was not given to this attempt: it holds a NUL byte, which no variable can "
+          "hold\n");
+      return;
+    }
+    env->push_back(std::string(kCheckpointVariable) + *earlier);
+  }
+
+  void Add(std::string_view bytes) {
+    if (std::optional<std::string> newest = lines_.Add(bytes)) {
+      const Status saved = attempt_.SaveCheckpoint(*std::move(newest));
+      if (!saved.ok()) attempt_.Log("millraced: a checkpoint was not saved: " + saved.message() + "\n");
+    }
+    Complain();
+  }
+
+  void End() {
+    lines_.End();
+    Complain();
+  }
+
+ private:
+  void Complain() {
+    for (std::string_view text; !(text = lines_.TakeComplaint()).empty();) {
+      if (log_.in_line()) attempt_.Log("\n");
+      attempt_.Log(text);
+    }
+  }
+
+  AttemptContext& attempt_;
+  const LastLine& log_;  // What the program has written there.
+  CheckpointLines lines_;
+};
 
 }  // namespace
 
@@ -237,8 +287,15 @@ AttemptOutcome ExecRunner::Run(AttemptContext& attempt) {
   child.env.push_back("MILLRACE_ATTEMPT=" + std::to_string(attempt.attempt()));
   if (attempt.spec().trace) HandOn(*attempt.spec().trace, &child.env);
 
+  Checkpoints checkpoints(attempt, last_line);
+  if (exec.checkpoint) {
+    checkpoints.HandOn(&child.env);
+    child.on_side_output = [&](std::string_view bytes) { checkpoints.Add(bytes); };
+  }
+
   Result<io::ProcessExit> exit = host_.Run(child, attempt.cancel());
   if (!exit.ok()) return NotRun(exit.status());
+  checkpoints.End();
 
   AttemptOutcome outcome;
   if (exit->success() && !exit->output_overflow) {

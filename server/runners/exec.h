@@ -13,6 +13,22 @@
 //   Shortage   Where the system refuses a process, a descriptor or memory nothing has begun: no attempt is spent, the
 //              job waits.
 //   Cancel     TERM to the program and what it has started, KILL after `grace`.
+//   Checkpoint A program of a kind with `checkpoint` may keep up to 64 KiB of text for the job's next attempt. What an
+//              earlier attempt saved is in MILLRACE_CHECKPOINT, which is not set where there is nothing. Descriptor 3
+//              (MILLRACE_CHECKPOINT_FD=3) is a pipe, and a line that is written there is a checkpoint as soon as its
+//              line feed is: `echo "$n" >&3`. It replaces the one before; an empty line removes that.
+//   Whole      A line that has no line feed yet is never saved, so no half is, whoever dies. Neither is one that is too
+//              long or has a NUL byte: the job's log says so, and what was saved before stays. Text of several lines or
+//              bytes are encoded by the program (JSON, base64). What is written at once, up to 4096 bytes (PIPE_BUF),
+//              does not mix with what others write; a longer line, or one in pieces, should have one writer.
+//   When       A line is saved when it comes, and written down soon, as the checkpoints of other runners are: a timeout
+//              and a crash of the program find it saved, and kill -9 of the daemon all but what came in the last
+//              moment. The rest of the pipe is read at the leader's end, and nobody waits for a descendant that keeps
+//              it open.
+//   Why so     With a file that a program replaces by rename, who writes it in place, which is what everyone tries
+//              first, saves nothing or a half; and each attempt needs a folder on a disk that may be full, a watch, and
+//              somebody who clears up after kill -9. Here the first try is right, and costs one pipe. Kinds without
+//              `checkpoint` have none of it: no descriptor, no variable.
 //   Threads    Register before the dispatcher starts; everything else from any thread, while jobs run
 //              (runners/kind_table.h).
 #pragma once
@@ -40,6 +56,7 @@ struct ExecOptions {
   io::ProcessLimits limits;
   Nanos grace = std::chrono::seconds(5);  // Between TERM and KILL.
   std::vector<int> no_retry_exit_codes;
+  bool checkpoint = false;  // It may save checkpoints.
   bool operator==(const ExecOptions&) const = default;
 };
 

@@ -58,13 +58,16 @@ TEST(Config, BudgetsThatNobodySetFitIntoTheMemory) {
   EXPECT_THAT(ToToml(small, Secrets::kShown), HasSubstr("process_bytes_max = \"64MiB\"")) << "what is in effect";
 }
 
-TEST(Config, CallsMustHaveRoomForTheLargestPayload) {
+TEST(Config, CallsMustHaveRoomForTheLargestPayloadAndResult) {
   EXPECT_THAT(LoadToml("[server]\ncall_bytes_max = \"5MiB\"").problems,
               ElementsAre(AllOf(HasSubstr("m.toml:2:"), HasSubstr("call_bytes_max = \"5MiB\""),
                                 HasSubstr("payload_bytes_max = \"1MiB\""), HasSubstr("use \"6MiB\""))));
   EXPECT_THAT(LoadToml("[server]\ncall_bytes_max = \"6MiB\"").problems, IsEmpty());
   EXPECT_THAT(LoadToml("[server]\ncall_bytes_max = \"6MiB\"\n[jobs]\npayload_bytes_max = \"2MiB\"").problems,
               ElementsAre(HasSubstr("use \"8MiB\"")));
+  EXPECT_THAT(
+      LoadToml("[server]\ncall_bytes_max = \"6MiB\"\n[jobs]\nresult_bytes_max = \"2MiB\"").problems,
+      ElementsAre(AllOf(HasSubstr("result_bytes_max = \"2MiB\""), HasSubstr("written"), HasSubstr("use \"8MiB\""))));
   EXPECT_THAT(LoadToml("[server]\ncall_bytes_max = \"1MiB\"\n[jobs]\npayload_bytes_max = \"1KiB\"").problems,
               ElementsAre(HasSubstr("payload_bytes_max")));
 }
@@ -111,6 +114,7 @@ cwd = "/tmp"
 timeout = "1m"
 grace = "1s"
 no_retry_exit_codes = [64, 65]
+checkpoint = true
 limits = { cpu_seconds = 10, memory = "1GiB", file_size = "0B", open_files = 16, processes = 100 }
 retry = { max_attempts = 3, initial_backoff = "100ms", max_backoff = "10s", multiplier = 3 }
 )");
@@ -150,6 +154,7 @@ retry = { max_attempts = 3, initial_backoff = "100ms", max_backoff = "10s", mult
   EXPECT_EQ(exec.directory, "/tmp");
   EXPECT_EQ(exec.grace, Nanos(1s));
   EXPECT_THAT(exec.no_retry_exit_codes, ElementsAre(64, 65));
+  EXPECT_TRUE(exec.checkpoint);
   EXPECT_EQ(exec.limits.cpu_seconds, 10);
   EXPECT_EQ(exec.limits.address_space_bytes, int64_t{1} << 30);
   EXPECT_EQ(exec.limits.file_bytes, 0);

@@ -80,7 +80,8 @@ holds() { [[ $(squeezed "$1") == *"$(squeezed "$2")"* ]]; }
 check "client/README.md's worker is examples/worker.cc" holds "$repo/client/examples/worker.cc" "$scratch/worker"
 block client/python/README.md python >/dev/null  # python_test.sh runs it,
 block client/go/README.md go >/dev/null          # go_test.sh this one,
-block client/typescript/README.md js >/dev/null  # and typescript_test.sh this one.
+block client/typescript/README.md js >/dev/null  # typescript_test.sh this one,
+block README.md sh MILLRACE_CHECKPOINT >/dev/null  # and checkpoint_test.sh this one.
 check "server/io/README.md's echo server is echo_example.cc" holds "$repo/tests/io/echo_example.cc" "$scratch/echo"
 
 echo "---- Python"

@@ -169,13 +169,17 @@ TEST_F(Spawning, TheLastDescriptorsAreNotForPrograms) {
 TEST(SpawningRole, DISABLED_HasNoStandardDescriptors) {
   close(STDIN_FILENO);
   close(STDERR_FILENO);
+  for (int number : {3, 4}) dup2(STDOUT_FILENO, number);  // So that the host takes neither.
   ProcessHost host;
-  std::string errors;
-  ProcessSpec child{.program = "/bin/sh", .argv = {"sh", "-c", "cat; echo errors >&2"}, .env = {"PATH=/usr/bin:/bin"}};
+  for (int number : {3, 4}) close(number);
+  std::string errors, side;
+  ProcessSpec child{
+      .program = "/bin/sh", .argv = {"sh", "-c", "cat; echo errors >&2; echo side >&3"}, .env = {"PATH=/usr/bin:/bin"}};
   child.input = "input";
   child.on_error_output = [&](std::string_view bytes) { errors += bytes; };
+  child.on_side_output = [&](std::string_view bytes) { side += bytes; };
   Result<ProcessExit> exit = host.Run(child, {});
-  bool right = exit.ok() && exit->success() && exit->output == "input" && errors == "errors\n";
+  bool right = exit.ok() && exit->success() && exit->output == "input" && errors == "errors\n" && side == "side\n";
   _exit(right ? 0 : 1);
 }
 

@@ -1,8 +1,10 @@
-// An attempt for a runner under test, with a log that can be looked at and a cancellation that can be pulled.
+// An attempt for a runner under test, with a log and checkpoints that can be looked at and a cancellation that can be
+// pulled.
 #pragma once
 
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -32,18 +34,37 @@ class FakeAttempt final : public dispatch::AttemptContext {
     if (on_log) on_log();
   }
 
-  Bytes checkpoint() const override { return nullptr; }
-  Status SaveCheckpoint(std::string) override { return OkStatus(); }
+  Bytes checkpoint() const override { return earlier; }
+  Status SaveCheckpoint(std::string bytes) override {
+    {
+      std::lock_guard lock(mutex_);
+      saved_ = std::move(bytes);
+      ++saves_;
+    }
+    if (on_save) on_save();
+    return OkStatus();
+  }
 
   std::string log() const {
     std::lock_guard lock(mutex_);
     return log_;
   }
 
+  std::optional<std::string> saved() const {  // The newest checkpoint.
+    std::lock_guard lock(mutex_);
+    return saved_;
+  }
+  int saves() const {
+    std::lock_guard lock(mutex_);
+    return saves_;
+  }
+
   void SetTrace(TraceContext context) { spec_.trace = Trace(std::move(context)); }
 
   sync::CancelSource source;
-  std::function<void()> on_log;  // After each piece, on the thread that logs.
+  std::function<void()> on_log;   // After each piece, on the thread that logs.
+  std::function<void()> on_save;  // After each checkpoint, on the thread that saves it.
+  Bytes earlier;                  // The checkpoint of an earlier attempt.
 
  private:
   JobId id_;
@@ -51,6 +72,8 @@ class FakeAttempt final : public dispatch::AttemptContext {
   sync::CancelToken token_ = source.token();
   mutable std::mutex mutex_;
   std::string log_;
+  std::optional<std::string> saved_;
+  int saves_ = 0;
 };
 
 }  // namespace millrace::test
