@@ -104,8 +104,8 @@ TEST_P(AwaitTest, ADeadlineInTheMiddleOfAComposedOperationTellsHowFarItCame) {
     asio::write(pair.a, asio::buffer("abc", 3));
     char text[10];
     std::error_code error;
-    // Two turns of the loop inside Asio; what is cancelled is its second part, or after a pause of the machine the first:
-    // then once more.
+    // Two turns of the loop inside Asio; what is cancelled is its second part, or after a pause of the machine the
+    // first: then once more.
     size_t read = 0;
     while (read == 0) {
       read = asio::async_read(pair.b, asio::buffer(text), await(Within(20ms))[error]);

@@ -84,7 +84,8 @@ TEST_F(Builtin, SpinComputesForItsTimeAndLetsOthersRun) {
     rt::Go([&] {
       for (; !over; rt::Yield()) ++turns;
     });
-    // The best of some rounds: a pause of the machine counts as computing, and the rest may be less than ten turns long.
+    // The best of some rounds: a pause of the machine counts as computing, and the rest may be less than ten turns
+    // long.
     int most = 0;
     for (int round = 0; round < 5; ++round) {
       turns = 0;

@@ -190,8 +190,8 @@ TEST_P(Limits, WhenAllThreadsAreInBlockingCallsTheOthersWaitAndThenGoOn) {
   std::thread outside([&] {
     while (blocked.load() < machines - 1) std::this_thread::yield();
     for (int i = 0; i < 10; ++i) runtime.Go([&] { others.fetch_add(1); });
-    // Nobody searches for work or tries to make threads all the time meanwhile. The least of some rounds: a pause of the
-    // machine counts as computing where it meets somebody who runs.
+    // Nobody searches for work or tries to make threads all the time meanwhile. The least of some rounds: a pause of
+    // the machine counts as computing where it meets somebody who runs.
     int64_t least = INT64_MAX;
     for (int round = 0; round < 3; ++round) {
       const int64_t before = ProcessCpuNs();
