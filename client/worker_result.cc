@@ -25,15 +25,15 @@ std::optional<v1::AttemptEnd> Worker::State::WriteResult(Held& attempt, const st
                        status.code() == StatusCode::kDeadlineExceeded || status.reason() == "SERVER_BUSY";
     std::unique_lock guard(mutex);
     if (again) rest.wait_for(guard, pause, unwanted);
-    if (attempt.source.stop_requested() && !attempt.dropped) {
+    if (status.ok() || !held.contains(KeyOf(ref))) {
+      held.erase(KeyOf(ref));
+      return std::nullopt;
+    }
+    if (attempt.source.stop_requested()) {
       // After a stop of the worker it is given back; else its end was decided when it was stopped.
       if (give_up) Drop(ref);
       guard.unlock();
       return ToEnd(Outcome::Failure("stopped while its result was written"), ref);
-    }
-    if (status.ok() || !held.contains(KeyOf(ref))) {
-      held.erase(KeyOf(ref));
-      return std::nullopt;
     }
     if (status.reason() == "LEASE_LOST") {
       Drop(ref);

@@ -25,7 +25,8 @@ if(MILLRACE_DAEMON)
   endforeach()
   # It compiles; where the compiler cache knows nothing of it, half of the tree below gRPC.
   set_tests_properties(e2e.packages PROPERTIES TIMEOUT 900 PROCESSORS 2)
-  set_tests_properties(e2e.go PROPERTIES TIMEOUT 900)  # As above, for gRPC in Go.
+  # As above, for gRPC in Go.
+  set_tests_properties(e2e.go e2e.mad_daemon e2e.old_peers PROPERTIES TIMEOUT 900)
 endif()
 
 if(NOT MILLRACE_SANITIZE)

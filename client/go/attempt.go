@@ -45,7 +45,8 @@ func (a *Attempt) Trace() *pb.TraceContext   { return a.lease.GetTrace() }
 func (a *Attempt) Checkpoint() []byte { return a.lease.GetCheckpoint() }
 
 // SaveCheckpoint keeps data for the job's next attempt, whatever becomes of this one. The newest counts, and an empty
-// one takes it away. More than 64 KiB is an error.
+// one takes it away. More than 64 KiB is an error; and so is, as an *Error CHECKPOINT_UNSUPPORTED, a daemon that is
+// older than checkpoints and would lose it.
 func (a *Attempt) SaveCheckpoint(data []byte) error {
 	if len(data) > checkpointBytes {
 		return fmt.Errorf(
@@ -54,6 +55,9 @@ func (a *Attempt) SaveCheckpoint(data []byte) error {
 	w := a.worker
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if !w.daemon.keepsCheckpoints() {
+		return w.daemon.checkpointError()
+	}
 	if a.dropped || a.end != nil {
 		return nil
 	}

@@ -238,9 +238,10 @@ func (c *Client) Job(id string) *Job { return &Job{c, id} }
 
 // Get gives all of the job as it is now; and while it waits, GetWaiting says for what.
 func (j *Job) Get(ctx context.Context) (*pb.Job, error) {
-	return call(ctx, callAttempts, callTimeout, func(ctx context.Context) (*pb.Job, error) {
+	job, err := call(ctx, callAttempts, callTimeout, func(ctx context.Context) (*pb.Job, error) {
 		return j.client.jobs.GetJob(ctx, &pb.GetJobRequest{Id: j.ID})
 	})
+	return j.withResult(ctx, job, err)
 }
 
 // Wait gives the job, without its payload, once it has ended, whatever its end. It asks in long polls, and goes on
@@ -251,7 +252,7 @@ func (j *Job) Wait(ctx context.Context) (*pb.Job, error) {
 			return j.client.jobs.WaitJob(ctx, &pb.WaitJobRequest{Id: j.ID, Timeout: durationpb.New(pollTime)})
 		})
 		if err != nil || job.GetState() >= pb.JobState_JOB_STATE_SUCCEEDED {
-			return job, err
+			return j.withResult(ctx, job, err)
 		}
 	}
 }

@@ -53,6 +53,12 @@ func fromStatus(s *status.Status) *Error {
 	if e.Reason == "" && e.Code == codes.Unavailable {
 		e.Reason = "UNREACHABLE"
 	}
+	if e.Reason == "" && e.Code == codes.Unimplemented {
+		e.Reason = "UNIMPLEMENTED"
+		if e.Message == "" {
+			e.Message = "the daemon does not know this call, so it is older than this library: upgrade the daemon"
+		}
+	}
 	return e
 }
 

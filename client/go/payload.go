@@ -8,8 +8,6 @@ import (
 	mrand "math/rand/v2"
 	"time"
 
-	"google.golang.org/grpc/codes"
-
 	pb "millrace/v1"
 )
 
@@ -48,8 +46,7 @@ func (w *Worker) readPayload(ctx context.Context, attempt *Attempt) ([]byte, err
 			w.mu.Unlock()
 			return nil, err
 		}
-		if refused == nil || (refused.Code != codes.Unavailable && refused.Code != codes.Canceled &&
-			refused.Code != codes.DeadlineExceeded && refused.Reason != "SERVER_BUSY") {
+		if refused == nil || !refused.passes() {
 			return nil, fmt.Errorf("the payload cannot be read: %w", err)
 		}
 		pause = pauseMax/4 + mrand.N(pauseMax)

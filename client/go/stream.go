@@ -30,6 +30,11 @@ type session struct {
 	lastBeat     time.Time
 }
 
+// timeOf: whatever a daemon says, there is no overflow in what is computed with it.
+func timeOf(duration *durationpb.Duration) time.Duration {
+	return min(max(duration.AsDuration(), 0), 31*24*time.Hour)
+}
+
 func (w *Worker) hello() *pb.WorkRequest {
 	hello := &pb.WorkerHello{Worker: w.options.Name, InstanceKey: w.key, Sdk: "go/0.1.0", BuildId: w.options.BuildID,
 		Slots: int32(w.options.Slots), Labels: w.options.Labels, ProtocolMin: 1, ProtocolMax: 1,
@@ -61,6 +66,7 @@ func (w *Worker) runStream(client pb.WorkerServiceClient, running *sync.WaitGrou
 	w.closeOutputs()
 	// Ends that were not acknowledged are told again, and checkpoints, which are not acknowledged.
 	w.toTell, w.toSave = nil, nil
+	w.sent = w.composed
 	for _, attempt := range w.held {
 		if attempt.saved != nil {
 			w.toSave = append(w.toSave, attempt)
@@ -106,13 +112,19 @@ func (w *Worker) write(ctx context.Context, s *session, stream pb.WorkerService_
 		if stream.Send(request) != nil {
 			return // Recv tells why.
 		}
+		w.mu.Lock()
+		w.sent = w.composed
+		w.changed.Broadcast()
+		w.mu.Unlock()
 		if request.GetGoodbye() {
 			_ = stream.CloseSend()
 			return
 		}
 		for request = nil; request == nil; {
 			w.mu.Lock()
-			request = w.compose(s)
+			if request = w.compose(s); request != nil {
+				w.composed++
+			}
 			beat := time.Until(s.lastBeat.Add(s.interval))
 			w.mu.Unlock()
 			if request != nil {
@@ -190,11 +202,19 @@ func (w *Worker) hear(s *session, response *pb.WorkResponse, running *sync.WaitG
 	w.lastContact = s.lastWord
 	if welcome := response.GetWelcome(); welcome != nil {
 		s.welcome, w.everWelcome = true, true
-		s.interval = max(welcome.GetHeartbeatInterval().AsDuration(), 10*time.Millisecond)
-		w.lease = welcome.GetLease().AsDuration()
+		s.interval = max(timeOf(welcome.GetHeartbeatInterval()), 10*time.Millisecond)
+		w.lease = timeOf(welcome.GetLease())
 		w.id, w.drained = welcome.GetWorkerId(), false // A drain that holds is said again.
 		for _, ref := range welcome.GetLost() {
 			w.dropRef(ref)
+		}
+		w.daemon = daemonOf(welcome)
+		for _, words := range w.daemon.warnings(w.handlers) {
+			w.options.Logger.Warn(words)
+		}
+		if len(w.toSave) > 0 && !w.daemon.keepsCheckpoints() {
+			w.options.Logger.Warn("checkpoints are lost", "jobs", len(w.toSave), "error", w.daemon.checkpointError())
+			w.toSave = nil
 		}
 	}
 	for _, stop := range response.GetStops() {
@@ -219,12 +239,20 @@ func (w *Worker) hear(s *session, response *pb.WorkResponse, running *sync.WaitG
 		if w.saidGoodbye {
 			break // They crossed it, and the daemon gives them to others.
 		}
-		ctx, cancel := context.WithCancel(context.Background())
 		slots := int64(max(w.handlers[lease.GetKind()].Slots, 1))
+		if w.daemon.knowsCosts() {
+			s.received += slots
+		} else {
+			s.received++
+		}
+		if w.held[keyOf(lease.GetRef())] != nil {
+			continue // A daemon that is not broken gives each lease once.
+		}
+		ctx, cancel := context.WithCancel(context.Background())
 		attempt := &Attempt{worker: w, lease: lease, slots: slots, cancel: cancel}
 		attempt.unread = lease.GetPayloadBytes() > 0 && len(lease.GetPayload()) == 0
-		s.received += slots
 		w.busy += slots
+		w.runs[lease.GetKind()]++
 		w.held[keyOf(lease.GetRef())] = attempt
 		w.outbox.Accepted = append(w.outbox.Accepted, lease.GetRef())
 		running.Add(1)

@@ -26,9 +26,8 @@ import (
 )
 
 const (
-	resultBytes = 1 << 20
-	pauseLeast  = 200 * time.Millisecond
-	pauseMost   = 30 * time.Second
+	pauseLeast = 200 * time.Millisecond
+	pauseMost  = 30 * time.Second
 )
 
 // RawHandler runs a job: payload and result are bytes.
@@ -79,10 +78,15 @@ type Worker struct {
 	outbox  *pb.WorkRequest
 	shown   []*Attempt
 	logged  int
-	busy    int64 // Slots of what handlers have not returned from.
+	busy    int64            // Slots of what handlers have not returned from.
+	runs    map[string]int64 // Of the same, how many of each kind.
+	daemon  daemon           // The one that said welcome last.
 	current *session
 	id      string
 	drained bool
+
+	// Of all streams: how many requests were made, and how many of them the connection has taken or has been lost with.
+	composed, sent int64
 
 	lease                         time.Duration
 	lastContact                   time.Time
@@ -105,7 +109,7 @@ func NewWorker(address string, options WorkerOptions) *Worker {
 		options.Logger = slog.Default()
 	}
 	w := &Worker{address: address, options: options, key: make([]byte, 16), handlers: map[string]kindHandler{},
-		wake: make(chan struct{}, 1), held: map[refKey]*Attempt{}, outbox: &pb.WorkRequest{}}
+		wake: make(chan struct{}, 1), held: map[refKey]*Attempt{}, outbox: &pb.WorkRequest{}, runs: map[string]int64{}}
 	w.changed = sync.NewCond(&w.mu)
 	_, _ = rand.Read(w.key)
 	return w
@@ -240,7 +244,11 @@ func (w *Worker) grant(s *session) int64 {
 	if w.draining {
 		return 0
 	}
-	return s.received + int64(w.options.Slots) - w.busy
+	free := int64(w.options.Slots) - w.busy
+	if !w.daemon.knowsCosts() {
+		free = w.grantSafely(free)
+	}
+	return s.received + free
 }
 
 func (w *Worker) goodbyeIsDue() bool {
@@ -256,11 +264,10 @@ func (w *Worker) run(ctx context.Context, attempt *Attempt) {
 	var result []byte
 	err := errors.New("the handler did not return")
 	defer func() {
-		attempt.cancel()
 		if err == nil && len(result) > resultBytes {
-			err = DoNotRetry(fmt.Errorf(
-				"the result has %d bytes, and 1 MiB is the limit; store it elsewhere and return a reference", len(result)))
+			err = w.writeResult(ctx, attempt, result)
 		}
+		attempt.cancel()
 		if err == nil {
 			end.Outcome = &pb.AttemptEnd_Result{Result: result}
 		} else {
@@ -274,6 +281,7 @@ func (w *Worker) run(ctx context.Context, attempt *Attempt) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.busy -= attempt.slots
+		w.runs[attempt.lease.GetKind()]--
 		// What did not begin before the end of a drain has not failed: the goodbye gives it back.
 		if !attempt.dropped && !(w.giveUp && attempt.unread) {
 			attempt.end = end
@@ -302,7 +310,11 @@ func (w *Worker) call(ctx context.Context, attempt *Attempt) (result []byte, err
 		}
 		attempt.unread = false
 	}
-	return w.handlers[attempt.lease.GetKind()].run(ctx, payload)
+	handler, known := w.handlers[attempt.lease.GetKind()]
+	if !known { // A daemon that is not broken gives what was offered.
+		return nil, fmt.Errorf("this worker has no handler for the kind %q", attempt.lease.GetKind())
+	}
+	return handler.run(ctx, payload)
 }
 
 // ---- All of it

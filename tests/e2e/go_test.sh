@@ -20,6 +20,9 @@ check "client/go/v1 is what generate.sh makes" diff -r "$scratch/generated/v1" "
 check "gofmt has nothing to say" test -z "$(gofmt -l "$repo/client/go" "$repo/tests/client/go")"
 
 write_config <<TOML
+[jobs]
+result_bytes_max = "8MiB"
+
 [workers]
 lease = "3s"
 resume_grace = "1s"

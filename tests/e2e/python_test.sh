@@ -26,6 +26,9 @@ check "pip installs it" "$python" -m pip install -q --no-deps --no-build-isolati
 export PYTHONPATH=$scratch/site PYTHONDONTWRITEBYTECODE=1
 
 write_config <<TOML
+[jobs]
+result_bytes_max = "8MiB"
+
 [workers]
 lease = "3s"
 resume_grace = "1s"
@@ -35,9 +38,11 @@ runner = "remote"
 TOML
 start_daemon --store rocksdb
 echo "---- its tests"
-check "they pass" "$python" "$repo/tests/client/python/python_test.py"
-((failures == 0)) || cat "$err"
-grep -c ' \.\.\. ok$' "$err" || true
+for tests in python_test large_result_test; do
+  check "those of $tests.py pass" "$python" "$repo/tests/client/python/$tests.py"
+  ((failures == 0)) || cat "$err"
+  grep -c ' \.\.\. ok$' "$err" || true
+done
 
 echo "---- the example, killed and restarted under"
 "$python" "$repo/client/python/examples/worker.py" "$MILLRACE_ADDRESS" >"$scratch/worker.log" 2>&1 </dev/null &

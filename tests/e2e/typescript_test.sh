@@ -30,6 +30,9 @@ for folder in proto src/v1; do
 done
 
 write_config <<TOML
+[jobs]
+result_bytes_max = "8MiB"
+
 [workers]
 lease = "3s"
 resume_grace = "1s"
@@ -39,8 +42,9 @@ runner = "remote"
 TOML
 start_daemon --store rocksdb
 echo "---- its tests"
-cp "$repo/tests/client/typescript/client_test.mjs" "$repo/client/typescript/examples/worker.mjs" .
-check "they pass" node --test client_test.mjs
+cp "$repo"/tests/client/typescript/{client_test,result_test,scripted_daemon}.mjs \
+  "$repo/client/typescript/examples/worker.mjs" .
+check "they pass" node --test client_test.mjs result_test.mjs
 
 echo "---- the example, killed and restarted under"
 node worker.mjs "$MILLRACE_ADDRESS" >"$scratch/worker.log" 2>&1 </dev/null &

@@ -29,7 +29,8 @@ class Attempt:
         self._output: Optional[pb.AttemptOutput] = None
         self._saved: Optional[bytes] = None  # The newest checkpoint, for the next stream as well.
         self._task: Optional[asyncio.Task] = None
-        self._reading: Any = None  # The call that reads its payload.
+        self._call: Any = None  # It reads its payload, or writes its result.
+        self._unwritten = False  # Its handler has returned a large result, which the daemon does not have.
 
     @property
     def job_id(self) -> str:
@@ -80,7 +81,8 @@ class Attempt:
 
     def save_checkpoint(self, data: bytes) -> None:
         """The job's next attempt has it as its `checkpoint`, whatever becomes of this one. The newest counts, and an
-        empty one takes it away. ValueError: it has more than 64 KiB."""
+        empty one takes it away. ValueError: it has more than 64 KiB. MillraceError CHECKPOINT_UNSUPPORTED: the daemon
+        is older than checkpoints, and would lose it."""
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"a checkpoint is bytes, and not {type(data).__name__}")
         data = bytes(data)
@@ -89,6 +91,8 @@ class Attempt:
                              "save a reference")
         worker = self._worker
         with worker._lock:
+            if not worker._daemon.keeps_checkpoints:
+                raise worker._daemon.checkpoint_error()
             if not self._dropped and self._end is None:
                 self._saved = data
                 worker._to_save[self] = None
@@ -103,8 +107,8 @@ class Attempt:
         if self._cancelled.is_set():
             return  # A second one would end what the handler does after the first.
         self._cancelled.set()
-        reading = self._reading  # Its thread takes it away without the lock.
-        if reading is not None:
-            reading.cancel()
+        call = self._call  # Its thread takes it away without the lock.
+        if call is not None:
+            call.cancel()
         if self._task is not None:
             self._worker._loop.call_soon_threadsafe(self._task.cancel)

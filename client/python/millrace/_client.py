@@ -10,14 +10,14 @@ from typing import Any, Iterable, Iterator, Mapping, Optional, Union
 import grpc
 
 from ._errors import MillraceError, from_rpc, from_status
-from ._values import duration, from_bytes, timestamp, to_bytes
+from ._values import duration, from_bytes, seconds_for, timestamp, to_bytes
 from .v1 import job_pb2, job_service_pb2, job_service_pb2_grpc, worker_service_pb2, worker_service_pb2_grpc
 
 TERMINAL = {job_pb2.JOB_STATE_SUCCEEDED, job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED,
              job_pb2.JOB_STATE_EXPIRED, job_pb2.JOB_STATE_QUARANTINED}
 _POLL_SECONDS = 20.0
 _ATTEMPTS = 4
-_WAIT_ATTEMPTS = 12  # Some 30 s of absence.
+WAIT_ATTEMPTS = 12  # Some 30 s of absence.
 
 
 # Of every channel.
@@ -56,6 +56,11 @@ def make_request(kind: str, payload: Any, wait_for_room: bool, *, pool: str = ""
     return job_service_pb2.SubmitJobRequest(
         spec=spec, request_id=request_id or uuid.uuid4().hex,
         on_full=job_pb2.ON_FULL_WAIT if wait_for_room else job_pb2.ON_FULL_UNSPECIFIED)
+
+
+def leaves_out_result(job: job_pb2.Job) -> bool:
+    """It is larger than an answer may be. A daemon that has no large results does not tell a size."""
+    return job.result_bytes > len(job.result)
 
 
 class JobFailed(Exception):
@@ -180,18 +185,35 @@ class Client:
     # ---- Look, wait, change
 
     def get(self, id: str) -> job_pb2.Job:
-        return self._call(self._jobs.GetJob, job_service_pb2.GetJobRequest(id=id))
+        """With its payload and its result, whatever their size."""
+        return self._with_result(self._call(self._jobs.GetJob, job_service_pb2.GetJobRequest(id=id)))
+
+    def read_result(self, id: str, *, deadline: Optional[float] = None) -> bytes:
+        """The result of a job that SUCCEEDED, of any size. MillraceError NO_RESULT: it has not, or not yet. deadline:
+        seconds, in place of the client's."""
+        def read(request: Any, **call: Any) -> bytes:
+            return b"".join(piece.data for piece in self._jobs.ReadResult(request, **call))
+
+        # It does not change, so what was cut off is read from its beginning again.
+        return self._call(read, job_service_pb2.ReadResultRequest(id=id), deadline=deadline, attempts=WAIT_ATTEMPTS,
+                          busy="SERVER_BUSY")
+
+    def _with_result(self, job: job_pb2.Job) -> job_pb2.Job:
+        if leaves_out_result(job):
+            job.result = self.read_result(job.id, deadline=seconds_for(job.result_bytes, self._deadline))
+        return job
 
     def wait(self, id: str, timeout: Optional[float] = None) -> job_pb2.Job:
-        """Until the job has ended, in long polls, also through short absences of the daemon."""
+        """Until the job has ended, in long polls, also through short absences of the daemon. A large result is read
+        then, and `timeout` does not count for that."""
         until = None if timeout is None else time.monotonic() + timeout
         while True:
             left = _POLL_SECONDS if until is None else min(_POLL_SECONDS, until - time.monotonic())
             request = job_service_pb2.WaitJobRequest(id=id, timeout=duration(max(left, 0.0)))
             job = self._call(self._jobs.WaitJob, request, deadline=max(left, 0.0) + self._deadline,
-                             attempts=_WAIT_ATTEMPTS)
+                             attempts=WAIT_ATTEMPTS)
             if job.state in TERMINAL:
-                return job
+                return self._with_result(job)
             if until is not None and time.monotonic() >= until:
                 raise TimeoutError(f"job {id} has not ended in {timeout} s")
 
@@ -232,12 +254,15 @@ class Client:
     def resume_worker(self, worker: str) -> worker_service_pb2.Worker:
         return self._call(self._workers.ResumeWorker, worker_service_pb2.ResumeWorkerRequest(worker=worker))
 
-    def _call(self, method: Any, request: Any, *, deadline: Optional[float] = None, attempts: int = _ATTEMPTS) -> Any:
+    def _call(self, method: Any, request: Any, *, deadline: Optional[float] = None, attempts: int = _ATTEMPTS,
+              busy: str = "") -> Any:
+        """busy: the reason of another refusal that a repeat may help."""
         for attempt in range(1, attempts + 1):
             try:
                 return method(request, timeout=deadline or self._deadline, metadata=self._metadata)
             except grpc.RpcError as error:
                 ours = from_rpc(error)
-                if ours.code != grpc.StatusCode.UNAVAILABLE or attempt == attempts:
+                again = ours.code == grpc.StatusCode.UNAVAILABLE or (busy and ours.reason == busy)
+                if not again or attempt == attempts:
                     raise ours from None
             time.sleep(random.uniform(0, min(0.2 * 2**attempt, 5.0)))

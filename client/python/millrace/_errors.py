@@ -4,7 +4,13 @@ from __future__ import annotations
 from typing import Optional
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
+
+from ._values import seconds_of
+
+
+_UNKNOWN_CALL = "the daemon does not know this call, so it is older than this library: upgrade the daemon"
 
 
 class MillraceError(Exception):
@@ -33,17 +39,22 @@ def _details_of(error: MillraceError, status: status_pb2.Status) -> MillraceErro
         elif detail.Unpack(bad) and bad.field_violations:
             error.field = bad.field_violations[0].field
         elif detail.Unpack(retry):
-            error.retry_after = retry.retry_delay.ToTimedelta().total_seconds()
+            error.retry_after = seconds_of(retry.retry_delay)
     return error
 
 
 def from_rpc(error: grpc.RpcError) -> MillraceError:
-    ours = MillraceError(error.code(), error.details() or str(error.code()))
+    unknown = error.code() == grpc.StatusCode.UNIMPLEMENTED
+    words = error.details() or (_UNKNOWN_CALL if unknown else str(error.code()))
+    ours = MillraceError(error.code(), words, "UNIMPLEMENTED" if unknown else "")
     for key, value in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin":
             status = status_pb2.Status()
-            status.ParseFromString(value)
-            _details_of(ours, status)
+            try:
+                status.ParseFromString(value)
+                _details_of(ours, status)
+            except DecodeError:  # Without them it is an error all the same.
+                pass
     if not ours.reason and ours.code == grpc.StatusCode.UNAVAILABLE:
         ours.reason = "UNREACHABLE"
     return ours

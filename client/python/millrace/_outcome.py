@@ -7,11 +7,10 @@ import datetime
 import logging
 from typing import Any, Union
 
-from ._values import duration, proto_text, to_bytes
+from ._values import duration, proto_text
 from .v1 import worker_service_pb2 as pb
 
 _log = logging.getLogger("millrace")
-_RESULT_BYTES = 1 << 20
 
 
 class DoNotRetry(Exception):
@@ -26,18 +25,21 @@ class RetryAfter(Exception):
         self.seconds = seconds.total_seconds() if isinstance(seconds, datetime.timedelta) else float(seconds)
 
 
+class ResultRefused(Exception):
+    """The daemon did not take the result. Another attempt may have more luck."""
+
+
 def fill_end(end: pb.AttemptEnd, task: Any) -> None:
     """`task` is done: a future of either sort."""
     try:
-        end.result = to_bytes(task.result())
-        if len(end.result) > _RESULT_BYTES:
-            raise DoNotRetry(f"the result has {len(end.result)} bytes, and 1 MiB is the limit; store it elsewhere and "
-                             "return a reference")
+        end.result = task.result()
     except (concurrent.futures.CancelledError, asyncio.CancelledError):
         end.failure.error = "the handler was cancelled"
     except DoNotRetry as error:
         end.failure.error = proto_text(str(error))
         end.failure.do_not_retry = True
+    except ResultRefused as error:
+        end.failure.error = proto_text(str(error))
     except RetryAfter as error:
         end.failure.error = proto_text(str(error))
         end.failure.retry_after.CopyFrom(duration(max(error.seconds, 0.0)))

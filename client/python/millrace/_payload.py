@@ -8,31 +8,31 @@ from typing import TYPE_CHECKING
 import grpc
 
 from ._errors import MillraceError, from_rpc
+from ._values import seconds_for
 from .v1 import worker_service_pb2 as pb
 
 if TYPE_CHECKING:
     from ._attempt import Attempt
     from ._worker import Worker
 
-# A connection that brings less than 64 KiB a second is not waited for.
-_READ_SECONDS_LEAST, _READ_BYTES_A_SECOND = 60.0, 64 << 10
-_PAUSE_LEAST, _PAUSE_MOST = 0.2, 5.0
-_AWAY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED}
+SECONDS_LEAST = 60.0
+PAUSE_LEAST, PAUSE_MOST = 0.2, 5.0
+AWAY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED}
 
 
 def read_payload(worker: "Worker", attempt: "Attempt") -> bytes:
     """On a thread of the handlers: it waits, also through an absence of the daemon, while the attempt is held.
     CancelledError: the attempt was cancelled, or is not the worker's any more."""
     request = pb.ReadPayloadRequest(ref=attempt.lease.ref)
-    pause = _PAUSE_LEAST
-    seconds = _READ_SECONDS_LEAST + attempt.lease.payload_bytes / _READ_BYTES_A_SECOND
+    pause = PAUSE_LEAST
     while True:
         with worker._lock:
             # A daemon that has not heard what this worker holds may take the attempt for lost.
             worker._changed.wait_for(lambda: attempt.cancelled or worker._is_welcome())
             if attempt.cancelled:
                 raise concurrent.futures.CancelledError()
-            call = attempt._reading = worker._stub.ReadPayload(request, timeout=seconds)
+            call = attempt._call = worker._stub.ReadPayload(
+                request, timeout=seconds_for(attempt.lease.payload_bytes, SECONDS_LEAST))
         try:
             data = b"".join(piece.data for piece in call)
         except grpc.RpcError as error:
@@ -42,12 +42,12 @@ def read_payload(worker: "Worker", attempt: "Attempt") -> bytes:
                 raise RuntimeError(f"the payload has {attempt.lease.payload_bytes} bytes, and {len(data)} came")
             return data
         finally:
-            attempt._reading = None
+            attempt._call = None
         if refused.reason == "LEASE_LOST":
             with worker._lock:
                 worker._drop(attempt)
             raise concurrent.futures.CancelledError()
-        if refused.code not in _AWAY and refused.reason != "SERVER_BUSY":
+        if refused.code not in AWAY and refused.reason != "SERVER_BUSY":
             raise MillraceError(refused.code, f"the payload cannot be read: {refused}", refused.reason)
         attempt.wait_cancelled(random.uniform(pause / 4, pause))
-        pause = min(2 * pause, _PAUSE_MOST)
+        pause = min(2 * pause, PAUSE_MOST)

@@ -13,6 +13,8 @@ from typing import Any, Callable, Union
 from google.protobuf import duration_pb2, timestamp_pb2
 
 _TEXT_BYTES = 4096
+_SECONDS_MOST = 31 * 86400.0  # Longer than anything that is waited for.
+_BYTES_A_SECOND = 64 << 10  # A connection that moves less is not waited for.
 
 
 def to_bytes(value: Any) -> bytes:
@@ -44,6 +46,16 @@ def proto_text(value: str) -> str:
 def duration(seconds: float) -> duration_pb2.Duration:
     nanos = round(seconds * 1_000_000_000)
     return duration_pb2.Duration(seconds=nanos // 1_000_000_000, nanos=nanos % 1_000_000_000)
+
+
+def seconds_of(time: duration_pb2.Duration) -> float:
+    """Whatever a daemon says, it can be waited for so long."""
+    return min(max(time.seconds + time.nanos / 1e9, 0.0), _SECONDS_MOST)
+
+
+def seconds_for(size: int, least: float) -> float:
+    """The timeout of a call that moves so many bytes, whatever size a daemon says."""
+    return least + min(max(size, 0) / _BYTES_A_SECOND, 86400.0)
 
 
 def timestamp(when) -> timestamp_pb2.Timestamp:

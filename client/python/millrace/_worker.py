@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import concurrent.futures
 import contextlib
 import logging
@@ -19,9 +20,9 @@ import grpc
 from ._attempt import Attempt
 from ._errors import MillraceError, from_rpc
 from ._handler import Handler
-from ._outcome import fill_end
-from ._payload import read_payload
-from ._values import duration
+from ._running import await_handlers, begin
+from ._skew import Daemon
+from ._values import duration, seconds_of
 from .v1 import worker_service_pb2 as pb
 from .v1 import worker_service_pb2_grpc
 
@@ -62,8 +63,11 @@ class Worker:
         self._to_save: dict[Attempt, None] = {}  # Their checkpoints are new; an ordered set.
         self._outbox = pb.WorkRequest()
         self._shown: list[Attempt] = []
+        self._on_its_way: set[Attempt] = set()  # Shown by the message that gRPC is writing.
         self._log_bytes = 0
         self._busy = 0  # Slots of what was given to a thread or to the loop, and has not returned.
+        self._running: collections.Counter[str] = collections.Counter()  # Of the same, how many of each kind.
+        self._daemon = Daemon()  # The one that said welcome last.
         self._received = self._granted = self._beats = 0
         self._call: Any = None
         self._stub: Any = None
@@ -145,7 +149,7 @@ class Worker:
                 stack.callback(loop_thread.join)
                 stack.callback(self._loop.call_soon_threadsafe, self._loop.stop)
                 # Handlers that were told to stop end first.
-                stack.callback(lambda: asyncio.run_coroutine_threadsafe(self._await_handlers(), self._loop).result())
+                stack.callback(lambda: asyncio.run_coroutine_threadsafe(await_handlers(self), self._loop).result())
             pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(self._slots, "millrace"))
             watch = threading.Thread(target=self._watch, name="millrace-watch", daemon=True)
             watch.start()
@@ -180,19 +184,38 @@ class Worker:
         self._shown.clear()
         self._log_bytes = 0
 
-    def _drop(self, attempt: Attempt) -> None:
+    def _has_unsent(self, attempt: Attempt) -> bool:
+        """Something that its handler showed."""
+        return attempt._output is not None or attempt in self._to_save or attempt in self._on_its_way
+
+    def _forget(self, attempt: Attempt) -> None:
         self._held.pop(self._key_of(attempt.lease.ref), None)
         attempt._dropped = True
-        attempt._cancel()
         self._changed.notify_all()
+
+    def _drop(self, attempt: Attempt) -> None:
+        self._forget(attempt)
+        attempt._cancel()
 
     def _drop_ref(self, ref: pb.AttemptRef) -> None:
         attempt = self._held.get(self._key_of(ref))
         if attempt is not None:
             self._drop(attempt)
 
+    def _slots_of(self, kind: str) -> int:
+        handler = self._handlers.get(kind)
+        return max(handler.offer.slots, 1) if handler else 1
+
     def _grant(self) -> int:
-        return 0 if self._draining else self._received + self._slots - self._busy
+        if self._draining:
+            return 0
+        free = self._slots - self._busy
+        if not self._daemon.knows_costs:
+            # It counts leases, whatever they take: each may be the largest, and all may be of one kind.
+            offers = [each.offer for each in self._handlers.values()]
+            free //= max((each.slots for each in offers if each.slots > 1), default=1)
+            free = min([free, *(each.at_once_max - self._running[each.kind] for each in offers if each.at_once_max)])
+        return self._received + free
 
     def _goodbye_is_due(self) -> bool:
         return self._draining and not self._said_goodbye and (
@@ -215,6 +238,9 @@ class Worker:
         yield call["hello"]
         while True:
             with self._lock:
+                if self._call is call and self._on_its_way:  # gRPC has written it, so it asks for the next one.
+                    self._on_its_way.clear()
+                    self._changed.notify_all()
                 self._changed.wait_for(self._anything, max(0.0, self._last_beat + self._interval - time.monotonic()))
                 if self._call is not call:
                     return
@@ -228,6 +254,7 @@ class Worker:
         request = pb.WorkRequest()
         if self._welcome:
             request, self._outbox = self._outbox, request
+            self._on_its_way.update(self._shown)
             self._close_outputs()
             size = 0
             # Before any end: what an attempt saved is kept only while it is the worker's.
@@ -236,6 +263,7 @@ class Worker:
                 del self._to_save[attempt]
                 if not attempt._dropped:
                     request.outputs.add(ref=attempt.lease.ref, checkpoint=attempt._saved)
+                    self._on_its_way.add(attempt)
                     size += len(attempt._saved)
             while self._to_tell and size < _REQUEST_BYTES:
                 attempt = self._to_tell.pop(0)
@@ -282,6 +310,7 @@ class Worker:
             self._last_word = self._last_beat = time.monotonic()
             self._outbox = pb.WorkRequest()
             self._close_outputs()
+            self._on_its_way.clear()
             # Ends that were not acknowledged are told again, and checkpoints, which are not acknowledged.
             self._to_save = {each: None for each in self._held.values() if each._saved is not None}
             self._to_tell = [each for each in self._held.values() if each._end]
@@ -300,16 +329,25 @@ class Worker:
                 self._healthy = False
                 self._changed.notify_all()
 
+    def _be_welcome(self, welcome: pb.WorkerWelcome) -> None:
+        self._welcome = self._ever_welcome = self._healthy = True
+        self._interval = max(seconds_of(welcome.heartbeat_interval), 0.01)
+        self._lease = seconds_of(welcome.lease)
+        self._id, self._drained = welcome.worker_id, False  # A drain that holds is said again.
+        for ref in welcome.lost:
+            self._drop_ref(ref)
+        self._daemon = Daemon(welcome.server_version, welcome.capabilities, welcome.result_bytes_max)
+        for words in self._daemon.warnings([each.offer for each in self._handlers.values()]):
+            _log.warning("%s", words)
+        if self._to_save and not self._daemon.keeps_checkpoints:
+            _log.warning("checkpoints of %d jobs are lost: %s", len(self._to_save), self._daemon.checkpoint_error())
+            self._to_save.clear()
+
     def _hear(self, response: pb.WorkResponse, pool: concurrent.futures.Executor, responses: Any) -> None:
         with self._lock:
             self._last_word = self._last_contact = time.monotonic()
             if response.HasField("welcome"):
-                self._welcome = self._ever_welcome = self._healthy = True
-                self._interval = max(response.welcome.heartbeat_interval.ToTimedelta().total_seconds(), 0.01)
-                self._lease = response.welcome.lease.ToTimedelta().total_seconds()
-                self._id, self._drained = response.welcome.worker_id, False  # A drain that holds is said again.
-                for ref in response.welcome.lost:
-                    self._drop_ref(ref)
+                self._be_welcome(response.welcome)
             for stop in response.stops:
                 attempt = self._held.get(self._key_of(stop.ref))
                 if attempt is not None:
@@ -325,75 +363,21 @@ class Worker:
                     _log.warning("job %s: %s", error.ref.job_id, error.message)
             # Those that crossed a goodbye the daemon gives to others.
             for lease in response.leases if not self._said_goodbye else ():
-                attempt = Attempt(self, lease, max(self._handlers[lease.kind].offer.slots, 1))
-                self._received += attempt._slots
-                self._busy += attempt._slots
+                slots = self._slots_of(lease.kind)
+                self._received += slots if self._daemon.knows_costs else 1
+                if self._key_of(lease.ref) in self._held:
+                    continue  # A daemon that is not broken gives each lease once.
+                attempt = Attempt(self, lease, slots)
+                self._busy += slots
+                self._running[lease.kind] += 1
                 self._held[self._key_of(lease.ref)] = attempt
                 self._outbox.accepted.append(lease.ref)
-                self._begin(attempt, pool)
+                begin(self, attempt, pool)
             why = response.drain.why
             if why == pb.WorkerDrain.WHY_AGE:
                 responses.cancel()  # It goes on at once with another stream.
             elif why in (pb.WorkerDrain.WHY_OPERATOR, pb.WorkerDrain.WHY_RESUMED):
                 self._drained = why == pb.WorkerDrain.WHY_OPERATOR
-            self._changed.notify_all()
-
-    # ---- Handlers
-
-    def _begin(self, attempt: Attempt, pool: concurrent.futures.Executor) -> None:
-        handler = self._handlers[attempt.lease.kind]
-        if handler.is_async:
-            self._loop.call_soon_threadsafe(self._begin_async, handler, attempt, pool)
-        else:
-            pool.submit(self._run_plain, handler, attempt).add_done_callback(lambda task: self._ended(attempt, task))
-
-    def _run_plain(self, handler: Handler, attempt: Attempt) -> Any:
-        if attempt._unread:
-            attempt._payload = read_payload(self, attempt)
-        return handler.call(attempt)
-
-    def _begin_async(self, handler: Handler, attempt: Attempt, pool: concurrent.futures.Executor) -> None:
-        """On the loop."""
-        task = self._loop.create_task(self._run_async(handler, attempt, pool))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda done: self._ended(attempt, done))
-        with self._lock:
-            attempt._task = task
-            if attempt.cancelled:  # Before it had a task to cancel.
-                task.cancel()
-
-    async def _await_handlers(self) -> None:
-        """They were told to stop, and end first; then whatever they have left on the loop is cancelled."""
-        if self._tasks:
-            await asyncio.wait(set(self._tasks))
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for each in others:
-            each.cancel()
-        if others:
-            await asyncio.wait(others, timeout=5)
-
-    async def _run_async(self, handler: Handler, attempt: Attempt, pool: concurrent.futures.Executor) -> Any:
-        try:
-            if attempt._unread:
-                attempt._payload = await self._loop.run_in_executor(pool, read_payload, self, attempt)
-            return await handler.call(attempt)
-        except (SystemExit, KeyboardInterrupt) as error:
-            # asyncio would end the loop, and with it every other attempt.
-            raise RuntimeError(f"the handler raised {type(error).__name__}") from error
-
-    def _ended(self, attempt: Attempt, task: Any) -> None:
-        end = pb.AttemptEnd(ref=attempt.lease.ref)
-        try:
-            fill_end(end, task)
-        except BaseException as error:  # Such as an exception that cannot be shown. The attempt has ended all the same.
-            end.failure.error = f"the handler's outcome cannot be told: {type(error).__name__}"
-        with self._lock:
-            self._busy -= attempt._slots
-            # What did not begin before the end of a drain has not failed: the goodbye gives it back.
-            if not attempt._dropped and not (self._give_up and attempt._unread):
-                attempt._end = end
-                self._to_tell.append(attempt)
             self._changed.notify_all()
 
     # ---- All of it

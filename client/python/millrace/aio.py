@@ -15,16 +15,15 @@ from typing import Any, AsyncIterable, AsyncIterator, Iterable, Mapping, Optiona
 
 import grpc
 
-from ._client import CHANNEL, JobFailed, TERMINAL, make_request
+from ._client import CHANNEL, JobFailed, TERMINAL, WAIT_ATTEMPTS, leaves_out_result, make_request
 from ._errors import MillraceError, from_rpc, from_status
-from ._values import duration, from_bytes
+from ._values import duration, from_bytes, seconds_for
 from .v1 import job_pb2, job_service_pb2, job_service_pb2_grpc, worker_service_pb2, worker_service_pb2_grpc
 
 __all__ = ["Client", "Job"]
 
 _POLL_SECONDS = 20.0
 _ATTEMPTS = 4
-_WAIT_ATTEMPTS = 12  # Some 30 s of absence.
 
 
 class Job:
@@ -118,7 +117,19 @@ class Client:
             call.cancel()
 
     async def get(self, id: str) -> job_pb2.Job:
-        return await self._call(self._jobs.GetJob, job_service_pb2.GetJobRequest(id=id))
+        return await self._with_result(await self._call(self._jobs.GetJob, job_service_pb2.GetJobRequest(id=id)))
+
+    async def read_result(self, id: str, *, deadline: Optional[float] = None) -> bytes:
+        async def read(request: Any, **call: Any) -> bytes:
+            return b"".join([piece.data async for piece in self._jobs.ReadResult(request, **call)])
+
+        return await self._call(read, job_service_pb2.ReadResultRequest(id=id), deadline=deadline,
+                                attempts=WAIT_ATTEMPTS, busy="SERVER_BUSY")
+
+    async def _with_result(self, job: job_pb2.Job) -> job_pb2.Job:
+        if leaves_out_result(job):
+            job.result = await self.read_result(job.id, deadline=seconds_for(job.result_bytes, self._deadline))
+        return job
 
     async def wait(self, id: str, timeout: Optional[float] = None) -> job_pb2.Job:
         until = None if timeout is None else time.monotonic() + timeout
@@ -126,9 +137,9 @@ class Client:
             left = max(0.0, _POLL_SECONDS if until is None else min(_POLL_SECONDS, until - time.monotonic()))
             request = job_service_pb2.WaitJobRequest(id=id, timeout=duration(left))
             job = await self._call(self._jobs.WaitJob, request, deadline=left + self._deadline,
-                                   attempts=_WAIT_ATTEMPTS)
+                                   attempts=WAIT_ATTEMPTS)
             if job.state in TERMINAL:
-                return job
+                return await self._with_result(job)
             if until is not None and time.monotonic() >= until:
                 raise TimeoutError(f"job {id} has not ended in {timeout} s")
 
@@ -168,12 +179,13 @@ class Client:
         return await self._call(self._workers.ResumeWorker, worker_service_pb2.ResumeWorkerRequest(worker=worker))
 
     async def _call(self, method: Any, request: Any, *, deadline: Optional[float] = None,
-                    attempts: int = _ATTEMPTS) -> Any:
+                    attempts: int = _ATTEMPTS, busy: str = "") -> Any:
         for attempt in range(1, attempts + 1):
             try:
                 return await method(request, timeout=deadline or self._deadline, metadata=self._metadata)
             except grpc.RpcError as error:
                 ours = from_rpc(error)
-                if ours.code != grpc.StatusCode.UNAVAILABLE or attempt == attempts:
+                again = ours.code == grpc.StatusCode.UNAVAILABLE or (busy and ours.reason == busy)
+                if not again or attempt == attempts:
                     raise ours from None
             await asyncio.sleep(random.uniform(0, min(0.2 * 2**attempt, 5.0)))

@@ -6,6 +6,7 @@ import * as grpc from "@grpc/grpc-js";
 
 import { MillraceError, fromServiceError, fromStatus } from "./errors.js";
 import { JobService, WorkerService, toDuration } from "./proto.js";
+import { readResult } from "./result.js";
 import type { Job__Output as JobMessage } from "./v1/millrace/v1/Job.js";
 import type { JobEvent__Output as JobEvent } from "./v1/millrace/v1/JobEvent.js";
 import type { JobServiceClient } from "./v1/millrace/v1/JobService.js";
@@ -53,7 +54,7 @@ export interface JobRequest extends JobOptions {
 }
 
 export interface WaitOptions {
-  /** Milliseconds; then a TimeoutError. */
+  /** Milliseconds until the job must have ended; then a TimeoutError. */
   timeout?: number;
   signal?: AbortSignal;
 }
@@ -189,8 +190,16 @@ export class Client {
   }
 
   /** All of the job as it is now; and while it waits, `waiting` says for what. */
-  get(id: string): Promise<JobMessage> {
-    return this.#call<JobMessage>((m, o, done) => this.#jobs.getJob({ id }, m, o, done));
+  async get(id: string): Promise<JobMessage> {
+    return this.#withResult(await this.#call<JobMessage>((m, o, done) => this.#jobs.getJob({ id }, m, o, done)));
+  }
+
+  /**
+   * What the handler of a job that succeeded returned, of any size: get() and wait() do the same by themselves where it
+   * is not in the job. MillraceError NO_RESULT: it has not succeeded, or not yet.
+   */
+  readResult(id: string, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<Buffer> {
+    return readResult(() => this.#jobs.readResult({ id }, this.#metadata()), waitAttempts, callTimeout, signal);
   }
 
   /** Until the job has ended, in long polls, also through short absences of the daemon. */
@@ -201,7 +210,7 @@ export class Client {
       const request = { id, timeout: toDuration(left) };
       const job = await this.#call<JobMessage>((m, o, done) => this.#jobs.waitJob(request, m, o, done),
         { timeout: left + callTimeout, attempts: waitAttempts, signal });
-      if (terminal.has(job.state)) return job;
+      if (terminal.has(job.state)) return this.#withResult(job, signal);
       if (Date.now() >= until) throw new DOMException(`job ${id} has not ended in ${timeout} ms`, "TimeoutError");
     }
   }
@@ -246,6 +255,12 @@ export class Client {
 
   resumeWorker(worker: string): Promise<WorkerMessage> {
     return this.#call<WorkerMessage>((m, o, done) => this.#workers.resumeWorker({ worker }, m, o, done));
+  }
+
+  // A daemon that has no large results does not tell a size.
+  async #withResult(job: JobMessage, signal?: AbortSignal): Promise<JobMessage> {
+    if (Number(job.resultBytes) > job.result.length) job.result = await this.readResult(job.id, { signal });
+    return job;
   }
 
   #metadata(): grpc.Metadata {
@@ -300,6 +315,11 @@ export class Job {
     const job = await this.wait(options);
     if (job.state !== "JOB_STATE_SUCCEEDED") throw new JobFailed(job);
     return fromBytes(job.result) as T;
+  }
+
+  /** The bytes that its handler returned, of any size, without the rest of the job; see Client.readResult. */
+  readResult(options?: { signal?: AbortSignal }): Promise<Buffer> {
+    return this.client.readResult(this.id, options);
   }
 
   cancel(reason?: string): Promise<JobMessage> {

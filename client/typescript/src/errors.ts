@@ -85,10 +85,18 @@ function* fields(bytes: Uint8Array): Generator<[number, Uint8Array]> {
   }
 }
 
+const unknownCall = "the daemon does not know this call, so it is older than this library: upgrade the daemon";
+
 export function fromServiceError(error: grpc.ServiceError): MillraceError {
-  const ours = new MillraceError(error.code, error.details || error.message);
+  const unknown = error.code === grpc.status.UNIMPLEMENTED;
+  const ours = new MillraceError(error.code, error.details || (unknown ? unknownCall : error.message));
+  if (unknown) ours.reason = "UNIMPLEMENTED";
   for (const value of error.metadata?.get("grpc-status-details-bin") ?? []) {
-    addDetails(ours, readStatus(value as Buffer));
+    try {
+      addDetails(ours, readStatus(value as Buffer));
+    } catch {
+      // Bytes that are no details: it is an error all the same.
+    }
   }
   if (ours.reason === "" && ours.code === grpc.status.UNAVAILABLE) ours.reason = "UNREACHABLE";
   return ours;

@@ -5,8 +5,10 @@ import { parentPort, workerData } from "node:worker_threads";
 import * as grpc from "@grpc/grpc-js";
 
 import { MillraceError, fromServiceError } from "./errors.js";
-import { isApart, readPayload } from "./payload.js";
+import { isApart, readPayload, readTimeout } from "./payload.js";
 import { WorkerService, fromDuration } from "./proto.js";
+import { resultBytes, writeResult } from "./result.js";
+import { type Daemon, checkpointError, keepsCheckpoints, knowsCosts, leasesFor, noDaemon, warnings } from "./skew.js";
 import type { AttemptEnd } from "./v1/millrace/v1/AttemptEnd.js";
 import type { AttemptOutput } from "./v1/millrace/v1/AttemptOutput.js";
 import type { AttemptRef } from "./v1/millrace/v1/AttemptRef.js";
@@ -29,11 +31,11 @@ export interface LinkOptions {
 
 type Failure = NonNullable<AttemptEnd["failure"]>;
 
-/** From the main thread. `key` names an attempt. */
+/** From the main thread. `serial` names an attempt. */
 export type ToLink =
-  | { type: "ended"; key: string; result?: Uint8Array; failure?: Failure }
-  | { type: "output"; key: string; progress?: { fraction: number; message: string }; log?: Uint8Array }
-  | { type: "checkpoint"; key: string; data: Uint8Array }
+  | { type: "ended"; serial: number; result?: Uint8Array; failure?: Failure }
+  | { type: "output"; serial: number; progress?: { fraction: number; message: string }; log?: Uint8Array }
+  | { type: "checkpoint"; serial: number; data: Uint8Array }
   | { type: "stop" };
 
 /** What the daemon says of this worker. */
@@ -41,21 +43,26 @@ export interface Standing {
   healthy: boolean;
   id: string;
   drained: boolean;
+  daemon: Daemon; // The one that said welcome last.
 }
 
 /** To the main thread. */
 export type FromLink =
-  | { type: "lease"; key: string; lease: Lease }
-  | { type: "cancel"; key: string }
+  | { type: "lease"; serial: number; lease: Lease }
+  | { type: "cancel"; serial: number }
+  | { type: "warning"; message: string }
   | ({ type: "standing" } & Standing)
   | { type: "over"; error?: { code: number; message: string; reason: string; field: string } };
 
 interface Held {
+  serial: number; // As long as the process lives, no other has it.
   ref: AttemptRef;
+  kind: string;
+  slots: number;
   end: AttemptEnd | undefined;
   output: AttemptOutput | undefined;
   saved: Buffer | undefined; // The newest checkpoint, for the next stream as well.
-  reading: AbortController | undefined; // Of its payload: the main thread does not have it yet.
+  stop: AbortController; // Ends the calls that are made for it: of a large payload, and of a large result.
 }
 
 const requestBytes = 1 << 20;
@@ -67,19 +74,20 @@ const options = workerData as LinkOptions;
 const port = parentPort;
 if (port === null) throw new Error("link.js is a thread of a Worker");
 const tell = (message: FromLink) => port.postMessage(message);
-const keyOf = (ref: { jobId?: string; token?: unknown } | null | undefined) => `${ref?.jobId} ${ref?.token}`;
+const keyOf = (ref: { jobId?: string; token?: unknown } | null | undefined) => `${ref?.jobId ?? ""} ${ref?.token ?? 0}`;
 
 const held = new Map<string, Held>();
-// Slots of those that have not returned, also when they are not held any more; and their sum.
-const slotsOf = new Map<string, number>();
-let busy = 0;
+const running = new Map<number, Held>(); // Those that have not returned, also when they are not held any more;
+let busy = 0; // the slots that they take,
+const runs = new Map<string, number>(); // and how many there are of each kind.
+let serials = 0;
 let toTell: Held[] = [];
 let toSave = new Set<Held>(); // Their checkpoints are new.
 let outbox: WorkRequest = {};
 let logged = 0;
 let draining = false, giveUp = false, saidGoodbye = false, everWelcome = false;
 let drainUntil = Infinity;
-let id = "", drained = false;
+let id = "", drained = false, daemon = noDaemon;
 let lease = 0, lastContact = performance.now();
 
 interface Session {
@@ -97,44 +105,66 @@ interface Session {
 }
 let session: Session | undefined;
 
-function cancel(key: string): void {
-  held.get(key)?.reading?.abort();
-  tell({ type: "cancel", key });
+function cancel(each: Held | undefined): void {
+  if (each === undefined) return;
+  each.stop.abort();
+  tell({ type: "cancel", serial: each.serial });
 }
 
 function drop(key: string): void {
-  if (!held.has(key)) return;
-  cancel(key);
+  cancel(held.get(key));
   held.delete(key);
 }
 
-function ended(key: string, outcome: { result: Buffer } | { failure: Failure }): void {
-  busy -= slotsOf.get(key) ?? 0;
-  slotsOf.delete(key);
-  const each = held.get(key);
-  if (each === undefined) return;
+const isHeld = (each: Held) => held.get(keyOf(each.ref)) === each;
+
+function ended(each: Held, outcome: { result: Buffer } | { failure: Failure }): void {
+  if (!running.delete(each.serial)) return;
+  busy -= each.slots;
+  runs.set(each.kind, (runs.get(each.kind) ?? 0) - 1);
+  if (!isHeld(each)) return;
   each.end = { ref: each.ref, ...outcome };
   toTell.push(each);
 }
 
 // While it reads, the stream is heard and heartbeats are sent.
-async function handOver(key: string, each: Held, lease: Lease): Promise<void> {
+async function handOver(each: Held, lease: Lease): Promise<void> {
   if (isApart(lease)) {
-    each.reading = new AbortController();
     try {
       lease.payload = await readPayload(lease, () => (session?.welcome ? session.client : undefined),
-        each.reading.signal);
-      each.reading.signal.throwIfAborted();
+        each.stop.signal);
+      each.stop.signal.throwIfAborted();
     } catch (error) {
-      if (error instanceof MillraceError && error.reason === "LEASE_LOST") drop(key);
+      if (error instanceof MillraceError && error.reason === "LEASE_LOST" && isHeld(each)) drop(keyOf(each.ref));
       // What did not begin before the end of a drain has not failed: the goodbye gives it back.
-      if (!giveUp) ended(key, { failure: { error: String((error as Error).message) } });
+      if (!giveUp) ended(each, { failure: { error: String((error as Error).message) } });
       return pumpSoon();
-    } finally {
-      each.reading = undefined;
     }
   }
-  tell({ type: "lease", key, lease });
+  tell({ type: "lease", serial: each.serial, lease });
+}
+
+// Its end, where no message holds the result. While it is written the attempt is held, and heartbeats are sent.
+async function handIn(each: Held, { buffer, byteOffset, length }: Uint8Array): Promise<void> {
+  // What the handler showed goes before, as nothing is added to an attempt that has ended.
+  const ready = () => {
+    if (!isHeld(each)) each.stop.abort(); // The stream has acknowledged it.
+    pump();
+    const shown = each.output === undefined && !toSave.has(each);
+    return shown && session?.welcome && !session.blocked ? session.client : undefined;
+  };
+  const result = Buffer.from(buffer, byteOffset, length);
+  const written = await writeResult(each.ref, result, ready, readTimeout, each.stop.signal);
+  if (written === "stopped" && !giveUp) { // What became of the job was decided when it was stopped.
+    ended(each, { failure: { error: "stopped while its result was written" } });
+  } else if (written instanceof MillraceError) {
+    const doNotRetry = written.reason === "RESULT_TOO_LARGE";
+    ended(each, { failure: { error: `cannot write the result: ${written.message}`, doNotRetry } });
+  } else { // The daemon has it, or somebody else the attempt, or the goodbye gives it back.
+    if (isHeld(each)) drop(keyOf(each.ref));
+    ended(each, { result });
+  }
+  pumpSoon();
 }
 
 function closeOutputs(): void {
@@ -158,19 +188,21 @@ function compose(s: Session): WorkRequest | undefined {
     for (const each of toSave) {
       if (size >= requestBytes) break;
       toSave.delete(each);
-      if (held.get(keyOf(each.ref)) !== each || each.saved === undefined) continue;
+      if (!isHeld(each) || each.saved === undefined) continue;
       (request.outputs ??= []).push({ ref: each.ref, checkpoint: each.saved });
       size += each.saved.length;
       anything = true;
     }
     while (toTell.length > 0 && size < requestBytes) {
       const each = toTell.shift() as Held;
-      if (held.get(keyOf(each.ref)) !== each) continue;
+      if (!isHeld(each)) continue;
       (request.ended ??= []).push(each.end as AttemptEnd);
       size += 128 + ((each.end?.result as Uint8Array | undefined)?.length ?? 4 * (each.end?.failure?.error?.length ?? 0));
       anything = true;
     }
-    const granted = draining ? 0 : s.received + options.slots - busy;
+    const free = options.slots - busy;
+    const room = knowsCosts(daemon) ? free : leasesFor(free, options.kinds, (kind) => runs.get(kind) ?? 0);
+    const granted = draining ? 0 : s.received + room;
     if (granted > s.granted) {
       s.granted = granted;
       request.credit = { slotsGrantedTotal: granted };
@@ -214,26 +246,37 @@ function pumpSoon(): void {
   });
 }
 
-let told: Standing = { healthy: false, id, drained };
+let told: Standing = { healthy: false, id, drained, daemon };
 function tellStanding(): void {
   const s = session;
   const healthy = s !== undefined && s.welcome && performance.now() - s.lastWord < 2 * s.interval;
-  if (healthy === told.healthy && id === told.id && drained === told.drained) return;
-  told = { healthy, id, drained };
+  if (healthy === told.healthy && id === told.id && drained === told.drained && daemon === told.daemon) return;
+  told = { healthy, id, drained, daemon };
   tell({ type: "standing", ...told });
+}
+
+function beWelcome(s: Session, welcome: NonNullable<WorkResponse["welcome"]>): void {
+  s.welcome = everWelcome = true;
+  s.interval = Math.max(fromDuration(welcome.heartbeatInterval), 10);
+  lease = fromDuration(welcome.lease);
+  drained = false; // One that holds is said again.
+  id = welcome.workerId;
+  for (const ref of welcome.lost) drop(keyOf(ref));
+  daemon = { version: welcome.serverVersion || "unknown", capabilities: welcome.capabilities,
+    resultBytesMax: Number(welcome.resultBytesMax) };
+  for (const message of warnings(daemon, options.kinds)) tell({ type: "warning", message });
+  if (toSave.size > 0 && !keepsCheckpoints(daemon)) {
+    const why = checkpointError(daemon).message;
+    tell({ type: "warning", message: `checkpoints of ${toSave.size} jobs are lost: ${why}` });
+    toSave.clear();
+  }
+  tellStanding(); // Before any lease: handlers ask what the daemon can do.
 }
 
 function hear(s: Session, response: WorkResponse): void {
   s.lastWord = lastContact = performance.now();
-  if (response.welcome) {
-    s.welcome = everWelcome = true;
-    s.interval = Math.max(fromDuration(response.welcome.heartbeatInterval), 10);
-    lease = fromDuration(response.welcome.lease);
-    drained = false; // One that holds is said again.
-    id = response.welcome.workerId;
-    for (const ref of response.welcome.lost) drop(keyOf(ref));
-  }
-  for (const stop of response.stops) cancel(keyOf(stop.ref));
+  if (response.welcome) beWelcome(s, response.welcome);
+  for (const stop of response.stops) cancel(held.get(keyOf(stop.ref)));
   for (const stop of response.revoked) drop(keyOf(stop.ref));
   for (const ref of response.acked) held.delete(keyOf(ref));
   for (const refused of response.errors) if (refused.reason === "LEASE_LOST") drop(keyOf(refused.ref));
@@ -241,14 +284,16 @@ function hear(s: Session, response: WorkResponse): void {
   for (const each of saidGoodbye ? [] : response.leases) {
     const key = keyOf(each.ref);
     const slots = Math.max(options.kinds.find(({ kind }) => kind === each.kind)?.slots ?? 1, 1);
-    const one: Held = { ref: each.ref as AttemptRef, end: undefined, output: undefined, saved: undefined,
-      reading: undefined };
-    s.received += slots;
+    s.received += knowsCosts(daemon) ? slots : 1;
+    if (held.has(key)) continue; // A daemon that is not broken gives each lease once.
+    const one: Held = { serial: ++serials, ref: each.ref ?? {}, kind: each.kind, slots, end: undefined,
+      output: undefined, saved: undefined, stop: new AbortController() };
+    running.set(one.serial, one);
     busy += slots;
-    slotsOf.set(key, slots);
+    runs.set(each.kind, (runs.get(each.kind) ?? 0) + 1);
     held.set(key, one);
     (outbox.accepted ??= []).push(one.ref);
-    void handOver(key, one, each);
+    void handOver(one, each);
   }
   const why = response.drain?.why;
   if (why === "WHY_AGE") s.call.cancel(); // It goes on at once with another stream.
@@ -340,7 +385,7 @@ const watch = setInterval(() => {
   if (s !== undefined && now - s.lastWord > 3 * s.interval) s.call.cancel();
   if (draining && !giveUp && now >= drainUntil) {
     giveUp = true;
-    for (const key of held.keys()) cancel(key);
+    for (const each of held.values()) cancel(each);
   }
   if (lease > 0 && now - lastContact >= lease - Math.min(5000, lease / 2)) {
     // An end is told whenever a daemon is there; if it is late, it changes nothing.
@@ -356,11 +401,13 @@ port.on("message", (message: ToLink) => {
     draining = true;
     return pumpSoon();
   }
-  const each = held.get(message.key);
+  const each = running.get(message.serial);
+  if (each === undefined) return;
   if (message.type === "ended") {
-    const { key, result, failure } = message;
-    ended(key, failure === undefined ? { result: Buffer.from(result ?? []) } : { failure });
-  } else if (each === undefined || each.end) {
+    const { result, failure } = message;
+    if (result !== undefined && result.length > resultBytes) return void handIn(each, result);
+    ended(each, failure === undefined ? { result: Buffer.from(result ?? []) } : { failure });
+  } else if (!isHeld(each)) {
     return;
   } else if (message.type === "checkpoint") {
     each.saved = Buffer.from(message.data);

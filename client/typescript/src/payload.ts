@@ -8,10 +8,12 @@ import type { Lease__Output as Lease } from "./v1/millrace/v1/Lease.js";
 import type { ReadPayloadResponse__Output as Piece } from "./v1/millrace/v1/ReadPayloadResponse.js";
 import type { WorkerServiceClient } from "./v1/millrace/v1/WorkerService.js";
 
-const readTimeout = 60_000; // A connection on which nothing comes is not waited for longer.
+/** Milliseconds. */
+export const readTimeout = 60_000; // A connection on which nothing comes is not waited for longer.
 const pauseLeast = 200;
 const pauseMost = 5000;
-const away = new Set([grpc.status.UNAVAILABLE, grpc.status.CANCELLED, grpc.status.DEADLINE_EXCEEDED]);
+/** A call that was answered so is made again. */
+export const away = new Set([grpc.status.UNAVAILABLE, grpc.status.CANCELLED, grpc.status.DEADLINE_EXCEEDED]);
 
 export const isApart = (lease: Lease) => lease.payload.length === 0 && Number(lease.payloadBytes) > 0;
 

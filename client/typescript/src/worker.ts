@@ -7,9 +7,10 @@ import { fromBytes, toBytes } from "./client.js";
 import { DoNotRetry, MillraceError, RetryAfter } from "./errors.js";
 import type { FromLink, LinkOptions, Standing, ToLink } from "./link.js";
 import { toDuration } from "./proto.js";
+import { resultBytes } from "./result.js";
+import { checkpointError, keepsCheckpoints, noDaemon } from "./skew.js";
 import type { Lease__Output as Lease } from "./v1/millrace/v1/Lease.js";
 
-const resultBytes = 1 << 20;
 const textBytes = 4096;
 const logBytes = 256 << 10;
 const checkpointBytes = 64 << 10;
@@ -31,7 +32,8 @@ export interface Attempt {
   log(text: string): void;
   /**
    * The job's next attempt has it as its `checkpoint`, whatever becomes of this one. The newest counts, and an empty
-   * one takes it away. RangeError: it has more than 64 KiB.
+   * one takes it away. RangeError: it has more than 64 KiB. MillraceError CHECKPOINT_UNSUPPORTED: the daemon is older
+   * than checkpoints, and would lose it.
    */
   saveCheckpoint(data: Uint8Array): void;
 }
@@ -84,11 +86,11 @@ function wordsOf(error: unknown): string {
 export class Worker {
   readonly #options: Required<WorkerOptions>;
   readonly #handlers = new Map<string, { run: RawHandler } & KindOptions>();
-  readonly #running = new Map<string, AbortController>();
+  readonly #running = new Map<number, AbortController>();
   #thread: Thread | undefined;
   #stopped = false;
   #ran = false;
-  #standing: Standing = { healthy: false, id: "", drained: false };
+  #standing: Standing = { healthy: false, id: "", drained: false, daemon: noDaemon };
 
   constructor(options: WorkerOptions = {}) {
     this.#options = { address: "127.0.0.1:7070", slots: 1, name: `${hostname()}/${process.pid}`, labels: {},
@@ -154,9 +156,11 @@ export class Worker {
         thread.on("error", reject);
         thread.on("message", (message: FromLink) => {
           if (message.type === "lease") {
-            void this.#run(message.key, message.lease);
+            void this.#run(message.serial, message.lease);
           } else if (message.type === "cancel") {
-            this.#running.get(message.key)?.abort();
+            this.#running.get(message.serial)?.abort();
+          } else if (message.type === "warning") {
+            process.emitWarning(message.message, "MillraceWarning");
           } else if (message.type === "standing") {
             this.#standing = message;
           } else if (message.error === undefined) {
@@ -181,9 +185,9 @@ export class Worker {
     this.#thread?.postMessage(message);
   }
 
-  async #run(key: string, lease: Lease): Promise<void> {
+  async #run(serial: number, lease: Lease): Promise<void> {
     const abort = new AbortController();
-    this.#running.set(key, abort);
+    this.#running.set(serial, abort);
     // What comes from the thread are plain Uint8Arrays.
     const payload = Buffer.from(lease.payload), checkpoint = Buffer.from(lease.checkpoint);
     const attempt: Attempt = {
@@ -195,15 +199,16 @@ export class Worker {
       checkpoint,
       signal: abort.signal,
       progress: (fraction, message = "") =>
-        this.#say({ type: "output", key, progress: { fraction, message: text(message) } }),
-      log: (line) => this.#say({ type: "output", key, log: Buffer.from(line).subarray(-logBytes) }),
+        this.#say({ type: "output", serial, progress: { fraction, message: text(message) } }),
+      log: (line) => this.#say({ type: "output", serial, log: Buffer.from(line).subarray(-logBytes) }),
       saveCheckpoint: (data) => {
         if (!(data instanceof Uint8Array)) throw new TypeError("a checkpoint is a Uint8Array");
         if (data.length > checkpointBytes) {
           throw new RangeError(`the checkpoint has ${data.length} bytes, and 64 KiB is the limit; store it elsewhere ` +
             "and save a reference");
         }
-        this.#say({ type: "checkpoint", key, data: new Uint8Array(data) }); // A copy, and not all that it is a view of.
+        if (!keepsCheckpoints(this.#standing.daemon)) throw checkpointError(this.#standing.daemon);
+        this.#say({ type: "checkpoint", serial, data: new Uint8Array(data) }); // A copy, and not all that it is a view of.
       },
     };
     try {
@@ -211,20 +216,21 @@ export class Worker {
       if (handler === undefined) throw new Error(`there is no handler for ${lease.kind}`);
       const result = await handler.run(payload, attempt);
       if (!(result instanceof Uint8Array)) throw new DoNotRetry("the handler returned no Uint8Array");
-      if (result.length > resultBytes) {
-        throw new DoNotRetry(`the result has ${result.length} bytes, and 1 MiB is the limit; store it elsewhere and ` +
-          "return a reference");
+      const most = Math.max(this.#standing.daemon.resultBytesMax, resultBytes);
+      if (result.length > most) {
+        throw new DoNotRetry(`the result has ${result.length} bytes, and ${most} are the limit (result_bytes_max of ` +
+          "the daemon's configuration); store it elsewhere and return a reference");
       }
-      this.#say({ type: "ended", key, result });
+      this.#say({ type: "ended", serial, result });
     } catch (error) {
       const failure = {
         error: text(wordsOf(error)),
         doNotRetry: error instanceof DoNotRetry,
         ...(error instanceof RetryAfter ? { retryAfter: toDuration(Math.max(error.milliseconds, 0)) } : {}),
       };
-      this.#say({ type: "ended", key, failure });
+      this.#say({ type: "ended", serial, failure });
     } finally {
-      this.#running.delete(key);
+      this.#running.delete(serial);
     }
   }
 }

@@ -187,7 +187,7 @@ func TestWhatAHandlerReturnsSaysWhetherItIsTriedAgain(t *testing.T) {
 		case what == "never":
 			return "", millrace.DoNotRetry(errors.New("no use \xff"))
 		case what == "large":
-			return string(make([]byte, 2<<20)), nil
+			return string(make([]byte, 9<<20)), nil // More than the daemon takes.
 		case attempt.Number() == 1 && what == "panic":
 			panic("at the first")
 		case attempt.Number() == 1:

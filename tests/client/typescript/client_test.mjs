@@ -105,7 +105,7 @@ test("what a handler throws says whether it is tried again", async (t) => {
   const worker = new Worker({ address });
   worker.handle(kind, (what, attempt) => {
     if (what === "never") throw new DoNotRetry("no use");
-    if (what === "large") return "x".repeat(2 << 20);
+    if (what === "large") return "x".repeat(9 << 20); // More than the daemon takes.
     if (attempt.number === 1) throw new RetryAfter(-1, "once more");
     return "done";
   });
