@@ -212,11 +212,15 @@ Result<v1::BatchSubmitJobsResponse> Client::BatchSubmit(v1::BatchSubmitJobsReque
   return MR_CALL(jobs, JobService, BatchSubmitJobs, request, call);
 }
 
-Result<v1::Job> Client::Get(const std::string& id, v1::JobView view, const CallOptions& call) {
+Result<v1::Job> Client::GetWithoutResult(const std::string& id, v1::JobView view, const CallOptions& call) {
   v1::GetJobRequest request;
   request.set_id(id);
   request.set_view(view);
-  Result<v1::Job> job = MR_CALL(jobs, JobService, GetJob, request, call);
+  return MR_CALL(jobs, JobService, GetJob, request, call);
+}
+
+Result<v1::Job> Client::Get(const std::string& id, v1::JobView view, const CallOptions& call) {
+  Result<v1::Job> job = GetWithoutResult(id, view, call);
   return view == v1::JOB_VIEW_BASIC ? job : WithResult(std::move(job), call);
 }
 

@@ -66,7 +66,7 @@ struct BulkCounts {
 enum class PoolVerb { kPause, kResume, kDrain };
 
 bool IsTerminal(v1::JobState state);
-// The result is larger than an answer may be; Client::ReadResult reads it.
+// The job has a result that is larger than an answer may be; Client::ReadResult reads it.
 bool LeavesOutResult(const v1::Job& job);
 
 class Client {
@@ -87,13 +87,16 @@ class Client {
   Result<v1::BatchSubmitJobsResponse> BatchSubmit(v1::BatchSubmitJobsRequest request, const CallOptions& call = {});
 
   // ---- Look and wait
-  // With the payload or the result, a large one too: a result above 1 MiB is read by ReadResult.
+  // A view with the result has a large one too, by ReadResult, whose errors are then the answer; so has Wait.
   Result<v1::Job> Get(const std::string& id, v1::JobView view = v1::JOB_VIEW_FULL, const CallOptions& call = {});
   Result<v1::ListJobsResponse> ListPage(const v1::ListJobsRequest& request, const CallOptions& call = {});
   // Every job that matches, page by page, until `on_job` returns false. A deadline that is given counts for all pages.
   Status List(v1::ListJobsRequest request, const std::function<bool(v1::Job)>& on_job, const CallOptions& call = {});
 
-  // The result of a job that SUCCEEDED, of any size. FAILED_PRECONDITION NO_RESULT: it has not, or not yet.
+  // The job as the daemon answers it, without a large result (LeavesOutResult).
+  Result<v1::Job> GetWithoutResult(const std::string& id, v1::JobView view, const CallOptions& call = {});
+  // The result of a job that SUCCEEDED, of any size; no deadline unless one is given. FAILED_PRECONDITION NO_RESULT: it
+  // has not, or not yet.
   Result<std::string> ReadResult(const std::string& id, const CallOptions& call = {});
 
   // Waits until the job is in a terminal state, and gives all of it but the payload (JOB_VIEW_RESULT). `timeout` unset:

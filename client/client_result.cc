@@ -6,6 +6,7 @@
 #include "client/blocking_call.h"
 #include "client/client_state.h"
 #include "client/errors.h"
+#include "client/outcome.h"
 
 namespace millrace::client {
 
@@ -17,7 +18,8 @@ using std::chrono::milliseconds;
 Status ReadPieces(Client::State& state, const std::string& id, std::optional<milliseconds> deadline,
                   const std::stop_token& stop, std::string* bytes) {
   grpc::ClientContext context;
-  state.Begin(context, deadline.value_or(state.options.deadline));
+  // None unless one is given, as it may be much: the daemon ends a read of which nothing is taken.
+  state.Begin(context, deadline.value_or(milliseconds(-1)));
   std::stop_callback cancel(stop, [&context] { context.TryCancel(); });
   v1::ReadResultRequest request;
   request.set_id(id);
@@ -47,7 +49,9 @@ Result<std::string> Client::ReadResult(const std::string& id, const CallOptions&
 }
 
 // A daemon that has no large results does not tell a size.
-bool LeavesOutResult(const v1::Job& job) { return job.result_bytes() > static_cast<int64_t>(job.result().size()); }
+bool LeavesOutResult(const v1::Job& job) {
+  return job.result().empty() && job.result_bytes() > static_cast<int64_t>(kMessageResultBytesMax);
+}
 
 Result<v1::Job> Client::WithResult(Result<v1::Job> job, const CallOptions& call) {
   if (!job.ok() || !LeavesOutResult(*job)) return job;

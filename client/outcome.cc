@@ -40,10 +40,11 @@ v1::AttemptEnd ToEnd(Outcome outcome, const v1::AttemptRef& ref, int64_t result_
   *end.mutable_ref() = ref;
   if (outcome.succeeded && outcome.result.size() > kMessageResultBytesMax) {
     const int64_t most = std::max(result_bytes_max, static_cast<int64_t>(kMessageResultBytesMax));
+    const char* whose = result_bytes_max > 0 ? "result_bytes_max of the daemon's configuration"
+                                             : "of a daemon of this version; a newer one may take more";
     outcome = Outcome::Failure("the result has " + std::to_string(outcome.result.size()) + " bytes, and " +
-                               std::to_string(most) +
-                               " are the limit (result_bytes_max of the daemon's configuration); store it elsewhere "
-                               "and return a reference");
+                               std::to_string(most) + " are the limit (" + whose +
+                               "); store it elsewhere and return a reference");
     outcome.do_not_retry = true;
   }
   if (outcome.succeeded) {

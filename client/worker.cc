@@ -88,6 +88,8 @@ Status Worker::State::RunStream(v1::WorkerService::Stub& on) {
   writer.join();
   const grpc::Status status = stream->Finish();
   std::lock_guard guard(mutex);
+  written = composed;
+  rest.notify_all();
   current = nullptr;
   healthy = false;
   return FromGrpc(status, client.address(), said_goodbye);
@@ -213,6 +215,8 @@ void Worker::State::Write(Stream& stream, v1::WorkRequest request) {
     }
     request.Clear();
     std::unique_lock guard(mutex);
+    written = composed;
+    if (results_wait > 0) rest.notify_all();
     const auto anything = [&] {
       return written_off ||
              (welcome && (Granted() > granted || outbox.accepted_size() + outbox.outputs_size() > 0 ||
@@ -222,6 +226,7 @@ void Worker::State::Write(Stream& stream, v1::WorkRequest request) {
       if (!anything()) write.wait_until(guard, last_beat + interval, anything);
       if (written_off) return;
     } while (!Compose(&request, &granted));
+    ++composed;
   }
 }
 

@@ -10,7 +10,8 @@
 namespace millrace::client {
 
 // A call that was cut off is repeated from its beginning for as long as the attempt is the worker's. What the handler
-// showed goes before, as nothing is added to an attempt that has ended.
+// showed is written before, as nothing is added to an attempt that has ended; that it also arrives before is all but
+// sure, since the result is large.
 std::optional<v1::AttemptEnd> Worker::State::WriteResult(Held& attempt, const std::string& result) {
   constexpr milliseconds kPauseLongest{5'000};
   const v1::AttemptRef& ref = attempt.its.ref();
@@ -18,6 +19,10 @@ std::optional<v1::AttemptEnd> Worker::State::WriteResult(Held& attempt, const st
   {
     std::unique_lock guard(mutex);
     rest.wait(guard, [&] { return unwanted() || (attempt.place < 0 && !attempt.save_is_due); });
+    const int64_t shown_in = composed;
+    ++results_wait;
+    rest.wait(guard, [&] { return unwanted() || written >= shown_in; });
+    --results_wait;
   }
   for (milliseconds pause = kPauseLeast;; pause = std::min(2 * pause, kPauseLongest)) {
     const Status status = SendResult(attempt, result);

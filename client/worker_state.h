@@ -119,6 +119,9 @@ struct Worker::State {
   v1::WorkRequest outbox;                   // Accepted, and outputs.
   std::vector<Held*> shown;                 // Those with an output in the outbox.
   size_t log_bytes = 0;
+  // Requests, over all streams. A stream that has ended has written all of its own, as far as it ever will.
+  int64_t composed = 0, written = 0;
+  int results_wait = 0;                   // Handlers' threads that wait for `written`.
   std::deque<Key> to_save;                // Checkpoints.
   std::deque<Key> to_tell;                // Ends.
   std::vector<std::stop_source> to_stop;  // Without the mutex.

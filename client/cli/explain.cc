@@ -77,7 +77,7 @@ std::string Explanation(const v1::Job& job, WallNanos now) {
 }
 
 ExitCode ExplainJob(Session& session, const std::string& id) {
-  const Result<v1::Job> job = session.client().Get(id, v1::JOB_VIEW_RESULT, session.Call());
+  const Result<v1::Job> job = session.client().GetWithoutResult(id, v1::JOB_VIEW_RESULT, session.Call());
   if (!job.ok()) return session.Fail(job.status());
   if (session.json()) {
     PrintLine(job->has_waiting() ? ToJson(job->waiting()) : ToJson(*job));

@@ -56,7 +56,8 @@ ExitCode GetJobs(Session& session, const std::vector<std::string>& ids, Part par
   ExitCode exit = ExitCode::kOk;
   for (size_t i = 0; i < ids.size(); ++i) {
     const v1::JobView view = part == Part::kAll ? v1::JOB_VIEW_FULL : v1::JOB_VIEW_RESULT;
-    const Result<v1::Job> job = session.client().Get(ids[i], view, session.Call());
+    const Result<v1::Job> job = part == Part::kResult ? session.client().Get(ids[i], view, session.Call())
+                                                      : session.client().GetWithoutResult(ids[i], view, session.Call());
     if (!job.ok()) {
       exit = Worst(exit, session.Fail(job.status()));
     } else if (part == Part::kLog) {

@@ -148,7 +148,8 @@ class Loader {
   int64_t LargestBytes() const {
     return static_cast<int64_t>(ResultIsLargest() ? config_.jobs.result_bytes_max : config_.jobs.payload_bytes_max);
   }
-  int64_t CallBytesLeast() const { return 2 * LargestBytes() + 4 * kMebibyte; }
+  // Beside a result there is room for the streams of a hundred workers.
+  int64_t CallBytesLeast() const { return 2 * LargestBytes() + (ResultIsLargest() ? 16 : 4) * kMebibyte; }
 
   void CheckCallBytes(const Section& server) {
     const int64_t least = CallBytesLeast();

@@ -99,7 +99,6 @@ Result<JobSnapshot> Dispatcher::Get(const JobId& id, bool full, bool explain) co
 Result<Bytes> Dispatcher::ReadResult(const JobId& id, const MayHold& may_hold) const {
   Bytes result;
   int64_t bytes = 0;
-  bool apart = false;
   const auto look = [&](const JobRecord& record) {
     if (record.life.state != JobState::kSucceeded) {
       return FailedPrecondition("NO_RESULT", "job " + id.ToString() + " has no result: it is " +
@@ -107,15 +106,14 @@ Result<Bytes> Dispatcher::ReadResult(const JobId& id, const MayHold& may_hold) c
     }
     result = record.result;
     bytes = record.result_bytes;
-    apart = ResultApart(record) && !result;
     return OkStatus();
   };
   Status status = Visit(
-      *core_, id, Journal::Part::kWhole, [&](JobEntry& job, Turn&) MR_IN_TURN { return look(job.hot->visible()); },
+      *core_, id, Journal::Part::kBasic, [&](JobEntry& job, Turn&) MR_IN_TURN { return look(job.hot->visible()); },
       [&](const std::shared_ptr<const JobRecord>& record, Turn&) { return look(*record); });
   if (!status.ok()) return status;
   if (may_hold) MR_RETURN_IF_ERROR(may_hold(bytes));
-  if (!apart) return result;
+  if (result || bytes == 0) return result;
   auto read = core_->journal.ReadResult(id);
   return read.status().code() == StatusCode::kNotFound ? JobNotFound(id) : read;
 }

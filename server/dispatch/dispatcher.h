@@ -150,7 +150,7 @@ inline constexpr int64_t kWaitingCallBytes = int64_t{8} << 10;
 
 struct DispatcherOptions {
   size_t payload_bytes_max = size_t{1} << 20;
-  size_t result_bytes_max = size_t{1} << 20;  // Of results that workers write in pieces; more than kResultBytesMax.
+  size_t result_bytes_max = size_t{1} << 20;  // What a worker may write in pieces; kResultBytesMax or more.
   // What the unfinished jobs of all pools hold in memory, every byte that comes from a client included (weight.h),
   // kColdJobBytes, ids and keys where they are on the disk only. So it bounds the number of jobs that wait for their
   // time as well, which take no place in a pool's channel.

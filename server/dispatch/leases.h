@@ -50,7 +50,6 @@ class Leases {
     std::shared_ptr<LeaseHolder> holder;
     std::vector<LeaseRef> kept, lost;  // Of those that the worker says it holds and has not finished.
     Id worker_id;                      // WorkerStatus::id.
-    Nanos heartbeat_interval{};
   };
   // INVALID_ARGUMENT BAD_WORKER: the offer; FAILED_PRECONDITION NO_REMOTE_POOL; UNAVAILABLE DRAINING.
   Result<Entered> Enter(const WorkerOffer& offer, std::shared_ptr<WorkerDoor> door);

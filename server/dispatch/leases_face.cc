@@ -62,11 +62,10 @@ Result<Leases::Entered> Leases::Enter(const WorkerOffer& offer, std::shared_ptr<
     kind.all.push_back(&offered);
   }
   holder->id = core_.ids.Next();
-  Entered entered{.holder = holder, .kept = {}, .lost = {}, .worker_id = {}, .heartbeat_interval = {}};
+  Entered entered{.holder = holder, .kept = {}, .lost = {}, .worker_id = {}};
   Adopt(*holder, offer, &entered, turn);
   entered.worker_id = holder->id;
   holders_.push_back(holder);
-  entered.heartbeat_interval = core_.options().leases.heartbeat_interval(holders_.size());
   CountWorkers(turn);
   core_.SetBy(*holder, holder->alive_until, turn);
   return entered;

@@ -97,6 +97,11 @@ Result<bool> Leases::AwaitsResult(const LeaseRef& ref, int64_t bytes) {
           .With("bytes", bytes)
           .With("limit", most);
     }
+    if (core_.TooManyWaitForTheDisk()) {
+      return Unavailable("STORE_FAILED",
+                         "the result cannot be taken now: the disk fails, and too much waits for it; "
+                         "repeat the call");
+    }
     awaits = true;
     slot.shown = turn.mono() + TimeToCarry(bytes);
     return OkStatus();

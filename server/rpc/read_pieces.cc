@@ -85,8 +85,9 @@ class PiecesRead final : public PiecesReactor, public OpenCalls::Call, public Un
     auto loaded = what_.Load(backend_.dispatcher, [this](int64_t bytes) {
       return call_.TryHold(static_cast<size_t>(bytes) + kPieceHeld) ? OkStatus() : BusyStatus(backend_.lasting);
     });
-    if (loaded.ok()) bytes_ = *std::move(loaded);
-    return loaded.status();
+    if (!loaded.ok()) return loaded.status();
+    bytes_ = *std::move(loaded);
+    return OkStatus();
   }
 
   void WriteNext() {

@@ -158,6 +158,7 @@ void Fill(const LeaseRef& ref, v1::AttemptRef* out) {
 }
 
 void Fill(const dispatch::LeaseOptions& options, v1::WorkerWelcome* out) {
+  Fill(options.heartbeat_interval(), out->mutable_heartbeat_interval());
   Fill(options.lease, out->mutable_lease());
   Fill(options.accept_within, out->mutable_accept_within());
   Fill(options.resume_grace, out->mutable_resume_grace());

@@ -52,7 +52,6 @@ Result<Entrance> Enter(dispatch::Leases& leases, v1::WorkerHello&& hello, std::s
   auto welcome = std::make_unique<v1::WorkerWelcome>();
   welcome->set_server_version(Version());
   Fill(leases.Options(), welcome.get());
-  Fill(entered->heartbeat_interval, welcome->mutable_heartbeat_interval());
   for (const LeaseRef& ref : entered->kept) Fill(ref, welcome->add_kept());
   for (const LeaseRef& ref : entered->lost) Fill(ref, welcome->add_lost());
   welcome->set_protocol(kProtocol);

@@ -1,5 +1,6 @@
 #include "rpc/write_result.h"
 
+#include <atomic>
 #include <chrono>
 #include <string>
 #include <utility>
@@ -14,7 +15,7 @@
 namespace millrace::rpc {
 namespace {
 
-// Of a message: some 256 KiB are sent, and this is more than any client needs.
+// Clients send some 256 KiB in a message, and need no more than this.
 constexpr size_t kMessageBytesMax = size_t{1} << 20;
 
 Status BadResult(const char* field, const std::string& what) {
@@ -53,25 +54,37 @@ class ResultWrite final : public WriteResultReactor, public OpenCalls::Call, pub
     backend_.open_calls.Add(this);
   }
 
-  void OnClosing() override { interrupted_.Cancel(ClosingStatus()); }
+  void OnClosing() override {
+    interrupted_.Cancel(ClosingStatus());
+    if (reads_.load()) context_->TryCancel();  // A worker that is silent just now does not hold up the stop.
+  }
 
  private:
   void OnCancel() override { interrupted_.Cancel(GoneStatus()); }
   void Cut() override { context_->TryCancel(); }
 
   void Read() {
+    reads_.store(true);
+    // After the store, as OnClosing looks at it after its Cancel: one of the two sees the other.
+    if (const sync::CancelToken interrupted = interrupted_.token(); interrupted.cancelled()) {
+      reads_.store(false);
+      return Answer(interrupted.reason());
+    }
     backend_.unsent.Add(this, std::chrono::steady_clock::now());
     StartRead(&piece_);
   }
 
   void OnReadDone(bool ok) override {
     backend_.unsent.Remove(this);
+    reads_.store(false);
     const sync::CancelToken interrupted = interrupted_.token();
     if (interrupted.cancelled()) return Answer(interrupted.reason());
     if (!ok) return context_->IsCancelled() ? Answer(GoneStatus()) : AllRead();
+    const size_t length = piece_.Length();
     if (Status status = Take(); !status.ok()) return Answer(status);
     if (first_) {
       first_ = false;
+      call_.Settle(kCallBytes + 2 * length);  // The message, and its bytes.
       return OnFiber(backend_, [this] { Begin(); });
     }
     Add();
@@ -138,8 +151,12 @@ class ResultWrite final : public WriteResultReactor, public OpenCalls::Call, pub
     OnFiber(backend_, [this] { Write(); });
   }
 
+  // Whoever does not take the answer is cut, and holds no result meanwhile.
   void Answer(const Status& status) {
     if (status.ok()) Serialize(v1::WriteResultResponse(), response_);
+    result_ = std::string();
+    call_.Settle(kCallBytes);
+    backend_.unsent.Add(this, std::chrono::steady_clock::now());
     Finish(call_.End(status));
   }
 
@@ -149,6 +166,7 @@ class ResultWrite final : public WriteResultReactor, public OpenCalls::Call, pub
 
   void OnDone() override {
     backend_.open_calls.Remove(this);
+    backend_.unsent.Remove(this);
     call_.LetGo();
     delete this;
   }
@@ -159,6 +177,7 @@ class ResultWrite final : public WriteResultReactor, public OpenCalls::Call, pub
   RpcCall call_;
   sync::CancelSource interrupted_;
 
+  std::atomic<bool> reads_{false};
   bool first_ = true;  // No message was read yet.
   grpc::ByteBuffer piece_;
   v1::WriteResultRequest message_;

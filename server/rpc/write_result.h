@@ -6,8 +6,8 @@
 //             its pieces.
 //   Memory    The whole result, from the first message on, and a piece count in the budget of calls that last.
 //   Silence   A worker that sends no piece for long is cut, as is a client that takes nothing (unsent.h).
-//   Closing   The server ends the call at the next piece, or while it waits for the commit. What dispatch was told
-//             stays so.
+//   Closing   A server that stops cuts the call while it waits for a piece, and answers it while it waits for the
+//             commit. What dispatch was told stays so.
 #pragma once
 
 #include "rpc/unary_call.h"

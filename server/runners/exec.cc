@@ -233,8 +233,9 @@ class Checkpoints {
 
  private:
   void Complain() {
+    bool in_line = log_.in_line();
     for (std::string_view text; !(text = lines_.TakeComplaint()).empty();) {
-      if (log_.in_line()) attempt_.Log("\n");
+      if (std::exchange(in_line, false)) attempt_.Log("\n");
       attempt_.Log(text);
     }
   }

@@ -204,8 +204,10 @@ Status DiskJournal::WriteNotes(Notes& notes, size_t* tried) {
     batch_records_.Observe(static_cast<double>(end - begin));
     std::vector<Answer> answers;
     uint64_t garbage = 0;
+    changes_.clear();  // It may be much, and the next commit may be long in coming.
     for (; begin < end; ++begin) {
-      const Note& note = notes[begin];
+      Note& note = notes[begin];
+      note.ended.reset();
       if (note.waiter != nullptr) answers.push_back({note.waiter, OkStatus()});
       if (note.kind == Note::Kind::kForget) garbage += static_cast<uint64_t>(note.was.bytes) + kRecordBytes;
     }

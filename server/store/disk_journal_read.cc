@@ -156,18 +156,18 @@ Result<Bytes> DiskJournal::ReadResult(const JobId& id) {
 
 Result<Bytes> DiskJournal::ReadResultNow(const JobId& id) {
   const std::string key = KeyOf(id);
-  // Of one moment, as a job may be forgotten meanwhile.
+  // All three of the same moment, as a job may be forgotten meanwhile.
   const std::array<Disk::Place, 3> places = {{{Shelf::kSpec, key}, {Shelf::kFinished, key}, {Shelf::kResult, key}}};
   auto read = disk_->Read(places);
   if (!read.ok()) return read.status();
-  const std::optional<std::string>&spec = (*read)[0], &state = (*read)[1], &result = (*read)[2];
+  std::optional<std::string>&spec = (*read)[0], &state = (*read)[1], &result = (*read)[2];
   if (!state) return NotFound("JOB_UNKNOWN", "the store has no job " + id.ToString() + " that has ended");
   if (!spec) return Damaged(id, "spec");
   Result<JobRecord> record = DecodeJob(id, {.spec = *spec, .state = *state});
   if (!record.ok()) return record.status();
   if (!dispatch::ResultApart(*record)) return record->result;
   if (!result) return Damaged(id, "result");
-  return DecodeResult(id, *result, record->result_bytes);
+  return DecodeResult(id, *std::move(result), record->result_bytes);
 }
 
 Result<std::vector<std::shared_ptr<const JobRecord>>> DiskJournal::ReadEnded(const Range& range) {

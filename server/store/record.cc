@@ -248,14 +248,15 @@ std::string EncodeResult(const JobId& id, const Bytes& result) {
   return Seal(Part::kResult, KeyOf(id), {ViewOf(result)});
 }
 
-Result<Bytes> DecodeResult(const JobId& id, std::string_view record, int64_t bytes) {
+Result<Bytes> DecodeResult(const JobId& id, std::string record, int64_t bytes) {
   const std::string whose = "job " + id.ToString();
   Result<Body> body = Open(Part::kResult, KeyOf(id), record, whose);
   if (!body.ok()) return body.status();
   if (static_cast<int64_t>(body->bytes.size()) != bytes) {
     return Damaged(whose, "the result has another size than the state says");
   }
-  return MakeBytes(std::string(body->bytes));
+  record.erase(0, kHeaderBytes);  // Not a copy, which may be 64 MiB.
+  return MakeBytes(std::move(record));
 }
 
 Result<JobRecord> DecodeJob(const JobId& id, const JobBytes& bytes, Journal::Part part) {

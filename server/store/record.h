@@ -57,7 +57,7 @@ std::string EncodeState(const JobId& id, const StatePart& part);
 // ---- A result of more than dispatch::kInlineResultBytes, which its state record has the size of only.
 std::string EncodeResult(const JobId& id, const Bytes& result);
 // `bytes`: the size that the state record says. INTERNAL STORE_DAMAGED.
-Result<Bytes> DecodeResult(const JobId& id, std::string_view record, int64_t bytes);
+Result<Bytes> DecodeResult(const JobId& id, std::string record, int64_t bytes);
 
 // All parts. INTERNAL STORE_DAMAGED: these bytes were not written by EncodeSpec, EncodePayload and EncodeState for this
 // job. FAILED_PRECONDITION STORE_TOO_NEW: a later version of the daemon wrote them.

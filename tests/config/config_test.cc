@@ -67,7 +67,7 @@ TEST(Config, CallsMustHaveRoomForTheLargestPayloadAndResult) {
               ElementsAre(HasSubstr("use \"8MiB\"")));
   EXPECT_THAT(
       LoadToml("[server]\ncall_bytes_max = \"6MiB\"\n[jobs]\nresult_bytes_max = \"2MiB\"").problems,
-      ElementsAre(AllOf(HasSubstr("result_bytes_max = \"2MiB\""), HasSubstr("written"), HasSubstr("use \"8MiB\""))));
+      ElementsAre(AllOf(HasSubstr("result_bytes_max = \"2MiB\""), HasSubstr("written"), HasSubstr("use \"20MiB\""))));
   EXPECT_THAT(LoadToml("[server]\ncall_bytes_max = \"1MiB\"\n[jobs]\npayload_bytes_max = \"1KiB\"").problems,
               ElementsAre(HasSubstr("payload_bytes_max")));
 }

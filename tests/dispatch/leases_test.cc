@@ -73,15 +73,6 @@ TEST_F(LeasesTest, AWorkerIsGivenAsManyAsItGrantedAndHasSlots) {
   });
 }
 
-TEST_F(LeasesTest, ManyWorkersSayHalfAsOftenThatTheyAreAlive) {
-  Run([](DispatchFixture& d) {
-    std::vector<std::unique_ptr<FakeWorker>> workers;
-    for (int i = 0; i < 101; ++i) workers.push_back(std::make_unique<FakeWorker>(d, Offer(std::to_string(i))));
-    EXPECT_EQ(workers[99]->heartbeat_interval, std::chrono::seconds(5));
-    EXPECT_EQ(workers[100]->heartbeat_interval, std::chrono::seconds(10));
-  });
-}
-
 TEST_F(LeasesTest, WorkersTakeTurns) {
   Run([](DispatchFixture& d) {
     FakeWorker a(d, Offer("a")), b(d, Offer("b"));

@@ -42,7 +42,31 @@ echo "        the daemon had $peak MiB at most, and has $(resident_mib VmRSS) Mi
 check "it never held them all" test "$peak" -lt $((jobs * bytes >> 20))
 check "calls hold none of them any more" test "$(metric millrace_grpc_call_bytes)" -lt 1000000
 
-echo "---- the daemon is killed"
+echo "---- the daemon is killed while results are written"
+submitted=()
+for ((i = 0; i < 6; ++i)); do submitted+=("$(millrace submit large --payload "$bytes")"); done
+runs_one() { [[ $(metric 'millrace_jobs{state="running"}') != 0 ]]; }
+await "one to run" runs_one
+address=$MILLRACE_ADDRESS
+kill_daemon
+# At the same address again: workers know no other.
+: >"$log"
+millraced --config "$config" --data-dir "$data_dir" --grpc-address "$address" --http-address 127.0.0.1:0 \
+  --store rocksdb >"$log" 2>&1 </dev/null &
+daemon=$!
+await "the daemon to be ready again" daemon_is_ready
+all_ended() {
+  local id
+  for id in "${submitted[@]}"; do is "$id" SUCCEEDED || return 1; done
+}
+await "all to end" all_ended
+all_whole() {
+  local id
+  for id in "${submitted[@]}"; do whole "$id" || return 1; done
+}
+check "each is whole" all_whole
+
+echo "---- the daemon is killed while nothing happens"
 kill_daemon
 start_daemon --store rocksdb
 check "the result is still there" whole "$first"

@@ -17,7 +17,6 @@ namespace {
 using test::Accepted;
 using test::Brief;
 using test::Daemon;
-using test::Ended;
 using test::HasAcked;
 using test::Speaker;
 using test::SyncSpeaker;

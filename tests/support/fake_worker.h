@@ -47,7 +47,6 @@ class FakeWorker {
     holder_ = entered->holder;
     kept = entered->kept;
     lost = entered->lost;
-    heartbeat_interval = entered->heartbeat_interval;
   }
   ~FakeWorker() {
     if (holder_) Leave(dispatch::Leases::Leaving::kGoodbye);
@@ -118,7 +117,6 @@ class FakeWorker {
   dispatch::WorkerNews news;
   std::vector<dispatch::LeaseStop> refused;
   std::vector<dispatch::LeaseRef> kept, lost;
-  Nanos heartbeat_interval{};
 
  private:
   struct Door final : dispatch::WorkerDoor {

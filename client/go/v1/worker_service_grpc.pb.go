@@ -84,8 +84,9 @@ type WorkerServiceClient interface {
 	// first one was. Until then the attempt is the worker's, which names it among what it holds.
 	// FAILED_PRECONDITION LEASE_LOST: it is not the worker's any more. INVALID_ARGUMENT RESULT_TOO_LARGE: more than
 	// `result_bytes_max` of the welcome; BAD_RESULT: the pieces are not as many bytes as the first message says. After
-	// these two the attempt still runs. UNAVAILABLE: the daemon is being shut down; RESOURCE_EXHAUSTED SERVER_BUSY: too
-	// many are written just now; try again.
+	// these two the attempt still runs. UNAVAILABLE: the daemon is being shut down, or STORE_FAILED: its disk fails;
+	// RESOURCE_EXHAUSTED SERVER_BUSY: too many are written just now; try again. The result of an attempt that was stopped
+	// and given up is taken for a repeat: it is answered, and changes nothing.
 	WriteResult(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[WriteResultRequest, WriteResultResponse], error)
 	// Workers that are connected, or were lately and may come back; the oldest first. INVALID_ARGUMENT BAD_PAGE_SIZE,
 	// BAD_PAGE_TOKEN.
@@ -227,8 +228,9 @@ type WorkerServiceServer interface {
 	// first one was. Until then the attempt is the worker's, which names it among what it holds.
 	// FAILED_PRECONDITION LEASE_LOST: it is not the worker's any more. INVALID_ARGUMENT RESULT_TOO_LARGE: more than
 	// `result_bytes_max` of the welcome; BAD_RESULT: the pieces are not as many bytes as the first message says. After
-	// these two the attempt still runs. UNAVAILABLE: the daemon is being shut down; RESOURCE_EXHAUSTED SERVER_BUSY: too
-	// many are written just now; try again.
+	// these two the attempt still runs. UNAVAILABLE: the daemon is being shut down, or STORE_FAILED: its disk fails;
+	// RESOURCE_EXHAUSTED SERVER_BUSY: too many are written just now; try again. The result of an attempt that was stopped
+	// and given up is taken for a repeat: it is answered, and changes nothing.
 	WriteResult(grpc.ClientStreamingServer[WriteResultRequest, WriteResultResponse]) error
 	// Workers that are connected, or were lately and may come back; the oldest first. INVALID_ARGUMENT BAD_PAGE_SIZE,
 	// BAD_PAGE_TOKEN.

@@ -79,7 +79,7 @@ Result<JobSnapshot> ReadJob(const StoreReader& store, const JobId& id) {
     return Internal("STORE_DAMAGED", "job " + id.ToString() + " has no result in the store in " + store.folder() +
                                          "; restore the folder from a copy");
   }
-  Result<Bytes> result = DecodeResult(id, **apart, record->result_bytes);
+  Result<Bytes> result = DecodeResult(id, **std::move(apart), record->result_bytes);
   if (!result.ok()) return result.status();
   job.result = *std::move(result);
   return job;

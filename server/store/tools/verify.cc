@@ -145,7 +145,7 @@ class Verifier {
       Find(Problem::kMismatch, std::string(ToString(shelf)) + "+result", id,
            "the state has the result of " + size + " itself");
     } else if (apart) {
-      const Result<Bytes> whole = DecodeResult(record.id, *result, record.result_bytes);
+      const Result<Bytes> whole = DecodeResult(record.id, std::string(*result), record.result_bytes);
       if (!whole.ok()) Find(Problem::kRecord, std::string(ToString(shelf)) + "+result", id, whole.status().message());
     }
   }

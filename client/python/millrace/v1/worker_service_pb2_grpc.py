@@ -97,8 +97,9 @@ class WorkerServiceServicer(object):
         first one was. Until then the attempt is the worker's, which names it among what it holds.
         FAILED_PRECONDITION LEASE_LOST: it is not the worker's any more. INVALID_ARGUMENT RESULT_TOO_LARGE: more than
         `result_bytes_max` of the welcome; BAD_RESULT: the pieces are not as many bytes as the first message says. After
-        these two the attempt still runs. UNAVAILABLE: the daemon is being shut down; RESOURCE_EXHAUSTED SERVER_BUSY: too
-        many are written just now; try again.
+        these two the attempt still runs. UNAVAILABLE: the daemon is being shut down, or STORE_FAILED: its disk fails;
+        RESOURCE_EXHAUSTED SERVER_BUSY: too many are written just now; try again. The result of an attempt that was stopped
+        and given up is taken for a repeat: it is answered, and changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
