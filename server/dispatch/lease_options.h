@@ -13,7 +13,7 @@ struct LeaseOptions {
   Nanos resume_grace = std::chrono::seconds(5);    // So long a worker whose stream broke may come back for its leases.
   Nanos finish_within = std::chrono::seconds(30);  // An attempt that was asked to stop is given up then.
   // Six of them in a lease, so that some may be late or lost: a worker that misses three opens a new stream, and has
-  // half of the lease for that.
+  // half of the lease for that. One that holds nothing has no lease to keep, and leaves out every second heartbeat.
   Nanos heartbeat_interval() const { return lease / 6; }
   bool operator==(const LeaseOptions&) const = default;
 };
