@@ -61,7 +61,7 @@ Status Worker::State::RunStream(v1::WorkerService::Stub& on) {
   {
     std::lock_guard guard(mutex);
     received = beats = 0;
-    welcome = written_off = said_draining = false;
+    welcome = idle = written_off = said_draining = false;
     last_word = last_beat = Now();
     outbox.Clear();
     CloseOutputs();
@@ -187,6 +187,8 @@ void Worker::State::Hear(v1::WorkResponse* response, grpc::ClientContext& contex
     queue.push_back(std::move(attempt));
     work.notify_one();
   }
+  // What it drops later, as nobody speaks with it, makes it no more patient with this connection.
+  idle = welcome && held.empty();
   const v1::WorkerDrain::Why why = response->drain().why();
   if (why == v1::WorkerDrain::WHY_OPERATOR || why == v1::WorkerDrain::WHY_RESUMED) {
     drained = why == v1::WorkerDrain::WHY_OPERATOR;
@@ -223,7 +225,7 @@ void Worker::State::Write(Stream& stream, v1::WorkRequest request) {
                           !to_save.empty() || !to_tell.empty() || (draining && !said_draining) || GoodbyeIsDue()));
     };
     do {
-      if (!anything()) write.wait_until(guard, last_beat + interval, anything);
+      if (!anything()) write.wait_until(guard, last_beat + Period(), anything);
       if (written_off) return;
     } while (!Compose(&request, &granted));
     ++composed;
@@ -262,10 +264,10 @@ bool Worker::State::Compose(v1::WorkRequest* request, int64_t* granted) {
       request->set_goodbye(true);
     }
   }
-  if (Now() - last_beat >= interval) {
+  if (Now() - last_beat >= Period()) {
     last_beat = Now();
     request->mutable_heartbeat()->set_sequence(++beats);
-    if (welcome && beats % 6 == 0) {
+    if (welcome && beats % (idle ? 3 : 6) == 0) {  // Once in a lease.
       v1::HeldList& list = *request->mutable_heartbeat()->mutable_held();
       // Ends that are on their way are known; those that are not told yet are held still.
       for (const auto& [ref, each] : held) {
@@ -339,7 +341,7 @@ void Worker::State::Watch() {
   std::unique_lock guard(mutex);
   while (!over) {
     rest.wait_for(guard, milliseconds(100));
-    if (current != nullptr && Now() - last_word > 3 * interval) current->TryCancel();
+    if (current != nullptr && Now() - last_word > 3 * Period()) current->TryCancel();
     if (draining && !give_up && Now() >= drain_until) {
       give_up = true;
       for (auto& [ref, each] : held) to_stop.push_back(each->source);
@@ -368,7 +370,7 @@ Status Worker::Run(std::stop_token stop) { return state_->Run(std::move(stop)); 
 
 bool Worker::healthy() const {
   std::lock_guard guard(state_->mutex);
-  return state_->healthy && State::Now() - state_->last_word < 2 * state_->interval;
+  return state_->healthy && State::Now() - state_->last_word < 2 * state_->Period();
 }
 
 std::string Worker::id() const {

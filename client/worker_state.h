@@ -96,6 +96,8 @@ struct Worker::State {
   // Under the mutex. False: there is nothing to say.
   bool Compose(v1::WorkRequest* request, int64_t* granted);
   int64_t Granted() const { return draining ? 0 : received + Room(); }
+  // From one heartbeat to the next. Who holds nothing has no lease to keep alive, and half of them do.
+  milliseconds Period() const { return idle ? 2 * interval : interval; }
   int64_t Room() const;  // What it can be given now, counted as the daemon does: in slots, or in leases.
   bool GoodbyeIsDue() const {
     return draining && !said_goodbye && (held.empty() || (give_up && to_save.empty() && to_tell.empty()));
@@ -128,6 +130,7 @@ struct Worker::State {
   // ---- About this stream
   int64_t received = 0, beats = 0;  // `received`: the leases that came, counted as by Room.
   bool welcome = false, written_off = false;
+  bool idle = false;  // It held nothing when the daemon was heard of last. Nothing comes but with the daemon's words.
   std::string worker_id;
   DaemonSkills daemon;
   grpc::ClientContext* current = nullptr;

@@ -24,10 +24,19 @@ type session struct {
 	granted      int64
 	beats        int64
 	welcome      bool
+	idle         bool // It held nothing when the daemon was heard of last. Nothing comes but with its words.
 	saidDraining bool
 	interval     time.Duration
 	lastWord     time.Time
 	lastBeat     time.Time
+}
+
+// period is from one heartbeat to the next. Who holds nothing has no lease to keep alive, and half of them do.
+func (s *session) period() time.Duration {
+	if s.idle {
+		return 2 * s.interval
+	}
+	return s.interval
 }
 
 // timeOf: whatever a daemon says, there is no overflow in what is computed with it.
@@ -125,7 +134,7 @@ func (w *Worker) write(ctx context.Context, s *session, stream pb.WorkerService_
 			if request = w.compose(s); request != nil {
 				w.composed++
 			}
-			beat := time.Until(s.lastBeat.Add(s.interval))
+			beat := time.Until(s.lastBeat.Add(s.period()))
 			w.mu.Unlock()
 			if request != nil {
 				break
@@ -175,11 +184,11 @@ func (w *Worker) compose(s *session) *pb.WorkRequest {
 			w.poke()
 		}
 	}
-	if now := time.Now(); now.Sub(s.lastBeat) >= s.interval {
+	if now := time.Now(); now.Sub(s.lastBeat) >= s.period() {
 		s.lastBeat = now
 		s.beats++
 		request.Heartbeat = &pb.WorkerHeartbeat{Sequence: s.beats}
-		if s.welcome && s.beats%6 == 0 {
+		if s.welcome && s.beats%int64(6*s.interval/s.period()) == 0 { // Once in a lease.
 			request.Heartbeat.Held = &pb.HeldList{}
 			for _, attempt := range w.held {
 				// Ends that are on their way are known; those that are not told yet are held still.
@@ -261,6 +270,8 @@ func (w *Worker) hear(s *session, response *pb.WorkResponse, running *sync.WaitG
 			w.run(context.WithValue(ctx, attemptKey{}, attempt), attempt)
 		}()
 	}
+	// What it drops later, as nobody speaks with it, makes it no more patient with this connection.
+	s.idle = s.welcome && len(w.held) == 0
 	switch response.GetDrain().GetWhy() {
 	case pb.WorkerDrain_WHY_AGE:
 		s.cancel() // It goes on at once with another stream.

@@ -148,7 +148,7 @@ func Handle[Args, Result any](w *Worker, kind string, handler func(context.Conte
 func (w *Worker) Healthy() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.current != nil && w.current.welcome && time.Since(w.current.lastWord) < 2*w.current.interval
+	return w.current != nil && w.current.welcome && time.Since(w.current.lastWord) < 2*w.current.period()
 }
 
 // ID is how operators call this worker, once the daemon has welcomed it.
@@ -395,7 +395,7 @@ func (w *Worker) watch(stop, over context.Context) {
 			w.draining = true
 			w.poke()
 		}
-		if s := w.current; s != nil && time.Since(s.lastWord) > 3*s.interval {
+		if s := w.current; s != nil && time.Since(s.lastWord) > 3*s.period() {
 			s.cancel()
 		}
 		if w.draining && !w.giveUp && time.Now().After(drainUntil) {

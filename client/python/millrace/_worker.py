@@ -74,6 +74,7 @@ class Worker:
         self._id = ""
         self._drained = False
         self._welcome = self._ever_welcome = self._healthy = False
+        self._idle = False  # It held nothing when the daemon was heard of last. Nothing comes but with its words.
         self._interval, self._lease = 5.0, 0.0
         self._last_word = self._last_beat = self._last_contact = 0.0
         self._draining = self._said_draining = self._said_goodbye = self._give_up = self._over = False
@@ -111,7 +112,7 @@ class Worker:
     def healthy(self) -> bool:
         """The daemon has welcomed this worker, and was heard of within two heartbeats."""
         with self._lock:
-            return self._healthy and time.monotonic() - self._last_word < 2 * self._interval
+            return self._healthy and time.monotonic() - self._last_word < 2 * self._period()
 
     @property
     def id(self) -> str:
@@ -221,6 +222,10 @@ class Worker:
         return self._draining and not self._said_goodbye and (
             not self._held or (self._give_up and not self._to_tell and not self._to_save))
 
+    def _period(self) -> float:
+        """Between heartbeats. Who holds nothing has no lease to keep alive, and half of them do."""
+        return 2 * self._interval if self._idle else self._interval
+
     def _is_welcome(self) -> bool:
         return self._call is not None and self._welcome
 
@@ -241,7 +246,7 @@ class Worker:
                 if self._call is call and self._on_its_way:  # gRPC has written it, so it asks for the next one.
                     self._on_its_way.clear()
                     self._changed.notify_all()
-                self._changed.wait_for(self._anything, max(0.0, self._last_beat + self._interval - time.monotonic()))
+                self._changed.wait_for(self._anything, max(0.0, self._last_beat + self._period() - time.monotonic()))
                 if self._call is not call:
                     return
                 request = self._compose()
@@ -280,11 +285,11 @@ class Worker:
                 self._said_goodbye = request.goodbye = True
             self._changed.notify_all()  # Handlers may wait for the log.
         now = time.monotonic()
-        if now - self._last_beat >= self._interval:
+        if now - self._last_beat >= self._period():
             self._last_beat = now
             self._beats += 1
             request.heartbeat.sequence = self._beats
-            if self._welcome and self._beats % 6 == 0:
+            if self._welcome and self._beats % (3 if self._idle else 6) == 0:  # Once in a lease.
                 # Ends that are on their way are known; those that are not told yet are held still.
                 untold = {id(each) for each in self._to_tell}
                 request.heartbeat.held.refs.extend(
@@ -306,7 +311,7 @@ class Worker:
         call: dict = {}
         with self._lock:
             self._received = self._granted = self._beats = 0
-            self._welcome = self._said_draining = False
+            self._welcome = self._idle = self._said_draining = False
             self._last_word = self._last_beat = time.monotonic()
             self._outbox = pb.WorkRequest()
             self._close_outputs()
@@ -373,6 +378,8 @@ class Worker:
                 self._held[self._key_of(lease.ref)] = attempt
                 self._outbox.accepted.append(lease.ref)
                 begin(self, attempt, pool)
+            # What it drops later, as nobody speaks with it, makes it no more patient with this connection.
+            self._idle = self._welcome and not self._held
             why = response.drain.why
             if why == pb.WorkerDrain.WHY_AGE:
                 responses.cancel()  # It goes on at once with another stream.
@@ -424,7 +431,7 @@ class Worker:
             while not self._over:
                 self._changed.wait(0.1)
                 now = time.monotonic()
-                if self._call is not None and now - self._last_word > 3 * self._interval and "cancel" in self._call:
+                if self._call is not None and now - self._last_word > 3 * self._period() and "cancel" in self._call:
                     self._call["cancel"]()
                 if self._draining and not self._give_up and now >= self._drain_until:
                     self._give_up = True

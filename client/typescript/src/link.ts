@@ -97,6 +97,7 @@ interface Session {
   granted: number;
   beats: number;
   welcome: boolean;
+  idle: boolean; // It held nothing when the daemon was heard of last. Nothing comes but with its words.
   saidDraining: boolean;
   blocked: boolean;
   interval: number;
@@ -104,6 +105,9 @@ interface Session {
   lastBeat: number;
 }
 let session: Session | undefined;
+
+// From one heartbeat to the next. Who holds nothing has no lease to keep alive, and half of them do.
+const periodOf = (s: Session) => (s.idle ? 2 : 1) * s.interval;
 
 function cancel(each: Held | undefined): void {
   if (each === undefined) return;
@@ -211,11 +215,11 @@ function compose(s: Session): WorkRequest | undefined {
     if (draining && !s.saidDraining) anything = s.saidDraining = request.draining = true;
     if (goodbyeIsDue()) anything = saidGoodbye = request.goodbye = true;
   }
-  if (performance.now() - s.lastBeat >= s.interval) {
+  if (performance.now() - s.lastBeat >= periodOf(s)) {
     s.lastBeat = performance.now();
     request.heartbeat = { sequence: ++s.beats };
     anything = true;
-    if (s.welcome && s.beats % 6 === 0) {
+    if (s.welcome && s.beats % (s.idle ? 3 : 6) === 0) { // Once in a lease.
       // Ends that are on their way are known; those that are not told yet are held still.
       const untold = new Set(toTell);
       const named = [...held.values()].filter((each) => !each.end || untold.has(each));
@@ -249,7 +253,7 @@ function pumpSoon(): void {
 let told: Standing = { healthy: false, id, drained, daemon };
 function tellStanding(): void {
   const s = session;
-  const healthy = s !== undefined && s.welcome && performance.now() - s.lastWord < 2 * s.interval;
+  const healthy = s !== undefined && s.welcome && performance.now() - s.lastWord < 2 * periodOf(s);
   if (healthy === told.healthy && id === told.id && drained === told.drained && daemon === told.daemon) return;
   told = { healthy, id, drained, daemon };
   tell({ type: "standing", ...told });
@@ -295,6 +299,8 @@ function hear(s: Session, response: WorkResponse): void {
     (outbox.accepted ??= []).push(one.ref);
     void handOver(one, each);
   }
+  // What it drops later, as nobody speaks with it, makes it no more patient with this connection.
+  s.idle = s.welcome && held.size === 0;
   const why = response.drain?.why;
   if (why === "WHY_AGE") s.call.cancel(); // It goes on at once with another stream.
   if (why === "WHY_OPERATOR" || why === "WHY_RESUMED") drained = why === "WHY_OPERATOR";
@@ -306,8 +312,8 @@ function runStream(client: WorkerServiceClient): Promise<{ welcome: boolean; err
   return new Promise((resolve) => {
     const call = client.work() as unknown as Session["call"];
     const now = performance.now();
-    const s: Session = { client, call, received: 0, granted: 0, beats: 0, welcome: false, saidDraining: false,
-      blocked: false, interval: 5000, lastWord: now, lastBeat: now };
+    const s: Session = { client, call, received: 0, granted: 0, beats: 0, welcome: false, idle: false,
+      saidDraining: false, blocked: false, interval: 5000, lastWord: now, lastBeat: now };
     session = s;
     outbox = {};
     closeOutputs();
@@ -382,7 +388,7 @@ async function connect(): Promise<FromLink> {
 const watch = setInterval(() => {
   const now = performance.now();
   const s = session;
-  if (s !== undefined && now - s.lastWord > 3 * s.interval) s.call.cancel();
+  if (s !== undefined && now - s.lastWord > 3 * periodOf(s)) s.call.cancel();
   if (draining && !giveUp && now >= drainUntil) {
     giveUp = true;
     for (const each of held.values()) cancel(each);
