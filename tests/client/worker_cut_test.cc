@@ -171,7 +171,7 @@ void BeSilent(const std::string& address) {
 
 TEST(WorkerCut, AProxyThatEndsIdleConnectionsEndsNoneOfAWorkerAsHeartbeatsFlow) {
   constexpr int kSilentOnes = 3;
-  Daemon d(WithLeaseOf(600ms, 600ms));  // A heartbeat in 100 ms.
+  Daemon d(WithLeaseOf(600ms, 600ms));  // A heartbeat in 200 ms, as it holds nothing.
   CuttingProxy proxy(d.server->address());
   proxy.EndIdle(100);  // A second, if ticks are not late.
   RemoteTeam team(proxy.address(), {.name = "idle"});

@@ -38,7 +38,7 @@ runner = "remote"
 TOML
 start_daemon --store rocksdb
 echo "---- its tests"
-for tests in python_test large_result_test; do
+for tests in python_test large_result_test heartbeat_test; do
   check "those of $tests.py pass" "$python" "$repo/tests/client/python/$tests.py"
   ((failures == 0)) || cat "$err"
   grep -c ' \.\.\. ok$' "$err" || true

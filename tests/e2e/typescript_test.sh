@@ -42,9 +42,9 @@ runner = "remote"
 TOML
 start_daemon --store rocksdb
 echo "---- its tests"
-cp "$repo"/tests/client/typescript/{client_test,result_test,scripted_daemon}.mjs \
+cp "$repo"/tests/client/typescript/{client_test,result_test,heartbeat_test,scripted_daemon}.mjs \
   "$repo/client/typescript/examples/worker.mjs" .
-check "they pass" node --test client_test.mjs result_test.mjs
+check "they pass" node --test client_test.mjs result_test.mjs heartbeat_test.mjs
 
 echo "---- the example, killed and restarted under"
 node worker.mjs "$MILLRACE_ADDRESS" >"$scratch/worker.log" 2>&1 </dev/null &

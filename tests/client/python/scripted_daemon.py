@@ -30,6 +30,7 @@ class ScriptedDaemon(worker_service_pb2_grpc.WorkerServiceServicer, job_service_
         self.ended, self.hellos, self.logs = {}, [], {}
         self.held = None  # By the worker's last heartbeat that told: the ids of jobs.
         self.goodbye = False
+        self.beats = 0
         self.job = job_pb2.Job()
         self._welcome = pb.WorkerWelcome(capabilities=["payload_ref", "checkpoint", "costs"],
                                          result_bytes_max=result_bytes_max)
@@ -107,6 +108,7 @@ class ScriptedDaemon(worker_service_pb2_grpc.WorkerServiceServicer, job_service_
                 given.add(job)
                 response.leases.add(kind=kind, ref=pb.AttemptRef(job_id=job, attempt=1, token=7))
         if request.HasField("heartbeat"):
+            self.beats += 1
             response.heartbeat_ack.sequence = request.heartbeat.sequence
             if request.heartbeat.HasField("held"):
                 self.held = {ref.job_id for ref in request.heartbeat.held.refs}
