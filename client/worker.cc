@@ -341,7 +341,7 @@ void Worker::State::Watch() {
   std::unique_lock guard(mutex);
   while (!over) {
     rest.wait_for(guard, milliseconds(100));
-    if (current != nullptr && Now() - last_word > 3 * Period()) current->TryCancel();
+    if (current != nullptr && Now() - last_word > Period() + 2 * interval) current->TryCancel();
     if (draining && !give_up && Now() >= drain_until) {
       give_up = true;
       for (auto& [ref, each] : held) to_stop.push_back(each->source);

@@ -96,7 +96,7 @@ struct Worker::State {
   // Under the mutex. False: there is nothing to say.
   bool Compose(v1::WorkRequest* request, int64_t* granted);
   int64_t Granted() const { return draining ? 0 : received + Room(); }
-  // From one heartbeat to the next. Who holds nothing has no lease to keep alive, and half of them do.
+  // From one heartbeat to the next. Whoever holds nothing has no lease to keep alive: half of them do.
   milliseconds Period() const { return idle ? 2 * interval : interval; }
   int64_t Room() const;  // What it can be given now, counted as the daemon does: in slots, or in leases.
   bool GoodbyeIsDue() const {

@@ -31,7 +31,7 @@ type session struct {
 	lastBeat     time.Time
 }
 
-// period is from one heartbeat to the next. Who holds nothing has no lease to keep alive, and half of them do.
+// period is from one heartbeat to the next. Whoever holds nothing has no lease to keep alive: half of them do.
 func (s *session) period() time.Duration {
 	if s.idle {
 		return 2 * s.interval

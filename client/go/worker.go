@@ -395,7 +395,7 @@ func (w *Worker) watch(stop, over context.Context) {
 			w.draining = true
 			w.poke()
 		}
-		if s := w.current; s != nil && time.Since(s.lastWord) > 3*s.period() {
+		if s := w.current; s != nil && time.Since(s.lastWord) > s.period()+2*s.interval {
 			s.cancel()
 		}
 		if w.draining && !w.giveUp && time.Now().After(drainUntil) {

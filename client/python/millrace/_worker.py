@@ -223,7 +223,7 @@ class Worker:
             not self._held or (self._give_up and not self._to_tell and not self._to_save))
 
     def _period(self) -> float:
-        """Between heartbeats. Who holds nothing has no lease to keep alive, and half of them do."""
+        """Between heartbeats. Whoever holds nothing has no lease to keep alive: half of them do."""
         return 2 * self._interval if self._idle else self._interval
 
     def _is_welcome(self) -> bool:
@@ -431,7 +431,8 @@ class Worker:
             while not self._over:
                 self._changed.wait(0.1)
                 now = time.monotonic()
-                if self._call is not None and now - self._last_word > 3 * self._period() and "cancel" in self._call:
+                silent = now - self._last_word > self._period() + 2 * self._interval
+                if self._call is not None and silent and "cancel" in self._call:
                     self._call["cancel"]()
                 if self._draining and not self._give_up and now >= self._drain_until:
                     self._give_up = True

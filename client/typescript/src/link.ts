@@ -106,7 +106,7 @@ interface Session {
 }
 let session: Session | undefined;
 
-// From one heartbeat to the next. Who holds nothing has no lease to keep alive, and half of them do.
+// From one heartbeat to the next. Whoever holds nothing has no lease to keep alive: half of them do.
 const periodOf = (s: Session) => (s.idle ? 2 : 1) * s.interval;
 
 function cancel(each: Held | undefined): void {
@@ -388,7 +388,7 @@ async function connect(): Promise<FromLink> {
 const watch = setInterval(() => {
   const now = performance.now();
   const s = session;
-  if (s !== undefined && now - s.lastWord > 3 * periodOf(s)) s.call.cancel();
+  if (s !== undefined && now - s.lastWord > periodOf(s) + 2 * s.interval) s.call.cancel();
   if (draining && !giveUp && now >= drainUntil) {
     giveUp = true;
     for (const each of held.values()) cancel(each);
