@@ -283,12 +283,14 @@ void Admission::Accept(Submission& submission, Turn& turn) {
   // A part of its own: it may be refused, and what else this Turn writes may not.
   const bool writes = core_.keeps_unfinished;
   if (writes) core_.commits.ClosePart();
+  if (writes) GiveBackPlaces(submission);  // Those that start at once need none.
   for (size_t i = 0; i < submission.jobs_.size(); ++i) {
     const auto& job = submission.jobs_[i];
     if (!job) continue;
     job->id = core_.ids.Next();
     job->hidden = true;
     core_.Draft(*job, turn);
+    if (writes && job->state() == JobState::kQueued && !core_.StartAhead(*job, turn)) KeepPlace(*job);
     const JobRecord& record = job->record();
     if (!record.request_id.empty()) {
       core_.request_ids.Add(record.request_id, {.job = job->id, .fingerprint = record.fingerprint});
@@ -308,6 +310,10 @@ void Admission::AcceptCommitted(Core& core, Submission& submission, uint64_t, co
 }
 
 void Admission::Committed(Submission& submission, const Status& status, Turn& turn) {
+  for (const auto& job : submission.jobs_) {
+    if (!job || job->state() != JobState::kRunning) continue;
+    if (!status.ok() || Core::TooLate(*job, turn)) core_.DropStart(*job, turn);
+  }
   if (!status.ok()) GiveBackPlaces(submission);
   for (size_t i = 0; i < submission.jobs_.size(); ++i) {
     const auto& job = submission.jobs_[i];
@@ -322,6 +328,7 @@ void Admission::Committed(Submission& submission, const Status& status, Turn& tu
     if (job->in_queue == InQueue::kReserved) {
       pool.channel.Unreserve(1, job->bytes);
       job->in_queue = InQueue::kNo;
+      turn.RoomAt(pool.gate);  // It may go to an idle worker at once.
     }
     core_.Publish(*job, turn);
     submission.acks[i].state = job->state();

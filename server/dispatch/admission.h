@@ -100,7 +100,8 @@ class Admission {
   Decision ReserveRoom(Submission& submission, bool arriving, Turn& turn) MR_IN_TURN;
   // INVALID_ARGUMENT: it is larger than the pool, so waiting would be for ever.
   Status CheckCouldFit(const Submission& submission, Turn& turn) const MR_IN_TURN;
-  void GiveBackPlaces(Submission& submission) MR_IN_TURN;
+  static void KeepPlace(JobEntry& job) MR_IN_TURN;
+  static void GiveBackPlaces(Submission& submission) MR_IN_TURN;
   void Accept(Submission& submission, Turn& turn) MR_IN_TURN;
   void Committed(Submission& submission, const Status& status, Turn& turn) MR_IN_TURN;
   static void AcceptCommitted(Core& core, Submission& submission, uint64_t, const Status& status,

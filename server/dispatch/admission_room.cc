@@ -54,8 +54,7 @@ Admission::Decision Admission::ReserveRoom(Submission& submission, bool arriving
       decision = {.gate = &pool.gate, .pool = &pool};
       break;
     }
-    pool.channel.Reserve(1, job->bytes);
-    job->in_queue = InQueue::kReserved;
+    KeepPlace(*job);
   }
   const bool from_process_gate = submission.gate_ == &core_.budget.gate();
   if (decision.gate == nullptr && process_bytes > 0 &&
@@ -139,6 +138,11 @@ Status Admission::WaitingFull(Turn& turn) {
       .With("depth_bytes", waiting_bytes_)
       .With("capacity_bytes", core_.options().waiting_bytes_max)
       .RetryAfter(delay);
+}
+
+void Admission::KeepPlace(JobEntry& job) {
+  job.pool->channel.Reserve(1, job.bytes);
+  job.in_queue = InQueue::kReserved;
 }
 
 void Admission::GiveBackPlaces(Submission& submission) {

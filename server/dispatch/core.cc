@@ -125,7 +125,11 @@ void Core::Draft(JobEntry& job, Turn& turn) {
 void Core::Publish(JobEntry& job, Turn& turn) {
   job.hidden = false;
   ArmDeadline(job, job.record(), turn);
-  if (job.state() == JobState::kQueued) return Enqueue(job, turn);
+  if (job.state() == JobState::kRunning) return PublishStarted(job, turn);
+  if (job.state() == JobState::kQueued) {
+    if (job.life.claim.attempt > 0) WriteWaiting(job, nullptr, turn);  // It was accepted as RUNNING.
+    return Enqueue(job, turn);
+  }
   const JobSpec& spec = *job.record().spec;
   if (spec.run_at) {
     Arm(&job.due, Alarm::Purpose::kDue, *spec.run_at, turn);
@@ -160,7 +164,7 @@ void Core::Enqueue(JobEntry& job, Turn& turn) {
     return ServeIdleWorkers(*job.pool, turn);
   }
   job.pool->channel.Number(&job);  // It may be set aside without a Push.
-  if (Slot* slot = job.pool->leased ? leases.SlotFor(job) : job.pool->PopIdle()) {
+  if (Slot* slot = job.pool->leased ? leases.SlotFor(job, /*save=*/true) : job.pool->PopIdle()) {
     // A job that is too late is gone now.
     Pool& pool = *job.pool;
     if (Assign(job, *slot, turn)) return turn.Wake(slot);
@@ -223,50 +227,6 @@ bool Core::AssignNext(Pool& pool, Slot& slot, Taker& taker, Turn& turn) {
 bool Core::TooLate(const JobEntry& job, Turn& turn) {
   const JobRecord& record = job.record();
   return record.spec->deadline && !record.deadline_waived && *record.spec->deadline <= turn.wall();
-}
-
-void Core::StartAttempt(JobEntry& job, Slot& slot, Turn& turn) {
-  Pool& pool = *job.pool;
-  if (kinds_replaced) {
-    // Where the kind is gone, what it was counts: its attempt fails with the runner's word.
-    const KindOptions* newest = pool.runner().FindKind(job.kind->name);
-    if (newest != nullptr) job.kind = newest;
-  }
-  MR_CHECK(job.hot->attempt == nullptr && slot.job == nullptr, "job %s was given to two workers",
-           job.id.ToString().c_str());
-  Uncount(job);
-  Move(job, JobState::kRunning, job.life.claim);
-  JobRecord& record = job.record();
-  ++record.attempts;
-  if (record.history.size() == static_cast<size_t>(kAttemptsKept)) record.history.erase(record.history.begin());
-  Attempt& attempt = record.history.emplace_back();
-  attempt.number = job.life.claim.attempt;
-  attempt.start = turn.wall();
-  attempt.worker = slot.name;
-  attempt.timings.queued = turn.mono() - job.queued_at;
-  pool.wait_seconds.Observe(std::chrono::duration<double>(attempt.timings.queued).count());
-  pool.SetBusy(pool.workers_busy + 1, turn.mono());
-
-  slot.job = &job;
-  slot.attempt.Begin(job, turn.mono());
-  job.hot->attempt = &slot.attempt;
-  Announce(job, {}, turn);
-  Write(job);
-  slot.awaits_start = true;
-  // A journal that is told of jobs that have ended only has nothing to commit.
-  if (!keeps_unfinished) return StartCommitted(*this, job, job.life.claim.token, OkStatus(), turn);
-  commits.Then<&Core::StartCommitted>(job, job.life.claim.token);
-}
-
-void Core::StartCommitted(Core& core, JobEntry& job, uint64_t token, const Status& status, Turn& turn) {
-  // Its end is committed after its start, so the job is still there; but it may have been handed back without one.
-  if (!status.ok() || job.life.claim.token != token || job.state() != JobState::kRunning) return;
-  Slot& slot = job.hot->attempt->slot();
-  if (!std::exchange(slot.awaits_start, false)) return;
-  if (slot.leased) return core.leases.Started(static_cast<LeaseSlot&>(slot), turn);
-  core.StopIfLate(job, turn);
-  core.ArmRunTimeout(job, Nanos(0), turn);
-  turn.Wake(&slot);
 }
 
 Status Core::Finish(const JobId& id, const Claim& by, FinishedAttempt&& finished, Turn& turn) {

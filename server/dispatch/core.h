@@ -104,10 +104,11 @@ class Core {
   Timekeeper timekeeper;
 
   // ---- Moves, each in a Turn
-  // A new job, about to be written down: gives it its creation time, its first state (QUEUED or SCHEDULED) and its
-  // unique key. Nobody but admission sees it yet.
+  // A new job, about to be written down: gives it its creation time, its first state (QUEUED or SCHEDULED; StartAhead
+  // may make it RUNNING) and its unique key. Nobody but admission sees it yet.
   void Draft(JobEntry& job, Turn& turn) MR_IN_TURN;
-  // Its acceptance is committed: clients see it from now on, and it goes into its pool's queue or waits for its time.
+  // Its acceptance is committed: clients see it from now on, and it runs, goes into its pool's queue or waits for its
+  // time.
   void Publish(JobEntry& job, Turn& turn) MR_IN_TURN;
   // The journal could not write it down: takes back what Draft did, and frees the job.
   void DropDraft(JobEntry& job, Turn& turn) MR_IN_TURN;
@@ -128,6 +129,12 @@ class Core {
   // The first one in line that can be assigned. False: nobody was in line.
   bool AssignNext(Pool& pool, Slot& slot, Taker& taker, Turn& turn) MR_IN_TURN;
   void StartAttempt(JobEntry& job, Slot& slot, Turn& turn) MR_IN_TURN;
+  // A draft that is QUEUED and has no place reserved: where a slot is free for it, it is accepted as RUNNING, and the
+  // slot waits for that commit. So a job that finds a free slot takes one commit less before it runs.
+  bool StartAhead(JobEntry& job, Turn& turn) MR_IN_TURN;
+  // Takes that back: the job is a QUEUED draft with a reserved place, and the slot is free. Its acceptance is not
+  // committed yet, or was refused.
+  void DropStart(JobEntry& job, Turn& turn) MR_IN_TURN;
   // An attempt has ended. FAILED_PRECONDITION LEASE_LOST: it was given up before, or has ended already; nothing changes
   // then.
   Status Finish(JobEntry& job, const Claim& by, FinishedAttempt&& finished, Turn& turn) MR_IN_TURN;
@@ -241,6 +248,10 @@ class Core {
   void Write(JobEntry& job) MR_IN_TURN;
   // So is that of a job that waits again, which had ended before if `was` is given.
   void WriteWaiting(JobEntry& job, const EndedJob* was, Turn& turn) MR_IN_TURN;
+  // The slot has the job, and awaits its start, which is yet to be written.
+  void Occupy(JobEntry& job, Slot& slot, Turn& turn) MR_IN_TURN;
+  void AnnounceStart(JobEntry& job, Turn& turn) MR_IN_TURN;
+  void PublishStarted(JobEntry& job, Turn& turn) MR_IN_TURN;
   // What follows from commits.
   static void StartCommitted(Core& core, JobEntry& job, uint64_t token, const Status& status, Turn& turn) MR_IN_TURN;
   static void WaitingCommitted(Core& core, JobEntry& job, uint64_t part, const Status& status, Turn& turn) MR_IN_TURN;

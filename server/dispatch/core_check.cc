@@ -38,6 +38,8 @@ void Core::CheckInvariants(const JobEntry& job) const {
   Require(job.hot == nullptr || (job.record().life.state == state && job.record().life.claim == job.life.claim), job,
           "its record tells of another state");
   Require(job.hot == nullptr || job.hot->attempt == nullptr || running, job, "it has an attempt and does not run");
+  Require(!(job.hidden && running) || job.hot->attempt->slot().awaits_start, job,
+          "it runs and its acceptance is not committed");
   Require(!running || !job.pool->leased || job.hot->attempt != nullptr, job, "it runs elsewhere and nobody holds it");
   // What is due for it.
   const bool may_be_due = state == JobState::kScheduled || running || aside;

@@ -219,6 +219,10 @@ Dispatcher::DrainReport Dispatcher::Stop(Nanos grace) {
     for (const auto& [name, pool] : core_->pools.All()) {
       for (Worker* worker : pool->workers) {
         if (worker->job == nullptr) continue;
+        if (worker->job->hidden) {
+          core_->DropStart(*worker->job, turn);
+          continue;
+        }
         core_->StopAttempt(*worker->job, kStopRelease, Cancelled("DRAINING", "handed back: the daemon was shut down"),
                            turn);
         worker->AbandonStart(turn);

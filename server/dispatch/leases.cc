@@ -79,6 +79,14 @@ void Leases::PutSlot(LeaseSlot& slot) {
   List(holder);
 }
 
+void Leases::DropSlot(LeaseSlot& slot, Turn& turn) {
+  LeaseHolder& holder = *slot.holder;
+  slot.attempt.LetGo(turn);
+  PutSlot(slot);
+  if (holder.ended) return Release(holder, turn);
+  if (!holder.heard_now) Serve(holder, turn);
+}
+
 // ---- A lease is given -----------------------------------------------------------------------------------------------
 
 void Leases::Started(LeaseSlot& slot, Turn& turn) {

@@ -91,8 +91,11 @@ class Leases {
   // one that is to be run before it has come.
   void ServeSavers(const std::string& kind, Turn& turn) MR_IN_TURN;
   // Somebody who can run the job and is to get it; nullptr: nobody now. The slot is given a job or goes to PutSlot.
-  LeaseSlot* SlotFor(const JobEntry& job) MR_IN_TURN;
+  // `save`: where a worker has too few free slots for the job, it takes nothing smaller until there are enough.
+  LeaseSlot* SlotFor(const JobEntry& job, bool save) MR_IN_TURN;
   void PutSlot(LeaseSlot& slot) MR_IN_TURN;
+  // Core::DropStart: its job was taken from it before its worker heard of it.
+  void DropSlot(LeaseSlot& slot, Turn& turn) MR_IN_TURN;
   // Workers with free slots take what is queued there.
   void Serve(Pool& pool, Turn& turn) MR_IN_TURN;
   // What the slot waited for is there: the start of its attempt is committed.

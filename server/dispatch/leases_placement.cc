@@ -14,14 +14,14 @@ bool Core::LacksPayload(const JobEntry&, const Slot& slot) {
 
 // ---- A job looks for a worker
 
-LeaseSlot* Leases::SlotFor(const JobEntry& job) {
+LeaseSlot* Leases::SlotFor(const JobEntry& job, bool save) {
   Pool& pool = *job.pool;
   if (!pool.may_take() || pool.missing) return nullptr;
   auto kind = kinds_.find(job.kind->name);
   if (kind == kinds_.end()) return nullptr;
   OfferedKind* const chosen = Choose(kind->second, job);
   if (chosen != nullptr) return &TakeSlot(pool, *chosen->holder, chosen);
-  if (kind->second.costly) SaveFor(kind->second, job);
+  if (save && kind->second.costly) SaveFor(kind->second, job);
   return nullptr;
 }
 

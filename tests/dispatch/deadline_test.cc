@@ -126,9 +126,10 @@ TEST(Deadline, PassesWhileTheAcceptanceIsCommitted) {
 TEST(Deadline, PassesWhileTheStartIsCommittedAndTheHandlerIsNotCalled) {
   SlowJournal journal;
   WithSlow(journal, {}, [&](DispatchFixture& d) {
+    ASSERT_TRUE(d.dispatcher.Pause("default").ok());
     const JobId id = SubmitTo(d, journal, Until(d, 1s));
-    while (d.State(id) != JobState::kRunning) rt::Yield();
-    while (journal.waiting() == 0) rt::Yield();
+    ASSERT_TRUE(d.dispatcher.Resume("default").ok());
+    ASSERT_EQ(d.State(id), JobState::kRunning);
     d.clock.Advance(2s);
     while (!IsTerminal(d.State(id))) {
       journal.Commit();

@@ -4,8 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "sync/wait_group.h"
-#include "tests/support/dispatch_fixture.h"
-#include "tests/support/slow_journal.h"
+#include "tests/support/slow_dispatch.h"
 
 namespace millrace::test {
 namespace {
@@ -43,6 +42,16 @@ class SlowDispatcher {
   DispatchSetup setup_;
 };
 
+// Accepted while the pool is paused, so its start is a commit of its own, which waits.
+JobId StartApart(DispatchFixture& d, SlowJournal& journal, JobSpec spec) {
+  EXPECT_TRUE(d.dispatcher.Pause("default").ok());
+  const JobId id = SubmitTo(d, journal, std::move(spec));
+  EXPECT_TRUE(d.dispatcher.Resume("default").ok());
+  EXPECT_EQ(d.State(id), JobState::kRunning);
+  EXPECT_EQ(journal.waiting(), 1u);
+  return id;
+}
+
 std::unique_ptr<SubmitCall> Call(DispatchFixture& d, const char* kind, std::string request_id = "") {
   auto call = std::make_unique<SubmitCall>();
   call->items.push_back({d.Spec(kind), std::move(request_id)});
@@ -67,29 +76,18 @@ TEST(SlowJournal, AnAcknowledgementWaitsForTheCommit) {
 TEST(SlowJournal, AHandlerStartsWhenItsStartIsCommitted) {
   SlowDispatcher slow;
   slow.Run([&](DispatchFixture& d) {
-    auto call = Call(d, "hold");
-    slow.journal.Commit();
-    call->Await();
-    d.AwaitState(call->acks[0].id, JobState::kRunning);
-    EXPECT_EQ(slow.journal.Appended(call->acks[0].id), JobState::kRunning);
+    const JobId id = StartApart(d, slow.journal, d.Spec("hold"));
+    EXPECT_EQ(slow.journal.Appended(id), JobState::kRunning);
     EXPECT_EQ(d.runner.begun(), 0u);
-    slow.AwaitAppend();
     slow.journal.Commit();
     d.runner.Next().Succeed();
   });
 }
 
 TEST(SlowJournal, AnIdleWorkerIsWokenOnceAndNotBeforeItsStartIsCommitted) {
-  SlowDispatcher slow(/*capacity_jobs=*/0);  // A rendezvous: a submit is refused until the worker is idle.
+  SlowDispatcher slow;
   slow.Run([&](DispatchFixture& d) {
-    std::unique_ptr<SubmitCall> call = Call(d, "hold");
-    for (; call->answered(); call = Call(d, "hold")) {
-      call->Await();
-      rt::Yield();
-    }
-    slow.journal.Commit();
-    call->Await();
-    EXPECT_EQ(d.State(call->acks[0].id), JobState::kRunning);
+    StartApart(d, slow.journal, d.Spec("hold"));
     EXPECT_EQ(d.dispatcher.Stats().worker_wakes, 0u);
     slow.journal.Commit();
     EXPECT_EQ(d.dispatcher.Stats().worker_wakes, 1u);
@@ -97,23 +95,19 @@ TEST(SlowJournal, AnIdleWorkerIsWokenOnceAndNotBeforeItsStartIsCommitted) {
   });
 }
 
-TEST(SlowJournal, AJobTakesFiveSectionsUnderTheLock) {
-  SlowDispatcher slow(/*capacity_jobs=*/0);
+TEST(SlowJournal, AJobTakesFourSectionsUnderTheLockAndTwoCommitsWhereAWorkerIsIdle) {
+  SlowDispatcher slow;
   slow.Run([&](DispatchFixture& d) {
-    std::unique_ptr<SubmitCall> call = Call(d, "hold");
-    for (; call->answered(); call = Call(d, "hold")) {
-      call->Await();
-      rt::Yield();
-    }
+    auto call = Call(d, "hold");
     const uint64_t turns = d.dispatcher.Stats().turns;  // After that of the submit, and with its own.
-    slow.journal.Commit();                              // Accepted.
-    slow.journal.Commit();                              // Started.
+    slow.journal.Commit();                              // Accepted, and started.
     d.runner.Next().Succeed();
     slow.AwaitAppend();
     slow.journal.Commit();  // Ended.
-    EXPECT_EQ(d.dispatcher.Stats().turns, turns + 4 + 1);
+    EXPECT_EQ(d.dispatcher.Stats().turns, turns + 3 + 1);
     EXPECT_EQ(d.State(call->acks[0].id), JobState::kSucceeded);
-    EXPECT_EQ(slow.journal.parts(), 3);
+    EXPECT_EQ(slow.journal.parts(), 2);
+    EXPECT_EQ(d.dispatcher.Stats().worker_wakes, 1u);
   });
 }
 
@@ -133,11 +127,7 @@ TEST(MemoryStore, AJobTakesTwoSectionsUnderTheLock) {
 TEST(SlowJournal, AStopHandsBackAJobWhoseStartIsNotCommitted) {
   SlowDispatcher slow;
   slow.Run([&](DispatchFixture& d) {
-    auto call = Call(d, "hold");
-    slow.journal.Commit();
-    call->Await();
-    const JobId id = call->acks[0].id;
-    slow.AwaitAppend();
+    const JobId id = StartApart(d, slow.journal, d.Spec("hold"));
     const dispatch::Dispatcher::DrainReport report = d.Stop(Nanos(0));
     EXPECT_EQ(report.released, 1);
     EXPECT_EQ(report.queued, 1);
@@ -153,28 +143,20 @@ TEST(SlowJournal, AStopHandsBackAJobWhoseStartIsNotCommitted) {
 TEST(SlowJournal, AJobThatRunsAtMostOnceIsHandedBackWhereItsHandlerHasNotBegun) {
   SlowDispatcher slow;
   slow.Run([&](DispatchFixture& d) {
-    SubmitCall call;
-    call.items.push_back({d.Spec("hold"), ""});
-    call.items[0].spec.no_retry_after_start = true;
-    d.dispatcher.Submit(&call);
-    slow.journal.Commit();
-    call.Await();
-    slow.AwaitAppend();
+    JobSpec spec = d.Spec("hold");
+    spec.no_retry_after_start = true;
+    const JobId id = StartApart(d, slow.journal, std::move(spec));
     EXPECT_EQ(d.Stop(Nanos(0)).released, 1);
-    EXPECT_EQ(slow.journal.Appended(call.acks[0].id), JobState::kQueued);
+    EXPECT_EQ(slow.journal.Appended(id), JobState::kQueued);
   });
 }
 
 TEST(SlowJournal, TheTimeThatAnAttemptMayTakeBeginsWhenItsStartIsCommitted) {
   SlowDispatcher slow;
   slow.Run([&](DispatchFixture& d) {
-    SubmitCall call;
-    call.items.push_back({d.Spec("hold"), ""});
-    call.items[0].spec.run_timeout = 10s;
-    d.dispatcher.Submit(&call);
-    slow.journal.Commit();
-    call.Await();
-    slow.AwaitAppend();
+    JobSpec spec = d.Spec("hold");
+    spec.run_timeout = 10s;
+    StartApart(d, slow.journal, std::move(spec));
     d.Advance(1h);
     slow.journal.Commit();
     FakeRunner::Held attempt = d.runner.Next();
@@ -195,8 +177,6 @@ TEST(SlowJournal, AResultIsVisibleOnceItIsCommitted) {
     const JobId id = call->acks[0].id;
     WaitCall wait;
     ASSERT_TRUE(d.dispatcher.Wait(id, &wait).ok());
-    slow.AwaitAppend();
-    slow.journal.Commit();
     FakeRunner::Held attempt = d.runner.Next();
     attempt.context().Log("log");
     attempt.Succeed("result");
@@ -219,8 +199,6 @@ TEST(SlowJournal, AWorkerGoesOnWhileAResultIsBeingCommitted) {
   SlowDispatcher slow;
   slow.Run([&](DispatchFixture& d) {
     auto first = Call(d, "hold"), second = Call(d, "hold");
-    slow.journal.Commit();
-    slow.AwaitAppend();
     slow.journal.Commit();
     d.runner.Next().Succeed();
     slow.AwaitAppend();  // The end of the first and the start of the second, in one part.
@@ -321,8 +299,6 @@ TEST(SlowJournal, ADrainedPoolHasCommittedItsResults) {
   slow.Run([&](DispatchFixture& d) {
     auto call = Call(d, "hold");
     slow.journal.Commit();
-    slow.AwaitAppend();
-    slow.journal.Commit();
     FakeRunner::Held attempt = d.runner.Next();
     DrainCall drain;
     ASSERT_TRUE(d.dispatcher.Drain("default", &drain).ok());
@@ -337,14 +313,9 @@ TEST(SlowJournal, ADrainedPoolHasCommittedItsResults) {
 TEST(SlowJournal, ACancelBeforeTheHandlerStartedIsHonoured) {
   SlowDispatcher slow;
   slow.Run([&](DispatchFixture& d) {
-    auto call = Call(d, "hold");
-    slow.journal.Commit();
-    call->Await();
-    const JobId id = call->acks[0].id;
-    d.AwaitState(id, JobState::kRunning);
+    const JobId id = StartApart(d, slow.journal, d.Spec("hold"));
     VerbCall cancel;
     d.dispatcher.Cancel(id, "", &cancel);
-    slow.AwaitAppend();
     slow.journal.Commit();
     cancel.Await();
     EXPECT_TRUE(cancel.status.ok());
@@ -365,10 +336,6 @@ TEST(SlowJournal, ADueJobDoesNotTakeTheWorkerThatARendezvousHasReserved) {
       d.dispatcher.Submit(&later);
       slow.journal.Commit();
       auto call = Call(d, "hold");
-      while (call->answered()) {  // Refused: the worker was not there yet.
-        rt::Yield();
-        call = Call(d, "hold");
-      }
       d.Advance(std::chrono::seconds(1));
       EXPECT_EQ(d.Pool().queued_jobs, 1);
       slow.journal.Commit(disk_full ? Unavailable("DISK_FULL", "no space left") : OkStatus());
@@ -377,8 +344,7 @@ TEST(SlowJournal, ADueJobDoesNotTakeTheWorkerThatARendezvousHasReserved) {
       if (!disk_full) {
         EXPECT_EQ(call->acks[0].state, JobState::kRunning);
       }
-      slow.AwaitAppend();
-      slow.journal.Commit();
+      slow.journal.Commit();  // The start of the due job.
       EXPECT_EQ(d.runner.Next().payload(), disk_full ? "due" : "") << "nobody takes the place: the due job may run";
     });
   }

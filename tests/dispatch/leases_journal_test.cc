@@ -26,7 +26,6 @@ TEST_F(LeasesJournal, AWorkerIsToldOnceTheStartIsCommittedAndItsEndIsAcknowledge
     SubmitCall call;
     call.items.push_back({d.Spec("resize"), ""});
     d.dispatcher.Submit(&call);
-    journal.Commit();
     worker.Look();
     EXPECT_TRUE(worker.news.given.empty()) << "its start is not committed";
     journal.Commit();

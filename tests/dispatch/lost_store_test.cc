@@ -79,9 +79,9 @@ TEST_F(LostStore, DoesNotTellAnEndThatWasNotCommitted) {
 
 TEST_F(LostStore, BeginsNoHandlerWhoseStartWasNotCommitted) {
   Run([&](DispatchFixture& d) {
-    const JobId id = SubmitTo(d, journal, d.Spec("hold"));
-    d.AwaitState(id, JobState::kRunning);
-    while (journal.waiting() == 0) rt::Yield();
+    ASSERT_TRUE(d.dispatcher.Pause("default").ok());
+    SubmitTo(d, journal, d.Spec("hold"));
+    ASSERT_TRUE(d.dispatcher.Resume("default").ok());
     journal.Lose(Lost());
     journal.Commit(Lost());
     EXPECT_EQ(d.Stop(Nanos(0)).released, 1);

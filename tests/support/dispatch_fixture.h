@@ -19,10 +19,14 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "dispatch/core.h"
 #include "dispatch/dispatcher.h"
+#include "dispatch/turn.h"
+#include "dispatch/worker.h"
 #include "runtime/park.h"
 #include "runtime/runtime.h"
 #include "store/memory_journal.h"
+#include "tests/support/core_of.h"
 #include "tests/support/fake_runner.h"
 
 namespace millrace::test {
@@ -116,6 +120,7 @@ class DispatchFixture {
     if (setup.prepare) setup.prepare(runner);
     for (const dispatch::PoolOptions& pool : setup.pools) Require(dispatcher.AddPool(pool));
     Require(dispatcher.Start(/*run_timekeeper=*/false));
+    AwaitWorkers();
   }
   ~DispatchFixture() {
     runner.LetGo();
@@ -216,6 +221,21 @@ class DispatchFixture {
   // Parks until a job is in a state that the test cannot wait for otherwise (it is not terminal).
   void AwaitState(const JobId& id, JobState state) {
     while (State(id) != state) rt::Yield();
+  }
+  // Each worker has looked for a job, so whether a submit finds one idle does not depend on who is faster.
+  void AwaitWorkers() {
+    dispatch::Core& core = dispatch::CoreOf::Get(dispatcher);
+    const auto settled = [&] {
+      dispatch::Turn turn(core);
+      for (const auto& [name, pool] : core.pools.All()) {
+        if (static_cast<int>(pool->workers.size()) < pool->workers_alive) return false;
+        for (const dispatch::Worker* worker : pool->workers) {
+          if (!worker->waits && worker->job == nullptr) return false;
+        }
+      }
+      return true;
+    };
+    while (!settled()) rt::Yield();
   }
   void AwaitIdle(std::string_view name = "default") {
     while (Pool(name).workers_busy > 0) rt::Yield();

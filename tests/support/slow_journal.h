@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,7 +43,11 @@ class SlowJournal final : public dispatch::Journal {
         continue;
       }
       for (dispatch::Batch::Entry& entry : batch.entries(part)) Take(entry);
-      if (part.waiter != nullptr) waiting_.push_back(part.waiter);
+      if (part.waiter == nullptr) continue;
+      Waiting& waits = waiting_.emplace_back(Waiting{part.waiter, {}});
+      for (dispatch::Batch::Entry& entry : batch.entries(part)) {
+        if (entry.kind == dispatch::Batch::Kind::kAccept) waits.accepts.insert(entry.record->id);
+      }
     }
   }
 
@@ -89,7 +94,7 @@ class SlowJournal final : public dispatch::Journal {
 
   // Commits everything appended so far, or fails it; returns how many waited for it.
   size_t Commit(Status status = OkStatus()) {
-    std::deque<Waiter*> waiting;
+    std::deque<Waiting> waiting;
     {
       rt::LockGuard guard(lock_);
       waiting.swap(waiting_);
@@ -103,8 +108,27 @@ class SlowJournal final : public dispatch::Journal {
       }
       noted_.clear();
     }
-    for (Waiter* waiter : waiting) waiter->OnCommitted(status);
+    for (const Waiting& each : waiting) each.waiter->OnCommitted(status);
     return waiting.size();
+  }
+  // Refuses what waits to be accepted; all else goes on to wait, as on a disk that is full.
+  size_t RefuseAccepts(const Status& status) {
+    std::vector<Waiting> refused;
+    {
+      rt::LockGuard guard(lock_);
+      std::deque<Waiting> rest;
+      for (const Waiting& each : waiting_) {
+        if (each.accepts.empty()) {
+          rest.push_back(each);
+          continue;
+        }
+        refused.push_back(each);
+        std::erase_if(noted_, [&](const auto& note) { return each.accepts.contains(note.first); });
+      }
+      waiting_.swap(rest);
+    }
+    for (const Waiting& each : refused) each.waiter->OnCommitted(status);
+    return refused.size();
   }
   size_t waiting() const {
     rt::LockGuard guard(lock_);
@@ -150,7 +174,11 @@ class SlowJournal final : public dispatch::Journal {
   bool loaded_ = false;
 
   mutable rt::Lock lock_;
-  std::deque<Waiter*> waiting_;
+  struct Waiting {
+    Waiter* waiter;
+    std::set<JobId> accepts;  // The jobs that it accepts, if it does.
+  };
+  std::deque<Waiting> waiting_;
   std::map<JobId, JobState> states_;
   std::vector<std::pair<JobId, std::shared_ptr<const dispatch::JobRecord>>> noted_;  // nullptr: forgotten.
   std::map<JobId, std::shared_ptr<const dispatch::JobRecord>> committed_;
