@@ -267,7 +267,7 @@ bool Worker::State::Compose(v1::WorkRequest* request, int64_t* granted) {
   if (Now() - last_beat >= Period()) {
     last_beat = Now();
     request->mutable_heartbeat()->set_sequence(++beats);
-    if (welcome && beats % (idle ? 3 : 6) == 0) {  // Once in a lease.
+    if (welcome && beats % (idle ? 2 : 6) == 0) {  // Once in a lease.
       v1::HeldList& list = *request->mutable_heartbeat()->mutable_held();
       // Ends that are on their way are known; those that are not told yet are held still.
       for (const auto& [ref, each] : held) {
@@ -370,7 +370,7 @@ Status Worker::Run(std::stop_token stop) { return state_->Run(std::move(stop)); 
 
 bool Worker::healthy() const {
   std::lock_guard guard(state_->mutex);
-  return state_->healthy && State::Now() - state_->last_word < 2 * state_->Period();
+  return state_->healthy && State::Now() - state_->last_word < state_->Period() + state_->interval;
 }
 
 std::string Worker::id() const {

@@ -14,7 +14,7 @@
 //               part of each at random. What runs meanwhile goes on; its end is told to the daemon that is there then,
 //               and again until that has written it down. After `lease` less five seconds without a word from the
 //               daemon the worker stops its attempts, as others get them.
-//   Heartbeats  Come from a thread of their own, however long handlers take: six in a lease, or three while the worker
+//   Heartbeats  Come from a thread of their own, however long handlers take: six in a lease, or two while the worker
 //               holds nothing. A connection is given up where one was not answered within two intervals.
 //   Checkpoints What an attempt has saved, the next one gets, whatever became of the first. It is told again where the
 //               connection broke, since the daemon does not say that it has it; so the newest may be lost with the
@@ -101,7 +101,7 @@ class Worker {
   // welcome.
   Status Run(std::stop_token stop);
 
-  // The daemon has welcomed this worker, and was heard of within two heartbeats.
+  // The daemon has welcomed this worker, and was heard of within an interval of the last heartbeat.
   bool healthy() const;
   // An operator has drained it (`millrace workers drain`): it gets no more leases until it is resumed. It stays
   // connected, and goes on with those that it has.

@@ -96,8 +96,8 @@ struct Worker::State {
   // Under the mutex. False: there is nothing to say.
   bool Compose(v1::WorkRequest* request, int64_t* granted);
   int64_t Granted() const { return draining ? 0 : received + Room(); }
-  // From one heartbeat to the next. Whoever holds nothing has no lease to keep alive: half of them do.
-  milliseconds Period() const { return idle ? 2 * interval : interval; }
+  // From one heartbeat to the next. Whoever holds nothing has no lease to keep alive: a third of them do.
+  milliseconds Period() const { return idle ? 3 * interval : interval; }
   int64_t Room() const;  // What it can be given now, counted as the daemon does: in slots, or in leases.
   bool GoodbyeIsDue() const {
     return draining && !said_goodbye && (held.empty() || (give_up && to_save.empty() && to_tell.empty()));

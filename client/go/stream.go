@@ -31,10 +31,10 @@ type session struct {
 	lastBeat     time.Time
 }
 
-// period is from one heartbeat to the next. Whoever holds nothing has no lease to keep alive: half of them do.
+// period is from one heartbeat to the next. Whoever holds nothing has no lease to keep alive: a third of them do.
 func (s *session) period() time.Duration {
 	if s.idle {
-		return 2 * s.interval
+		return 3 * s.interval
 	}
 	return s.interval
 }

@@ -144,11 +144,12 @@ func Handle[Args, Result any](w *Worker, kind string, handler func(context.Conte
 	}, options...)
 }
 
-// Healthy: the daemon has welcomed this worker, and was heard of within two heartbeats.
+// Healthy: the daemon has welcomed this worker, and was heard of within an interval of the last
+// heartbeat.
 func (w *Worker) Healthy() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.current != nil && w.current.welcome && time.Since(w.current.lastWord) < 2*w.current.period()
+	return w.current != nil && w.current.welcome && time.Since(w.current.lastWord) < w.current.period()+w.current.interval
 }
 
 // ID is how operators call this worker, once the daemon has welcomed it.

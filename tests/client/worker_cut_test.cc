@@ -171,9 +171,9 @@ void BeSilent(const std::string& address) {
 
 TEST(WorkerCut, AProxyThatEndsIdleConnectionsEndsNoneOfAWorkerAsHeartbeatsFlow) {
   constexpr int kSilentOnes = 3;
-  Daemon d(WithLeaseOf(600ms, 600ms));  // A heartbeat in 200 ms, as it holds nothing.
+  Daemon d(WithLeaseOf(1200ms, 1200ms));  // A heartbeat in 600 ms, as it holds nothing.
   CuttingProxy proxy(d.server->address());
-  proxy.EndIdle(100);  // A second, if ticks are not late.
+  proxy.EndIdle(200);  // Two seconds, if ticks are not late.
   RemoteTeam team(proxy.address(), {.name = "idle"});
   team.worker.Handle("work", [](Attempt&) { return Outcome::Success(); });
   team.Start();

@@ -54,7 +54,7 @@ struct Beating {
   std::jthread thread;
 };
 
-TEST(WorkerHeartbeat, HalfOfThemDoWhileAWorkerHoldsNothing) {
+TEST(WorkerHeartbeat, FewerDoWhileAWorkerHoldsNothing) {
   Beating idle, busy;
   // The heartbeats of both from now on. However slow the machine is, it is so for both of them.
   const auto compare = [&](auto as_expected) {

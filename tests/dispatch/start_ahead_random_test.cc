@@ -1,6 +1,6 @@
-// Submits, commits that come late, disks that are full, workers of both sorts and time do what they like. What must hold:
-// a job that was acknowledged ends, one that was refused was never there, no attempt begins before its job is accepted,
-// and between any two steps jobs, slots and counts agree (Core::CheckInvariants, in each Turn).
+// Submits, commits that come late, disks that are full, workers of both sorts and time do what they like. What must
+// hold: a job that was acknowledged ends, one that was refused was never there, no attempt begins before its job is
+// accepted, and between any two steps jobs, slots and counts agree (Core::CheckInvariants, in each Turn).
 #include <gtest/gtest.h>
 
 #include <deque>

@@ -15,9 +15,9 @@
 //   Token     Each attempt has one, the same from its lease to its end. What is said of an attempt that is not the
 //             worker's any more is answered LEASE_LOST and changes nothing.
 //   Alive     Whatever a worker says keeps all that it holds for `lease` more; a worker that has nothing to say sends
-//             a heartbeat each `heartbeat_interval`. While it holds nothing there is no lease to keep, and it may leave
-//             out every second one. One that hears nothing within two intervals of a heartbeat opens a new stream;
-//             one that is cut off for `lease` less five seconds stops its attempts, as others get them.
+//             a heartbeat each `heartbeat_interval`. While it holds nothing there is no lease to keep, and one of
+//             three will do. A worker that hears nothing within two intervals of a heartbeat opens a new stream; one
+//             that is cut off for `lease` less five seconds stops its attempts, as others get them.
 //   Back      The end of a stream loses nothing for `resume_grace`: the worker opens another one, with the same
 //             instance_key, and names what it holds in its hello. Ends that were not acked are said again; a repeat is
 //             acked again. After a restart of the daemon it is the same, and there is a whole `lease` of time for it.

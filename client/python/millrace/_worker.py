@@ -110,9 +110,9 @@ class Worker:
 
     @property
     def healthy(self) -> bool:
-        """The daemon has welcomed this worker, and was heard of within two heartbeats."""
+        """The daemon has welcomed this worker, and was heard of within an interval of the last heartbeat."""
         with self._lock:
-            return self._healthy and time.monotonic() - self._last_word < 2 * self._period()
+            return self._healthy and time.monotonic() - self._last_word < self._period() + self._interval
 
     @property
     def id(self) -> str:
@@ -223,8 +223,8 @@ class Worker:
             not self._held or (self._give_up and not self._to_tell and not self._to_save))
 
     def _period(self) -> float:
-        """Between heartbeats. Whoever holds nothing has no lease to keep alive: half of them do."""
-        return 2 * self._interval if self._idle else self._interval
+        """Between heartbeats. Whoever holds nothing has no lease to keep alive: a third of them do."""
+        return 3 * self._interval if self._idle else self._interval
 
     def _is_welcome(self) -> bool:
         return self._call is not None and self._welcome
@@ -289,7 +289,7 @@ class Worker:
             self._last_beat = now
             self._beats += 1
             request.heartbeat.sequence = self._beats
-            if self._welcome and self._beats % (3 if self._idle else 6) == 0:  # Once in a lease.
+            if self._welcome and self._beats % (2 if self._idle else 6) == 0:  # Once in a lease.
                 # Ends that are on their way are known; those that are not told yet are held still.
                 untold = {id(each) for each in self._to_tell}
                 request.heartbeat.held.refs.extend(

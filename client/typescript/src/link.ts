@@ -106,8 +106,8 @@ interface Session {
 }
 let session: Session | undefined;
 
-// From one heartbeat to the next. Whoever holds nothing has no lease to keep alive: half of them do.
-const periodOf = (s: Session) => (s.idle ? 2 : 1) * s.interval;
+// From one heartbeat to the next. Whoever holds nothing has no lease to keep alive: a third of them do.
+const periodOf = (s: Session) => (s.idle ? 3 : 1) * s.interval;
 
 function cancel(each: Held | undefined): void {
   if (each === undefined) return;
@@ -219,7 +219,7 @@ function compose(s: Session): WorkRequest | undefined {
     s.lastBeat = performance.now();
     request.heartbeat = { sequence: ++s.beats };
     anything = true;
-    if (s.welcome && s.beats % (s.idle ? 3 : 6) === 0) { // Once in a lease.
+    if (s.welcome && s.beats % (s.idle ? 2 : 6) === 0) { // Once in a lease.
       // Ends that are on their way are known; those that are not told yet are held still.
       const untold = new Set(toTell);
       const named = [...held.values()].filter((each) => !each.end || untold.has(each));
@@ -253,7 +253,7 @@ function pumpSoon(): void {
 let told: Standing = { healthy: false, id, drained, daemon };
 function tellStanding(): void {
   const s = session;
-  const healthy = s !== undefined && s.welcome && performance.now() - s.lastWord < 2 * periodOf(s);
+  const healthy = s !== undefined && s.welcome && performance.now() - s.lastWord < periodOf(s) + s.interval;
   if (healthy === told.healthy && id === told.id && drained === told.drained && daemon === told.daemon) return;
   told = { healthy, id, drained, daemon };
   tell({ type: "standing", ...told });

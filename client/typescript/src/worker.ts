@@ -113,7 +113,7 @@ export class Worker {
     return this;
   }
 
-  /** The daemon has welcomed this worker, and was heard of within two heartbeats. */
+  /** The daemon has welcomed this worker, and was heard of within an interval of the last heartbeat. */
   get healthy(): boolean {
     return this.#standing.healthy;
   }

@@ -29,7 +29,7 @@ func (f *fixture) beating(handler millrace.RawHandler) (*scripted, *atomic.Int64
 	return d, beats
 }
 
-func TestHalfOfTheHeartbeatsDoWhileAWorkerHoldsNothing(t *testing.T) {
+func TestFewerHeartbeatsDoWhileAWorkerHoldsNothing(t *testing.T) {
 	f := begin(t)
 	var began atomic.Bool
 	wait := make(chan struct{})

@@ -19,7 +19,7 @@ class Heartbeats(Case):
         self.start(worker)
         return daemon
 
-    def test_half_of_them_do_while_a_worker_holds_nothing(self):
+    def test_fewer_do_while_a_worker_holds_nothing(self):
         began, let_go = threading.Event(), threading.Event()
 
         def wait():

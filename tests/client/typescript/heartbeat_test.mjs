@@ -33,7 +33,7 @@ async function begin(t, handler) {
   return counted;
 }
 
-test("half of the heartbeats do while a worker holds nothing", async (t) => {
+test("fewer heartbeats do while a worker holds nothing", async (t) => {
   let began = false, letGo;
   const wait = new Promise((go) => { letGo = go; });
   const handler = async () => {
