@@ -12,8 +12,8 @@ namespace millrace::client {
 struct DaemonSkills {
   std::string version = "unknown";
   bool keeps_checkpoints = false;
-  int64_t result_bytes_max = 0;  // Of a result that is written in pieces. 0: it takes none.
-  bool knows_costs = false;      // Of kinds: slots, at_once_max and beat_within.
+  int64_t result_bytes_max = 0;  // The largest that it takes in pieces. 0: it takes none.
+  bool knows_costs = false;      // It knows slots, at_once_max and beat_within of kinds.
 
   static DaemonSkills Of(const v1::WorkerWelcome& welcome);
   Status CheckpointError() const;  // FAILED_PRECONDITION CHECKPOINT_UNSUPPORTED.

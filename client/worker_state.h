@@ -51,7 +51,7 @@ struct Worker::State {
   struct Kind {
     Handler handler;
     KindSettings settings;
-    int runs = 0;  // Of those that `taken` counts.
+    int runs = 0;  // How many that `taken` counts run.
   };
   using Key = std::pair<std::string, uint64_t>;
   using HeldMap = std::map<Key, std::shared_ptr<Held>>;

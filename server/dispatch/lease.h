@@ -65,7 +65,7 @@ struct KindOffer {
 
 struct WorkerOffer {
   std::string worker;  // Its name, for people; several may have the same.
-  std::string key;     // Of this process of the worker and of no other: whoever brings it again takes over.
+  std::string key;     // Names this process of the worker and no other: whoever brings it again takes over.
   std::vector<KindOffer> kinds;
   int slots = 1;  // What runs at once takes no more.
   std::vector<HeldLease> held;

@@ -48,7 +48,7 @@ class Leases {
   // ---- For a face that speaks with a worker
   struct Entered {
     std::shared_ptr<LeaseHolder> holder;
-    std::vector<LeaseRef> kept, lost;  // Of those that the worker says it holds and has not finished.
+    std::vector<LeaseRef> kept, lost;  // What the worker says that it holds and has not finished.
     Id worker_id;                      // WorkerStatus::id.
   };
   // INVALID_ARGUMENT BAD_WORKER: the offer; FAILED_PRECONDITION NO_REMOTE_POOL; UNAVAILABLE DRAINING.

@@ -2,7 +2,7 @@
 // walking along a queue of a million.
 //
 //   Shape     A bit for each push, in a ring of words from the oldest that is there to the newest: 128 KiB for a
-//             million. Of pushes that are further back than kWordsMax words only the number is kept: a queue whose
+//             million. Pushes that are further back than kWordsMax words are only counted: those of a queue whose
 //             oldest job waits while four million come and go.
 //   Costs     Add and Remove touch one word, as every job that queues comes here; Before counts bits, 64 at a time.
 //   Threads   Guarded by the dispatcher's lock.

@@ -14,7 +14,7 @@
 
 namespace millrace::rpc {
 
-// Of a stream of bytes, either way.
+// How large a piece of a stream of bytes is, either way.
 inline constexpr size_t kPieceBytes = size_t{256} << 10;
 
 using PiecesReactor = grpc::ServerWriteReactor<grpc::ByteBuffer>;

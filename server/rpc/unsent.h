@@ -1,10 +1,11 @@
-// Unsent: answers that are on their way, so that a client that reads none of them is cut instead of keeping their
-// memory.
+// Unsent: answers that are on their way, and pieces of a stream that are awaited, so that a client that reads none of
+// them, or sends none, is cut instead of keeping their memory.
 //
 //   Why       For gRPC a connection is alive as long as pings come back. A client whose HTTP/2 window is closed answers
 //             pings, and what it asked for stays in our memory.
 //   Patience  A client that has not taken an answer, or one item of a stream, after `patience` is cut: CANCELLED. So
-//             this is also the time in which the largest answer has to cross the network.
+//             this is also the time in which the largest answer has to cross the network. A worker that writes a result
+//             has as long for each piece.
 //   Cost      Two short locks a call, spread over several lists.
 //   Threads   Any. Start and Stop: one plain thread at a time. Cut is called with a list's lock held: it may cancel its
 //             call in gRPC and must not add or remove one.

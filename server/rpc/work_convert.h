@@ -16,7 +16,8 @@ inline constexpr int kProtocol = 1;
 // The capabilities of this daemon; see "Skew" in worker_service.proto.
 inline constexpr const char kPayloadRefCapability[] = "payload_ref";
 inline constexpr const char kCheckpointCapability[] = "checkpoint";
-inline constexpr const char kCostsCapability[] = "costs";  // Of kinds: KindOffer's slots, at_once_max and beat_within.
+// It knows slots, at_once_max and beat_within of KindOffer.
+inline constexpr const char kCostsCapability[] = "costs";
 
 // As far as a worker knows them.
 AttemptTimings TimingsOf(const v1::AttemptTimings& timings);

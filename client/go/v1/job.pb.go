@@ -1249,8 +1249,8 @@ type Job struct {
 	LogBytes        int64    `protobuf:"varint,14,opt,name=log_bytes,json=logBytes,proto3" json:"log_bytes,omitempty"`                      // All bytes ever logged; log_tail holds the newest of them.
 	CancelRequested bool     `protobuf:"varint,15,opt,name=cancel_requested,json=cancelRequested,proto3" json:"cancel_requested,omitempty"` // RUNNING: a cancel is on its way to the handler.
 	Waiting         *Waiting `protobuf:"bytes,16,opt,name=waiting,proto3" json:"waiting,omitempty"`                                         // Why it does not run. GetJob only, and while it waits.
-	CheckpointBytes int64    `protobuf:"varint,17,opt,name=checkpoint_bytes,json=checkpointBytes,proto3" json:"checkpoint_bytes,omitempty"` // Of what an attempt has saved for the next one.
-	ResultBytes     int64    `protobuf:"varint,18,opt,name=result_bytes,json=resultBytes,proto3" json:"result_bytes,omitempty"`             // Of the result, also where it is left out.
+	CheckpointBytes int64    `protobuf:"varint,17,opt,name=checkpoint_bytes,json=checkpointBytes,proto3" json:"checkpoint_bytes,omitempty"` // The size of what an attempt has saved for the next one.
+	ResultBytes     int64    `protobuf:"varint,18,opt,name=result_bytes,json=resultBytes,proto3" json:"result_bytes,omitempty"`             // The size of the result, also where it is left out.
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }

@@ -388,7 +388,7 @@ type WorkerHello struct {
 	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`                              // For people: host and process, or the like. 1 to 128 bytes without spaces.
 	InstanceKey   []byte                 `protobuf:"bytes,2,opt,name=instance_key,json=instanceKey,proto3" json:"instance_key,omitempty"` // 1 to 64 bytes, drawn at random once for each process of the worker.
 	Sdk           string                 `protobuf:"bytes,3,opt,name=sdk,proto3" json:"sdk,omitempty"`                                    // "python/0.1.0"; for people.
-	BuildId       string                 `protobuf:"bytes,4,opt,name=build_id,json=buildId,proto3" json:"build_id,omitempty"`             // Of the worker's code; it is the label `build`. 0 to 128 bytes.
+	BuildId       string                 `protobuf:"bytes,4,opt,name=build_id,json=buildId,proto3" json:"build_id,omitempty"`             // Names the worker's code; it is the label `build`. 0 to 128 bytes.
 	Kinds         []*KindOffer           `protobuf:"bytes,5,rep,name=kinds,proto3" json:"kinds,omitempty"`                                // 1 to 256.
 	Slots         int32                  `protobuf:"varint,6,opt,name=slots,proto3" json:"slots,omitempty"`                               // Attempts at once, 1 to 10,000.
 	Held          []*HeldAttempt         `protobuf:"bytes,7,rep,name=held,proto3" json:"held,omitempty"`
@@ -1114,9 +1114,9 @@ type WorkerWelcome struct {
 	Kept              []*AttemptRef          `protobuf:"bytes,7,rep,name=kept,proto3" json:"kept,omitempty"`                                               // What the hello named, and the worker still holds.
 	Lost              []*AttemptRef          `protobuf:"bytes,8,rep,name=lost,proto3" json:"lost,omitempty"`                                               // What it named as running, and does not hold.
 	Protocol          int32                  `protobuf:"varint,9,opt,name=protocol,proto3" json:"protocol,omitempty"`                                      // The version that both speak from here on.
-	Capabilities      []string               `protobuf:"bytes,10,rep,name=capabilities,proto3" json:"capabilities,omitempty"`                              // Of the daemon.
+	Capabilities      []string               `protobuf:"bytes,10,rep,name=capabilities,proto3" json:"capabilities,omitempty"`                              // What the daemon can do.
 	WorkerId          string                 `protobuf:"bytes,11,opt,name=worker_id,json=workerId,proto3" json:"worker_id,omitempty"`                      // How operators call it: see Worker.
-	ResultBytesMax    int64                  `protobuf:"varint,12,opt,name=result_bytes_max,json=resultBytesMax,proto3" json:"result_bytes_max,omitempty"` // Of a result by WriteResult. 0: the daemon has no such call.
+	ResultBytesMax    int64                  `protobuf:"varint,12,opt,name=result_bytes_max,json=resultBytesMax,proto3" json:"result_bytes_max,omitempty"` // The largest by WriteResult. 0: the daemon has no such call.
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -1561,7 +1561,7 @@ func (x *WorkerDrain) GetReconnectAfter() *durationpb.Duration {
 
 type SyncRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	InstanceKey   []byte                 `protobuf:"bytes,1,opt,name=instance_key,json=instanceKey,proto3" json:"instance_key,omitempty"` // Of the hello that began the session. Not needed beside a hello.
+	InstanceKey   []byte                 `protobuf:"bytes,1,opt,name=instance_key,json=instanceKey,proto3" json:"instance_key,omitempty"` // That of the hello that began the session. Not needed beside a hello.
 	Said          *WorkRequest           `protobuf:"bytes,2,opt,name=said,proto3" json:"said,omitempty"`                                  // A hello in the first call; nothing, if there is nothing to say.
 	Wait          *durationpb.Duration   `protobuf:"bytes,3,opt,name=wait,proto3" json:"wait,omitempty"`                                  // 0 to 60 s. Unset: 0.
 	unknownFields protoimpl.UnknownFields
@@ -1754,7 +1754,7 @@ func (x *ReadPayloadResponse) GetData() []byte {
 type WriteResultRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Ref           *AttemptRef            `protobuf:"bytes,1,opt,name=ref,proto3" json:"ref,omitempty"`         // In the first message, as are the next two.
-	Bytes         int64                  `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`    // Of the whole result.
+	Bytes         int64                  `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`    // The size of the whole result.
 	Timings       *AttemptTimings        `protobuf:"bytes,3,opt,name=timings,proto3" json:"timings,omitempty"` // As in AttemptEnd.
 	Data          []byte                 `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"`       // The next piece, also in the first message. Some 256 KiB; less than 1 MiB.
 	unknownFields protoimpl.UnknownFields
@@ -1858,7 +1858,7 @@ func (*WriteResultResponse) Descriptor() ([]byte, []int) {
 // A worker as the daemon sees it. All fields are output only.
 type Worker struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // Of this process of the worker, as long as the daemon lives.
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // Names this process of the worker, as long as the daemon lives.
 	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	State         Worker_State           `protobuf:"varint,3,opt,name=state,proto3,enum=millrace.v1.Worker_State" json:"state,omitempty"`
 	Sdk           string                 `protobuf:"bytes,4,opt,name=sdk,proto3" json:"sdk,omitempty"`
