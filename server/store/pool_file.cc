@@ -1,16 +1,11 @@
 #include "store/pool_file.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string_view>
 
+#include "base/durable_file.h"
 #include "job/validate.h"
 #include "store/disk_errors.h"
 
@@ -29,33 +24,6 @@ std::string Print(const dispatch::PoolWishes& wishes) {
     if (wish.draining) text.append(kDraining).append(" ").append(pool).append("\n");
   }
   return text;
-}
-
-// 0, or what went wrong.
-int WriteAndSync(const std::string& path, std::string_view text) {
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) return errno;
-  int error = 0;
-  while (error == 0 && !text.empty()) {
-    const ssize_t wrote = write(fd, text.data(), text.size());
-    if (wrote >= 0) {
-      text.remove_prefix(static_cast<size_t>(wrote));
-    } else if (errno != EINTR) {
-      error = errno;
-    }
-  }
-  if (error == 0 && fsync(fd) != 0) error = errno;
-  close(fd);
-  return error;
-}
-
-int FsyncFolder(const std::string& folder) {
-  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return errno;
-  // EINVAL: a file system that has no fsync of folders.
-  const int error = fsync(fd) == 0 || errno == EINVAL ? 0 : errno;
-  close(fd);
-  return error;
 }
 
 Status Unreadable(const std::string& path, const std::string& why) {
@@ -89,12 +57,9 @@ Result<dispatch::PoolWishes> PoolFile::Load() {
 Status PoolFile::Keep(uint64_t version, const dispatch::PoolWishes& wishes) {
   ThreadGuard guard(mutex_);
   if (version <= written_) return OkStatus();
-  const std::string temporary = path_ + ".new", folder = std::filesystem::path(path_).parent_path().string();
-  if (const int error = WriteAndSync(temporary, Print(wishes)); error != 0) {
-    return DiskError(folder, error, temporary + " cannot be written");
+  if (const FileError failed = ReplaceFile(path_, Print(wishes)); !failed.ok()) {
+    return DiskError(std::filesystem::path(path_).parent_path().string(), failed.error, failed.what);
   }
-  if (rename(temporary.c_str(), path_.c_str()) != 0) return DiskError(folder, errno, path_ + " cannot be replaced");
-  if (const int error = FsyncFolder(folder); error != 0) return DiskError(folder, error, "it cannot be synced");
   written_ = version;
   return OkStatus();
 }
