@@ -16,7 +16,7 @@ BEGIN {
   library("zlib", "zlib.h", "web")
   library("toml++", "toml.hpp toml++/", "config")
   library("CLI11", "CLI/", "config cli")
-  library("OpenSSL", "openssl/", "runners")
+  library("OpenSSL", "openssl/", "runners access")
   library("RocksDB", "rocksdb/", "store/rocks")
   library("xxHash", "xxhash.h", "job dispatch store")
   library("spdlog", "spdlog/ fmt/", "base")
