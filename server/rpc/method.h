@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "access/role.h"
+
 namespace millrace::rpc {
 
 enum class Method : uint8_t {
@@ -43,15 +45,8 @@ enum class Method : uint8_t {
   kWatchHealth,
 };
 
-// What a caller has to be allowed to do. Nobody has an identity yet, so everybody may do everything, but for what a
-// Door says (door.h).
-enum class Role : uint8_t {
-  kNone,    // Whoever reaches the port: a load balancer asks for health before it knows anything.
-  kView,    // Looks at jobs, pools and workers.
-  kSubmit,  // Brings jobs, and takes back or repeats them.
-  kWork,    // Runs jobs.
-  kAdmin,   // Changes how the daemon works.
-};
+// What a caller has to be allowed to do (access/role.h). Where there is no Door everybody may do everything.
+using Role = access::Role;
 
 struct MethodInfo {
   Method method;
@@ -68,38 +63,38 @@ struct MethodInfo {
 
 // clang-format off
 inline constexpr auto kMethodTable = std::to_array<MethodInfo>({
-    // method                   name                           role           only_reads names_durability lasts  counted
-    {Method::kSubmitJob,        "JobService/SubmitJob",        Role::kSubmit, false,     true},
-    {Method::kBatchSubmitJobs,  "JobService/BatchSubmitJobs",  Role::kSubmit, false,     true},
-    {Method::kStreamSubmit,     "JobService/StreamSubmit",     Role::kSubmit, false,     true,            true},
-    {Method::kGetJob,           "JobService/GetJob",           Role::kView,   true,      true},
-    {Method::kListJobs,         "JobService/ListJobs",         Role::kView,   true,      true},
-    {Method::kWaitJob,          "JobService/WaitJob",          Role::kView,   true,      true,            true},
-    {Method::kReadResult,       "JobService/ReadResult",       Role::kView,   true,      true,            true},
-    {Method::kWatchJobs,        "JobService/WatchJobs",        Role::kView,   true,      true,            true},
-    {Method::kCancelJob,        "JobService/CancelJob",        Role::kSubmit, false,     true},
-    {Method::kRetryJob,         "JobService/RetryJob",         Role::kSubmit, false,     true},
-    {Method::kDeleteJob,        "JobService/DeleteJob",        Role::kSubmit, false,     true},
-    {Method::kCancelJobs,       "JobService/CancelJobs",       Role::kSubmit, false,     true},
-    {Method::kRetryJobs,        "JobService/RetryJobs",        Role::kSubmit, false,     true},
-    {Method::kDeleteJobs,       "JobService/DeleteJobs",       Role::kSubmit, false,     true},
-    {Method::kListPools,        "PoolService/ListPools",       Role::kView,   true,      false},
-    {Method::kGetPool,          "PoolService/GetPool",         Role::kView,   true,      false},
-    {Method::kResizePool,       "PoolService/ResizePool",      Role::kAdmin,  false,     false},
-    {Method::kPausePool,        "PoolService/PausePool",       Role::kAdmin,  false,     false},
-    {Method::kResumePool,       "PoolService/ResumePool",      Role::kAdmin,  false,     false},
-    {Method::kDrainPool,        "PoolService/DrainPool",       Role::kAdmin,  false,     false,           true},
-    {Method::kWork,             "WorkerService/Work",          Role::kWork,   false,     true,            true},
-    {Method::kSync,             "WorkerService/Sync",          Role::kWork,   false,     true,            true},
-    {Method::kReadPayload,      "WorkerService/ReadPayload",   Role::kWork,   false,     false,           true},
-    {Method::kWriteResult,      "WorkerService/WriteResult",   Role::kWork,   false,     true,            true},
-    {Method::kListWorkers,      "WorkerService/ListWorkers",   Role::kView,   true,      false},
-    {Method::kGetWorker,        "WorkerService/GetWorker",     Role::kView,   true,      false},
-    {Method::kDrainWorker,      "WorkerService/DrainWorker",   Role::kAdmin,  false,     false},
-    {Method::kResumeWorker,     "WorkerService/ResumeWorker",  Role::kAdmin,  false,     false},
-    {Method::kBackup,           "AdminService/Backup",         Role::kAdmin,  false,     true,            true},
-    {Method::kCheckHealth,      "Health/Check",                Role::kNone,   true,      false,           false, false},
-    {Method::kWatchHealth,      "Health/Watch",                Role::kNone,   true,      false,           true,  false},
+    // method                  name                           role            only_reads names_durability lasts  counted
+    {Method::kSubmitJob,       "JobService/SubmitJob",        Role::kSubmit,  false,     true},
+    {Method::kBatchSubmitJobs, "JobService/BatchSubmitJobs",  Role::kSubmit,  false,     true},
+    {Method::kStreamSubmit,    "JobService/StreamSubmit",     Role::kSubmit,  false,     true,            true},
+    {Method::kGetJob,          "JobService/GetJob",           Role::kView,    true,      true},
+    {Method::kListJobs,        "JobService/ListJobs",         Role::kView,    true,      true},
+    {Method::kWaitJob,         "JobService/WaitJob",          Role::kView,    true,      true,            true},
+    {Method::kReadResult,      "JobService/ReadResult",       Role::kView,    true,      true,            true},
+    {Method::kWatchJobs,       "JobService/WatchJobs",        Role::kView,    true,      true,            true},
+    {Method::kCancelJob,       "JobService/CancelJob",        Role::kSubmit,  false,     true},
+    {Method::kRetryJob,        "JobService/RetryJob",         Role::kSubmit,  false,     true},
+    {Method::kDeleteJob,       "JobService/DeleteJob",        Role::kSubmit,  false,     true},
+    {Method::kCancelJobs,      "JobService/CancelJobs",       Role::kSubmit,  false,     true},
+    {Method::kRetryJobs,       "JobService/RetryJobs",        Role::kSubmit,  false,     true},
+    {Method::kDeleteJobs,      "JobService/DeleteJobs",       Role::kSubmit,  false,     true},
+    {Method::kListPools,       "PoolService/ListPools",       Role::kView,    true,      false},
+    {Method::kGetPool,         "PoolService/GetPool",         Role::kView,    true,      false},
+    {Method::kResizePool,      "PoolService/ResizePool",      Role::kOperate, false,     false},
+    {Method::kPausePool,       "PoolService/PausePool",       Role::kOperate, false,     false},
+    {Method::kResumePool,      "PoolService/ResumePool",      Role::kOperate, false,     false},
+    {Method::kDrainPool,       "PoolService/DrainPool",       Role::kOperate, false,     false,           true},
+    {Method::kWork,            "WorkerService/Work",          Role::kWork,    false,     true,            true},
+    {Method::kSync,            "WorkerService/Sync",          Role::kWork,    false,     true,            true},
+    {Method::kReadPayload,     "WorkerService/ReadPayload",   Role::kWork,    false,     false,           true},
+    {Method::kWriteResult,     "WorkerService/WriteResult",   Role::kWork,    false,     true,            true},
+    {Method::kListWorkers,     "WorkerService/ListWorkers",   Role::kView,    true,      false},
+    {Method::kGetWorker,       "WorkerService/GetWorker",     Role::kView,    true,      false},
+    {Method::kDrainWorker,     "WorkerService/DrainWorker",   Role::kOperate, false,     false},
+    {Method::kResumeWorker,    "WorkerService/ResumeWorker",  Role::kOperate, false,     false},
+    {Method::kBackup,          "AdminService/Backup",         Role::kAdmin,   false,     true,            true},
+    {Method::kCheckHealth,     "Health/Check",                Role::kNone,    true,      false,           false, false},
+    {Method::kWatchHealth,     "Health/Watch",                Role::kNone,    true,      false,           true,  false},
 });
 // clang-format on
 

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/rpc/daemon.h"
@@ -41,7 +42,10 @@ inline grpc::Status RawCall(Daemon& d, const std::string& method, const std::str
 // A call of any kind whose client writes what bytes it likes, and reads only when it is told to. One step at a time.
 class RawStream {
  public:
-  RawStream(const std::shared_ptr<grpc::Channel>& channel, const std::string& method) : stub_(channel) {
+  using Metadata = std::vector<std::pair<std::string, std::string>>;
+  RawStream(const std::shared_ptr<grpc::Channel>& channel, const std::string& method, const Metadata& metadata = {})
+      : stub_(channel) {
+    for (const auto& [name, value] : metadata) context.AddMetadata(name, value);
     call_ = stub_.PrepareCall(&context, method, &queue_);
     call_->StartCall(nullptr);
     Step();
