@@ -312,7 +312,9 @@ void Admission::AcceptCommitted(Core& core, Submission& submission, uint64_t, co
 void Admission::Committed(Submission& submission, const Status& status, Turn& turn) {
   for (const auto& job : submission.jobs_) {
     if (!job || job->state() != JobState::kRunning) continue;
-    if (!status.ok() || Core::TooLate(*job, turn)) core_.DropStart(*job, turn);
+    // A pool that was paused or stopped meanwhile begins no more jobs.
+    const bool may_begin = job->pool->may_take() && !job->pool->missing && !Core::TooLate(*job, turn);
+    if (!status.ok() || !may_begin) core_.DropStart(*job, turn);
   }
   if (!status.ok()) GiveBackPlaces(submission);
   for (size_t i = 0; i < submission.jobs_.size(); ++i) {

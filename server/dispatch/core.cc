@@ -170,7 +170,7 @@ void Core::Enqueue(JobEntry& job, Turn& turn) {
     if (Assign(job, *slot, turn)) return turn.Wake(slot);
     if (slot->leased) return leases.PutSlot(static_cast<LeaseSlot&>(*slot));
     pool.PushIdle(slot);
-    turn.RoomAt(pool.gate);
+    ServeIdleWorkers(pool, turn);  // It was kept for this job while others came into line.
   } else {
     job.pool->channel.Push(&job);
     KeepOrEvict(job, turn);

@@ -101,6 +101,28 @@ TEST(StartAhead, ARefusalGivesTheWorkerToWhoeverCameIntoLineMeanwhile) {
   });
 }
 
+TEST(StartAhead, SoDoesAJobThatIsTooLateWhenItIsAccepted) {
+  for (const int64_t capacity : {10, 0}) {
+    SlowJournal journal;
+    DispatchSetup setup{.pools = {{.name = "default", .workers = 1, .capacity_jobs = capacity}}};
+    WithSlow(journal, setup, [&](DispatchFixture& d) {
+      JobSpec later = d.Spec("hold", "later"), late = d.Spec("hold");
+      later.delay = 1s;
+      late.deadline = d.clock.Wall() + 1s;
+      SubmitTo(d, journal, later);
+      auto call = SubmitAll(d, {late});
+      d.Advance(1s);
+      EXPECT_EQ(d.Pool().queued_jobs, 1);
+      journal.Commit();
+      journal.Commit();
+      EXPECT_EQ(d.State(call->acks[0].id), JobState::kExpired);
+      FakeRunner::Held attempt = Begin(d, journal);
+      EXPECT_EQ(attempt.payload(), "later");
+      attempt.Succeed();
+    });
+  }
+}
+
 TEST(StartAhead, NobodyOvertakesAJobThatWasAcceptedEarlier) {
   WithWorkers(1, [](DispatchFixture& d, SlowJournal& journal) {
     auto first = SubmitOne(d);
@@ -171,6 +193,20 @@ TEST(StartAhead, AStopTakesItBackAndSoItIsWritten) {
   }
 }
 
+TEST(StartAhead, APoolThatIsPausedBeforeTheCommitDoesNotBeginIt) {
+  WithWorkers(1, [](DispatchFixture& d, SlowJournal& journal) {
+    auto call = SubmitOne(d);
+    ASSERT_TRUE(d.dispatcher.Pause("default").ok());
+    journal.Commit();
+    call->Await();
+    EXPECT_EQ(call->acks[0].state, JobState::kQueued);
+    EXPECT_EQ(journal.Appended(call->acks[0].id), JobState::kQueued);
+    EXPECT_EQ(d.Pool().workers_busy, 0);
+    ASSERT_TRUE(d.dispatcher.Resume("default").ok());
+    Begin(d, journal).Succeed();
+  });
+}
+
 TEST(StartAhead, APausedPoolStartsNothing) {
   WithWorkers(1, [](DispatchFixture& d, SlowJournal& journal) {
     ASSERT_TRUE(d.dispatcher.Pause("default").ok());
@@ -228,6 +264,25 @@ TEST_F(StartAheadRemote, ARefusalFreesTheSlotForWhoeverCameIntoLineMeanwhile) {
     worker.Succeed(lease);
     journal.Commit();
     EXPECT_TRUE(worker.AwaitAck(lease.ref));
+  });
+}
+
+TEST_F(StartAheadRemote, ARefusalFreesTheSlotForTheJobsOfOtherPoolsAsWell) {
+  setup.pools.push_back({.name = "other", .runner = "remote"});
+  RunSlow([&](DispatchFixture& d) {
+    FakeWorker worker(d, Offer("a"));
+    worker.Grant(1);
+    JobSpec later = d.Spec("resize");
+    later.pool = "other";
+    later.delay = 1s;
+    const JobId waits = SubmitTo(d, journal, later);
+    auto refused = Submit(d);
+    d.Advance(1s);
+    EXPECT_EQ(d.Pool("other").queued_jobs, 1);
+    journal.Commit(DiskFull());
+    EXPECT_EQ(d.Pool("other").queued_jobs, 0);
+    journal.Commit();
+    EXPECT_EQ(worker.Next().ref.job, waits);
   });
 }
 
