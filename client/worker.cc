@@ -187,7 +187,7 @@ void Worker::State::Hear(v1::WorkResponse* response, grpc::ClientContext& contex
     queue.push_back(std::move(attempt));
     work.notify_one();
   }
-  // What it drops later, as nobody speaks with it, makes it no more patient with this connection.
+  // It may drop attempts later, because nobody speaks with it: it is no more patient for that.
   idle = welcome && held.empty();
   const v1::WorkerDrain::Why why = response->drain().why();
   if (why == v1::WorkerDrain::WHY_OPERATOR || why == v1::WorkerDrain::WHY_RESUMED) {

@@ -15,7 +15,7 @@
 //               and again until that has written it down. After `lease` less five seconds without a word from the
 //               daemon the worker stops its attempts, as others get them.
 //   Heartbeats  Come from a thread of their own, however long handlers take: six in a lease, or two while the worker
-//               holds nothing. A connection is given up where one was not answered within two intervals.
+//               holds nothing. A connection is given up where one has no answer within two intervals.
 //   Checkpoints What an attempt has saved, the next one gets, whatever became of the first. It is told again where the
 //               connection broke, since the daemon does not say that it has it; so the newest may be lost with the
 //               process.

@@ -265,7 +265,8 @@ class Daemon {
     process_host_.Stop();
     if (dispatching_) end_.Wake();
     if (fibers_.joinable()) fibers_.join();
-    // Nobody appends any more; whoever still waits for a commit is answered before the dispatcher goes.
+    // Only what follows from a commit is still appended: a start that was taken back. All of that is committed, and
+    // whoever waits for it answered, before the dispatcher goes.
     store_->Stop();
     if (was_serving) {
       if (report_.queued > 0 && !store_->OutlivesProcess())

@@ -270,7 +270,7 @@ func (w *Worker) hear(s *session, response *pb.WorkResponse, running *sync.WaitG
 			w.run(context.WithValue(ctx, attemptKey{}, attempt), attempt)
 		}()
 	}
-	// What it drops later, as nobody speaks with it, makes it no more patient with this connection.
+	// It may drop attempts later, because nobody speaks with it: it is no more patient for that.
 	s.idle = s.welcome && len(w.held) == 0
 	switch response.GetDrain().GetWhy() {
 	case pb.WorkerDrain_WHY_AGE:

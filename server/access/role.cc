@@ -1,6 +1,8 @@
 #include "access/role.h"
 
+#include <algorithm>
 #include <array>
+#include <optional>
 
 namespace millrace::access {
 

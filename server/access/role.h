@@ -1,4 +1,4 @@
-// Roles: what a caller may do. Each rpc and each page asks for one role; whoever calls has some.
+// Roles: what a caller may do. Each rpc asks for one role; whoever calls has some.
 //
 //   view     looks at jobs, pools and workers
 //   submit   view; and brings jobs, takes them back, repeats them
@@ -8,7 +8,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -17,7 +17,7 @@
 namespace millrace::access {
 
 enum class Role : uint8_t {
-  kNone,  // Asked for by what everybody may do who reaches the port, as a load balancer that asks for health.
+  kNone,  // Everybody who reaches the port has it: a load balancer that asks for health.
   kView,
   kSubmit,
   kWork,
@@ -35,7 +35,6 @@ class Roles {
   constexpr Roles(std::initializer_list<Role> roles) {
     for (const Role role : roles) bits_ |= Bit(role);
   }
-  static constexpr Roles All() { return {Role::kAdmin}; }
 
   // INVALID_ARGUMENT BAD_ROLE: an unknown word, one that comes twice, or none at all.
   static Result<Roles> Parse(std::string_view list);  // "view,work"

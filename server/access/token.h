@@ -27,7 +27,7 @@ using Hash = std::array<uint8_t, kSecretBytes>;
 
 struct Token {
   Id id;
-  std::string name;  // For people: who has it. UTF-8 without control characters, 1 to 128 bytes.
+  std::string name;  // For people. 1 to 128 bytes without control characters.
   Roles roles;
   WallTime created{};
   std::optional<WallTime> expires;
@@ -39,7 +39,7 @@ struct NewToken {
   std::string text;  // Told once, and kept nowhere.
 };
 
-// What a token's text says. nullopt: it is no text of a token.
+// The two parts of a token's text. nullopt: it is no text of a token.
 struct TokenText {
   Id id;
   std::array<uint8_t, kSecretBytes> secret;

@@ -1,4 +1,4 @@
-// What a token file says: the tokens of a daemon, without their secrets.
+// The text of a token file: the tokens of a daemon, without their secrets.
 //
 //   Form      A head, and a line for each token. It is written as a whole and by this daemon only:
 //               millrace tokens 1

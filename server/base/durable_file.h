@@ -8,7 +8,7 @@
 
 namespace millrace {
 
-// What failed, with the error number of the system; `error` 0: nothing did.
+// A failure, with the error number of the system. 0: nothing failed.
 struct FileError {
   int error = 0;
   std::string what;  // "/data/pools.new cannot be written"

@@ -1,4 +1,5 @@
 // How attempts start: in a commit of their own, or in the one that accepts the job.
+#include <optional>
 #include <utility>
 
 #include "base/check.h"
@@ -67,6 +68,9 @@ bool Core::StartAhead(JobEntry& job, Turn& turn) {
   // is free only where none of them can use it.
   if (pool.channel.reserved_jobs() > 0) return false;
   if ((job.ties != nullptr && !job.ties->permits.empty()) || TooLate(job, turn)) return false;
+  // A start gives such a key to others, who would keep it if the start were taken back.
+  const std::optional<UniqueKey>& key = job.record().spec->unique_key;
+  if (key && key->scope == UniqueScope::kWhileQueued) return false;
   Slot* const slot = pool.leased ? leases.SlotFor(job, /*save=*/false) : pool.PopIdle();
   if (slot == nullptr) return false;
   job.queued_at = turn.mono();
@@ -79,7 +83,9 @@ bool Core::StartAhead(JobEntry& job, Turn& turn) {
 }
 
 void Core::PublishStarted(JobEntry& job, Turn& turn) {
-  events.RecordState(job.source(), turn.wall(), JobState::kQueued, {});
+  EventLog::Source queued = job.source();
+  queued.attempt = 0;  // Before its first attempt.
+  events.RecordState(queued, turn.wall(), JobState::kQueued, {});
   AnnounceStart(job, turn);
   StartCommitted(*this, job, job.life.claim.token, OkStatus(), turn);
 }

@@ -45,7 +45,7 @@ enum class Method : uint8_t {
   kWatchHealth,
 };
 
-// What a caller has to be allowed to do (access/role.h). Where there is no Door everybody may do everything.
+// The role that a method asks its caller for. Where there is no Door (door.h), everybody may do everything.
 using Role = access::Role;
 
 struct MethodInfo {

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <memory>
 #include <thread>
 
@@ -14,7 +13,6 @@
 namespace millrace::client {
 namespace {
 
-using namespace std::chrono_literals;  // NOLINT: literals are made for this
 using millrace::test::Eventually;
 
 // A worker, and a daemon of its own, which counts its heartbeats. At one of them it gives a job that ends when it may.
@@ -40,7 +38,7 @@ struct Beating {
     worker = std::make_unique<Worker>(*client, WorkerOptions{.name = "w"});
     worker->Handle("wait", [this](Attempt&) {
       began = true;
-      while (!let_go) std::this_thread::sleep_for(1ms);
+      let_go.wait(false);
       return Outcome::Success();
     });
     thread = std::jthread([this](std::stop_token stop) { EXPECT_TRUE(worker->Run(stop).ok()); });
@@ -66,6 +64,7 @@ TEST(WorkerHeartbeat, FewerDoWhileAWorkerHoldsNothing) {
   Eventually([&] { return busy.began.load(); });
   compare([](int of_idle, int of_busy) { return of_idle >= 4 && 2 * of_busy >= 3 * of_idle; });
   busy.let_go = true;
+  busy.let_go.notify_all();
   Eventually([&] { return busy.daemon.Seen([&] { return busy.daemon.ended.contains("job 1"); }); });
   compare([](int of_idle, int of_busy) { return of_idle >= 6 && 3 * of_busy <= 4 * of_idle; });
 }

@@ -111,7 +111,7 @@ class AheadStory {
     calls_.push_back(std::move(call));
   }
 
-  // What has begun: of an accepted job only.
+  // Takes what has begun, which must be attempts of accepted jobs.
   void Look() {
     while (std::optional<FakeRunner::Held> attempt = d_.runner.TryNext()) {
       EXPECT_TRUE(d_.dispatcher.Get(attempt->id()).ok());

@@ -9,6 +9,7 @@
 
 #include "tests/support/leases_fixture.h"
 #include "tests/support/slow_dispatch.h"
+#include "tests/support/unique_jobs.h"
 
 namespace millrace::test {
 namespace {
@@ -19,15 +20,9 @@ using testing::ElementsAre;
 
 Status DiskFull() { return Unavailable("DISK_FULL", "no space left"); }
 
-std::unique_ptr<SubmitCall> SubmitAll(DispatchFixture& d, std::vector<JobSpec> specs) {
-  auto call = std::make_unique<SubmitCall>();
-  for (JobSpec& spec : specs) call->items.push_back({std::move(spec), ""});
-  d.dispatcher.Submit(call.get());
-  return call;
-}
-std::unique_ptr<SubmitCall> SubmitOne(DispatchFixture& d) { return SubmitAll(d, {d.Spec("hold")}); }
+std::unique_ptr<SubmitCall> SubmitOne(DispatchFixture& d) { return Batch(d, {d.Spec("hold")}); }
 
-// What is written down of the jobs of a submission that is being committed.
+// The states, as they are written down, of the jobs of a submission that is being committed.
 std::vector<JobState> Written(const SlowJournal& journal, const SubmitCall& call) {
   std::vector<JobState> states;
   for (const dispatch::SubmitAck& ack : call.acks) states.push_back(journal.Appended(ack.id));
@@ -59,7 +54,9 @@ TEST(StartAhead, AHandlerBeginsWithTheCommitThatAcceptsItsJob) {
     d.dispatcher.events().Read(&cursor, 10, &events, nullptr);
     ASSERT_EQ(events.size(), 2u);
     EXPECT_EQ(events[0].state, JobState::kQueued);
+    EXPECT_EQ(events[0].attempt, 0);
     EXPECT_EQ(events[1].state, JobState::kRunning);
+    EXPECT_EQ(events[1].attempt, 1);
     EXPECT_EQ(d.PoolStats().wait_seconds.count(), 1u);
     EXPECT_EQ(journal.parts(), 1);
     attempt.Succeed();
@@ -110,7 +107,7 @@ TEST(StartAhead, SoDoesAJobThatIsTooLateWhenItIsAccepted) {
       later.delay = 1s;
       late.deadline = d.clock.Wall() + 1s;
       SubmitTo(d, journal, later);
-      auto call = SubmitAll(d, {late});
+      auto call = Batch(d, {late});
       d.Advance(1s);
       EXPECT_EQ(d.Pool().queued_jobs, 1);
       journal.Commit();
@@ -145,7 +142,7 @@ TEST(StartAhead, NobodyOvertakesAJobThatWasAcceptedEarlier) {
 TEST(StartAhead, ABatchStartsAsManyAsThereAreWorkers) {
   for (const bool disk_full : {false, true}) {
     WithWorkers(2, [&](DispatchFixture& d, SlowJournal& journal) {
-      auto call = SubmitAll(d, {d.Spec("hold"), d.Spec("hold"), d.Spec("hold")});
+      auto call = Batch(d, {d.Spec("hold"), d.Spec("hold"), d.Spec("hold")});
       EXPECT_THAT(Written(journal, *call), ElementsAre(JobState::kRunning, JobState::kRunning, JobState::kQueued));
       journal.Commit(disk_full ? DiskFull() : OkStatus());
       call->Await();
@@ -153,7 +150,7 @@ TEST(StartAhead, ABatchStartsAsManyAsThereAreWorkers) {
       EXPECT_EQ(d.Pool().workers_busy, disk_full ? 0 : 2);
       EXPECT_EQ(d.Pool().queued_jobs, disk_full ? 0 : 1);
       if (!disk_full) return;
-      auto next = SubmitAll(d, {d.Spec("hold"), d.Spec("hold")});
+      auto next = Batch(d, {d.Spec("hold"), d.Spec("hold")});
       EXPECT_THAT(Written(journal, *next), ElementsAre(JobState::kRunning, JobState::kRunning));
       journal.Commit();
     });
@@ -207,6 +204,19 @@ TEST(StartAhead, APoolThatIsPausedBeforeTheCommitDoesNotBeginIt) {
   });
 }
 
+TEST(StartAhead, AKeyThatIsHeldWhileAJobIsQueuedHasOneHolderWhateverHappensBeforeTheCommit) {
+  WithWorkers(1, [](DispatchFixture& d, SlowJournal& journal) {
+    auto first = Batch(d, {Unique("k", UniqueScope::kWhileQueued)});
+    EXPECT_THAT(Written(journal, *first), ElementsAre(JobState::kQueued));
+    auto second = Batch(d, {Unique("k", UniqueScope::kWhileQueued)});
+    ASSERT_TRUE(d.dispatcher.Pause("default").ok());
+    journal.Commit();
+    second->Await();
+    EXPECT_TRUE(second->acks[0].existing);
+    EXPECT_EQ(second->acks[0].id, first->acks[0].id);
+  });
+}
+
 TEST(StartAhead, APausedPoolStartsNothing) {
   WithWorkers(1, [](DispatchFixture& d, SlowJournal& journal) {
     ASSERT_TRUE(d.dispatcher.Pause("default").ok());
@@ -222,7 +232,7 @@ TEST(StartAhead, NeitherAJobThatWaitsForItsTimeNorOneThatIsTooLateStarts) {
     JobSpec later = d.Spec("hold"), late = d.Spec("hold");
     later.delay = 1h;
     late.deadline = d.clock.Wall() + 1s;
-    auto call = SubmitAll(d, {later, late});
+    auto call = Batch(d, {later, late});
     EXPECT_THAT(Written(journal, *call), ElementsAre(JobState::kScheduled, JobState::kRunning));
     d.clock.Advance(2s);
     journal.Commit();
@@ -240,7 +250,7 @@ class StartAheadRemote : public LeasesTest {
  protected:
   void RunSlow(const std::function<void(DispatchFixture&)>& body) { WithSlow(journal, setup, body); }
   static std::unique_ptr<SubmitCall> Submit(DispatchFixture& d, std::string kind = "resize") {
-    return SubmitAll(d, {d.Spec(std::move(kind))});
+    return Batch(d, {d.Spec(std::move(kind))});
   }
   SlowJournal journal;
 };

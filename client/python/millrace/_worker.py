@@ -378,7 +378,7 @@ class Worker:
                 self._held[self._key_of(lease.ref)] = attempt
                 self._outbox.accepted.append(lease.ref)
                 begin(self, attempt, pool)
-            # What it drops later, as nobody speaks with it, makes it no more patient with this connection.
+            # It may drop attempts later, because nobody speaks with it: it is no more patient for that.
             self._idle = self._welcome and not self._held
             why = response.drain.why
             if why == pb.WorkerDrain.WHY_AGE:

@@ -299,7 +299,7 @@ function hear(s: Session, response: WorkResponse): void {
     (outbox.accepted ??= []).push(one.ref);
     void handOver(one, each);
   }
-  // What it drops later, as nobody speaks with it, makes it no more patient with this connection.
+  // It may drop attempts later, because nobody speaks with it: it is no more patient for that.
   s.idle = s.welcome && held.size === 0;
   const why = response.drain?.why;
   if (why === "WHY_AGE") s.call.cancel(); // It goes on at once with another stream.
